@@ -1,0 +1,26 @@
+//! An inbound TCP connection.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{Address, Socket};
+
+/// A connection reached ESTABLISHED on the listening side.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Accept {
+    /// Cookie of the listening socket it came through, 0 when that socket
+    /// listened before the programs were attached.
+    pub listener: u64,
+    /// Local address.
+    pub local: Address,
+    /// Remote address.
+    pub remote: Address,
+    /// Local port, host order.
+    pub local_port: u16,
+    /// Remote port, host order.
+    pub remote_port: u16,
+    /// Explicit padding, zero.
+    pub padding: u32,
+    /// The socket.
+    pub socket: Socket,
+}

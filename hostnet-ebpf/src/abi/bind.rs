@@ -1,0 +1,41 @@
+//! `bind(2)`: what was asked, and what the kernel gave.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{Address, Socket};
+
+/// Bits of [`Bind::reuse`], as `struct sock_common` keeps them.
+pub mod reuse {
+    /// `SO_REUSEADDR` (`skc_reuse:4` is not zero).
+    pub const ADDRESS: u32 = 0x0f;
+    /// `SO_REUSEPORT` (`skc_reuseport:1`).
+    pub const PORT: u32 = 0x10;
+    /// `IPV6_V6ONLY` (`skc_ipv6only:1`).
+    pub const V6_ONLY: u32 = 0x20;
+}
+
+/// The address a task asked for; the kernel may still refuse it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct BindAsked {
+    /// Requested address.
+    pub address: Address,
+    /// Requested port, host order; 0 asks the kernel to choose.
+    pub port: u32,
+    /// The socket.
+    pub socket: Socket,
+}
+
+/// The address the kernel gave: the bind succeeded.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Bind {
+    /// Local address after the bind.
+    pub address: Address,
+    /// Local port after the bind, host order.
+    pub port: u32,
+    /// The socket.
+    pub socket: Socket,
+    /// Bits of [`reuse`].
+    pub reuse: u32,
+}

@@ -1,0 +1,36 @@
+//! Cgroups of the v2 hierarchy, and tasks moving between them.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Longest cgroup path carried, bytes.
+pub const MAX_CGROUP_PATH: usize = 1024;
+
+/// A cgroup was made. The tail is its path from the hierarchy's root.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct CgroupMkdir {
+    /// The new cgroup's id (`kn->id`, the inode of its directory).
+    pub id: u64,
+    /// 1 when the path was longer than [`MAX_CGROUP_PATH`].
+    pub truncated: u64,
+}
+
+/// A cgroup was removed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct CgroupRmdir {
+    /// The cgroup's id.
+    pub id: u64,
+}
+
+/// A process was moved to a cgroup.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct CgroupAttach {
+    /// The cgroup it is in now.
+    pub id: u64,
+    /// The process that was moved; the header's task did it.
+    pub moved: u32,
+    /// Explicit padding, zero.
+    pub padding: u32,
+}

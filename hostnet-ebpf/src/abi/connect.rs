@@ -1,0 +1,37 @@
+//! `connect(2)`: the attempt in the caller's context, the outcome whenever it comes.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{Address, Socket};
+
+/// The address the kernel is about to connect to.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Connect {
+    /// Remote address, the kernel's copy.
+    pub address: Address,
+    /// Remote port, host order.
+    pub port: u32,
+    /// The socket.
+    pub socket: Socket,
+}
+
+/// A TCP connect came to an end: established, or failed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct ConnectOutcome {
+    /// Local address.
+    pub local: Address,
+    /// Remote address of the established socket.
+    pub remote: Address,
+    /// Local port, host order.
+    pub local_port: u16,
+    /// Remote port, host order.
+    pub remote_port: u16,
+    /// 1 when established.
+    pub established: u16,
+    /// `sk_err`: a positive errno, 0 when established or when the kernel keeps none.
+    pub errno: u16,
+    /// The socket.
+    pub socket: Socket,
+}

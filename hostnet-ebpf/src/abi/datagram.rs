@@ -1,0 +1,43 @@
+//! UDP without a connection: the first datagram per socket and peer, and the end.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{Address, Socket};
+
+/// Values of [`Datagram::direction`].
+pub mod direction {
+    /// The socket sent first.
+    pub const SENT: u16 = 1;
+    /// The peer sent first.
+    pub const RECEIVED: u16 = 2;
+}
+
+/// The first datagram between a socket and a peer.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Datagram {
+    /// The peer.
+    pub remote: Address,
+    /// The peer's port, host order.
+    pub remote_port: u16,
+    /// Local port, host order.
+    pub local_port: u16,
+    /// [`direction::SENT`] or [`direction::RECEIVED`].
+    pub direction: u16,
+    /// Explicit padding, zero.
+    pub padding: u16,
+    /// The socket.
+    pub socket: Socket,
+}
+
+/// A UDP socket was released. The counts per peer are in the FLOWS map.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct DatagramClose {
+    /// Local address.
+    pub local: Address,
+    /// Local port, host order.
+    pub local_port: u32,
+    /// The socket.
+    pub socket: Socket,
+}

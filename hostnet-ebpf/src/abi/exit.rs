@@ -1,0 +1,11 @@
+//! A process ended.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The last thread of a process ended.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Exit {
+    /// `task_struct.exit_code`: exit status in bits 8..16, signal in bits 0..7.
+    pub code: u32,
+}

@@ -1,0 +1,96 @@
+//! The one list of hooks: which program, on what, in which set, since when.
+//!
+//! The loader attaches from it, the canary proves it, the coverage statement
+//! and `event.provider` quote it. Ids are never reused.
+
+/// A group of hooks that is switched on as one (all of it or nothing).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Set {
+    /// IP sockets.
+    Inet,
+    /// Processes and cgroups.
+    Life,
+}
+
+impl Set {
+    /// The set's name in configuration, `doctor` and the start event.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inet => "inet",
+            Self::Life => "life",
+        }
+    }
+}
+
+macro_rules! hook_table {
+    ($($id:literal => $name:ident { program: $program:literal, attach: $attach:literal, set: $set:ident, since: ($major:literal, $minor:literal), sees: $sees:literal }),+ $(,)?) => {
+        /// A place in the kernel where one of our programs runs.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u16)]
+        pub enum Hook { $($name = $id),+ }
+
+        impl Hook {
+            /// Every hook, in the order of ids.
+            pub const ALL: &'static [Hook] = &[$(Hook::$name),+];
+
+            /// The hook with this id, if there is one.
+            #[must_use]
+            pub const fn from_raw(raw: u16) -> Option<Self> {
+                match raw { $($id => Some(Self::$name),)+ _ => None }
+            }
+
+            /// The program's name in the eBPF object.
+            #[must_use]
+            pub const fn program(self) -> &'static str {
+                match self { $(Self::$name => $program),+ }
+            }
+
+            /// What the program is attached to, as `event.provider` says it.
+            #[must_use]
+            pub const fn attach_point(self) -> &'static str {
+                match self { $(Self::$name => $attach),+ }
+            }
+
+            /// The set this hook belongs to.
+            #[must_use]
+            pub const fn set(self) -> Set {
+                match self { $(Self::$name => Set::$set),+ }
+            }
+
+            /// The first kernel (major, minor) on which the hook does its work.
+            #[must_use]
+            pub const fn since(self) -> (u32, u32) {
+                match self { $(Self::$name => ($major, $minor)),+ }
+            }
+
+            /// The operation the hook shows, for a person.
+            #[must_use]
+            pub const fn sees(self) -> &'static str {
+                match self { $(Self::$name => $sees),+ }
+            }
+        }
+    };
+}
+
+hook_table! {
+    1 => Bind4 { program: "bind4", attach: "cgroup/bind4", set: Inet, since: (5, 7), sees: "bind asked, IPv4" },
+    2 => Bind6 { program: "bind6", attach: "cgroup/bind6", set: Inet, since: (5, 7), sees: "bind asked, IPv6" },
+    3 => PostBind4 { program: "post_bind4", attach: "cgroup/post_bind4", set: Inet, since: (5, 7), sees: "bind done, IPv4" },
+    4 => PostBind6 { program: "post_bind6", attach: "cgroup/post_bind6", set: Inet, since: (5, 7), sees: "bind done, IPv6" },
+    5 => Connect4 { program: "connect4", attach: "cgroup/connect4", set: Inet, since: (5, 7), sees: "connect, IPv4" },
+    6 => Connect6 { program: "connect6", attach: "cgroup/connect6", set: Inet, since: (5, 7), sees: "connect, IPv6" },
+    7 => Sendmsg4 { program: "sendmsg4", attach: "cgroup/sendmsg4", set: Inet, since: (5, 7), sees: "UDP send, IPv4" },
+    8 => Sendmsg6 { program: "sendmsg6", attach: "cgroup/sendmsg6", set: Inet, since: (5, 7), sees: "UDP send, IPv6" },
+    9 => Recvmsg4 { program: "recvmsg4", attach: "cgroup/recvmsg4", set: Inet, since: (5, 7), sees: "UDP receive, IPv4" },
+    10 => Recvmsg6 { program: "recvmsg6", attach: "cgroup/recvmsg6", set: Inet, since: (5, 7), sees: "UDP receive, IPv6" },
+    11 => SockCreate { program: "sock_create", attach: "cgroup/sock_create", set: Inet, since: (5, 7), sees: "raw IP socket opened" },
+    12 => SockRelease { program: "sock_release", attach: "cgroup/sock_release", set: Inet, since: (5, 9), sees: "UDP socket closed" },
+    13 => InetSockSetState { program: "inet_sock_set_state", attach: "tp_btf/inet_sock_set_state", set: Inet, since: (5, 11), sees: "TCP listen, connect outcome, accept, close" },
+    14 => SchedProcessExec { program: "sched_process_exec", attach: "tp_btf/sched_process_exec", set: Life, since: (5, 11), sees: "exec" },
+    15 => SchedProcessFork { program: "sched_process_fork", attach: "tp_btf/sched_process_fork", set: Life, since: (5, 11), sees: "fork" },
+    16 => SchedProcessExit { program: "sched_process_exit", attach: "tp_btf/sched_process_exit", set: Life, since: (5, 11), sees: "exit" },
+    17 => CgroupMkdir { program: "cgroup_mkdir", attach: "tp_btf/cgroup_mkdir", set: Life, since: (5, 11), sees: "cgroup made" },
+    18 => CgroupRmdir { program: "cgroup_rmdir", attach: "tp_btf/cgroup_rmdir", set: Life, since: (5, 11), sees: "cgroup removed" },
+    19 => CgroupAttachTask { program: "cgroup_attach_task", attach: "tp_btf/cgroup_attach_task", set: Life, since: (5, 11), sees: "task moved to a cgroup" },
+}

@@ -1,0 +1,20 @@
+//! `listen(2)`.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{Address, Socket};
+
+/// A TCP socket began to listen.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Listen {
+    /// Local address.
+    pub address: Address,
+    /// Local port, host order; 0 when the kernel chooses it after this point
+    /// (listen without bind: `inet_csk_listen_start` binds after the state change).
+    pub port: u32,
+    /// Length of the accept queue that was asked for.
+    pub backlog: u32,
+    /// The socket.
+    pub socket: Socket,
+}

@@ -1,0 +1,44 @@
+//! The record layout shared by the eBPF programs and the agent.
+//!
+//! A record is a [`Header`], the payload of its kind and, for a few kinds, a
+//! tail of bytes. Only integers cross the boundary: the kind and the hook are
+//! numbers until [`EventKind::from_raw`] and [`Hook::from_raw`] have checked
+//! them, and padding does not compile (`zerocopy::IntoBytes`). This crate knows
+//! nothing of eBPF helpers, of aya, or of how an event is shown.
+#![no_std]
+
+mod accept;
+mod bind;
+mod cgroup;
+mod close;
+mod connect;
+mod datagram;
+mod event_table;
+mod exec;
+mod exit;
+mod fork;
+mod header;
+mod hook;
+mod listen;
+mod maps;
+mod offsets;
+mod raw_socket;
+mod settings;
+
+pub use accept::Accept;
+pub use bind::{Bind, BindAsked, reuse};
+pub use cgroup::{CgroupAttach, CgroupMkdir, CgroupRmdir, MAX_CGROUP_PATH};
+pub use close::Close;
+pub use connect::{Connect, ConnectOutcome};
+pub use datagram::{Datagram, DatagramClose, direction};
+pub use event_table::{DecodeError, EventKind, Payload, Record, decode};
+pub use exec::{Exec, MAX_ARGUMENTS, MAX_FILENAME, truncated};
+pub use exit::Exit;
+pub use fork::Fork;
+pub use header::{Address, Header, Socket, V4_MAPPED_PREFIX, v4_mapped};
+pub use hook::{Hook, Set};
+pub use listen::Listen;
+pub use maps::{Flow, FlowKey, LossKey};
+pub use offsets::Offsets;
+pub use raw_socket::RawSocket;
+pub use settings::Settings;

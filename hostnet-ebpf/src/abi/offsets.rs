@@ -1,0 +1,83 @@
+//! Where kernel fields live on the running kernel.
+//!
+//! rustc emits no CO-RE relocations, so the agent looks every offset up in the
+//! kernel's BTF before load and hands them over as one read-only global. The
+//! table below is the only list: the struct the programs read and the names the
+//! agent resolves both come from it.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+macro_rules! offset_table {
+    ($($field:ident = $type:literal . $path:literal),+ $(,)?) => {
+        /// Byte offsets, one per row of the table.
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+        pub struct Offsets { $(
+            #[doc = concat!("`", $type, ".", $path, "`")]
+            pub $field: u32
+        ),+ }
+
+        impl Offsets {
+            /// Rows as (struct, member path); a path may go through nested members.
+            pub const TABLE: &'static [(&'static str, &'static str)] = &[$(($type, $path)),+];
+
+            /// What the object holds until the loader writes the real values.
+            pub const UNSET: Self = Self { $($field: 0),+ };
+
+            /// Builds the struct by asking `resolve` for each row in turn.
+            ///
+            /// # Errors
+            /// The first error of `resolve`.
+            pub fn resolve<E>(
+                mut resolve: impl FnMut(&'static str, &'static str) -> Result<u32, E>,
+            ) -> Result<Self, E> {
+                Ok(Self { $($field: resolve($type, $path)?),+ })
+            }
+        }
+    };
+}
+
+offset_table! {
+    sock_family = "sock"."__sk_common.skc_family",
+    sock_reuse_bits = "sock"."__sk_common.skc_reuse",
+    sock_net = "sock"."__sk_common.skc_net.net",
+    sock_daddr = "sock"."__sk_common.skc_daddr",
+    sock_rcv_saddr = "sock"."__sk_common.skc_rcv_saddr",
+    sock_v6_daddr = "sock"."__sk_common.skc_v6_daddr",
+    sock_v6_rcv_saddr = "sock"."__sk_common.skc_v6_rcv_saddr",
+    sock_dport = "sock"."__sk_common.skc_dport",
+    sock_num = "sock"."__sk_common.skc_num",
+    sock_type = "sock"."sk_type",
+    sock_protocol = "sock"."sk_protocol",
+    sock_err = "sock"."sk_err",
+    sock_flags = "sock"."__sk_common.skc_flags",
+    sock_max_ack_backlog = "sock"."sk_max_ack_backlog",
+    sock_cgroup = "sock"."sk_cgrp_data.cgroup",
+    tcp_sport = "tcp_sock"."inet_conn.icsk_inet.inet_sport",
+    tcp_bytes_sent = "tcp_sock"."bytes_sent",
+    tcp_bytes_retrans = "tcp_sock"."bytes_retrans",
+    tcp_bytes_received = "tcp_sock"."bytes_received",
+    net_inum = "net"."ns.inum",
+    cgroup_kn = "cgroup"."kn",
+    cgroup_root = "cgroup"."root",
+    cgroup_root_hierarchy_id = "cgroup_root"."hierarchy_id",
+    kernfs_node_id = "kernfs_node"."id",
+    task_pid = "task_struct"."pid",
+    task_tgid = "task_struct"."tgid",
+    task_real_parent = "task_struct"."real_parent",
+    task_mm = "task_struct"."mm",
+    task_nsproxy = "task_struct"."nsproxy",
+    task_signal = "task_struct"."signal",
+    task_thread_pid = "task_struct"."thread_pid",
+    task_start_boottime = "task_struct"."start_boottime",
+    task_exit_code = "task_struct"."exit_code",
+    signal_live = "signal_struct"."live.counter",
+    nsproxy_net = "nsproxy"."net_ns",
+    nsproxy_mnt = "nsproxy"."mnt_ns",
+    mnt_namespace_inum = "mnt_namespace"."ns.inum",
+    pid_level = "pid"."level",
+    pid_numbers = "pid"."numbers",
+    mm_arg_start = "mm_struct"."arg_start",
+    mm_arg_end = "mm_struct"."arg_end",
+    linux_binprm_filename = "linux_binprm"."filename",
+}

@@ -1,0 +1,150 @@
+//! UDP without a connection: the first datagram per socket and peer, counts
+//! for the rest, and the end of the socket.
+//!
+//! `udp_sendmsg`/`udpv6_sendmsg` run `BPF_CGROUP_UDP{4,6}_SENDMSG` when the
+//! caller names an address; `udp_recvmsg`/`udpv6_recvmsg` run
+//! `BPF_CGROUP_UDP{4,6}_RECVMSG` when the caller asks for the sender's (net/ipv4/udp.c,
+//! net/ipv6/udp.c, 5.7–7.3; v4-mapped traffic of an IPv6 socket goes to the v4
+//! send hook). `inet_release` runs `BPF_CGROUP_INET_SOCK_RELEASE` (5.9–7.3): a UDP
+//! socket's end has no other hook.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::bpf_sock,
+    macros::{cgroup_sock, cgroup_sock_addr, map},
+    maps::HashMap,
+    programs::{SockAddrContext, SockContext},
+};
+use hostnet_abi::{Address, Datagram, DatagramClose, Flow, FlowKey, Hook, direction};
+
+use crate::{
+    netns, owner,
+    ring::{Origin, add_one, emit},
+    sock::{
+        AF_INET, cgroup_copied, cookie, socket_of_context, socket_of_sock, source4, source6,
+        user_address4, user_address6, user_port,
+    },
+    task::{Actor, current_cgroup},
+};
+
+const IPPROTO_UDP: u32 = 17;
+const IPPROTO_UDPLITE: u32 = 136;
+const BPF_F_NO_PREALLOC: u32 = 1;
+const BPF_NOEXIST: u64 = 1;
+
+/// Peers each UDP socket exchanged datagrams with. The agent removes a socket's
+/// flows when it has told its end. When full, a repeat is told again.
+#[map]
+static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(1 << 16, BPF_F_NO_PREALLOC);
+
+#[cgroup_sock_addr(sendmsg4)]
+pub fn sendmsg4(ctx: SockAddrContext) -> i32 {
+    if netns::context_is_host(ctx.as_ptr()) {
+        exchanged(Hook::Sendmsg4, &ctx, user_address4(ctx.sock_addr), direction::SENT);
+    }
+    1
+}
+
+#[cgroup_sock_addr(sendmsg6)]
+pub fn sendmsg6(ctx: SockAddrContext) -> i32 {
+    if netns::context_is_host(ctx.as_ptr()) {
+        exchanged(Hook::Sendmsg6, &ctx, user_address6(ctx.sock_addr), direction::SENT);
+    }
+    1
+}
+
+#[cgroup_sock_addr(recvmsg4)]
+pub fn recvmsg4(ctx: SockAddrContext) -> i32 {
+    if netns::context_is_host(ctx.as_ptr()) {
+        exchanged(Hook::Recvmsg4, &ctx, user_address4(ctx.sock_addr), direction::RECEIVED);
+    }
+    1
+}
+
+#[cgroup_sock_addr(recvmsg6)]
+pub fn recvmsg6(ctx: SockAddrContext) -> i32 {
+    if netns::context_is_host(ctx.as_ptr()) {
+        exchanged(Hook::Recvmsg6, &ctx, user_address6(ctx.sock_addr), direction::RECEIVED);
+    }
+    1
+}
+
+#[inline(always)]
+fn exchanged(hook: Hook, ctx: &SockAddrContext, remote: Address, direction: u16) {
+    let cgroup = current_cgroup();
+    if !owner::is_told(cgroup) {
+        return;
+    }
+    let key = FlowKey {
+        cookie: cookie(ctx.as_ptr()),
+        remote,
+        remote_port: user_port(ctx.sock_addr).into(),
+    };
+    if counted(&key, direction) {
+        return;
+    }
+    let first = Flow {
+        sent: (direction == direction::SENT).into(),
+        received: (direction == direction::RECEIVED).into(),
+    };
+    // Another thread may have been first with the same key: then count, do not tell.
+    if FLOWS.insert(&key, &first, BPF_NOEXIST).is_err() && counted(&key, direction) {
+        return;
+    }
+    // SAFETY: the verifier knows the field as a socket pointer.
+    let sk: *const bpf_sock = unsafe { (*ctx.sock_addr).__bindgen_anon_1.sk };
+    let origin = Origin {
+        hook,
+        actor: Actor::in_cgroup(cgroup),
+        socket_cgroup: cgroup_copied(sk),
+        cookie: key.cookie,
+    };
+    emit(
+        origin,
+        Datagram {
+            remote,
+            remote_port: user_port(ctx.sock_addr),
+            // SAFETY: the verifier knows `sk`; src_port is in host order.
+            local_port: unsafe { (*sk).src_port } as u16,
+            direction,
+            padding: 0,
+            socket: socket_of_context(ctx.sock_addr),
+        },
+    );
+}
+
+#[inline(always)]
+fn counted(key: &FlowKey, direction: u16) -> bool {
+    let Some(flow) = FLOWS.get_ptr_mut(key) else { return false };
+    // SAFETY: a live map value; the projections stay inside it.
+    add_one(unsafe {
+        if direction == direction::SENT { &raw mut (*flow).sent } else { &raw mut (*flow).received }
+    });
+    true
+}
+
+#[cgroup_sock(sock_release)]
+pub fn sock_release(ctx: SockContext) -> i32 {
+    let socket = socket_of_sock(ctx.sock);
+    if socket.protocol != IPPROTO_UDP && socket.protocol != IPPROTO_UDPLITE {
+        return 1;
+    }
+    if !netns::context_is_host(ctx.as_ptr()) {
+        return 1;
+    }
+    let cgroup = current_cgroup();
+    if !owner::is_told(cgroup) {
+        return 1;
+    }
+    let origin = Origin {
+        hook: Hook::SockRelease,
+        actor: Actor::in_cgroup(cgroup),
+        socket_cgroup: cgroup_copied(ctx.sock),
+        cookie: cookie(ctx.as_ptr()),
+    };
+    let local = if socket.family == AF_INET { source4(ctx.sock) } else { source6(ctx.sock) };
+    // SAFETY: the program's own context; src_port is in host order.
+    let local_port = unsafe { (*ctx.sock).src_port };
+    emit(origin, DatagramClose { local, local_port, socket });
+    1
+}

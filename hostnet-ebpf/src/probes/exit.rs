@@ -1,0 +1,32 @@
+//! Exit of a whole process.
+//!
+//! `sched_process_exit(struct task_struct *p, …)` (include/trace/events/sched.h;
+//! called by `do_exit`, kernel/exit.c, after `signal->live` was decremented).
+
+use core::ffi::c_void;
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use hostnet_abi::{Exit, Hook};
+
+use crate::{
+    netns,
+    read::field,
+    ring::{Origin, emit},
+    settings::offset,
+    task::Actor,
+};
+
+#[btf_tracepoint(function = "sched_process_exit")]
+pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
+    let task: *const c_void = ctx.arg(0);
+    // SAFETY: a BTF-typed task and the kernel's offsets.
+    let (live, code): (i32, i32) = unsafe {
+        let signal: *const c_void = field(task, offset!(task_signal));
+        (field(signal, offset!(signal_live)), field(task, offset!(task_exit_code)))
+    };
+    if live == 0 && netns::task_is_host(task) {
+        let origin = Origin::of_task(Hook::SchedProcessExit, Actor::current());
+        emit(origin, Exit { code: code as u32 });
+    }
+    0
+}

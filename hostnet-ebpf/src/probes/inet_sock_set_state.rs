@@ -1,0 +1,246 @@
+//! TCP's life: listen, the outcome of a connect, accept, close.
+//!
+//! `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`
+//! (include/trace/events/sock.h, since 4.16), called by `inet_sk_state_store` and
+//! `inet_sk_set_state` (net/ipv4/af_inet.c). Most transitions happen in softirq
+//! or in the other end's context, so the current task is blamed only for listen.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    helpers::generated::{bpf_sk_storage_get, bpf_skc_to_tcp_sock},
+    macros::{btf_map, btf_tracepoint},
+    programs::BtfTracePointContext,
+};
+use aya_log_ebpf::debug;
+use hostnet_abi::{Accept, Close, ConnectOutcome, Hook, Listen};
+
+use crate::{
+    netns, owner,
+    read::field,
+    ring::{Origin, emit},
+    settings::offset,
+    sock::{IPPROTO_TCP, cgroup_of, cookie, ends_of, socket_of},
+    task::Actor,
+};
+
+// include/net/tcp_states.h
+const TCP_ESTABLISHED: i32 = 1;
+const TCP_SYN_SENT: i32 = 2;
+const TCP_SYN_RECV: i32 = 3;
+const TCP_CLOSE: i32 = 7;
+const TCP_LISTEN: i32 = 10;
+
+/// Bit `SOCK_DONE` of `sk_flags` (enum sock_flags, include/net/sock.h), which
+/// `tcp_fin` sets: from then on `bytes_received` counts the peer's FIN.
+const SOCK_DONE: u64 = 1 << 1;
+
+/// Socket storage that a listening socket hands to the sockets accepted from
+/// it: `BPF_F_CLONE` makes `sk_clone_lock` copy it.
+#[repr(C)]
+struct ClonedStorage<T> {
+    r#type: *const [i32; 24], // BPF_MAP_TYPE_SK_STORAGE
+    key: *const i32,
+    value: *const T,
+    max_entries: *const [i32; 0],
+    map_flags: *const [i32; 0x201], // BPF_F_NO_PREALLOC | BPF_F_CLONE
+}
+
+// SAFETY: the fields are placeholders for the loader and are never dereferenced.
+unsafe impl<T> Sync for ClonedStorage<T> {}
+
+/// The listening socket's cookie.
+#[btf_map]
+static LISTENER: ClonedStorage<u64> = ClonedStorage {
+    r#type: core::ptr::null(),
+    key: core::ptr::null(),
+    value: core::ptr::null(),
+    max_entries: core::ptr::null(),
+    map_flags: core::ptr::null(),
+};
+
+const BPF_SK_STORAGE_GET_F_CREATE: u64 = 1;
+
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
+    let sk: *const c_void = ctx.arg(0);
+    let old: i32 = ctx.arg(1);
+    let new: i32 = ctx.arg(2);
+    if !netns::sock_is_host(sk) {
+        return 0;
+    }
+    // SAFETY: a BTF-typed socket and the kernel's offset.
+    if unsafe { field::<_, u16>(sk, offset!(sock_protocol)) } != IPPROTO_TCP {
+        return 0;
+    }
+    match (old, new) {
+        (TCP_CLOSE, TCP_LISTEN) => listened(&ctx, sk),
+        (TCP_SYN_SENT, TCP_ESTABLISHED | TCP_CLOSE) => connect_ended(sk, new),
+        (TCP_SYN_RECV, TCP_ESTABLISHED) => accepted(sk),
+        // A connection that never was established has no end to tell.
+        (TCP_SYN_RECV, TCP_CLOSE) | (TCP_CLOSE, TCP_CLOSE) => {}
+        (_, TCP_CLOSE) => closed(sk, old),
+        _ => {}
+    }
+    0
+}
+
+/// A record of this hook; `None` when the socket's owner is a host process.
+#[inline(always)]
+fn origin(sk: *const c_void) -> Option<Origin> {
+    let socket_cgroup = cgroup_of(sk);
+    owner::is_told(socket_cgroup).then(|| Origin {
+        hook: Hook::InetSockSetState,
+        actor: Actor::NONE,
+        socket_cgroup,
+        cookie: cookie(sk.cast_mut()),
+    })
+}
+
+/// `inet_csk_listen_start`, in the caller's context. Host processes' listeners
+/// are told too: they name the other end of a connection.
+#[inline(always)]
+fn listened(ctx: &BtfTracePointContext, sk: *const c_void) {
+    let socket = socket_of(sk);
+    let ends = ends_of(sk, socket.family);
+    let mut listener = cookie(sk.cast_mut());
+    // SAFETY: a BTF-typed socket; the value is copied by the helper.
+    let stored = unsafe {
+        bpf_sk_storage_get(
+            (&raw const LISTENER).cast_mut().cast(),
+            sk.cast_mut(),
+            (&raw mut listener).cast(),
+            BPF_SK_STORAGE_GET_F_CREATE,
+        )
+    };
+    if stored.is_null() {
+        debug!(ctx, "no memory to mark listener {}: its accepts will not name it", listener);
+    }
+    let origin = Origin {
+        hook: Hook::InetSockSetState,
+        actor: Actor::current(),
+        socket_cgroup: cgroup_of(sk),
+        cookie: listener,
+    };
+    // SAFETY: a BTF-typed socket and the kernel's offsets.
+    let (port, backlog) = unsafe {
+        (field::<_, u16>(sk, offset!(sock_num)), field(sk, offset!(sock_max_ack_backlog)))
+    };
+    emit(origin, Listen { address: ends.local, port: port.into(), backlog, socket });
+}
+
+/// `tcp_finish_connect`, `tcp_reset`, `tcp_write_err` or a close before either.
+#[inline(always)]
+fn connect_ended(sk: *const c_void, new: i32) {
+    let Some(origin) = origin(sk) else { return };
+    let socket = socket_of(sk);
+    let ends = ends_of(sk, socket.family);
+    let established = new == TCP_ESTABLISHED;
+    // SAFETY: a BTF-typed socket and the kernel's offset.
+    let errno: i32 = unsafe { field(sk, offset!(sock_err)) };
+    emit(
+        origin,
+        ConnectOutcome {
+            local: ends.local,
+            remote: ends.remote,
+            local_port: source_port(sk),
+            remote_port: ends.remote_port,
+            established: established.into(),
+            errno: if established { 0 } else { errno as u16 },
+            socket,
+        },
+    );
+}
+
+/// `tcp_rcv_state_process` on the socket that `tcp_v{4,6}_syn_recv_sock` made.
+#[inline(always)]
+fn accepted(sk: *const c_void) {
+    let Some(origin) = origin(sk) else { return };
+    let socket = socket_of(sk);
+    let ends = ends_of(sk, socket.family);
+    // SAFETY: a BTF-typed socket; without CREATE the value may be null.
+    let storage = unsafe {
+        bpf_sk_storage_get(
+            (&raw const LISTENER).cast_mut().cast(),
+            sk.cast_mut(),
+            core::ptr::null_mut(),
+            0,
+        )
+    }
+    .cast::<u64>();
+    emit(
+        origin,
+        Accept {
+            // SAFETY: a live value of the storage map, checked for null.
+            listener: if storage.is_null() { 0 } else { unsafe { *storage } },
+            local: ends.local,
+            remote: ends.remote,
+            local_port: source_port(sk),
+            remote_port: ends.remote_port,
+            padding: 0,
+            socket,
+        },
+    );
+}
+
+/// `tcp_done`, `tcp_close` or `inet_csk_listen_stop`. Host processes' listeners
+/// are told, their connections are not.
+#[inline(always)]
+fn closed(sk: *const c_void, old: i32) {
+    let socket_cgroup = cgroup_of(sk);
+    if old != TCP_LISTEN && !owner::is_told(socket_cgroup) {
+        return;
+    }
+    let socket = socket_of(sk);
+    let ends = ends_of(sk, socket.family);
+    // SAFETY: a BTF-typed socket; tcp_sock fields are open to the cast pointer only.
+    let (tcp, errno, flags) = unsafe {
+        (
+            bpf_skc_to_tcp_sock(sk.cast_mut()).cast::<c_void>(),
+            field::<_, i32>(sk, offset!(sock_err)),
+            field::<_, u64>(sk, offset!(sock_flags)),
+        )
+    };
+    let (mut sent, mut received) = (0, 0);
+    if !tcp.is_null() && old != TCP_LISTEN {
+        // SAFETY: a BTF-typed tcp_sock and the kernel's offsets.
+        unsafe {
+            sent = field::<_, u64>(tcp, offset!(tcp_bytes_sent))
+                - field::<_, u64>(tcp, offset!(tcp_bytes_retrans));
+            received = field::<_, u64>(tcp, offset!(tcp_bytes_received));
+        }
+        if flags & SOCK_DONE != 0 && received > 0 {
+            received -= 1;
+        }
+    }
+    let origin = Origin {
+        hook: Hook::InetSockSetState,
+        actor: Actor::NONE,
+        socket_cgroup,
+        cookie: cookie(sk.cast_mut()),
+    };
+    emit(
+        origin,
+        Close {
+            sent,
+            received,
+            local: ends.local,
+            remote: ends.remote,
+            local_port: source_port(sk),
+            remote_port: ends.remote_port,
+            errno: errno as u16,
+            from_state: old as u16,
+            socket,
+        },
+    );
+}
+
+/// `inet_sport`, host order. `skc_num` is already 0 when a socket closes.
+#[inline(always)]
+fn source_port(sk: *const c_void) -> u16 {
+    // SAFETY: a BTF-typed socket; the helper returns null for anything but TCP.
+    unsafe {
+        let tcp = bpf_skc_to_tcp_sock(sk.cast_mut()).cast::<c_void>();
+        if tcp.is_null() { 0 } else { u16::from_be(field(tcp, offset!(tcp_sport))) }
+    }
+}

@@ -1,0 +1,35 @@
+//! Raw IP sockets: they send and receive below TCP and UDP, so opening one is
+//! the only moment every kernel shows.
+//!
+//! `inet_create(struct net *net, struct socket *sock, int protocol, int kern)`
+//! and `inet6_create` (net/ipv4/af_inet.c, net/ipv6/af_inet6.c, 5.7–7.3) run
+//! `BPF_CGROUP_INET_SOCK_CREATE`.
+
+use aya_ebpf::{EbpfContext as _, macros::cgroup_sock, programs::SockContext};
+use hostnet_abi::{Hook, RawSocket};
+
+use crate::{
+    netns, owner,
+    ring::{Origin, emit},
+    sock::{SOCK_RAW, cgroup_copied, cookie, socket_of_sock},
+    task::{Actor, current_cgroup},
+};
+
+#[cgroup_sock(sock_create)]
+pub fn sock_create(ctx: SockContext) -> i32 {
+    // SAFETY: the program's own context; the verifier rewrites the load.
+    if unsafe { (*ctx.sock).type_ } != SOCK_RAW || !netns::context_is_host(ctx.as_ptr()) {
+        return 1;
+    }
+    let cgroup = current_cgroup();
+    if owner::is_told(cgroup) {
+        let origin = Origin {
+            hook: Hook::SockCreate,
+            actor: Actor::in_cgroup(cgroup),
+            socket_cgroup: cgroup_copied(ctx.sock),
+            cookie: cookie(ctx.as_ptr()),
+        };
+        emit(origin, RawSocket { socket: socket_of_sock(ctx.sock) });
+    }
+    1
+}

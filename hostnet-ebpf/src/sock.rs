@@ -1,0 +1,175 @@
+//! Reading `struct sock` in tracing programs, and its UAPI mirror in cgroup programs.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    bindings::{bpf_sock, bpf_sock_addr},
+    helpers::generated::bpf_get_socket_cookie,
+};
+use hostnet_abi::{Address, Socket, v4_mapped};
+
+use crate::{
+    read::{copied, field},
+    settings::offset,
+};
+
+pub const AF_INET: u16 = 2;
+pub const SOCK_RAW: u32 = 3;
+pub const IPPROTO_TCP: u16 = 6;
+
+/// The socket's cookie, made on first use.
+#[inline(always)]
+pub fn cookie(ctx: *mut c_void) -> u64 {
+    // SAFETY: `ctx` is a program context or a BTF-typed socket, as the helper wants.
+    unsafe { bpf_get_socket_cookie(ctx) }
+}
+
+/// `sk->sk_cgrp_data.cgroup->kn->id` for a BTF-typed socket: the cgroup the
+/// socket was created in (an accepted socket inherits its listener's).
+#[inline(always)]
+pub fn cgroup_of(sk: *const c_void) -> u64 {
+    // SAFETY: BTF-typed pointers all the way, offsets of the running kernel.
+    unsafe {
+        let cgroup: *const c_void = field(sk, offset!(sock_cgroup));
+        let kn: *const c_void = field(cgroup, offset!(cgroup_kn));
+        field(kn, offset!(kernfs_node_id))
+    }
+}
+
+/// The same for a cgroup program's socket, which has no BTF type there. The
+/// pointer is the kernel's `struct sock` all the same.
+#[inline(always)]
+pub fn cgroup_copied(sk: *const bpf_sock) -> u64 {
+    let cgroup: u64 = copied(sk as u64, offset!(sock_cgroup));
+    let kn: u64 = copied(cgroup, offset!(cgroup_kn));
+    copied(kn, offset!(kernfs_node_id))
+}
+
+/// Local and remote end of a BTF-typed socket.
+pub struct Ends {
+    pub local: Address,
+    pub remote: Address,
+    pub remote_port: u16,
+}
+
+#[inline(always)]
+pub fn socket_of(sk: *const c_void) -> Socket {
+    // SAFETY: a BTF-typed socket and the kernel's offsets.
+    unsafe {
+        Socket {
+            family: field::<_, u16>(sk, offset!(sock_family)),
+            kind: field::<_, u16>(sk, offset!(sock_type)),
+            protocol: field::<_, u16>(sk, offset!(sock_protocol)).into(),
+        }
+    }
+}
+
+#[inline(always)]
+pub fn ends_of(sk: *const c_void, family: u16) -> Ends {
+    // SAFETY: a BTF-typed socket and the kernel's offsets.
+    unsafe {
+        let remote_port = u16::from_be(field(sk, offset!(sock_dport)));
+        if family == AF_INET {
+            Ends {
+                local: v4_mapped(field(sk, offset!(sock_rcv_saddr))),
+                remote: v4_mapped(field(sk, offset!(sock_daddr))),
+                remote_port,
+            }
+        } else {
+            Ends {
+                local: words(sk, offset!(sock_v6_rcv_saddr)),
+                remote: words(sk, offset!(sock_v6_daddr)),
+                remote_port,
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`field`]: sixteen bytes of a BTF-typed struct, read a word at a time
+/// because that is how the verifier knows `struct in6_addr`.
+#[inline(always)]
+unsafe fn words(sk: *const c_void, offset: usize) -> Address {
+    // SAFETY: the caller's.
+    unsafe {
+        [field(sk, offset), field(sk, offset + 4), field(sk, offset + 8), field(sk, offset + 12)]
+    }
+}
+
+/// What a `sock_addr` context says of its socket.
+#[inline(always)]
+pub fn socket_of_context(ctx: *mut bpf_sock_addr) -> Socket {
+    // SAFETY: `ctx` is the program's own context; the verifier rewrites the loads.
+    unsafe {
+        Socket {
+            family: (*ctx).family as u16,
+            kind: (*ctx).type_ as u16,
+            protocol: (*ctx).protocol,
+        }
+    }
+}
+
+/// What a `bpf_sock` says of itself.
+#[inline(always)]
+pub fn socket_of_sock(sk: *const bpf_sock) -> Socket {
+    // SAFETY: `sk` is the program's own context; the verifier rewrites the loads.
+    unsafe {
+        Socket {
+            family: (*sk).family as u16,
+            kind: (*sk).type_ as u16,
+            protocol: (*sk).protocol,
+        }
+    }
+}
+
+/// The requested or remote address of an IPv4 `sock_addr` context.
+#[inline(always)]
+pub fn user_address4(ctx: *mut bpf_sock_addr) -> Address {
+    // SAFETY: as above; IPv6 programs may not touch this field.
+    v4_mapped(unsafe { (*ctx).user_ip4 })
+}
+
+/// The requested or remote address of an IPv6 `sock_addr` context.
+#[inline(always)]
+pub fn user_address6(ctx: *mut bpf_sock_addr) -> Address {
+    // SAFETY: as above; IPv4 programs may not touch this field. Word by word,
+    // or the compiler merges the loads into a width the verifier refuses.
+    unsafe {
+        let words = (&raw const (*ctx).user_ip6).cast::<u32>();
+        [
+            core::ptr::read_volatile(words),
+            core::ptr::read_volatile(words.add(1)),
+            core::ptr::read_volatile(words.add(2)),
+            core::ptr::read_volatile(words.add(3)),
+        ]
+    }
+}
+
+/// The requested or remote port of a `sock_addr` context, host order.
+#[inline(always)]
+pub fn user_port(ctx: *mut bpf_sock_addr) -> u16 {
+    // SAFETY: as above. The field holds the port in network order in its low half.
+    u16::from_be(unsafe { (*ctx).user_port } as u16)
+}
+
+/// The local address of an IPv4 `bpf_sock`.
+#[inline(always)]
+pub fn source4(sk: *const bpf_sock) -> Address {
+    // SAFETY: as above.
+    v4_mapped(unsafe { (*sk).src_ip4 })
+}
+
+/// The local address of an IPv6 `bpf_sock`.
+#[inline(always)]
+pub fn source6(sk: *const bpf_sock) -> Address {
+    // SAFETY: as above, word by word for the same reason.
+    unsafe {
+        let words = (&raw const (*sk).src_ip6).cast::<u32>();
+        [
+            core::ptr::read_volatile(words),
+            core::ptr::read_volatile(words.add(1)),
+            core::ptr::read_volatile(words.add(2)),
+            core::ptr::read_volatile(words.add(3)),
+        ]
+    }
+}

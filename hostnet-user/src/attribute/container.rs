@@ -1,0 +1,54 @@
+//! A container as its runtime describes it: plain data, fetched outside the
+//! event's path and only ever copied from.
+//!
+//! `Config.Env` is not here on purpose: environment variables hold secrets.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What the runtime says of one container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    /// Full id: 64 lower-case hexadecimal digits.
+    pub id: String,
+    /// Name without the leading slash.
+    pub name: String,
+    /// Image reference as the container was created from it, such as `nginx:1.27`.
+    pub image: String,
+    /// Image id, `sha256:…`.
+    pub image_id: String,
+    /// Labels, Compose and Kubernetes ones included.
+    pub labels: BTreeMap<String, String>,
+    /// `HostConfig.NetworkMode`: `host`, `bridge`, `container:<id>`, ….
+    pub network_mode: String,
+    /// `HostConfig.Privileged`.
+    pub privileged: bool,
+    /// `HostConfig.CapAdd`, then `HostConfig.CapDrop` with a leading `-`.
+    pub capabilities: Vec<String>,
+    /// `Config.User`, empty for the image's default.
+    pub user: String,
+    /// `HostConfig.RestartPolicy.Name`.
+    pub restart_policy: String,
+    /// RFC 3339 time of creation.
+    pub created: String,
+    /// `State.Pid`: the container's first process in the host's pid namespace, 0 when not running.
+    pub pid: u32,
+    /// Cgroup-v2 path of `pid` as /proc showed it at inspect time; empty when not running or gone.
+    pub cgroup_path: String,
+    /// `docker` or `podman`.
+    pub runtime: String,
+}
+
+/// News from a runtime.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RuntimeNews {
+    /// A container exists and looks like this.
+    Container(Box<Container>),
+    /// A container is gone.
+    Removed { id: String },
+    /// The runtime answers; `version` is its own word for itself.
+    Reachable { endpoint: String, version: String },
+    /// The runtime does not answer; names will come later or not at all.
+    Unreachable { endpoint: String, reason: String },
+}
