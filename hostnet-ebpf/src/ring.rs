@@ -64,21 +64,20 @@ impl Origin {
     }
 }
 
-#[repr(C)]
-struct Whole<P> {
-    header: Header,
-    payload: P,
-}
-
 /// Emits a record without a tail.
 #[inline(always)]
-pub fn emit<P: Payload + 'static>(origin: Origin, payload: P) {
-    let length = size_of::<Whole<P>>();
-    let Some(mut entry) = RECORDS.reserve::<Whole<P>>(0) else {
+pub fn emit<P: Payload>(origin: Origin, payload: P) {
+    let length = size_of::<Header>() + size_of::<P>();
+    let Some(mut entry) = RECORDS.reserve_bytes(length, 0) else {
         count_loss(&origin, P::KIND);
         return;
     };
-    entry.write(Whole { header: origin.header(P::KIND, length), payload });
+    // SAFETY: the reservation is 8-aligned and exactly as long as the two parts.
+    unsafe {
+        let start = entry.as_mut_ptr();
+        start.cast::<Header>().write(origin.header(P::KIND, length));
+        start.add(size_of::<Header>()).cast::<P>().write(payload);
+    }
     entry.submit(BPF_RB_NO_WAKEUP.into());
 }
 
@@ -105,8 +104,7 @@ pub unsafe fn emit_bytes(origin: &Origin, kind: EventKind, record: *const u8, le
 /// Not inlined: it runs only when the ring is full, and the common path stays short.
 #[inline(never)]
 fn count_loss(origin: &Origin, kind: EventKind) {
-    let cgroup =
-        if origin.actor.cgroup != 0 { origin.actor.cgroup } else { origin.socket_cgroup };
+    let cgroup = if origin.actor.cgroup != 0 { origin.actor.cgroup } else { origin.socket_cgroup };
     let key = LossKey { cgroup, kind: kind as u64 };
     if let Some(count) = LOSSES.get_ptr_mut(&key) {
         add_one(count);

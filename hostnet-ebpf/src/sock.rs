@@ -40,9 +40,30 @@ pub fn cgroup_of(sk: *const c_void) -> u64 {
 /// pointer is the kernel's `struct sock` all the same.
 #[inline(always)]
 pub fn cgroup_copied(sk: *const bpf_sock) -> u64 {
-    let cgroup: u64 = copied(sk as u64, offset!(sock_cgroup));
+    let cgroup: u64 = copied(address_of(sk), offset!(sock_cgroup));
     let kn: u64 = copied(cgroup, offset!(cgroup_kn));
     copied(kn, offset!(kernfs_node_id))
+}
+
+/// The socket's address as a number: the verifier forbids arithmetic on the
+/// pointer itself, so it is stored and read back as bytes.
+#[inline(always)]
+pub fn address_of(sk: *const bpf_sock) -> u64 {
+    let slot = sk;
+    copied((&raw const slot) as u64, 0)
+}
+
+/// The local end for a cgroup program that may not read it from its context
+/// (`sock_release`: only the bind programs may).
+#[inline(always)]
+pub fn local_end_copied(sk: *const bpf_sock, family: u16) -> (Address, u16) {
+    let base = address_of(sk);
+    let address = if family == AF_INET {
+        v4_mapped(copied(base, offset!(sock_rcv_saddr)))
+    } else {
+        copied(base, offset!(sock_v6_rcv_saddr))
+    };
+    (address, copied(base, offset!(sock_num)))
 }
 
 /// Local and remote end of a BTF-typed socket.
@@ -114,11 +135,7 @@ pub fn socket_of_context(ctx: *mut bpf_sock_addr) -> Socket {
 pub fn socket_of_sock(sk: *const bpf_sock) -> Socket {
     // SAFETY: `sk` is the program's own context; the verifier rewrites the loads.
     unsafe {
-        Socket {
-            family: (*sk).family as u16,
-            kind: (*sk).type_ as u16,
-            protocol: (*sk).protocol,
-        }
+        Socket { family: (*sk).family as u16, kind: (*sk).type_ as u16, protocol: (*sk).protocol }
     }
 }
 

@@ -25,11 +25,7 @@ impl Actor {
     /// The current task, when its cgroup is already known.
     #[inline(always)]
     pub fn in_cgroup(cgroup: u64) -> Self {
-        Self {
-            cgroup,
-            tgid_tid: bpf_get_current_pid_tgid(),
-            gid_uid: bpf_get_current_uid_gid(),
-        }
+        Self { cgroup, tgid_tid: bpf_get_current_pid_tgid(), gid_uid: bpf_get_current_uid_gid() }
     }
 }
 

@@ -1,1 +1,22 @@
+//! hostnet: what host-network containers really touch.
+//!
+//! The folders are the stages of the data path, in order: `kernel` hands out
+//! records, `event` says what they mean, `attribute` ties them to their owner,
+//! `record` gives them their place in the run, `sink` writes them. `stages` puts
+//! the pure ones together, `pipeline` runs them live, `observe` adds the world.
 
+pub mod attribute;
+pub mod cli;
+pub mod config;
+pub mod docs;
+pub mod errno;
+pub mod event;
+pub mod exit_code;
+pub mod input;
+pub mod kernel;
+pub mod observe;
+pub mod pipeline;
+pub mod record;
+pub mod sink;
+pub mod stages;
+pub mod text;

@@ -1,1 +1,25 @@
-fn main(){}
+//! The `hostnet` command.
+
+use std::{io::Write, process::ExitCode};
+
+use clap::Parser;
+use hostnet::{cli, text::for_terminal};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("HOSTNET_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+    match cli::Cli::parse().run() {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let message = format!("{error:#}");
+            // When nobody reads standard error either, the exit code still tells.
+            drop(writeln!(std::io::stderr(), "hostnet: {}", for_terminal(&message)));
+            cli::exit_code(&error).into()
+        }
+    }
+}

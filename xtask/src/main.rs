@@ -1,1 +1,68 @@
-fn main() {}
+//! `cargo xtask`: everything this repository does to itself, one file per
+//! subcommand. Needs `cargo` alone; what else a task needs, it names or installs.
+#![allow(clippy::print_stderr, reason = "a task runner talks to the person who started it")]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod ci;
+mod docs;
+mod ebpf;
+mod lint;
+mod packages;
+mod run;
+mod shell;
+mod static_build;
+mod test;
+mod tidy;
+
+/// Build, run, test and check hostnet.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build hostnet as one static binary and start it (`hostnet watch`, or what you name).
+    Run(run::Args),
+    /// Run every test: the live ones with real containers (root), then the pure ones.
+    Test(test::Args),
+    /// Check formatting, clippy for the host and for BPF, licences and advisories.
+    Lint,
+    /// Check the cheap invariants of the tree: who may name what, file sizes, leaked paths.
+    Tidy,
+    /// Build the eBPF object that hostnet carries, and record what it was built from.
+    Ebpf(ebpf::Args),
+    /// Write the documents that are generated from the code.
+    Docs(docs::Args),
+    /// Everything that a change must pass, on a machine with nothing but `cargo`.
+    Ci(ci::Args),
+}
+
+fn main() -> ExitCode {
+    let task = Cli::parse().task;
+    match perform(task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<()> {
+    match task {
+        Task::Run(args) => run::perform(&args),
+        Task::Test(args) => test::perform(&args),
+        Task::Lint => lint::perform(),
+        Task::Tidy => tidy::perform(),
+        Task::Ebpf(args) => ebpf::perform(&args),
+        Task::Docs(args) => docs::perform(&args),
+        Task::Ci(args) => ci::perform(&args),
+    }
+}

@@ -52,8 +52,9 @@ pub struct Header {
 
 /// What `socket(2)` was asked for.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 pub struct Socket {
     /// Address family, `AF_INET` (2) or `AF_INET6` (10).
     pub family: u16,

@@ -6,8 +6,7 @@ use crate::Address;
 
 /// Key of the map of lost records: how many is the value (`u64`).
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct LossKey {
     /// Cgroup of the owner whose record was lost.
     pub cgroup: u64,
@@ -17,8 +16,7 @@ pub struct LossKey {
 
 /// Key of the map of UDP flows: a socket and a peer it exchanged datagrams with.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct FlowKey {
     /// The socket.
     pub cookie: u64,
@@ -30,8 +28,9 @@ pub struct FlowKey {
 
 /// Value of the map of UDP flows.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 pub struct Flow {
     /// Datagrams sent to the peer.
     pub sent: u64,

@@ -20,8 +20,8 @@ use crate::{
     ring::{Origin, emit},
     settings::offset,
     sock::{
-        cgroup_copied, cookie, socket_of_context, socket_of_sock, source4, source6, user_address4,
-        user_address6, user_port,
+        address_of, cgroup_copied, cookie, socket_of_context, socket_of_sock, source4, source6,
+        user_address4, user_address6, user_port,
     },
     task::Actor,
 };
@@ -87,7 +87,7 @@ fn done(hook: Hook, ctx: &SockContext, address: Address) {
         socket_cgroup: cgroup_copied(ctx.sock),
         cookie: cookie(ctx.as_ptr()),
     };
-    let bits: u8 = copied(ctx.sock as u64, offset!(sock_reuse_bits));
+    let bits: u8 = copied(address_of(ctx.sock), offset!(sock_reuse_bits));
     emit(
         origin,
         Bind {

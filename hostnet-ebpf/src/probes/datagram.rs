@@ -21,8 +21,8 @@ use crate::{
     netns, owner,
     ring::{Origin, add_one, emit},
     sock::{
-        AF_INET, cgroup_copied, cookie, socket_of_context, socket_of_sock, source4, source6,
-        user_address4, user_address6, user_port,
+        cgroup_copied, cookie, local_end_copied, socket_of_context, socket_of_sock, user_address4,
+        user_address6, user_port,
     },
     task::{Actor, current_cgroup},
 };
@@ -142,9 +142,7 @@ pub fn sock_release(ctx: SockContext) -> i32 {
         socket_cgroup: cgroup_copied(ctx.sock),
         cookie: cookie(ctx.as_ptr()),
     };
-    let local = if socket.family == AF_INET { source4(ctx.sock) } else { source6(ctx.sock) };
-    // SAFETY: the program's own context; src_port is in host order.
-    let local_port = unsafe { (*ctx.sock).src_port };
-    emit(origin, DatagramClose { local, local_port, socket });
+    let (local, local_port) = local_end_copied(ctx.sock, socket.family);
+    emit(origin, DatagramClose { local, local_port: local_port.into(), socket });
     1
 }

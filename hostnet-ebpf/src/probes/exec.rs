@@ -13,9 +13,7 @@ use aya_ebpf::{
     maps::PerCpuArray,
     programs::BtfTracePointContext,
 };
-use hostnet_abi::{
-    EventKind, Exec, Header, Hook, MAX_ARGUMENTS, MAX_FILENAME, truncated,
-};
+use hostnet_abi::{EventKind, Exec, Header, Hook, MAX_ARGUMENTS, MAX_FILENAME, truncated};
 
 use super::fork::{namespace_pid, start_of};
 use crate::{

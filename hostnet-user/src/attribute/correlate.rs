@@ -1,0 +1,315 @@
+//! Socket records become operations: each told once, with its outcome.
+
+use std::sync::Arc;
+
+use hostnet_abi::{
+    Accept as AcceptRecord, Close as CloseRecord, ConnectOutcome as OutcomeRecord, Header, Hook,
+    Record, direction,
+};
+
+use super::{
+    Attribution, Party, same,
+    socket_table::{PendingBind, PendingConnect},
+};
+use crate::event::{
+    Accept, Bind, Close, Connect, ConnectOutcome, Datagram, DatagramClose, Direction, Event,
+    Listen, ListenerClosed, Outcome, RawSocket, Socket, endpoint,
+};
+
+const IPPROTO_TCP: u32 = 6;
+const IPPROTO_UDP: u32 = 17;
+const IPPROTO_UDPLITE: u32 = 136;
+const TCP_LISTEN: u16 = 10;
+
+impl Attribution {
+    pub(super) fn socket_record(&mut self, header: &Header, hook: Hook, record: Record) {
+        let asked = (header.tid != 0).then(|| self.sockets.take_bind(header.tid)).flatten();
+        let (bound, failed) = match (&record, asked) {
+            (Record::Bind(_), Some(asked)) if asked.socket.cookie == header.cookie => {
+                (Some(asked), None)
+            }
+            (_, asked) => (None, asked),
+        };
+        if let Some(asked) = failed {
+            self.tell_failed_bind(asked);
+        }
+        let party = self.party(header);
+        if !self.is_told(&party.owner) {
+            return;
+        }
+        let at = header.boot_ns;
+        let socket = |socket| Socket { cookie: header.cookie, socket };
+        match record {
+            Record::BindAsked(asked) => {
+                let pending = PendingBind {
+                    boot_ns: at,
+                    hook,
+                    party,
+                    socket: socket(asked.socket),
+                    requested: endpoint(asked.address, asked.port as u16),
+                };
+                self.sockets.ask_bind(header.tid, pending);
+            }
+            Record::Bind(done) => {
+                let operation = Bind {
+                    requested: bound.map(|asked| asked.requested),
+                    local: endpoint(done.address, done.port as u16),
+                    reuse: done.reuse,
+                    given: true,
+                };
+                self.tell(at, hook, &party, Some(socket(done.socket)), operation.into());
+            }
+            Record::Listen(listen) => {
+                let socket = socket(listen.socket);
+                self.sockets.track(&party, socket, at);
+                let operation = Listen {
+                    local: endpoint(listen.address, listen.port as u16),
+                    backlog: listen.backlog,
+                };
+                self.tell(at, hook, &party, Some(socket), operation.into());
+            }
+            Record::Connect(connect) => {
+                let remote = endpoint(connect.address, connect.port as u16);
+                self.connect_attempted(at, hook, &party, socket(connect.socket), remote);
+            }
+            Record::ConnectOutcome(outcome) => {
+                self.connect_ended(at, hook, &party, socket(outcome.socket), &outcome);
+            }
+            Record::Accept(accept) => {
+                self.accepted(at, hook, party, socket(accept.socket), &accept);
+            }
+            Record::Close(close) => self.closed(at, hook, party, socket(close.socket), &close),
+            Record::Datagram(datagram) => {
+                let socket = socket(datagram.socket);
+                let remote = endpoint(datagram.remote, datagram.remote_port);
+                let direction = if datagram.direction == direction::SENT {
+                    Direction::Egress
+                } else {
+                    Direction::Ingress
+                };
+                if let Some(tracked) = self.sockets.track(&party, socket, at) {
+                    tracked.direction.get_or_insert(direction);
+                    tracked.flows.push(remote);
+                }
+                let unspecified = std::net::Ipv6Addr::UNSPECIFIED.into();
+                let local = std::net::SocketAddr::new(unspecified, datagram.local_port);
+                let operation = Datagram { local, remote, direction };
+                self.tell(at, hook, &party, Some(socket), operation.into());
+            }
+            Record::DatagramClose(close) => {
+                let local = endpoint(close.local, close.local_port as u16);
+                self.datagram_closed(at, hook, party, socket(close.socket), local);
+            }
+            Record::RawSocket(raw) => {
+                let operation = RawSocket { protocol: raw.socket.protocol };
+                self.tell(at, hook, &party, Some(socket(raw.socket)), operation.into());
+            }
+            Record::Exec(_)
+            | Record::Fork(_)
+            | Record::Exit(_)
+            | Record::CgroupMkdir(_)
+            | Record::CgroupRmdir(_)
+            | Record::CgroupAttach(_) => {}
+        }
+    }
+
+    fn connect_attempted(
+        &mut self,
+        at: u64,
+        hook: Hook,
+        party: &Party,
+        socket: Socket,
+        remote: std::net::SocketAddr,
+    ) {
+        if socket.socket.protocol == IPPROTO_TCP {
+            let pending = PendingConnect { boot_ns: at, hook, remote, told: None };
+            if let Some(before) = self.sockets.ask_connect(party, socket, pending) {
+                self.tell_connect(party, socket, before, Outcome::Failure(None), None, at);
+            }
+            return;
+        }
+        if matches!(socket.socket.protocol, IPPROTO_UDP | IPPROTO_UDPLITE)
+            && let Some(tracked) = self.sockets.track(party, socket, at)
+        {
+            tracked.direction.get_or_insert(Direction::Egress);
+            tracked.peer = Some(remote);
+        }
+        let outcome = Outcome::Unknown;
+        let operation = Connect { local: None, remote, rewritten_to: None, outcome };
+        self.tell(at, hook, party, Some(socket), operation.into());
+    }
+
+    fn connect_ended(
+        &mut self,
+        at: u64,
+        hook: Hook,
+        seen_by: &Party,
+        socket: Socket,
+        record: &OutcomeRecord,
+    ) {
+        let established = record.established == 1;
+        let outcome = if established {
+            Outcome::Success
+        } else {
+            Outcome::Failure((record.errno != 0).then_some(record.errno))
+        };
+        let (pending, party) = match self.sockets.get_mut(socket.cookie) {
+            Some(tracked) => (tracked.connect.take(), tracked.party.clone()),
+            None => (None, seen_by.clone()),
+        };
+        let remote = endpoint(record.remote, record.remote_port);
+        let pending = pending.unwrap_or(PendingConnect { boot_ns: at, hook, remote, told: None });
+        let ends = Some((endpoint(record.local, record.local_port), remote));
+        if !established {
+            self.sockets.remove(socket.cookie);
+        } else if let Some(tracked) = self.sockets.track(&party, socket, at) {
+            tracked.since_ns = at;
+            tracked.direction = Some(Direction::Egress);
+        }
+        self.tell_connect(&party, socket, pending, outcome, ends, at);
+    }
+
+    /// Tells a connect, or completes the one that was told without its outcome.
+    fn tell_connect(
+        &mut self,
+        party: &Party,
+        socket: Socket,
+        pending: PendingConnect,
+        outcome: Outcome,
+        ends: Option<(std::net::SocketAddr, std::net::SocketAddr)>,
+        at: u64,
+    ) -> uuid::Uuid {
+        let (local, established_remote) = ends.unzip();
+        let connect = Connect {
+            local,
+            remote: pending.remote,
+            rewritten_to: established_remote
+                .filter(|to| outcome == Outcome::Success && !same(*to, pending.remote)),
+            outcome,
+        };
+        let Some(told) = pending.told else {
+            return self.tell(pending.boot_ns, pending.hook, party, Some(socket), connect.into());
+        };
+        let after_ns = at.saturating_sub(pending.boot_ns);
+        let operation = ConnectOutcome { connect, after_ns }.into();
+        let event = self.event(at, Some(Hook::InetSockSetState), operation);
+        let id = event.id;
+        self.push(Event {
+            owner: Some(Arc::clone(&party.owner)),
+            creator: party.creator.clone(),
+            process: party.process.clone(),
+            actor: party.actor,
+            socket: Some(socket),
+            amends: Some(told),
+            ..event
+        });
+        id
+    }
+
+    fn accepted(
+        &mut self,
+        at: u64,
+        hook: Hook,
+        mut party: Party,
+        socket: Socket,
+        record: &AcceptRecord,
+    ) {
+        // Which process calls accept(2) is not seen here; the one that listens is.
+        if let Some(listener) = self.sockets.get(record.listener) {
+            party.process = listener.party.process.clone();
+        }
+        if let Some(tracked) = self.sockets.track(&party, socket, at) {
+            tracked.direction = Some(Direction::Ingress);
+        }
+        let operation = Accept {
+            local: endpoint(record.local, record.local_port),
+            remote: endpoint(record.remote, record.remote_port),
+        };
+        self.tell(at, hook, &party, Some(socket), operation.into());
+    }
+
+    fn closed(
+        &mut self,
+        at: u64,
+        hook: Hook,
+        mut party: Party,
+        socket: Socket,
+        record: &CloseRecord,
+    ) {
+        let tracked = self.sockets.remove(socket.cookie);
+        let local = endpoint(record.local, record.local_port);
+        if let Some(tracked) = &tracked {
+            party = tracked.party.clone();
+        }
+        if record.from_state == TCP_LISTEN {
+            self.tell(at, hook, &party, Some(socket), ListenerClosed { local }.into());
+            return;
+        }
+        let operation = Close {
+            local,
+            remote: endpoint(record.remote, record.remote_port),
+            direction: tracked.as_ref().and_then(|tracked| tracked.direction),
+            sent: record.sent,
+            received: record.received,
+            duration_ns: tracked.map(|tracked| at.saturating_sub(tracked.since_ns)),
+            errno: (record.errno != 0).then_some(record.errno),
+        };
+        self.tell(at, hook, &party, Some(socket), operation.into());
+    }
+
+    /// Only sockets of which something was told have an end worth telling.
+    fn datagram_closed(
+        &mut self,
+        at: u64,
+        hook: Hook,
+        party: Party,
+        socket: Socket,
+        local: std::net::SocketAddr,
+    ) {
+        let flows = std::mem::take(&mut self.flow_counts);
+        let Some(tracked) = self.sockets.remove(socket.cookie) else { return };
+        let only = (flows.len() == 1).then(|| flows[0].remote);
+        let operation = DatagramClose {
+            local,
+            remote: tracked.peer.or(only),
+            direction: tracked.direction,
+            flows,
+            duration_ns: Some(at.saturating_sub(tracked.since_ns)),
+        };
+        self.tell(at, hook, &party, Some(socket), operation.into());
+    }
+
+    pub(super) fn tell_overdue(&mut self, boot_ns: u64) {
+        for asked in self.sockets.overdue_binds(boot_ns) {
+            self.tell_failed_bind(asked);
+        }
+        for cookie in self.sockets.overdue_connects(boot_ns) {
+            let Some(tracked) = self.sockets.get(cookie).cloned() else { continue };
+            let Some(pending) = tracked.connect else { continue };
+            let at = pending.boot_ns;
+            let told = self.tell_connect(
+                &tracked.party,
+                tracked.socket,
+                pending,
+                Outcome::Unknown,
+                None,
+                at,
+            );
+            if let Some(connect) =
+                self.sockets.get_mut(cookie).and_then(|tracked| tracked.connect.as_mut())
+            {
+                connect.told = Some(told);
+            }
+        }
+    }
+
+    fn tell_failed_bind(&mut self, asked: PendingBind) {
+        let operation = Bind {
+            requested: Some(asked.requested),
+            local: asked.requested,
+            reuse: 0,
+            given: false,
+        };
+        self.tell(asked.boot_ns, asked.hook, &asked.party, Some(asked.socket), operation.into());
+    }
+}

@@ -1,0 +1,240 @@
+//! Where the runtime is, and how a request reaches it.
+
+use std::error::Error as _;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bollard::errors::Error;
+use bollard::models::SystemVersion;
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
+use hyper::{Response, Uri, body::Incoming, header};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+use super::words::cut;
+
+const MIB: u64 = 1 << 20;
+const NO_SOCKET: &str = "no such socket";
+const NOT_A_RUNTIME: &str = "answers, but not as a container runtime does";
+const BROKEN_OFF: &str = "answer broken off, or too long";
+
+/// A runtime that answered.
+pub struct Runtime {
+    pub docker: Docker,
+    pub endpoint: String,
+    /// `docker` or `podman`.
+    pub kind: &'static str,
+    pub version: String,
+}
+
+/// Where to look, in order, as the command-line clients of both runtimes do.
+pub fn endpoints(overriding: Option<&str>, env: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let set = |name| env(name).filter(|value| !value.is_empty());
+    let chosen = overriding.map(str::to_owned);
+    match chosen.or_else(|| set("DOCKER_HOST")).or_else(|| set("CONTAINER_HOST")) {
+        Some(path) if path.starts_with('/') => vec![format!("unix://{path}")],
+        Some(endpoint) => vec![endpoint],
+        None => ["/var/run/docker.sock", "/run/podman/podman.sock"]
+            .map(|path| format!("unix://{path}"))
+            .into(),
+    }
+}
+
+/// The first endpoint that answers, or which one does not and why: the first of
+/// them, unless only a later one is there.
+pub async fn connect(endpoints: &[String], limit: Duration) -> Result<Runtime, (String, String)> {
+    let mut refusals = Vec::new();
+    for endpoint in endpoints {
+        match reach(endpoint, limit).await {
+            Ok(runtime) => return Ok(runtime),
+            Err(reason) => refusals.push((endpoint.clone(), reason)),
+        }
+    }
+    let telling = refusals.iter().position(|(_, reason)| reason != NO_SOCKET);
+    Err(refusals.swap_remove(telling.unwrap_or(0)))
+}
+
+async fn reach(endpoint: &str, limit: Duration) -> Result<Runtime, String> {
+    let docker = client(endpoint, limit).map_err(|error| describe(&error))?;
+    let docker = bounded(limit, docker.negotiate_version()).await?;
+    let (kind, version) = identify(&bounded(limit, docker.version()).await?);
+    // The client negotiates a version and then asks without one. A later daemon
+    // would answer in a form that it cannot read.
+    let prefix = format!("/v{}", docker.client_version());
+    let docker = docker.with_request_modifier(move |mut request| {
+        if let Some(uri) = prefixed(&prefix, request.uri()) {
+            *request.uri_mut() = uri;
+        }
+        request
+    });
+    Ok(Runtime { docker, endpoint: endpoint.to_owned(), kind, version })
+}
+
+fn prefixed(prefix: &str, uri: &Uri) -> Option<Uri> {
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(format!("{prefix}{}", parts.path_and_query?).parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+fn identify(version: &SystemVersion) -> (&'static str, String) {
+    let podman = version.components.iter().flatten().find(|c| c.name.contains("Podman"));
+    let (kind, name) = if podman.is_some() { ("podman", "Podman") } else { ("docker", "Docker") };
+    let number = podman.map(|engine| &engine.version).or(version.version.as_ref());
+    let number = number.map_or("?", |number| cut(number, 64));
+    let api = version.api_version.as_ref().map_or("?", |api| cut(api, 16));
+    (kind, format!("{name} {}, API {}", number.escape_debug(), api.escape_debug()))
+}
+
+fn client(endpoint: &str, limit: Duration) -> Result<Docker, Error> {
+    // The client counts in whole seconds; `bounded` keeps the exact limit.
+    let seconds = limit.as_secs() + 1;
+    let env = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let tcp = endpoint.strip_prefix("tcp://").or_else(|| endpoint.strip_prefix("http://"));
+    if endpoint.starts_with("https://") || (tcp.is_some() && env("DOCKER_TLS_VERIFY").is_some()) {
+        let home = || PathBuf::from(env("HOME").unwrap_or_default()).join(".docker");
+        let certs = env("DOCKER_CERT_PATH").map_or_else(home, PathBuf::from);
+        let [key, cert, ca] = ["key.pem", "cert.pem", "ca.pem"].map(|file| certs.join(file));
+        return Docker::connect_with_ssl(endpoint, &key, &cert, &ca, seconds, API_DEFAULT_VERSION);
+    }
+    let (address, tcp) = match (endpoint.strip_prefix("unix://"), tcp) {
+        (Some(path), _) => (path.to_owned(), false),
+        (None, Some(host)) => (host.trim_end_matches('/').to_owned(), true),
+        _ => return Err(Error::UnsupportedURISchemeError { uri: endpoint.to_owned() }),
+    };
+    // The client's own transports take an answer of any size, and keep only a
+    // text of the system's error.
+    let transport = move |request: BollardRequest| {
+        let address = address.clone();
+        async move {
+            let limit = answer_limit(request.uri().path());
+            if tcp {
+                let (read, write) = TcpStream::connect(address).await?.into_split();
+                send(tokio::io::join(read.take(limit), write), request).await
+            } else {
+                let (read, write) = UnixStream::connect(address).await?.into_split();
+                send(tokio::io::join(read.take(limit), write), request).await
+            }
+        }
+    };
+    let origin = Some("http://localhost");
+    Docker::connect_with_custom_transport(transport, origin, seconds, API_DEFAULT_VERSION)
+}
+
+/// How many bytes an answer may have. The event stream is opened anew after that:
+/// the client reads a line from its start again with every piece of it.
+fn answer_limit(path: &str) -> u64 {
+    if path.ends_with("/containers/json") {
+        32 * MIB
+    } else if path.ends_with("/events") {
+        2 * MIB
+    } else {
+        4 * MIB
+    }
+}
+
+async fn send<S>(stream: S, mut request: BollardRequest) -> Result<Response<Incoming>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let stream = TokioIo::new(stream);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
+    // It ends with its one answer, which also shows what went wrong with it.
+    tokio::spawn(connection);
+    if let Some(path) = request.uri().path_and_query().cloned() {
+        *request.uri_mut() = Uri::from(path);
+    }
+    request.headers_mut().insert(header::HOST, header::HeaderValue::from_static("localhost"));
+    Ok(sender.send_request(request).await?)
+}
+
+/// A request's answer, or why there is none.
+pub async fn bounded<T>(
+    limit: Duration,
+    request: impl Future<Output = Result<T, Error>>,
+) -> Result<T, String> {
+    match timeout(limit, request).await {
+        Ok(answer) => answer.map_err(|error| describe(&error)),
+        Err(_) => Err(format!("no answer within {limit:?}")),
+    }
+}
+
+/// Why a request failed. An answer that could not be read is not quoted: it may
+/// hold a container's environment.
+pub fn describe(error: &Error) -> String {
+    match error {
+        Error::IOError { err } => match err.kind() {
+            ErrorKind::NotFound => NO_SOCKET.into(),
+            ErrorKind::PermissionDenied => "permission denied".into(),
+            ErrorKind::ConnectionRefused => "connection refused: nobody listens there".into(),
+            _ => err.to_string(),
+        },
+        Error::RequestTimeoutError => "no answer in time".into(),
+        Error::DockerResponseServerError { status_code, message } => {
+            let message = cut(message.trim(), 256).escape_debug();
+            format!("answers with status {status_code}: {message}")
+        }
+        Error::APIVersionParseError {} => NOT_A_RUNTIME.into(),
+        Error::JsonDataError { .. } | Error::JsonSerdeError { .. } => {
+            format!("{NOT_A_RUNTIME}: unexpected JSON")
+        }
+        Error::HyperResponseError { err } if err.is_parse() => {
+            format!("{NOT_A_RUNTIME}: no HTTP")
+        }
+        Error::HyperResponseError { err } if err.is_incomplete_message() => BROKEN_OFF.into(),
+        Error::UnsupportedURISchemeError { uri } => format!("unsupported endpoint {uri:?}"),
+        _ => {
+            let (mut text, mut cause) = (error.to_string(), error.source());
+            while let Some(error) = cause {
+                let io = error.downcast_ref::<std::io::Error>();
+                if io.is_some_and(|io| io.kind() == ErrorKind::UnexpectedEof) {
+                    return BROKEN_OFF.into();
+                }
+                text = format!("{text}: {error}");
+                cause = error.source();
+            }
+            text
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_chosen_as_the_command_line_clients_do() {
+        let env = |set: &'static [(&str, &str)]| {
+            move |name: &str| {
+                set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            }
+        };
+        let both: &[_] = &[("DOCKER_HOST", "tcp://a:1"), ("CONTAINER_HOST", "unix:///b")];
+        assert_eq!(endpoints(Some("/x.sock"), env(both)), ["unix:///x.sock"]);
+        assert_eq!(endpoints(None, env(both)), ["tcp://a:1"]);
+        let podman: &[_] = &[("DOCKER_HOST", ""), ("CONTAINER_HOST", "unix:///b")];
+        assert_eq!(endpoints(None, env(podman)), ["unix:///b"]);
+        let usual = ["unix:///var/run/docker.sock", "unix:///run/podman/podman.sock"];
+        assert_eq!(endpoints(None, env(&[])), usual);
+    }
+
+    #[test]
+    fn podman_is_told_from_docker_by_its_engine() {
+        let read = |text| identify(&serde_json::from_str(text).unwrap());
+        let docker = r#"{"Components":[{"Name":"Engine","Version":"20.10.24"}],
+            "Version":"20.10.24","ApiVersion":"1.41"}"#;
+        assert_eq!(read(docker), ("docker", "Docker 20.10.24, API 1.41".into()));
+        let podman = r#"{"Components":[{"Name":"Podman Engine","Version":"4.9.3"}],
+            "Version":"4.9.3","ApiVersion":"1.41"}"#;
+        assert_eq!(read(podman), ("podman", "Podman 4.9.3, API 1.41".into()));
+    }
+
+    #[test]
+    fn the_negotiated_version_goes_before_the_path() {
+        let uri = Uri::from_static("http://localhost/events?since=1");
+        let versioned = prefixed("/v1.41", &uri).unwrap();
+        assert_eq!(versioned, "http://localhost/v1.41/events?since=1");
+    }
+}

@@ -1,0 +1,235 @@
+//! The container runtime's word on its containers, through the API that Docker
+//! and Podman share. This folder is the only code that imports bollard.
+//!
+//! The event stream says when to look, the list says what the stream forgot, and
+//! only an inspect is believed. A container that is gone before it could be
+//! inspected is told as its event or the list showed it: `created` is then empty.
+
+mod client;
+mod events;
+mod inspections;
+mod words;
+
+use std::time::{Duration, Instant};
+
+use bollard::Docker;
+use bollard::errors::Error;
+use bollard::models::ContainerSummary;
+use bollard::query_parameters::ListContainersOptions;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tracing::debug;
+
+use super::RuntimeNews;
+use client::{Runtime, bounded, connect, describe, endpoints};
+use events::{BackOff, Events};
+use inspections::{Answer, Inspections};
+use words::Happening;
+
+/// How to reach the runtime and how patient to be.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Overrides `DOCKER_HOST` and `CONTAINER_HOST`.
+    pub endpoint: Option<String>,
+    /// How often the list is compared with what is known.
+    pub reconcile_every: Duration,
+    /// The longest any single request may take.
+    pub request_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let five = Duration::from_secs(5);
+        Self { endpoint: None, reconcile_every: five, request_timeout: five }
+    }
+}
+
+/// Follows the runtime until `news` is closed. An absent, unreadable or restarted
+/// daemon is tried again, and each change of state is told once. The full
+/// container ids from `wanted` are inspected ahead of all else.
+pub async fn follow(
+    options: Options,
+    mut wanted: Receiver<String>,
+    news: impl Fn(RuntimeNews) -> bool,
+) {
+    let mut endpoints = endpoints(options.endpoint.as_deref(), |name| std::env::var(name).ok());
+    let inspections = Inspections::default();
+    let mut follower = Follower { news, listening: true, told: None, inspections };
+    let mut back_off = BackOff::default();
+    loop {
+        match connect(&endpoints, options.request_timeout).await {
+            Ok(runtime) => {
+                // A second runtime must not stand in for the first while that one
+                // restarts: all containers would seem to be gone.
+                endpoints = vec![runtime.endpoint.clone()];
+                let began = Instant::now();
+                follower.session(&runtime, &options, &mut wanted).await;
+                back_off.lasted(began);
+            }
+            Err((endpoint, reason)) => follower.unreachable(&endpoint, reason),
+        }
+        if !follower.listening {
+            return;
+        }
+        // The list of the next connection covers what is wanted in the meantime.
+        let pause = sleep(back_off.next());
+        tokio::pin!(pause);
+        while tokio::select! { () = &mut pause => false, id = wanted.recv() => id.is_some() } {}
+        pause.await;
+    }
+}
+
+/// One look for `doctor`: who answers there, or exactly why nobody does.
+pub async fn probe(options: &Options) -> Result<String, String> {
+    let endpoints = endpoints(options.endpoint.as_deref(), |name| std::env::var(name).ok());
+    match connect(&endpoints, options.request_timeout).await {
+        Ok(runtime) => Ok(format!("{} at {}", runtime.version, runtime.endpoint)),
+        Err((endpoint, reason)) => Err(format!("{endpoint}: {reason}")),
+    }
+}
+
+/// What came back from the runtime.
+enum Reply {
+    List(Instant, Result<Vec<ContainerSummary>, String>),
+    Inspect(String, Answer),
+}
+
+struct Follower<N> {
+    news: N,
+    /// Cleared when nobody listens any more.
+    listening: bool,
+    /// The last word on whether the runtime answers.
+    told: Option<RuntimeNews>,
+    inspections: Inspections,
+}
+
+impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
+    fn tell(&mut self, news: impl IntoIterator<Item = RuntimeNews>) {
+        for news in news {
+            self.listening = self.listening && (self.news)(news);
+        }
+    }
+
+    fn reachable(&mut self, runtime: &Runtime) {
+        let (endpoint, version) = (runtime.endpoint.clone(), runtime.version.clone());
+        let news = RuntimeNews::Reachable { endpoint, version };
+        if self.told.as_ref() != Some(&news) {
+            self.told = Some(news.clone());
+            self.tell([news]);
+        }
+    }
+
+    fn unreachable(&mut self, endpoint: &str, reason: String) {
+        if !matches!(self.told, Some(RuntimeNews::Unreachable { .. })) {
+            let news = RuntimeNews::Unreachable { endpoint: endpoint.to_owned(), reason };
+            self.told = Some(news.clone());
+            self.tell([news]);
+        }
+    }
+
+    /// Follows the runtime until it does not answer.
+    async fn session(
+        &mut self,
+        runtime: &Runtime,
+        options: &Options,
+        wanted: &mut Receiver<String>,
+    ) {
+        let limit = options.request_timeout;
+        let mut events = Events::new(&runtime.docker);
+        let mut replies = FuturesUnordered::<BoxFuture<'static, Reply>>::new();
+        let mut ticks = interval(options.reconcile_every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut listing, mut wanting) = (false, true);
+        self.inspections.begin();
+        while self.listening {
+            while let Some(id) = self.inspections.next() {
+                replies.push(inspect(runtime.docker.clone(), runtime.kind, id, limit).boxed());
+            }
+            let news = tokio::select! {
+                event = events.next() => match event {
+                    Ok(event) => match words::happening(event, runtime.kind) {
+                        Some(Happening::Changed(sketch)) => {
+                            self.inspections.changed(sketch, Instant::now())
+                        }
+                        Some(Happening::Removed(id)) => self.inspections.removed(id),
+                        None => continue,
+                    }
+                    .into_iter()
+                    .collect(),
+                    Err(lasted) => {
+                        // A stream that never works is no news; the list has to do.
+                        if lasted {
+                            self.inspections.doubt();
+                        }
+                        ticks.reset_immediately();
+                        continue;
+                    }
+                },
+                id = wanted.recv(), if wanting => {
+                    match id {
+                        Some(id) => self.inspections.wanted(&id, Instant::now()),
+                        None => wanting = false,
+                    }
+                    continue;
+                }
+                Some(reply) = replies.next() => match reply {
+                    Reply::Inspect(id, answer) => {
+                        if matches!(answer, Answer::Found { .. }) {
+                            self.reachable(runtime);
+                        }
+                        self.inspections.answered(id, answer, Instant::now())
+                    }
+                    Reply::List(asked, Ok(list)) => {
+                        listing = false;
+                        self.reachable(runtime);
+                        let list = list.into_iter();
+                        let list = list.filter_map(|item| words::listed(item, runtime.kind));
+                        self.inspections.listed(list.collect(), asked)
+                    }
+                    Reply::List(_, Err(reason)) => {
+                        return self.unreachable(&runtime.endpoint, reason);
+                    }
+                },
+                _ = ticks.tick(), if !listing => {
+                    listing = true;
+                    replies.push(list(runtime.docker.clone(), limit).boxed());
+                    continue;
+                }
+            };
+            self.tell(news);
+        }
+    }
+}
+
+async fn list(docker: Docker, limit: Duration) -> Reply {
+    let asked = Instant::now();
+    // Stopped containers too, or stopping would look like being removed.
+    let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
+    Reply::List(asked, bounded(limit, docker.list_containers(Some(all))).await)
+}
+
+async fn inspect(docker: Docker, runtime: &'static str, id: String, limit: Duration) -> Reply {
+    let reason = match timeout(limit, docker.inspect_container(&id, None)).await {
+        Ok(Ok(response)) if response.id.as_ref() == Some(&id) => {
+            let (mut container, state) = words::inspected(response, runtime);
+            if container.pid != 0 {
+                let file = format!("/proc/{}/cgroup", container.pid);
+                let text = std::fs::read_to_string(file).unwrap_or_default();
+                words::cgroup_v2(&text).clone_into(&mut container.cgroup_path);
+            }
+            let container = Box::new(container);
+            return Reply::Inspect(id, Answer::Found { container, state });
+        }
+        Ok(Err(Error::DockerResponseServerError { status_code: 404, .. })) => {
+            return Reply::Inspect(id, Answer::Missing);
+        }
+        Ok(Ok(_)) => "the answer is about another container".into(),
+        Ok(Err(error)) => describe(&error),
+        Err(_) => format!("no answer within {limit:?}"),
+    };
+    debug!(id, reason, "could not inspect a container");
+    Reply::Inspect(id, Answer::Failed)
+}

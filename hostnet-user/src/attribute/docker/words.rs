@@ -1,0 +1,231 @@
+//! The runtime's words in ours. No I/O and no clock.
+
+use std::cmp::Reverse;
+
+use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage};
+
+use super::inspections::Listed;
+use crate::attribute::Container;
+
+const TEXT: usize = 256;
+/// A registry, a path, a tag and a digest.
+const IMAGE: usize = 512;
+const ITEMS: usize = 64;
+/// Labels that say whose container this is outlast the others.
+const FIRST_LABELS: [&str; 2] = ["com.docker.", "io.kubernetes."];
+
+/// Actions after which a container looks different.
+pub const CHANGES: [&str; 6] = ["create", "start", "rename", "update", "restart", "unpause"];
+/// The second is Podman's word.
+pub const REMOVALS: [&str; 2] = ["destroy", "remove"];
+
+/// What an event means to us.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// The container is new or looks different; the event said this much of it.
+    Changed(Box<Container>),
+    Removed(String),
+}
+
+/// None for events that change nothing we tell.
+pub fn happening(event: EventMessage, runtime: &str) -> Option<Happening> {
+    let actor = event.actor?;
+    let id = actor.id.filter(|id| is_id(id))?;
+    let action = event.action.as_deref()?;
+    if REMOVALS.contains(&action) {
+        return Some(Happening::Removed(id));
+    } else if !CHANGES.contains(&action) {
+        return None;
+    }
+    // The labels are among the attributes, and are overruled by them.
+    let mut labels = actor.attributes.unwrap_or_default();
+    let mut take = |key| labels.remove(key).unwrap_or_default();
+    let (name, image) = (take("name"), take("image"));
+    let (labels, runtime) = (labels.into_iter().collect(), runtime.to_owned());
+    let sketch = Container { id, name, image, labels, runtime, ..Container::default() };
+    Some(Happening::Changed(Box::new(sketch)))
+}
+
+/// The container without its cgroup, and its state.
+pub fn inspected(response: ContainerInspectResponse, runtime: &str) -> (Container, String) {
+    let config = response.config.unwrap_or_default();
+    let host = response.host_config.unwrap_or_default();
+    let state = response.state.unwrap_or_default();
+    let restart = host.restart_policy.and_then(|policy| policy.name);
+    let dropped = host.cap_drop.into_iter().flatten().map(|capability| format!("-{capability}"));
+    let container = Container {
+        id: response.id.unwrap_or_default(),
+        name: plain(&response.name.unwrap_or_default()),
+        image: config.image.unwrap_or_default(),
+        image_id: image_id(response.image),
+        labels: config.labels.into_iter().flatten().collect(),
+        network_mode: host.network_mode.unwrap_or_default(),
+        privileged: host.privileged.unwrap_or_default(),
+        capabilities: host.cap_add.into_iter().flatten().chain(dropped).collect(),
+        user: config.user.unwrap_or_default(),
+        restart_policy: restart.map(|name| name.to_string()).unwrap_or_default(),
+        created: response.created.unwrap_or_default(),
+        pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or_default(),
+        cgroup_path: String::new(),
+        runtime: runtime.to_owned(),
+    };
+    (container, state.status.map(|status| status.to_string()).unwrap_or_default())
+}
+
+pub fn listed(summary: ContainerSummary, runtime: &str) -> Option<Listed> {
+    let id = summary.id.filter(|id| is_id(id))?;
+    let names: Vec<_> = summary.names.iter().flatten().map(|name| plain(name)).collect();
+    let sketch = Container {
+        id,
+        name: names.first().cloned().unwrap_or_default(),
+        image: summary.image.unwrap_or_default(),
+        image_id: image_id(summary.image_id),
+        labels: summary.labels.into_iter().flatten().collect(),
+        network_mode: summary.host_config.and_then(|host| host.network_mode).unwrap_or_default(),
+        runtime: runtime.to_owned(),
+        ..Container::default()
+    };
+    let state = summary.state.map(|state| state.to_string()).unwrap_or_default();
+    Some(Listed { sketch: Box::new(sketch), names, state })
+}
+
+/// The cgroup-v2 path in the text of a /proc/PID/cgroup.
+pub fn cgroup_v2(text: &str) -> &str {
+    text.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default()
+}
+
+fn plain(name: &str) -> String {
+    name.strip_prefix('/').unwrap_or(name).to_owned()
+}
+
+fn image_id(id: Option<String>) -> String {
+    let id = id.unwrap_or_default();
+    if is_id(&id) { format!("sha256:{id}") } else { id }
+}
+
+/// Whether this is a full container id; nothing else may become part of a request.
+pub fn is_id(id: &str) -> bool {
+    id.len() == 64 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The start of a text, cut between two characters.
+pub fn cut(text: &str, limit: usize) -> &str {
+    &text[..text.floor_char_boundary(limit)]
+}
+
+/// Names and labels are anybody's words: they may not cost more than they are worth.
+pub fn cut_to_size(mut container: Box<Container>) -> Box<Container> {
+    let shorten = |text: &mut String, limit| text.truncate(cut(text, limit).len());
+    shorten(&mut container.image, IMAGE);
+    let Container { name, image_id, network_mode, user, restart_policy, created, .. } =
+        &mut *container;
+    for text in [name, image_id, network_mode, user, restart_policy, created] {
+        shorten(text, TEXT);
+    }
+    container.capabilities.truncate(ITEMS);
+    container.capabilities.iter_mut().for_each(|text| shorten(text, TEXT));
+    let mut labels = std::mem::take(&mut container.labels).into_iter().collect::<Vec<_>>();
+    labels.sort_by_key(|(key, _)| Reverse(FIRST_LABELS.iter().any(|own| key.starts_with(own))));
+    labels.truncate(ITEMS);
+    let short =
+        |(key, value): (String, String)| (cut(&key, TEXT).to_owned(), cut(&value, TEXT).to_owned());
+    container.labels = labels.into_iter().map(short).collect();
+    container
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    const ID: &str = "5aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
+
+    fn event(action: &str) -> Option<Happening> {
+        let text = format!(
+            r#"{{"Type":"container","Action":"{action}","Actor":{{"ID":"{ID}","Attributes":
+               {{"image":"nginx:1.27","name":"web","com.docker.compose.project":"shop"}}}}}}"#
+        );
+        happening(serde_json::from_str(&text).unwrap(), "docker")
+    }
+
+    #[test]
+    fn events_say_when_to_look() {
+        let sketch = Container {
+            id: ID.into(),
+            name: "web".into(),
+            image: "nginx:1.27".into(),
+            labels: BTreeMap::from([("com.docker.compose.project".into(), "shop".into())]),
+            runtime: "docker".into(),
+            ..Container::default()
+        };
+        for action in CHANGES {
+            assert_eq!(event(action), Some(Happening::Changed(Box::new(sketch.clone()))));
+        }
+        for action in REMOVALS {
+            assert_eq!(event(action), Some(Happening::Removed(ID.into())));
+        }
+        for action in ["die", "exec_create: sh", "top", "health_status: healthy"] {
+            assert_eq!(event(action), None);
+        }
+    }
+
+    #[test]
+    fn a_short_or_strange_id_is_no_container() {
+        let text = r#"{"Action":"create","Actor":{"ID":"../../images/x"}}"#;
+        assert_eq!(happening(serde_json::from_str(text).unwrap(), "docker"), None);
+    }
+
+    #[test]
+    fn an_inspect_becomes_a_container_without_its_environment() {
+        let text = format!(
+            r#"{{"Id":"{ID}","Created":"2026-01-02T03:04:05.6Z","Name":"/web","Image":"sha256:ab",
+            "State":{{"Status":"running","Pid":4242}},
+            "HostConfig":{{"NetworkMode":"host","Privileged":true,"CapAdd":["NET_ADMIN"],
+              "CapDrop":["CHOWN"],"RestartPolicy":{{"Name":"on-failure"}}}},
+            "Config":{{"Image":"nginx:1.27","User":"101","Env":["TOKEN=canary"],
+              "Labels":{{"a":"b"}}}}}}"#
+        );
+        let (container, state) = inspected(serde_json::from_str(&text).unwrap(), "docker");
+        let expected = Container {
+            id: ID.into(),
+            name: "web".into(),
+            image: "nginx:1.27".into(),
+            image_id: "sha256:ab".into(),
+            labels: BTreeMap::from([("a".into(), "b".into())]),
+            network_mode: "host".into(),
+            privileged: true,
+            capabilities: vec!["NET_ADMIN".into(), "-CHOWN".into()],
+            user: "101".into(),
+            restart_policy: "on-failure".into(),
+            created: "2026-01-02T03:04:05.6Z".into(),
+            pid: 4242,
+            cgroup_path: String::new(),
+            runtime: "docker".into(),
+        };
+        assert_eq!((container, state.as_str()), (expected, "running"));
+        let (bare, _) = inspected(serde_json::from_str("{}").unwrap(), "docker");
+        assert_eq!(bare, Container { runtime: "docker".into(), ..Container::default() });
+    }
+
+    #[test]
+    fn the_second_hierarchy_is_the_line_that_counts() {
+        let text = "12:pids:/docker/x\n1:name=systemd:/docker/x\n0::/docker/y\n";
+        assert_eq!(cgroup_v2(text), "/docker/y");
+        assert_eq!(cgroup_v2("12:pids:/docker/x\n"), "");
+    }
+
+    #[test]
+    fn labels_and_names_are_cut_between_characters() {
+        let name = "é".repeat(200);
+        let mut container = Box::new(Container { name, ..Container::default() });
+        container.labels = (0..100).map(|n| (format!("a{n:03}"), "ü".repeat(200))).collect();
+        container.labels.insert("io.kubernetes.pod.name".into(), "web-0".into());
+        let container = cut_to_size(container);
+        assert_eq!(container.name, "é".repeat(128));
+        assert_eq!(container.labels.len(), ITEMS);
+        assert_eq!(container.labels["io.kubernetes.pod.name"], "web-0");
+        assert_eq!(container.labels["a000"], "ü".repeat(128));
+        assert_eq!(cut("aé", 2), "a");
+    }
+}

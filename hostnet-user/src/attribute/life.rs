@@ -1,0 +1,65 @@
+//! Records about processes and cgroups keep the tables true, and a few are told.
+
+use std::sync::Arc;
+
+use hostnet_abi::{Exec as ExecRecord, Exit as ExitRecord, Header, Hook};
+
+use super::{Attribution, OwnerKind, Request, container_registry::named_container};
+use crate::{
+    event::{Event, Exec, Exit, Left},
+    text,
+};
+
+impl Attribution {
+    pub(super) fn executed(&mut self, header: &Header, hook: Hook, exec: &ExecRecord, tail: &[u8]) {
+        let mut party = self.party(header);
+        // In a container's cgroup but in the host's mount namespace: the
+        // runtime's own set-up, before the container's first instruction.
+        let is_set_up = party.owner.kind == OwnerKind::Container
+            && exec.mount_namespace == self.policy.host_mount_namespace;
+        let told = self.is_told(&party.owner) && !is_set_up;
+        let process = self.processes.exec(header.tgid, exec, tail, told);
+        if !told {
+            return;
+        }
+        let command_line = text::command_line(&process.arguments);
+        party.process = Some(process);
+        self.tell(header.boot_ns, hook, &party, None, Exec { command_line }.into());
+    }
+
+    pub(super) fn exited(&mut self, header: &Header, hook: Hook, exit: ExitRecord) {
+        let party = self.party(header);
+        let process = self.processes.exit(header.tgid, header.boot_ns);
+        // Only what was told to begin is told to end.
+        if process.is_some_and(|process| process.told) {
+            self.tell(header.boot_ns, hook, &party, None, Exit { code: exit.code }.into());
+        }
+    }
+
+    pub(super) fn cgroup_made(&mut self, id: u64, tail: &[u8]) {
+        let path = tail.strip_suffix(&[0]).unwrap_or(tail);
+        self.enter_cgroup(id, String::from_utf8_lossy(path).into_owned());
+    }
+
+    pub(super) fn enter_cgroup(&mut self, id: u64, path: String) {
+        match named_container(&path) {
+            Some(claim) => self.requests.push(Request::Inspect(claim.id.to_owned())),
+            None => self.requests.push(Request::Quieten(id)),
+        }
+        self.registry.forget_cgroup(id);
+        self.tree.insert(id, path);
+    }
+
+    pub(super) fn cgroup_removed(&mut self, header: &Header, hook: Hook, id: u64) {
+        self.tree.remove(id, header.boot_ns);
+        self.requests.push(Request::Forget(id));
+        let owner = self.registry.owner(id, &self.tree);
+        let Some(container) = &owner.container_id else { return };
+        // A child cgroup going away is not the container going away.
+        let parent = owner.cgroup_path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        if named_container(parent).is_none() && self.registry.left(container) {
+            let event = self.event(header.boot_ns, Some(hook), Left.into());
+            self.push(Event { owner: Some(Arc::clone(&owner)), ..event });
+        }
+    }
+}

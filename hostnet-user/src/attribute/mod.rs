@@ -1,0 +1,330 @@
+//! Records become events: correlated, dated, and tied to their owner.
+//!
+//! This stage does no I/O and reads no clock: everything it knows comes in as an
+//! input, so the same inputs give the same events. procfs.rs and docker.rs are
+//! the two files that fetch such inputs, and they are called by others.
+
+pub mod cgroup_path;
+mod cgroup_tree;
+mod container;
+mod container_registry;
+mod correlate;
+pub mod docker;
+mod life;
+mod owner;
+mod process_table;
+pub mod procfs;
+mod socket_table;
+
+use std::sync::Arc;
+
+use hostnet_abi::{DecodeError, Flow, FlowKey, Header, Hook, Record, decode};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use cgroup_tree::CgroupTree;
+pub use container::{Container, RuntimeNews};
+pub use owner::{Confidence, Owner, OwnerKind};
+pub use process_table::Process;
+
+use crate::event::{
+    Actor, Event, FlowCount, Health, Identified, Joined, LossCount, Operation, Socket, canonical,
+    endpoint, from_socket_addr,
+};
+use container_registry::{ContainerRegistry, named_container};
+use process_table::ProcessTable;
+use socket_table::{Party, SocketTable};
+
+/// What does not change during a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Policy {
+    /// Tell host processes, too.
+    pub all: bool,
+    /// Inode of the host's mount namespace: a process in a container's cgroup
+    /// that still has it is the runtime setting the container up.
+    pub host_mount_namespace: u32,
+    /// Random per run; event ids are derived from it.
+    pub seed: u64,
+}
+
+/// What this stage asks to be done elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Class this cgroup as the host's own in the kernel.
+    Quieten(u64),
+    /// A cgroup is gone from the tree.
+    Forget(u64),
+    /// A cgroup names this container: ask the runtime about it.
+    Inspect(String),
+}
+
+/// The stage.
+#[derive(Debug)]
+pub struct Attribution {
+    policy: Policy,
+    tree: CgroupTree,
+    registry: ContainerRegistry,
+    processes: ProcessTable,
+    sockets: SocketTable,
+    flow_counts: Vec<FlowCount>,
+    wall_minus_boot: i64,
+    ids: u64,
+    events: Vec<Event>,
+    requests: Vec<Request>,
+}
+
+impl Attribution {
+    /// An empty stage.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            tree: CgroupTree::default(),
+            registry: ContainerRegistry::default(),
+            processes: ProcessTable::default(),
+            sockets: SocketTable::default(),
+            flow_counts: Vec::new(),
+            wall_minus_boot: 0,
+            ids: 0,
+            events: Vec::new(),
+            requests: Vec::new(),
+        }
+    }
+
+    /// Events since the last call, in the order they are to be told.
+    pub fn take_events(&mut self, into: &mut Vec<Event>) {
+        into.append(&mut self.events);
+    }
+
+    /// Requests since the last call.
+    pub fn take_requests(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// One record from the kernel.
+    ///
+    /// # Errors
+    /// When the bytes are not a record; nothing else is affected.
+    pub fn record(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+        let (header, hook, record, tail) = decode(bytes)?;
+        match record {
+            Record::Exec(exec) => self.executed(&header, hook, &exec, tail),
+            Record::Fork(fork) => self.processes.fork(header.tgid, &fork),
+            Record::Exit(exit) => self.exited(&header, hook, exit),
+            Record::CgroupMkdir(made) => self.cgroup_made(made.id, tail),
+            Record::CgroupRmdir(removed) => self.cgroup_removed(&header, hook, removed.id),
+            // Ownership across migrations is decided by the cgroup at the time of each operation.
+            Record::CgroupAttach(_) => {}
+            record => self.socket_record(&header, hook, record),
+        }
+        Ok(())
+    }
+
+    /// Whether the process a record blames is known; when it is not, whoever
+    /// feeds this stage may look it up and [`seed`](Self::process) it first.
+    #[must_use]
+    pub fn unknown_process(&self, bytes: &[u8]) -> Option<u32> {
+        use zerocopy::FromBytes as _;
+        let (header, _) = Header::read_from_prefix(bytes).ok()?;
+        let unknown =
+            header.cookie != 0 && header.tgid != 0 && self.processes.get(header.tgid).is_none();
+        unknown.then_some(header.tgid)
+    }
+
+    /// The UDP flows whose counts a closing record needs; empty for other records.
+    #[must_use]
+    pub fn wanted_flows(&self, bytes: &[u8]) -> Vec<FlowKey> {
+        use zerocopy::FromBytes as _;
+        let Ok((header, _)) = Header::read_from_prefix(bytes) else { return Vec::new() };
+        if header.kind != hostnet_abi::EventKind::DatagramClose as u16 {
+            return Vec::new();
+        }
+        let Some(tracked) = self.sockets.get(header.cookie) else { return Vec::new() };
+        tracked.flows.iter().map(|remote| flow_key(header.cookie, *remote)).collect()
+    }
+
+    /// Counts of the flows that the next closing record ends.
+    pub fn flows(&mut self, counts: &[(FlowKey, Flow)]) {
+        self.flow_counts = counts
+            .iter()
+            .map(|(key, flow)| FlowCount {
+                remote: endpoint(key.remote, key.remote_port as u16),
+                sent: flow.sent,
+                received: flow.received,
+            })
+            .collect();
+    }
+
+    /// A cgroup found at start.
+    pub fn cgroup(&mut self, id: u64, path: String) {
+        self.enter_cgroup(id, path);
+    }
+
+    /// A process found in /proc.
+    pub fn process(&mut self, process: Process) {
+        self.processes.seed(process);
+    }
+
+    /// The clock: both readings of the same moment, nanoseconds.
+    pub fn clock(&mut self, boot_ns: u64, wall_ns: u64) {
+        self.wall_minus_boot = wall_ns as i64 - boot_ns as i64;
+        self.tell_overdue(boot_ns);
+        self.processes.expire(boot_ns);
+        for cgroup in self.tree.expire(boot_ns) {
+            self.registry.forget_cgroup(cgroup);
+        }
+    }
+
+    /// Tells what still waits; the run ends.
+    pub fn finish(&mut self) {
+        self.tell_overdue(u64::MAX);
+    }
+
+    /// News from a container runtime.
+    pub fn runtime(&mut self, news: RuntimeNews, boot_ns: u64) {
+        match news {
+            RuntimeNews::Container(container) => {
+                let id = container.id.clone();
+                if let Some(nameless) = self.registry.describe(*container)
+                    && let Some(owner) = self.owner_of_container(&id)
+                {
+                    let identified = Identified { events: nameless.events };
+                    let event = self.event(boot_ns, None, identified.into());
+                    self.events.push(Event {
+                        owner: Some(owner),
+                        amends: Some(nameless.first),
+                        ..event
+                    });
+                }
+            }
+            RuntimeNews::Removed { id } => self.registry.gone(&id),
+            RuntimeNews::Reachable { endpoint, version } => {
+                self.health(boot_ns, Health::RuntimeReachable { endpoint, version });
+            }
+            RuntimeNews::Unreachable { endpoint, reason } => {
+                self.health(boot_ns, Health::RuntimeUnreachable { endpoint, reason });
+            }
+        }
+    }
+
+    /// Something about the agent itself.
+    pub fn health(&mut self, boot_ns: u64, health: Health) {
+        let event = self.event(boot_ns, None, health.into());
+        self.events.push(event);
+    }
+
+    /// Names the owner of lost records.
+    pub fn loss(&mut self, cgroup: Option<u64>, operation: &'static str, count: u64) -> LossCount {
+        let owner = cgroup.map(|cgroup| self.registry.owner(cgroup, &self.tree));
+        LossCount { owner, operation, count }
+    }
+
+    fn owner_of_container(&mut self, id: &str) -> Option<Arc<Owner>> {
+        let cgroup = self
+            .tree
+            .find(|path| named_container(path).is_some_and(|claim| claim.qualified_id() == id))?;
+        Some(self.registry.owner(cgroup, &self.tree))
+    }
+
+    /// Who did it: owner, creator when that differs, process.
+    fn party(&mut self, header: &Header) -> Party {
+        let has_actor = header.tgid != 0;
+        let cgroup = if has_actor { header.task_cgroup } else { header.socket_cgroup };
+        let owner = self.registry.owner(cgroup, &self.tree);
+        let creator = (has_actor && header.socket_cgroup != 0 && header.socket_cgroup != cgroup)
+            .then(|| self.registry.owner(header.socket_cgroup, &self.tree))
+            .filter(|creator| {
+                (creator.kind, &creator.container_id) != (owner.kind, &owner.container_id)
+            });
+        let process = self.processes.get(header.tgid).map(Arc::clone);
+        let actor = has_actor.then_some(Actor {
+            tgid: header.tgid,
+            tid: header.tid,
+            uid: header.uid,
+            gid: header.gid,
+        });
+        Party { owner, creator, process, actor }
+    }
+
+    fn is_told(&self, owner: &Owner) -> bool {
+        self.policy.all || owner.kind != OwnerKind::Host
+    }
+
+    /// Tells an operation of `party`, and first that its container is in the
+    /// host's network namespace when this is the first sign of it.
+    fn tell(
+        &mut self,
+        boot_ns: u64,
+        hook: Hook,
+        party: &Party,
+        socket: Option<Socket>,
+        operation: Operation,
+    ) -> Uuid {
+        let joined = (party.actor.is_some())
+            .then(|| party.owner.container_id.clone())
+            .flatten()
+            .is_some_and(|id| self.registry.joins(&id));
+        if joined {
+            let declared = party.owner.container.as_ref().map(|c| c.network_mode.clone());
+            let event = self.event(boot_ns, Some(hook), Joined { declared }.into());
+            self.push(Event { owner: Some(Arc::clone(&party.owner)), ..event });
+        }
+        let event = self.event(boot_ns, Some(hook), operation);
+        let id = event.id;
+        self.push(Event {
+            owner: Some(Arc::clone(&party.owner)),
+            creator: party.creator.clone(),
+            process: party.process.clone(),
+            actor: party.actor,
+            socket,
+            ..event
+        });
+        id
+    }
+
+    fn push(&mut self, event: Event) {
+        if let Some(owner) = &event.owner
+            && owner.container.is_none()
+            && let Some(id) = &owner.container_id
+        {
+            self.registry.told_nameless(id, event.id);
+        }
+        self.events.push(event);
+    }
+
+    fn event(&mut self, boot_ns: u64, hook: Option<Hook>, operation: Operation) -> Event {
+        let wall_ns = boot_ns.saturating_add_signed(self.wall_minus_boot);
+        self.ids += 1;
+        Event {
+            id: event_id(wall_ns, self.policy.seed, self.ids),
+            boot_ns,
+            wall_ns,
+            hook,
+            owner: None,
+            creator: None,
+            process: None,
+            actor: None,
+            socket: None,
+            amends: None,
+            operation,
+        }
+    }
+}
+
+/// UUIDv7: the event's own time, then the run's seed and a counter.
+fn event_id(wall_ns: u64, seed: u64, counter: u64) -> Uuid {
+    let mut random = [0; 10];
+    random[..2].copy_from_slice(&(seed as u16).to_be_bytes());
+    random[2..].copy_from_slice(&(counter ^ seed.rotate_left(17)).to_be_bytes());
+    uuid::Builder::from_unix_timestamp_millis(wall_ns / 1_000_000, &random).into_uuid()
+}
+
+fn flow_key(cookie: u64, remote: std::net::SocketAddr) -> FlowKey {
+    let (address, port) = from_socket_addr(remote);
+    FlowKey { cookie, remote: address, remote_port: port.into() }
+}
+
+/// Whether two addresses are the same once v4-mapped ones are IPv4.
+fn same(a: std::net::SocketAddr, b: std::net::SocketAddr) -> bool {
+    canonical(a) == canonical(b)
+}

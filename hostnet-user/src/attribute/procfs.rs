@@ -1,0 +1,119 @@
+//! What /proc and the cgroup file system show: the state from before the agent
+//! started, and processes no record has told of. The only I/O beside docker.rs
+//! in this folder; it feeds the tables and decides nothing.
+
+use std::{fs, os::unix::fs::DirEntryExt, os::unix::fs::MetadataExt, path::Path};
+
+use super::process_table::{Process, last_part};
+
+/// Clock ticks per second of /proc/PID/stat; 100 on every Linux user space.
+const TICKS_PER_SECOND: u64 = 100;
+
+/// Every cgroup below `root` as (id, path from the root). Unreadable
+/// directories are passed over: they are gone by the time they are read.
+#[must_use]
+pub fn cgroups(root: &Path) -> Vec<(u64, String)> {
+    let mut found = Vec::new();
+    if let Ok(metadata) = fs::metadata(root) {
+        found.push((metadata.ino(), "/".to_owned()));
+    }
+    let mut pending = vec![String::new()];
+    while let Some(parent) = pending.pop() {
+        let Ok(entries) = fs::read_dir(root.join(parent.trim_start_matches('/'))) else { continue };
+        for entry in entries.flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let path = format!("{parent}/{}", entry.file_name().to_string_lossy());
+                found.push((entry.ino(), path.clone()));
+                pending.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// Every process that is in the network namespace with this inode.
+#[must_use]
+pub fn processes(network_namespace: u32) -> Vec<Process> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| {
+            fs::metadata(format!("/proc/{pid}/ns/net"))
+                .is_ok_and(|metadata| metadata.ino() == u64::from(network_namespace))
+        })
+        .filter_map(process)
+        .collect()
+}
+
+/// One process; `None` when it is gone.
+#[must_use]
+pub fn process(pid: u32) -> Option<Process> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let (name, parent, start_ticks) = parse_stat(&stat)?;
+    let command_line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let limit = command_line.len().min(hostnet_abi::MAX_ARGUMENTS);
+    let arguments = &command_line[..limit];
+    let executable = fs::read_link(format!("/proc/{pid}/exe"))
+        .map(|path| path.into_os_string().into_encoded_bytes())
+        .unwrap_or_default();
+    let parent_name = fs::read(format!("/proc/{parent}/stat"))
+        .ok()
+        .and_then(|stat| parse_stat(&stat).map(|(name, _, _)| name));
+    Some(Process {
+        pid,
+        namespace_pid: namespace_pid(pid).unwrap_or(pid),
+        parent,
+        parent_name,
+        start_ns: start_ticks * (1_000_000_000 / TICKS_PER_SECOND),
+        name: if executable.is_empty() { name } else { last_part(&executable).to_vec() },
+        executable,
+        arguments: if arguments.is_empty() {
+            Vec::new()
+        } else {
+            let arguments = arguments.strip_suffix(&[0]).unwrap_or(arguments);
+            arguments.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
+        },
+        arguments_truncated: limit < command_line.len(),
+        told: false,
+    })
+}
+
+/// Name, parent and start of /proc/PID/stat. The name is in parentheses and may
+/// itself hold any byte, so the last parenthesis ends it.
+fn parse_stat(stat: &[u8]) -> Option<(Vec<u8>, u32, u64)> {
+    let open = stat.iter().position(|byte| *byte == b'(')?;
+    let close = stat.iter().rposition(|byte| *byte == b')')?;
+    let name = stat.get(open + 1..close)?.to_vec();
+    let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
+    let mut fields = rest.split_ascii_whitespace();
+    // proc(5): field 4 is the parent, field 22 the start; state is field 3.
+    let parent = fields.nth(1)?.parse().ok()?;
+    let start = fields.nth(17)?.parse().ok()?;
+    Some((name, parent, start))
+}
+
+fn namespace_pid(pid: u32) -> Option<u32> {
+    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    let status = String::from_utf8_lossy(&status);
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    line.split_ascii_whitespace().last()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_parentheses_and_spaces() {
+        let stat = b"42 (a) S 9 (b)) S 7 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 12345 0 0";
+        assert_eq!(parse_stat(stat), Some((b"a) S 9 (b)".to_vec(), 7, 12345)));
+    }
+
+    #[test]
+    fn reads_this_process() {
+        let facts = process(std::process::id()).unwrap();
+        assert!(!facts.arguments.is_empty());
+        assert!(facts.executable.starts_with(b"/"));
+    }
+}

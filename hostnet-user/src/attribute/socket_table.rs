@@ -1,0 +1,172 @@
+//! What is going on with each socket, so that several records of it become one
+//! operation: a bind with its result, a connect with its outcome, a close with
+//! the process that opened.
+//!
+//! Keyed by socket cookie, which is never reused. It knows nothing of
+//! containers: owners and processes are handed in and handed back.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+    sync::Arc,
+};
+
+use uuid::Uuid;
+
+use super::{Owner, Process};
+use crate::event::{Actor, Direction, Socket};
+
+/// How long a connect waits for its outcome before it is told without.
+pub const CONNECT_PATIENCE_NS: u64 = 1_000_000_000;
+
+/// How long a bind waits for its success before it counts as failed. Binding
+/// is done in one go by one thread, so this is needed only when that thread
+/// does nothing else that is told.
+pub const BIND_PATIENCE_NS: u64 = 100_000_000;
+
+/// Most sockets tracked; beyond it new ones are told without their history.
+const MOST: usize = 1 << 18;
+
+/// Whose operation it is, kept for the records that come later.
+#[derive(Clone, Debug)]
+pub struct Party {
+    pub owner: Arc<Owner>,
+    pub creator: Option<Arc<Owner>>,
+    pub process: Option<Arc<Process>>,
+    pub actor: Option<Actor>,
+}
+
+/// A bind that was asked for.
+#[derive(Clone, Debug)]
+pub struct PendingBind {
+    pub boot_ns: u64,
+    pub hook: hostnet_abi::Hook,
+    pub party: Party,
+    pub socket: Socket,
+    pub requested: SocketAddr,
+}
+
+/// A TCP connect without an outcome yet.
+#[derive(Clone, Debug)]
+pub struct PendingConnect {
+    pub boot_ns: u64,
+    pub hook: hostnet_abi::Hook,
+    pub remote: SocketAddr,
+    /// Set when it was told as unknown.
+    pub told: Option<Uuid>,
+}
+
+/// A socket in use.
+#[derive(Clone, Debug)]
+pub struct Tracked {
+    pub party: Party,
+    pub socket: Socket,
+    /// First operation, or the moment the connection was established.
+    pub since_ns: u64,
+    pub direction: Option<Direction>,
+    pub connect: Option<PendingConnect>,
+    /// The default peer of a connected UDP socket.
+    pub peer: Option<SocketAddr>,
+    /// Peers of an unconnected UDP socket, in the order they were told.
+    pub flows: Vec<SocketAddr>,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub struct SocketTable {
+    sockets: HashMap<u64, Tracked>,
+    binds: HashMap<u32, PendingBind>,
+    deadlines: VecDeque<(u64, u64)>,
+}
+
+impl SocketTable {
+    /// The socket with this cookie.
+    #[must_use]
+    pub fn get(&self, cookie: u64) -> Option<&Tracked> {
+        self.sockets.get(&cookie)
+    }
+
+    /// The socket, tracked from now on if it was not.
+    pub fn track(&mut self, party: &Party, socket: Socket, boot_ns: u64) -> Option<&mut Tracked> {
+        if self.sockets.len() >= MOST && !self.sockets.contains_key(&socket.cookie) {
+            return None;
+        }
+        Some(self.sockets.entry(socket.cookie).or_insert_with(|| Tracked {
+            party: party.clone(),
+            socket,
+            since_ns: boot_ns,
+            direction: None,
+            connect: None,
+            peer: None,
+            flows: Vec::new(),
+        }))
+    }
+
+    /// The socket is gone.
+    pub fn remove(&mut self, cookie: u64) -> Option<Tracked> {
+        self.sockets.remove(&cookie)
+    }
+
+    /// The socket, to be changed.
+    pub fn get_mut(&mut self, cookie: u64) -> Option<&mut Tracked> {
+        self.sockets.get_mut(&cookie)
+    }
+
+    /// A thread asked for a bind.
+    pub fn ask_bind(&mut self, thread: u32, bind: PendingBind) {
+        self.binds.insert(thread, bind);
+    }
+
+    /// The bind a thread asked for: it has done something else since, or this.
+    pub fn take_bind(&mut self, thread: u32) -> Option<PendingBind> {
+        // Most records find nothing here.
+        if self.binds.is_empty() { None } else { self.binds.remove(&thread) }
+    }
+
+    /// A connect waits for its outcome from now on. Returns the one before it
+    /// on the same socket that never got one: it failed without leaving CLOSE,
+    /// for otherwise the kernel would not have taken a second.
+    pub fn ask_connect(
+        &mut self,
+        party: &Party,
+        socket: Socket,
+        connect: PendingConnect,
+    ) -> Option<PendingConnect> {
+        let boot_ns = connect.boot_ns;
+        let tracked = self.track(party, socket, boot_ns)?;
+        let before = tracked.connect.replace(connect);
+        tracked.party = party.clone();
+        self.deadlines.push_back((boot_ns + CONNECT_PATIENCE_NS, socket.cookie));
+        before
+    }
+
+    /// Connects that have waited long enough at `boot_ns` and were not told.
+    pub fn overdue_connects(&mut self, boot_ns: u64) -> Vec<u64> {
+        let mut overdue = Vec::new();
+        while let Some(&(deadline, cookie)) = self.deadlines.front()
+            && deadline <= boot_ns
+        {
+            self.deadlines.pop_front();
+            // A later connect of the same socket has a deadline of its own.
+            let waiting = self.sockets.get(&cookie).and_then(|tracked| tracked.connect.as_ref());
+            if waiting.is_some_and(|connect| {
+                connect.told.is_none() && connect.boot_ns + CONNECT_PATIENCE_NS <= boot_ns
+            }) {
+                overdue.push(cookie);
+            }
+        }
+        overdue
+    }
+
+    /// Binds that have waited long enough at `boot_ns`.
+    pub fn overdue_binds(&mut self, boot_ns: u64) -> Vec<PendingBind> {
+        let overdue = |bind: &PendingBind| bind.boot_ns.saturating_add(BIND_PATIENCE_NS) <= boot_ns;
+        let threads: Vec<u32> = self
+            .binds
+            .iter()
+            .filter(|(_, bind)| overdue(bind))
+            .map(|(thread, _)| *thread)
+            .collect();
+        threads.iter().filter_map(|thread| self.binds.remove(thread)).collect()
+    }
+}

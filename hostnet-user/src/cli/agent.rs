@@ -1,0 +1,66 @@
+//! `hostnet agent`: the service.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::Usage;
+use crate::{
+    attribute::docker,
+    config::{Config, Format, Sink as SinkConfig},
+    exit_code::Exit,
+    kernel::LoadOptions,
+    observe::{Run, observe},
+    sink::{
+        EcsStream, FileSink, Sink,
+        ecs::{Encoder, Identity},
+    },
+    stages::Filter,
+};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Configuration file [default: /etc/hostnet/config.toml when it exists].
+    #[arg(long, value_name = "FILE", env = "HOSTNET_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+pub fn run(args: Args) -> Result<Exit> {
+    let config = Config::read(args.config.as_deref()).map_err(Usage)?;
+    let run = Run {
+        load: LoadOptions {
+            ring_bytes: config.observe.ring_bytes(),
+            all: config.observe.all,
+            kernel_log: config.observe.kernel_log,
+        },
+        docker: docker::Options {
+            endpoint: config.docker.host.clone(),
+            reconcile_every: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(5),
+        },
+        filter: Filter::default(),
+        record: config.observe.record.clone(),
+        settings: json!({ "all": config.observe.all, "ring_mib": config.observe.ring_mib }),
+    };
+    let summary = observe(run, &|identity| sinks(&config, identity))?;
+    let events: u64 = summary.operations.values().sum();
+    tracing::info!(events, lost = summary.lost, "stopped");
+    Ok(Exit::Ok)
+}
+
+fn sinks(config: &Config, identity: &Identity) -> Result<Vec<Box<dyn Sink>>> {
+    let stdout = [SinkConfig::Stdout { format: Format::Ecs }];
+    let wanted = if config.sink.is_empty() { &stdout[..] } else { &config.sink };
+    wanted.iter().map(|sink| make(sink, identity)).collect()
+}
+
+fn make(sink: &SinkConfig, identity: &Identity) -> Result<Box<dyn Sink>> {
+    let encoder = Encoder::new(identity);
+    Ok(match sink {
+        SinkConfig::Stdout { format: Format::Ecs } => {
+            Box::new(EcsStream::new(encoder, std::io::stdout()))
+        }
+        SinkConfig::File { path, format: Format::Ecs } => Box::new(FileSink::open(encoder, path)?),
+    })
+}

@@ -1,0 +1,29 @@
+//! `hostnet generate-docs`: hidden; `cargo xtask docs` calls it.
+
+use anyhow::Result;
+
+use crate::{docs, exit_code::Exit};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// What to print.
+    #[arg(long)]
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Kind {
+    /// docs/events.md
+    Events,
+    /// docs/hostnet-event.schema.json
+    Schema,
+}
+
+#[expect(clippy::print_stdout, reason = "printing is what the command is for")]
+pub fn run(args: &Args) -> Result<Exit> {
+    match args.kind {
+        Kind::Events => print!("{}", docs::events()?),
+        Kind::Schema => print!("{}", docs::schema()?),
+    }
+    Ok(Exit::Ok)
+}

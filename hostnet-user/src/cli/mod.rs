@@ -1,0 +1,90 @@
+//! The command line: one file per subcommand. Data goes to standard output,
+//! messages to standard error.
+
+mod agent;
+mod completions;
+mod doctor;
+mod generate_docs;
+mod replay;
+mod watch;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::{exit_code::Exit, kernel};
+
+/// What host-network containers really touch.
+///
+/// Exit codes: 0 done, 1 findings at or above the level asked for, 2 wrong
+/// usage, configuration or output, 3 nothing can be observed here, 4 partly done.
+#[derive(Parser)]
+#[command(name = "hostnet", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show live who does what in the host's network namespace.
+    Watch(watch::Args),
+    /// Run as a service: write events to the configured sinks.
+    Agent(agent::Args),
+    /// Say what can be observed on this host, and what to do about the rest.
+    Doctor(doctor::Args),
+    /// Print the events of a recorded run.
+    Replay(replay::Args),
+    /// Print a completion script for a shell.
+    Completions(completions::Args),
+    /// Print generated documentation.
+    #[command(hide = true)]
+    GenerateDocs(generate_docs::Args),
+    /// Wait for standard input to end (the canary's process).
+    #[command(hide = true, name = kernel::WAIT_ARGUMENT)]
+    CanaryProcess,
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What `main` prints; [`exit_code`] says how it ends.
+    pub fn run(self) -> Result<Exit> {
+        match self.command {
+            Command::Watch(args) => watch::run(args),
+            Command::Agent(args) => agent::run(args),
+            Command::Doctor(args) => doctor::run(&args),
+            Command::Replay(args) => replay::run(&args),
+            Command::Completions(args) => completions::run(&args),
+            Command::GenerateDocs(args) => generate_docs::run(&args),
+            Command::CanaryProcess => {
+                std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+                Ok(Exit::Ok)
+            }
+        }
+    }
+}
+
+/// The exit code of an error.
+#[must_use]
+pub fn exit_code(error: &anyhow::Error) -> Exit {
+    if error.is::<kernel::CannotObserve>() {
+        Exit::CannotObserve
+    } else if error.is::<Usage>() || error.is::<crate::observe::BadOutput>() {
+        Exit::Usage
+    } else {
+        Exit::Partial
+    }
+}
+
+/// The configuration or an argument is wrong.
+#[derive(Debug)]
+pub struct Usage(pub anyhow::Error);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for Usage {}

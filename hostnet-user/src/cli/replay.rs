@@ -1,0 +1,50 @@
+//! `hostnet replay`: a recorded run through the same stages, without a kernel.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use uuid::Uuid;
+
+use super::Usage;
+use crate::{
+    exit_code::Exit,
+    input::{self, Input, World},
+    kernel::Recording,
+    sink::{
+        EcsStream, Sink, Table,
+        ecs::{Encoder, Identity},
+    },
+    stages::{Filter, Stages},
+};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A file written by `hostnet watch --record`.
+    file: PathBuf,
+    /// Print ECS JSON, one event per line, instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<Exit> {
+    let mut recording = Recording::open(&args.file).map_err(Usage)?;
+    let Some((tag, bytes)) = recording.frame()? else { bail!("the recording is empty") };
+    let Input::World(World::Policy(policy)) = input::from_frame(tag, bytes)? else {
+        bail!("the recording does not begin with the run's policy");
+    };
+    let identity = Identity::read(0, Uuid::from_u64_pair(0, policy.seed));
+    let sink: Box<dyn Sink> = if args.json {
+        Box::new(EcsStream::new(Encoder::new(&identity), std::io::stdout()))
+    } else {
+        Box::new(Table::new(anstream::stdout()))
+    };
+    let mut stages = Stages::new(policy, Filter::default(), vec![sink]);
+    while let Some((tag, bytes)) = recording.frame()? {
+        stages.input(input::from_frame(tag, bytes)?)?;
+        // There is no kernel to class cgroups in, and no runtime to ask.
+        drop(stages.take_requests());
+    }
+    stages.finish()?;
+    stages.flush()?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,85 @@
+//! `hostnet watch`: for a person at a terminal, or `--json` for a pipe.
+
+use std::{io::Write, path::PathBuf, time::Duration};
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::{
+    attribute::docker,
+    exit_code::Exit,
+    kernel::LoadOptions,
+    observe::{Run, observe},
+    sink::{EcsStream, Sink, Table, ecs::Encoder},
+    stages::{Filter, Summary},
+    text::for_terminal,
+};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Print ECS JSON, one event per line, instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Show host processes, too.
+    #[arg(long)]
+    all: bool,
+    /// Show only this container: its name, its id or the beginning of its id.
+    #[arg(long, value_name = "NAME|ID")]
+    container: Option<String>,
+    /// Endpoint of the container runtime's API [default: DOCKER_HOST, then the usual places].
+    #[arg(long, value_name = "URL")]
+    docker: Option<String>,
+    /// Write down the run's inputs to this new file, for `hostnet replay`.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Show what the eBPF programs log.
+    #[arg(long)]
+    kernel_log: bool,
+}
+
+pub fn run(args: Args) -> Result<Exit> {
+    let run = Run {
+        load: LoadOptions { ring_bytes: 8 << 20, all: args.all, kernel_log: args.kernel_log },
+        docker: docker::Options {
+            endpoint: args.docker,
+            reconcile_every: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(5),
+        },
+        filter: Filter { container: args.container },
+        record: args.record,
+        settings: json!({ "all": args.all }),
+    };
+    let summary = observe(run, &|identity| {
+        let sink: Box<dyn Sink> = if args.json {
+            Box::new(EcsStream::new(Encoder::new(identity), std::io::stdout()))
+        } else {
+            Box::new(Table::new(anstream::stdout()))
+        };
+        Ok(vec![sink])
+    })?;
+    // The stream already carries it as its last event.
+    if !args.json {
+        print_summary(&summary)?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn print_summary(summary: &Summary) -> Result<()> {
+    let mut err = anstream::stderr();
+    let total: u64 = summary.operations.values().sum();
+    let operations: Vec<String> =
+        summary.operations.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    writeln!(err, "\n{total} events: {}", none_if_empty(&operations))?;
+    let containers: Vec<String> = summary
+        .containers
+        .iter()
+        .map(|(name, count)| format!("{} ({count})", for_terminal(name)))
+        .collect();
+    writeln!(err, "containers: {}", none_if_empty(&containers))?;
+    writeln!(err, "lost: {}", summary.lost)?;
+    Ok(())
+}
+
+fn none_if_empty(parts: &[String]) -> String {
+    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+}

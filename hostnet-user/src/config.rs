@@ -1,0 +1,138 @@
+//! The agent's configuration file. What is not in it has the default; what is
+//! not known is an error that names the line.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+/// Where the configuration is looked for when no file is named.
+pub const DEFAULT_PATH: &str = "/etc/hostnet/config.toml";
+
+/// The whole file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// What is observed.
+    pub observe: Observe,
+    /// Where names come from.
+    pub docker: Docker,
+    /// Where events go; standard output when there is none.
+    pub sink: Vec<Sink>,
+}
+
+/// `[observe]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Observe {
+    /// Tell host processes, too.
+    pub all: bool,
+    /// Size of the kernel's ring buffer in MiB, a power of two.
+    pub ring_mib: u32,
+    /// Write down all inputs of the run to this new file, for replay.
+    pub record: Option<PathBuf>,
+    /// Let the eBPF programs log to the agent's own log.
+    pub kernel_log: bool,
+}
+
+/// `[docker]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Docker {
+    /// Endpoint of the runtime's API; `DOCKER_HOST` and the usual places when not given.
+    pub host: Option<String>,
+}
+
+/// `[[sink]]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, tag = "type", rename_all = "kebab-case")]
+pub enum Sink {
+    /// Standard output.
+    Stdout {
+        #[serde(default)]
+        format: Format,
+    },
+    /// A file with mode 0600, opened anew on SIGHUP.
+    File {
+        path: PathBuf,
+        #[serde(default)]
+        format: Format,
+    },
+}
+
+/// How events are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// Elastic Common Schema 9.4, one JSON document per line.
+    #[default]
+    Ecs,
+}
+
+impl Default for Observe {
+    fn default() -> Self {
+        Self { all: false, ring_mib: 8, record: None, kernel_log: false }
+    }
+}
+
+impl Config {
+    /// Reads `path`, or the default file when there is one, or the defaults.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds something that is not known.
+    pub fn read(path: Option<&Path>) -> Result<Self> {
+        let path = match path {
+            Some(path) => path,
+            None if !Path::new(DEFAULT_PATH).exists() => return Ok(Self::default()),
+            None => Path::new(DEFAULT_PATH),
+        };
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("the configuration {} is wrong", path.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text)?;
+        let mib = config.observe.ring_mib;
+        if !mib.is_power_of_two() || mib > 1024 {
+            bail!("observe.ring_mib is {mib}: it must be a power of two from 1 to 1024");
+        }
+        Ok(config)
+    }
+}
+
+impl Observe {
+    /// Size of the ring in bytes.
+    #[must_use]
+    pub const fn ring_bytes(&self) -> u32 {
+        self.ring_mib << 20
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_has_a_default() {
+        assert_eq!(Config::parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn sinks_and_settings() {
+        let config = Config::parse(
+            "[observe]\nall = true\n[[sink]]\ntype = \"file\"\npath = \"/x\"\nformat = \"ecs\"\n",
+        )
+        .unwrap();
+        assert!(config.observe.all);
+        assert_eq!(config.sink, [Sink::File { path: "/x".into(), format: Format::Ecs }]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_named_with_its_line() {
+        let error = Config::parse("[observe]\nal = true\n").unwrap_err().to_string();
+        assert!(error.contains("unknown field `al`") && error.contains("line 2"), "{error}");
+        let error = Config::parse("[observe]\nring_mib = 3\n").unwrap_err().to_string();
+        assert_eq!(error, "observe.ring_mib is 3: it must be a power of two from 1 to 1024");
+    }
+}

@@ -1,0 +1,92 @@
+//! A connect: attempted, and how it ended.
+
+use std::{fmt, net::SocketAddr};
+
+use super::{Direction, Outcome, Told, canonical};
+use crate::errno;
+
+/// `connect(2)`, told once with its outcome, or after a second without.
+#[derive(Clone, Debug)]
+pub struct Connect {
+    /// Local end, once the kernel chose it.
+    pub local: Option<SocketAddr>,
+    /// The address the kernel acted on.
+    pub remote: SocketAddr,
+    /// The established socket's remote end, when another program rewrote the address.
+    pub rewritten_to: Option<SocketAddr>,
+    /// How it ended; unknown for UDP, where connect(2) only sets the default peer.
+    pub outcome: Outcome,
+}
+
+impl Told for Connect {
+    fn operation(&self) -> &'static str {
+        "connect"
+    }
+    fn action(&self) -> &'static str {
+        "connection_attempted"
+    }
+    fn types(&self) -> &'static [&'static str] {
+        &["connection", "start"]
+    }
+    fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+    fn local(&self) -> Option<SocketAddr> {
+        self.local
+    }
+    fn remote(&self) -> Option<SocketAddr> {
+        Some(self.remote)
+    }
+    fn direction(&self) -> Option<Direction> {
+        Some(Direction::Egress)
+    }
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let remote = canonical(self.remote);
+        match self.outcome {
+            Outcome::Success => write!(f, "connected to {remote}"),
+            Outcome::Unknown => write!(f, "connecting to {remote}"),
+            Outcome::Failure(_) => write!(f, "failed to connect to {remote}"),
+        }?;
+        if let Some(to) = self.rewritten_to {
+            write!(f, ", rewritten to {}", canonical(to))?;
+        }
+        errno::suffix(f, self.outcome)
+    }
+}
+
+/// The outcome of a connect that had to be told without one.
+#[derive(Clone, Debug)]
+pub struct ConnectOutcome {
+    /// The connect, now with its outcome.
+    pub connect: Connect,
+    /// Nanoseconds between attempt and outcome.
+    pub after_ns: u64,
+}
+
+impl Told for ConnectOutcome {
+    fn operation(&self) -> &'static str {
+        "connect"
+    }
+    fn action(&self) -> &'static str {
+        "connection-outcome"
+    }
+    fn types(&self) -> &'static [&'static str] {
+        &["connection", "info"]
+    }
+    fn outcome(&self) -> Outcome {
+        self.connect.outcome
+    }
+    fn local(&self) -> Option<SocketAddr> {
+        self.connect.local
+    }
+    fn remote(&self) -> Option<SocketAddr> {
+        Some(self.connect.remote)
+    }
+    fn direction(&self) -> Option<Direction> {
+        Some(Direction::Egress)
+    }
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.connect.sentence(f)?;
+        write!(f, " after {:.1} s", self.after_ns as f64 / 1e9)
+    }
+}

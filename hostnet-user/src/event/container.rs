@@ -1,0 +1,83 @@
+//! Containers entering and leaving the host's network namespace, and names
+//! that came late.
+
+use std::fmt;
+
+use super::{Category, Told};
+
+/// A container was first seen acting in the host's network namespace.
+#[derive(Clone, Debug)]
+pub struct Joined {
+    /// The network mode the runtime declares; `None` when it is not known.
+    pub declared: Option<String>,
+}
+
+impl Told for Joined {
+    fn operation(&self) -> &'static str {
+        "join"
+    }
+    fn action(&self) -> &'static str {
+        "container-joined-host-network"
+    }
+    fn category(&self) -> Category {
+        Category::State
+    }
+    fn types(&self) -> &'static [&'static str] {
+        &["start"]
+    }
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "is in the host network namespace")?;
+        match self.declared.as_deref() {
+            Some("host") => Ok(()),
+            Some(mode) => write!(f, ", declared {mode}"),
+            None => write!(f, ", declared mode not known"),
+        }
+    }
+}
+
+/// A container that was in the host's network namespace is gone.
+#[derive(Clone, Copy, Debug)]
+pub struct Left;
+
+impl Told for Left {
+    fn operation(&self) -> &'static str {
+        "leave"
+    }
+    fn action(&self) -> &'static str {
+        "container-left-host-network"
+    }
+    fn category(&self) -> Category {
+        Category::State
+    }
+    fn types(&self) -> &'static [&'static str] {
+        &["end"]
+    }
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "left the host network namespace")
+    }
+}
+
+/// The runtime named a container after events of it had been told by id alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Identified {
+    /// How many events were told without its name.
+    pub events: u64,
+}
+
+impl Told for Identified {
+    fn operation(&self) -> &'static str {
+        "identify"
+    }
+    fn action(&self) -> &'static str {
+        "container-identified"
+    }
+    fn category(&self) -> Category {
+        Category::State
+    }
+    fn types(&self) -> &'static [&'static str] {
+        &["info"]
+    }
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "is the container of {} earlier events told without a name", self.events)
+    }
+}

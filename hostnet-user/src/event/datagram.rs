@@ -1,0 +1,114 @@
+//! UDP: the first datagram per socket and peer, and the counts at the end.
+
+use std::{fmt, net::SocketAddr};
+
+use super::{Direction, Told, canonical};
+
+/// The first datagram between a socket and a peer.
+#[derive(Clone, Debug)]
+pub struct Datagram {
+    /// Local end; its address may be unspecified.
+    pub local: SocketAddr,
+    /// The peer.
+    pub remote: SocketAddr,
+    /// Who sent first.
+    pub direction: Direction,
+}
+
+impl Told for Datagram {
+    fn operation(&self) -> &'static str {
+        match self.direction {
+            Direction::Egress => "send",
+            Direction::Ingress => "receive",
+        }
+    }
+    fn action(&self) -> &'static str {
+        match self.direction {
+            Direction::Egress => "connection_attempted",
+            Direction::Ingress => "connection_accepted",
+        }
+    }
+    fn types(&self) -> &'static [&'static str] {
+        &["connection", "start"]
+    }
+    fn local(&self) -> Option<SocketAddr> {
+        Some(self.local)
+    }
+    fn remote(&self) -> Option<SocketAddr> {
+        Some(self.remote)
+    }
+    fn direction(&self) -> Option<Direction> {
+        Some(self.direction)
+    }
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let remote = canonical(self.remote);
+        match self.direction {
+            Direction::Egress => write!(f, "sent to {remote}"),
+            Direction::Ingress => {
+                write!(f, "received from {remote} on port {}", self.local.port())
+            }
+        }
+    }
+}
+
+/// Datagrams exchanged with one peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowCount {
+    /// The peer.
+    pub remote: SocketAddr,
+    /// Datagrams sent to it.
+    pub sent: u64,
+    /// Datagrams received from it.
+    pub received: u64,
+}
+
+/// A UDP socket was released.
+#[derive(Clone, Debug)]
+pub struct DatagramClose {
+    /// Local end.
+    pub local: SocketAddr,
+    /// The peer of a connected socket, or the only one there was.
+    pub remote: Option<SocketAddr>,
+    /// Who began with that peer.
+    pub direction: Option<Direction>,
+    /// Counts per peer; datagrams on a connected socket pass by the hooks.
+    pub flows: Vec<FlowCount>,
+    /// Nanoseconds since its first operation.
+    pub duration_ns: Option<u64>,
+}
+
+impl Told for DatagramClose {
+    fn operation(&self) -> &'static str {
+        "close"
+    }
+    fn action(&self) -> &'static str {
+        "disconnect_received"
+    }
+    fn types(&self) -> &'static [&'static str] {
+        &["connection", "end"]
+    }
+    fn local(&self) -> Option<SocketAddr> {
+        Some(self.local)
+    }
+    fn remote(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+    fn direction(&self) -> Option<Direction> {
+        self.direction
+    }
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sent, received) = self
+            .flows
+            .iter()
+            .fold((0, 0), |(sent, received), flow| (sent + flow.sent, received + flow.received));
+        write!(f, "closed UDP port {}", self.local.port())?;
+        match (self.remote, self.flows.len()) {
+            (Some(remote), _) => write!(f, " with {}", canonical(remote))?,
+            (None, peers) => write!(f, " with {peers} peers")?,
+        }
+        if !self.flows.is_empty() {
+            write!(f, ", {received} datagrams in, {sent} datagrams out")?;
+        }
+        Ok(())
+    }
+}

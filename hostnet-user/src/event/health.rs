@@ -1,0 +1,97 @@
+//! The agent about itself: start, stop, losses, the runtime's reachability.
+
+use std::{fmt, sync::Arc};
+
+use serde_json::Value;
+
+use super::{Category, Outcome, Told};
+use crate::attribute::Owner;
+
+/// Records of one owner and kind that were lost.
+#[derive(Clone, Debug)]
+pub struct LossCount {
+    /// Whose; `None` when even that was lost.
+    pub owner: Option<Arc<Owner>>,
+    /// Kind of record.
+    pub operation: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// What the agent tells of itself.
+#[derive(Clone, Debug)]
+pub enum Health {
+    /// Observing, with this coverage of operations.
+    Started { coverage: Value, complete: bool, settings: Value },
+    /// No longer observing; how many events were told and records lost.
+    Stopped { reason: String, events: u64, lost: u64 },
+    /// Records were lost in `place` between two boot-clock times.
+    Lost { place: &'static str, from_ns: u64, to_ns: u64, by: Vec<LossCount> },
+    /// The container runtime answers.
+    RuntimeReachable { endpoint: String, version: String },
+    /// The container runtime does not answer; names will be late.
+    RuntimeUnreachable { endpoint: String, reason: String },
+    /// A record could not be read; the kernel side and the agent disagree.
+    Undecodable { reason: String, count: u64 },
+}
+
+impl Told for Health {
+    fn operation(&self) -> &'static str {
+        "health"
+    }
+    fn action(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "agent-started",
+            Self::Stopped { .. } => "agent-stopped",
+            Self::Lost { .. } => "records-lost",
+            Self::RuntimeReachable { .. } => "runtime-reachable",
+            Self::RuntimeUnreachable { .. } => "runtime-unreachable",
+            Self::Undecodable { .. } => "records-undecodable",
+        }
+    }
+    fn category(&self) -> Category {
+        Category::Health
+    }
+    fn types(&self) -> &'static [&'static str] {
+        match self {
+            Self::Started { .. } => &["start"],
+            Self::Stopped { .. } => &["end"],
+            _ => &["info"],
+        }
+    }
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Started { complete: true, .. }
+            | Self::Stopped { .. }
+            | Self::RuntimeReachable { .. } => Outcome::Success,
+            _ => Outcome::Failure(None),
+        }
+    }
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started { complete: true, .. } => {
+                write!(f, "hostnet observes the host network namespace, every hook proven")
+            }
+            Self::Started { .. } => {
+                write!(f, "hostnet observes the host network namespace, some hooks unproven")
+            }
+            Self::Stopped { reason, events, lost } => {
+                write!(f, "hostnet stopped ({reason}): {events} events told, {lost} records lost")
+            }
+            Self::Lost { place, from_ns, to_ns, by } => {
+                let count: u64 = by.iter().map(|loss| loss.count).sum();
+                let seconds = to_ns.saturating_sub(*from_ns) as f64 / 1e9;
+                write!(f, "{count} records lost in {seconds:.1} s ({place})")
+            }
+            Self::RuntimeReachable { endpoint, version } => {
+                write!(f, "container runtime answers: {version} at {endpoint}")
+            }
+            Self::RuntimeUnreachable { endpoint, reason } => {
+                write!(f, "container runtime at {endpoint} does not answer: {reason}")
+            }
+            Self::Undecodable { reason, count } => {
+                write!(f, "{count} records could not be read: {reason}")
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! A TCP socket that listens.
+
+use std::{fmt, net::SocketAddr};
+
+use super::{Told, canonical};
+
+/// `listen(2)`.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// Where it listens; port 0 when the kernel chose it after this point.
+    pub local: SocketAddr,
+    /// Length of the accept queue that was asked for.
+    pub backlog: u32,
+}
+
+impl Told for Listen {
+    fn operation(&self) -> &'static str {
+        "listen"
+    }
+    fn action(&self) -> &'static str {
+        "listen-for-connections"
+    }
+    fn types(&self) -> &'static [&'static str] {
+        &["start"]
+    }
+    fn local(&self) -> Option<SocketAddr> {
+        Some(self.local)
+    }
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "listens on {}", canonical(self.local))
+    }
+}

@@ -1,0 +1,102 @@
+//! What hostnet tells: an operation, whose it was, and when.
+//!
+//! One file per kind, named as in the record ABI. Nothing here knows how a
+//! record is correlated (attribute/) or how an event is written (sink/).
+
+mod accept;
+mod bind;
+mod close;
+mod connect;
+mod container;
+mod datagram;
+mod endpoint;
+mod exec;
+mod exit;
+mod health;
+mod listen;
+mod operation;
+mod raw_socket;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use hostnet_abi::Hook;
+use uuid::Uuid;
+
+pub use accept::Accept;
+pub use bind::{Bind, Scope};
+pub use close::{Close, ListenerClosed};
+pub use connect::{Connect, ConnectOutcome};
+pub use container::{Identified, Joined, Left};
+pub use datagram::{Datagram, DatagramClose, FlowCount};
+pub use endpoint::{canonical, endpoint, from_socket_addr};
+pub use exec::Exec;
+pub use exit::Exit;
+pub use health::{Health, LossCount};
+pub use listen::Listen;
+pub use operation::{Category, Direction, Operation, Outcome, Told};
+pub use raw_socket::RawSocket;
+
+use crate::attribute::{Owner, Process};
+
+/// One thing that happened, ready to be recorded.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// UUIDv7 made from the event's own time, so that ids sort as events do.
+    pub id: Uuid,
+    /// `CLOCK_BOOTTIME` of the operation, nanoseconds.
+    pub boot_ns: u64,
+    /// UTC of the operation, nanoseconds since 1970.
+    pub wall_ns: u64,
+    /// The hook it was seen by; `None` for what user space found out.
+    pub hook: Option<Hook>,
+    /// Whose it was. `None` for the agent's own health records.
+    pub owner: Option<Arc<Owner>>,
+    /// Who made the socket, when that was somebody else.
+    pub creator: Option<Arc<Owner>>,
+    /// The process, when it is known.
+    pub process: Option<Arc<Process>>,
+    /// The acting thread; `None` when the kernel ran the hook in another context.
+    pub actor: Option<Actor>,
+    /// The socket.
+    pub socket: Option<Socket>,
+    /// The event this one completes.
+    pub amends: Option<Uuid>,
+    /// What was done.
+    pub operation: Operation,
+}
+
+/// The acting thread in the host's namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Actor {
+    /// Process id.
+    pub tgid: u32,
+    /// Thread id.
+    pub tid: u32,
+    /// Real user id.
+    pub uid: u32,
+    /// Real group id.
+    pub gid: u32,
+}
+
+/// A socket's identity and type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Socket {
+    /// Never reused until reboot.
+    pub cookie: u64,
+    /// Family, type, protocol.
+    pub socket: hostnet_abi::Socket,
+}
+
+impl Event {
+    /// Local end, when the operation has one.
+    #[must_use]
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.operation.told().local()
+    }
+
+    /// Remote end, when the operation has one.
+    #[must_use]
+    pub fn remote(&self) -> Option<SocketAddr> {
+        self.operation.told().remote()
+    }
+}

@@ -1,0 +1,105 @@
+//! Everything the pure stages are told, as one type: live, recorded, replayed.
+
+use anyhow::{Context, Result, bail};
+use hostnet_abi::{Flow, FlowKey};
+use serde::{Deserialize, Serialize};
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::{
+    attribute::{Policy, Process, RuntimeNews},
+    event::Health,
+    kernel::Recorder,
+};
+
+/// One input.
+#[derive(Debug)]
+pub enum Input {
+    /// A record's bytes.
+    Record(Vec<u8>),
+    /// Counts of the UDP flows that the next record closes.
+    Flows(Vec<(FlowKey, Flow)>),
+    /// Anything that is not from the ring.
+    World(World),
+}
+
+/// Inputs that are not from the ring.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum World {
+    /// First input of a run.
+    Policy(Policy),
+    /// A cgroup found at start.
+    Cgroup { id: u64, path: String },
+    /// A process found in /proc.
+    Process(Process),
+    /// News from the container runtime at `boot_ns`.
+    Runtime { boot_ns: u64, news: RuntimeNews },
+    /// Both clocks at one moment.
+    Clock { boot_ns: u64, wall_ns: u64 },
+    /// Something about the agent at `boot_ns`. Losses are not here: they are
+    /// told by the run that had them, not by its replay.
+    #[serde(skip)]
+    Health { boot_ns: u64, health: Health },
+}
+
+const TAG_RECORD: u8 = 0;
+const TAG_FLOWS: u8 = 1;
+const TAG_WORLD: u8 = 2;
+
+/// Writes an input as a frame.
+///
+/// # Errors
+/// When the recording cannot be written.
+pub fn record(recorder: &mut Recorder, input: InputRef<'_>) -> Result<()> {
+    match input {
+        InputRef::Record(bytes) => recorder.frame(TAG_RECORD, bytes),
+        InputRef::Flows(flows) => {
+            let bytes: Vec<u8> = flows
+                .iter()
+                .flat_map(|(key, flow)| [key.as_bytes(), flow.as_bytes()].concat())
+                .collect();
+            recorder.frame(TAG_FLOWS, &bytes)
+        }
+        InputRef::World(World::Health { .. }) => Ok(()),
+        InputRef::World(world) => recorder.frame(TAG_WORLD, &serde_json::to_vec(world)?),
+    }
+}
+
+/// An input that is borrowed, for recording.
+#[derive(Clone, Copy)]
+pub enum InputRef<'a> {
+    /// As [`Input::Record`].
+    Record(&'a [u8]),
+    /// As [`Input::Flows`].
+    Flows(&'a [(FlowKey, Flow)]),
+    /// As [`Input::World`].
+    World(&'a World),
+}
+
+/// Reads an input from a frame.
+///
+/// # Errors
+/// When the frame is not one that [`record`] writes.
+pub fn from_frame(tag: u8, bytes: Vec<u8>) -> Result<Input> {
+    match tag {
+        TAG_RECORD => Ok(Input::Record(bytes)),
+        TAG_FLOWS => flows(&bytes).map(Input::Flows),
+        TAG_WORLD => {
+            let world = serde_json::from_slice(&bytes).context("the recording is damaged")?;
+            Ok(Input::World(world))
+        }
+        tag => bail!("the recording has a frame of unknown kind {tag}"),
+    }
+}
+
+fn flows(bytes: &[u8]) -> Result<Vec<(FlowKey, Flow)>> {
+    let size = size_of::<FlowKey>() + size_of::<Flow>();
+    let damaged = "the recording is damaged: a flow is cut off";
+    bytes
+        .chunks(size)
+        .map(|chunk| {
+            let (key, rest) = FlowKey::read_from_prefix(chunk).ok().context(damaged)?;
+            let flow = Flow::read_from_bytes(rest).ok().context(damaged)?;
+            Ok((key, flow))
+        })
+        .collect()
+}

@@ -1,0 +1,120 @@
+//! Proof that each hook fires: the agent does every operation once itself and
+//! waits for it to come back. Attaching proves nothing (LSM programs attach on
+//! kernels where they never run).
+
+use std::{
+    collections::HashSet,
+    fs,
+    io::Write,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use hostnet_abi::{Hook, decode};
+
+use super::{CgroupRoot, Coverage, Ring, State};
+
+/// How long a record may take; the operations themselves have returned by then.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Argument with which the agent's own binary waits for its standard input to
+/// end: a process to move between cgroups.
+pub const WAIT_ARGUMENT: &str = "canary-process";
+
+/// Does every operation, notes in `coverage` which hooks answered, and returns
+/// all records that came meanwhile, the canary's own among them.
+pub fn prove(ring: &mut Ring, root: &CgroupRoot, coverage: &mut Coverage) -> Vec<Box<[u8]>> {
+    let mut reasons = Vec::new();
+    let operations: [(&str, Result<()>); 4] = [
+        ("IPv4", internet(Ipv4Addr::LOCALHOST.into())),
+        ("IPv6", internet(Ipv6Addr::LOCALHOST.into())),
+        ("raw socket", raw_socket()),
+        ("process and cgroup", process_and_cgroup(root)),
+    ];
+    for (name, outcome) in operations {
+        if let Err(error) = outcome {
+            reasons.push(format!("{name} canary failed: {error:#}"));
+        }
+    }
+    let mut records: Vec<Box<[u8]>> = Vec::new();
+    let mut seen = HashSet::new();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        while let Some(record) = ring.next() {
+            if let Ok((_, hook, _, _)) = decode(&record) {
+                seen.insert(hook);
+            }
+            records.push((*record).into());
+        }
+        let missing = coverage.unproven().any(|hook| !seen.contains(&hook));
+        if !missing || Instant::now() > deadline {
+            break;
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    let attached: Vec<Hook> = coverage.unproven().collect();
+    for hook in &attached {
+        let state = if seen.contains(hook) {
+            State::Proven
+        } else if reasons.is_empty() {
+            State::Unproven("the canary's operation did not come back".to_owned())
+        } else {
+            State::Unproven(reasons.join("; "))
+        };
+        coverage.set(*hook, state);
+    }
+    records
+}
+
+fn internet(loopback: std::net::IpAddr) -> Result<()> {
+    let any_port = SocketAddr::new(loopback, 0);
+    let listener = TcpListener::bind(any_port).context("cannot listen")?;
+    let client = TcpStream::connect(listener.local_addr()?).context("cannot connect")?;
+    let (server, _) = listener.accept().context("cannot accept")?;
+    drop((client, server, listener));
+
+    let receiver = UdpSocket::bind(any_port).context("cannot bind a UDP socket")?;
+    receiver.set_read_timeout(Some(PATIENCE))?;
+    let sender = UdpSocket::bind(any_port).context("cannot bind a UDP socket")?;
+    sender.send_to(b"canary", receiver.local_addr()?).context("cannot send a datagram")?;
+    receiver.recv_from(&mut [0; 16]).context("cannot receive a datagram")?;
+    Ok(())
+}
+
+fn raw_socket() -> Result<()> {
+    let icmp = rustix::net::ipproto::ICMP;
+    rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::RAW, Some(icmp))
+        .context("cannot open a raw socket (CAP_NET_RAW is needed)")?;
+    Ok(())
+}
+
+fn process_and_cgroup(root: &CgroupRoot) -> Result<()> {
+    let mut child = Command::new("/proc/self/exe")
+        .arg(WAIT_ARGUMENT)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot start a process")?;
+    let directory = root.path().join(format!("hostnet-canary-{}", child.id()));
+    let moved = move_into(&directory, child.id());
+    // Closing its standard input lets the process end.
+    drop(child.stdin.take());
+    child.wait().context("cannot wait for the canary process")?;
+    let removed = fs::remove_dir(&directory)
+        .with_context(|| format!("cannot remove {}", directory.display()));
+    moved.and(removed)
+}
+
+fn move_into(directory: &std::path::Path, process: u32) -> Result<()> {
+    fs::create_dir(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    let procs = directory.join("cgroup.procs");
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .open(&procs)
+        .with_context(|| format!("cannot open {}", procs.display()))?;
+    file.write_all(process.to_string().as_bytes())
+        .with_context(|| format!("cannot move a process into {}", directory.display()))
+}

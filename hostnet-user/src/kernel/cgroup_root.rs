@@ -1,0 +1,89 @@
+//! The root of the cgroup-v2 hierarchy: where programs attach and ids come from.
+//!
+//! `/sys/fs/cgroup`, `/sys/fs/cgroup/unified` on hybrid hosts, or wherever else
+//! it is mounted. A host that mounts it nowhere gets a private mount that no
+//! other process sees (`fsopen`/`fsmount`, Linux 5.2) and that ends with us.
+
+use std::{
+    fs::File,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
+
+/// An open v2 root.
+pub struct CgroupRoot {
+    directory: OwnedFd,
+    path: PathBuf,
+    private: bool,
+}
+
+impl CgroupRoot {
+    /// Finds or mounts the v2 root.
+    ///
+    /// # Errors
+    /// When it is mounted nowhere and may not be mounted.
+    pub fn open() -> Result<Self> {
+        if let Some(path) = mounted()? {
+            let directory = File::open(&path)
+                .with_context(|| format!("cannot open the cgroup v2 root {}", path.display()))?;
+            return Ok(Self { directory: directory.into(), path, private: false });
+        }
+        let directory = mount_privately().context(
+            "no cgroup v2 hierarchy is mounted and it cannot be mounted privately: mount it \
+             (mount -t cgroup2 none /sys/fs/cgroup/unified) or give the agent CAP_SYS_ADMIN",
+        )?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+        Ok(Self { directory, path, private: true })
+    }
+
+    /// The root as a directory that can be walked.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How the host has it, for `doctor`.
+    #[must_use]
+    pub fn description(&self) -> String {
+        if self.private {
+            return "cgroup v1 only; v2 mounted privately".to_owned();
+        }
+        let layout = if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+            "cgroup v2"
+        } else {
+            "hybrid cgroups"
+        };
+        format!("{layout}, v2 root at {}", self.path.display())
+    }
+}
+
+impl AsFd for CgroupRoot {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
+
+fn mounted() -> Result<Option<PathBuf>> {
+    let mounts =
+        std::fs::read_to_string("/proc/self/mounts").context("cannot read /proc/self/mounts")?;
+    let found = mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ');
+        let (path, kind) = (fields.nth(1)?, fields.next()?);
+        (kind == "cgroup2").then(|| PathBuf::from(path))
+    });
+    Ok(found)
+}
+
+fn mount_privately() -> Result<OwnedFd> {
+    let context = fsopen("cgroup2", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(context.as_fd())?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOEXEC | MountAttrFlags::MOUNT_ATTR_NOSUID;
+    let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+    // Attaching wants a directory that is open for reading, which the mount's own fd is not.
+    let path = format!("/proc/self/fd/{}", mount.as_raw_fd());
+    let Ok(directory) = File::open(&path) else { bail!("cannot open the private mount") };
+    Ok(directory.into())
+}

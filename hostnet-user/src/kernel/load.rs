@@ -1,0 +1,241 @@
+//! Loading and attaching: the object, the offsets, the settings, the links.
+//!
+//! A set is attached as a whole or not at all; without either set there is
+//! nothing to observe with, and the error says what is missing.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use anyhow::{Context, Result};
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{HashMap, MapData, PerCpuArray, RingBuf},
+    programs::{CgroupAttachMode, Program},
+};
+use hostnet_abi::{Flow, FlowKey, Hook, LossKey, Offsets, Set, Settings};
+use thiserror::Error;
+use zerocopy::IntoBytes;
+
+use super::{
+    Btf, CgroupRoot, Coverage, Host, Losses, Ring, State, btf_path, diagnostics::Diagnostics,
+};
+
+/// The built eBPF object; `cargo xtask ebpf` makes it from hostnet-ebpf's sources.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../hostnet-ebpf/dist/hostnet.bpf.o"
+));
+
+/// Why nothing can be observed here. The process ends with exit code 3.
+#[derive(Debug, Error)]
+#[error("cannot observe: {0:#}")]
+pub struct CannotObserve(pub anyhow::Error);
+
+impl From<anyhow::Error> for CannotObserve {
+    // Not a source: the message above holds the whole chain already.
+    fn from(error: anyhow::Error) -> Self {
+        Self(error)
+    }
+}
+
+/// What the caller chooses.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// Bytes of the ring; a power of two, at least a page.
+    pub ring_bytes: u32,
+    /// Tell host processes in full.
+    pub all: bool,
+    /// Let the programs log through aya-log.
+    pub kernel_log: bool,
+}
+
+/// A map key of ours that aya may copy as bytes.
+macro_rules! pod {
+    ($name:ident, $inner:ty) => {
+        #[repr(transparent)]
+        #[derive(Clone, Copy)]
+        pub(super) struct $name(pub $inner);
+        // SAFETY: the inner type is `repr(C)` integers without padding (zerocopy::IntoBytes).
+        unsafe impl aya::Pod for $name {}
+    };
+}
+pod!(AyaLossKey, LossKey);
+pod!(AyaFlowKey, FlowKey);
+pod!(AyaFlow, Flow);
+
+/// The attached programs. Dropping it detaches them and leaves nothing behind.
+pub struct Programs {
+    _ebpf: Ebpf,
+    /// The v2 root they are attached to.
+    pub root: CgroupRoot,
+    /// The host's namespaces.
+    pub host: Host,
+    /// The records.
+    pub ring: Ring,
+    /// What did not fit.
+    pub losses: Losses,
+    /// What was attached; the canary turns it into proof.
+    pub coverage: Coverage,
+    /// The programs' own log, when asked for.
+    pub diagnostics: Option<Diagnostics>,
+    /// What the agent tells the programs, and fetches from them, while they run.
+    pub maps: Maps,
+}
+
+/// The maps both sides touch.
+pub struct Maps {
+    host_cgroups: HashMap<MapData, u64, u8>,
+    flows: HashMap<MapData, AyaFlowKey, AyaFlow>,
+}
+
+impl Maps {
+    /// Classes a cgroup's tasks as host processes: only their listeners are told.
+    ///
+    /// # Errors
+    /// When the map is full; then that cgroup is told in full, which costs but loses nothing.
+    pub fn quieten(&mut self, cgroup: u64) -> Result<()> {
+        self.host_cgroups.insert(cgroup, 1, 0).context("cannot class a cgroup as the host's")
+    }
+
+    /// Forgets a cgroup that is gone.
+    pub fn forget_cgroup(&mut self, cgroup: u64) {
+        // Not there when it was a container's.
+        drop(self.host_cgroups.remove(&cgroup));
+    }
+
+    /// Takes the counts of a UDP flow out of the kernel; `None` when it is not there.
+    pub fn take_flow(&mut self, key: FlowKey) -> Option<Flow> {
+        let flow = self.flows.get(&AyaFlowKey(key), 0).ok()?.0;
+        drop(self.flows.remove(&AyaFlowKey(key)));
+        Some(flow)
+    }
+}
+
+/// Loads the object for the running kernel and attaches both sets.
+///
+/// # Errors
+/// [`CannotObserve`] with the first reason met: kernel type information,
+/// privileges, cgroups, or the verifier's refusal of a program.
+pub fn load(options: &LoadOptions) -> Result<Programs, CannotObserve> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(anyhow::anyhow!(
+            "not root: loading eBPF programs needs root or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; \
+             run it with sudo"
+        )
+        .into());
+    }
+    Ok(load_programs(options)?)
+}
+
+fn load_programs(options: &LoadOptions) -> Result<Programs> {
+    let hint = "hostnet needs a kernel with CONFIG_DEBUG_INFO_BTF (Debian 11 and later have it)";
+    let btf = Btf::read(&btf_path()).context(hint)?;
+    let offsets = Offsets::resolve(|of, member| btf.offset_of(of, member))
+        .context("this kernel is not one hostnet knows")?;
+    drop(btf);
+    let kernel_btf = aya::Btf::parse_file(btf_path(), aya::Endianness::default()).context(hint)?;
+    let host = Host::read()?;
+    let root = CgroupRoot::open()?;
+    let settings = Settings {
+        host_netns_cookie: host.network_cookie,
+        host_netns: host.network_namespace,
+        all: options.all.into(),
+    };
+    let log_level: u8 = if options.kernel_log { aya_log::Level::Debug as u8 } else { 0 };
+    let mut ebpf = EbpfLoader::new()
+        .btf(Some(&kernel_btf))
+        .override_global("SETTINGS", settings.as_bytes(), true)
+        .override_global("OFFSETS", offsets.as_bytes(), true)
+        .override_global(aya_log::LEVEL, &log_level, false)
+        .map_max_entries("RECORDS", options.ring_bytes)
+        .load(OBJECT)
+        .context("cannot create the eBPF maps (CAP_BPF is needed)")?;
+    let mut coverage = Coverage::default();
+    for set in [Set::Inet, Set::Life] {
+        attach_set(&mut ebpf, set, &root, &kernel_btf, &mut coverage)?;
+    }
+    drop(kernel_btf);
+    give_back_memory();
+    let programs = tracing_programs(&ebpf)?;
+    let mut map = |name: &str| {
+        ebpf.take_map(name).with_context(|| format!("the eBPF object has no map {name}"))
+    };
+    Ok(Programs {
+        ring: Ring::new(RingBuf::try_from(map("RECORDS")?)?),
+        losses: Losses::new(
+            HashMap::try_from(map("LOSSES")?)?,
+            PerCpuArray::try_from(map("LOSSES_UNOWNED")?)?,
+            programs,
+        ),
+        maps: Maps {
+            host_cgroups: HashMap::try_from(map("HOST_CGROUPS")?)?,
+            flows: HashMap::try_from(map("FLOWS")?)?,
+        },
+        diagnostics: options.kernel_log.then(|| Diagnostics::new(&mut ebpf)).transpose()?,
+        _ebpf: ebpf,
+        root,
+        host,
+        coverage,
+    })
+}
+
+fn attach_set(
+    ebpf: &mut Ebpf,
+    set: Set,
+    root: &CgroupRoot,
+    btf: &aya::Btf,
+    coverage: &mut Coverage,
+) -> Result<()> {
+    for hook in Hook::ALL.iter().copied().filter(|hook| hook.set() == set) {
+        attach(ebpf, hook, root, btf).with_context(|| {
+            format!("cannot attach {} (set {})", hook.attach_point(), set.name())
+        })?;
+        coverage.set(hook, State::Unproven("the canary has not run".to_owned()));
+    }
+    Ok(())
+}
+
+fn attach(ebpf: &mut Ebpf, hook: Hook, root: &CgroupRoot, btf: &aya::Btf) -> Result<()> {
+    let program =
+        ebpf.program_mut(hook.program()).context("the eBPF object has no such program")?;
+    // `Single` is flags 0: as a bpf_link the kernel lets it coexist with other
+    // programs, while the flag for "multiple" is refused for links (EINVAL).
+    match program {
+        Program::CgroupSockAddr(program) => {
+            program.load()?;
+            program.attach(root, CgroupAttachMode::Single)?;
+        }
+        Program::CgroupSock(program) => {
+            program.load()?;
+            program.attach(root, CgroupAttachMode::Single)?;
+        }
+        Program::BtfTracePoint(program) => {
+            let name = hook.attach_point().strip_prefix("tp_btf/").unwrap_or(hook.program());
+            program.load(name, btf)?;
+            program.attach()?;
+        }
+        other => anyhow::bail!("unexpected program type {:?}", other.prog_type()),
+    }
+    Ok(())
+}
+
+/// The programs that the kernel may skip when they interrupt themselves.
+fn tracing_programs(ebpf: &Ebpf) -> Result<Vec<(&'static str, OwnedFd)>> {
+    let mut programs = Vec::new();
+    for hook in Hook::ALL {
+        if let Some(Program::BtfTracePoint(program)) = ebpf.program(hook.program()) {
+            let fd = program.fd()?.as_fd().try_clone_to_owned()?;
+            programs.push((hook.program(), fd));
+        }
+    }
+    Ok(programs)
+}
+
+/// Kernel type information is parsed once and is many small allocations; glibc
+/// keeps them unless told otherwise.
+fn give_back_memory() {
+    // SAFETY: takes no pointer and is safe to call at any time.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}

@@ -1,0 +1,26 @@
+//! Everything that talks to the kernel's BPF: the only code that imports aya.
+//!
+//! It loads and attaches the programs, proves that each fires, and hands raw
+//! records on. It knows nothing of containers, of what a record means, or of
+//! where events go.
+
+mod btf;
+mod canary;
+mod cgroup_root;
+mod coverage;
+mod diagnostics;
+mod host;
+mod load;
+mod losses;
+mod recording;
+mod ring;
+
+pub use btf::{Btf, BtfError, path as btf_path};
+pub use canary::{WAIT_ARGUMENT, prove};
+pub use cgroup_root::CgroupRoot;
+pub use coverage::{Coverage, State};
+pub use host::{Host, boot_clock};
+pub use load::{CannotObserve, LoadOptions, Programs, load};
+pub use losses::{Losses, Lost};
+pub use recording::{Recorder, Recording};
+pub use ring::Ring;

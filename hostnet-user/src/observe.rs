@@ -1,0 +1,153 @@
+//! A live run from start to end: the pipeline on a thread of its own, and on
+//! this one the container runtime, signals and the service manager.
+
+use std::{
+    path::PathBuf,
+    sync::mpsc::{self, Sender},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
+
+use crate::{
+    attribute::{Policy, docker},
+    kernel::{self, LoadOptions, Recorder},
+    pipeline::{Control, Pipeline},
+    sink::{Sink, ecs::Identity, is_broken_pipe},
+    stages::{Filter, Stages, Summary},
+};
+
+/// How long a run may take to drain and write after it was told to stop.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Container ids waiting to be asked for; more are found by the next reconcile.
+const MOST_WANTED: usize = 1024;
+
+/// What a run is made of.
+pub struct Run {
+    /// How the programs are loaded.
+    pub load: LoadOptions,
+    /// Where names come from.
+    pub docker: docker::Options,
+    /// Which events are passed on.
+    pub filter: Filter,
+    /// Where the inputs are written down.
+    pub record: Option<PathBuf>,
+    /// What the start event says of the settings.
+    pub settings: serde_json::Value,
+}
+
+/// Makes the sinks of a run.
+pub type MakeSinks<'a> = &'a dyn Fn(&Identity) -> Result<Vec<Box<dyn Sink>>>;
+
+/// Observes until a signal, or until nobody reads standard output any more.
+///
+/// # Errors
+/// [`kernel::CannotObserve`] when nothing can be observed; [`BadOutput`] when
+/// an output cannot be opened.
+pub fn observe(run: Run, make_sinks: MakeSinks<'_>) -> Result<Summary> {
+    let seed = Uuid::now_v7();
+    // Outputs first: a wrong path is found before anything is attached.
+    let network_namespace = kernel::Host::read().map_or(0, |host| host.network_namespace);
+    let identity = Identity::read(network_namespace, seed);
+    let sinks = make_sinks(&identity).map_err(BadOutput)?;
+    let recorder = run.record.as_deref().map(Recorder::create).transpose().map_err(BadOutput)?;
+    let programs = kernel::load(&run.load)?;
+    let policy = Policy {
+        all: run.load.all,
+        host_mount_namespace: programs.host.mount_namespace,
+        seed: seed.as_u64_pair().1,
+    };
+    let (control, controls) = mpsc::channel();
+    let (wanted, wanted_ids) = tokio::sync::mpsc::channel(MOST_WANTED);
+    // Refused when too many wait; the next reconcile finds those.
+    let inspect = Box::new(move |id| drop(wanted.try_send(id)));
+    let stages = Stages::new(policy.clone(), run.filter, sinks);
+    let mut pipeline = Pipeline::new(programs, stages, recorder, inspect);
+    pipeline.start(policy, run.settings)?;
+    let (ended, end) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("pipeline".to_owned()).spawn(move || {
+        let outcome = pipeline.run(&controls);
+        // The other side may have stopped listening already.
+        let _nobody_listens = ended.send(());
+        outcome
+    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the asynchronous runtime")?;
+    runtime.block_on(attend(run.docker, wanted_ids, control, end))?;
+    finished(thread)
+}
+
+/// An output that cannot be opened.
+#[derive(Debug)]
+pub struct BadOutput(anyhow::Error);
+
+impl std::fmt::Display for BadOutput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for BadOutput {}
+
+async fn attend(
+    docker: docker::Options,
+    wanted: tokio::sync::mpsc::Receiver<String>,
+    control: Sender<Control>,
+    mut end: tokio::sync::oneshot::Receiver<()>,
+) -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let news = control.clone();
+    let follow = tokio::spawn(docker::follow(docker, wanted, move |n| {
+        news.send(Control::Runtime(n)).is_ok()
+    }));
+    notify(&[NotifyState::Ready, NotifyState::Status("observing the host network namespace")]);
+    let reason = loop {
+        tokio::select! {
+            _ = interrupt.recv() => break "interrupted",
+            _ = terminate.recv() => break "terminated",
+            _ = hangup.recv() => {
+                notify(&[NotifyState::Reloading]);
+                drop(control.send(Control::Reopen));
+                notify(&[NotifyState::Ready]);
+            }
+            _ = &mut end => {
+                follow.abort();
+                return Ok(());
+            }
+        }
+    };
+    notify(&[NotifyState::Stopping]);
+    follow.abort();
+    drop(control.send(Control::Stop(reason.to_owned())));
+    tokio::time::timeout(DRAIN_PATIENCE, end)
+        .await
+        .map_err(|_elapsed| {
+            anyhow!("an output did not take the last events in {DRAIN_PATIENCE:?}")
+        })?
+        .ok();
+    Ok(())
+}
+
+/// Tells the service manager, when there is one.
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!("cannot notify the service manager: {error}");
+    }
+}
+
+fn finished(thread: JoinHandle<Result<Summary>>) -> Result<Summary> {
+    match thread.join() {
+        Ok(Err(error)) if is_broken_pipe(&error) => Ok(Summary::default()),
+        Ok(outcome) => outcome,
+        Err(_panic) => Err(anyhow!("the pipeline ended badly; its message is above")),
+    }
+}

@@ -1,0 +1,321 @@
+//! The data path as code: ring → decode → attribute → record → sinks.
+//!
+//! One thread owns all of it. It is never woken: it looks at the ring, writes
+//! what it found, and looks again sooner or later depending on how busy the
+//! host is, but never later than [`LONGEST_WAIT`].
+
+use std::{
+    sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use anyhow::Result;
+use hostnet_abi::{Flow, FlowKey};
+
+use crate::{
+    attribute::{Policy, Request, RuntimeNews, procfs},
+    event::{Health, LossCount},
+    input::{self, InputRef, World},
+    kernel::{self, Lost, Programs, Recorder},
+    sink::is_broken_pipe,
+    stages::{Stages, Summary},
+};
+
+/// The longest a record waits in the ring on an idle host.
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
+
+/// The wait after records were found; it doubles while none are.
+const SHORTEST_WAIT: Duration = Duration::from_millis(10);
+
+/// Records taken before the clock, the controls and the losses are looked at.
+const BATCH: usize = 4096;
+
+/// How often losses are read.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// What other threads tell the pipeline.
+#[derive(Debug)]
+pub enum Control {
+    /// News from the container runtime.
+    Runtime(RuntimeNews),
+    /// Open the sinks anew.
+    Reopen,
+    /// Drain, tell what waits, and end, for this reason.
+    Stop(String),
+}
+
+/// Where requests to the container runtime go; it must not block.
+pub type Inspect = Box<dyn Fn(String) + Send>;
+
+/// A live run.
+pub struct Pipeline {
+    programs: Programs,
+    stages: Stages,
+    recorder: Option<Recorder>,
+    inspect: Inspect,
+    losses_read: Instant,
+    losses_read_boot_ns: u64,
+    sink_failed: bool,
+}
+
+impl Pipeline {
+    /// Puts the run together; nothing is told yet.
+    #[must_use]
+    pub fn new(
+        programs: Programs,
+        stages: Stages,
+        recorder: Option<Recorder>,
+        inspect: Inspect,
+    ) -> Self {
+        Self {
+            programs,
+            stages,
+            recorder,
+            inspect,
+            losses_read: Instant::now(),
+            losses_read_boot_ns: kernel::boot_clock(),
+            sink_failed: false,
+        }
+    }
+
+    /// Takes in the state from before the programs were attached, proves the
+    /// hooks, and tells the start.
+    ///
+    /// # Errors
+    /// When the recording or a sink cannot be written.
+    pub fn start(&mut self, policy: Policy, settings: serde_json::Value) -> Result<()> {
+        self.world(World::Policy(policy))?;
+        self.clock()?;
+        for (id, path) in procfs::cgroups(self.programs.root.path()) {
+            self.world(World::Cgroup { id, path })?;
+        }
+        for process in procfs::processes(self.programs.host.network_namespace) {
+            self.world(World::Process(process))?;
+        }
+        let Programs { ring, root, coverage, .. } = &mut self.programs;
+        let early = kernel::prove(ring, root, coverage);
+        let coverage = &self.programs.coverage;
+        for row in coverage.rows().iter().filter(|row| row.state != kernel::State::Proven) {
+            tracing::warn!(hook = row.hook, operation = row.operation, state = ?row.state, "not proven");
+        }
+        let health = Health::Started {
+            coverage: serde_json::to_value(coverage.rows())?,
+            complete: coverage.is_complete(),
+            settings,
+        };
+        self.health(health)?;
+        for record in early {
+            self.record(&record)?;
+        }
+        // Now that the canary has run, host processes may be quietened.
+        self.serve_requests();
+        self.flush()
+    }
+
+    /// Runs until told to stop; returns what was told.
+    ///
+    /// # Errors
+    /// When the recording cannot be written, or nobody reads standard output any more.
+    pub fn run(mut self, control: &Receiver<Control>) -> Result<Summary> {
+        let mut wait = SHORTEST_WAIT;
+        let reason = loop {
+            if let Some(reason) = self.serve(control, wait)? {
+                break reason;
+            }
+            self.clock()?;
+            let count = self.drain()?;
+            wait = match count {
+                BATCH => Duration::ZERO,
+                0 => (wait * 2).clamp(SHORTEST_WAIT, LONGEST_WAIT),
+                _ => SHORTEST_WAIT,
+            };
+            if self.losses_read.elapsed() >= HOUSEKEEPING {
+                self.tell_losses()?;
+            }
+            if count < BATCH {
+                self.flush()?;
+            }
+        };
+        self.finish(reason)
+    }
+
+    fn finish(mut self, reason: String) -> Result<Summary> {
+        self.clock()?;
+        while self.drain()? == BATCH {}
+        self.stages.finish().or_else(|error| self.sink_error(error))?;
+        self.tell_losses()?;
+        // The stop itself is the last event.
+        let events = self.stages.told() + 1;
+        let lost = self.stages.summary.lost;
+        self.health(Health::Stopped { reason, events, lost })?;
+        self.flush()?;
+        if let Some(recorder) = self.recorder.take() {
+            recorder.finish()?;
+        }
+        Ok(self.stages.summary)
+    }
+
+    /// Serves what other threads ask, waiting at most `wait` for the first.
+    fn serve(&mut self, control: &Receiver<Control>, wait: Duration) -> Result<Option<String>> {
+        let mut next = match control.recv_timeout(wait) {
+            Ok(control) => Some(control),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return Ok(Some("nobody is in control".into())),
+        };
+        while let Some(control_message) = next {
+            match control_message {
+                Control::Runtime(news) => {
+                    let boot_ns = kernel::boot_clock();
+                    self.world(World::Runtime { boot_ns, news })?;
+                }
+                Control::Reopen => match self.stages.reopen() {
+                    Ok(()) => tracing::info!("outputs opened anew"),
+                    Err(error) => tracing::error!("cannot open outputs anew: {error:#}"),
+                },
+                Control::Stop(reason) => return Ok(Some(reason)),
+            }
+            next = match control.try_recv() {
+                Ok(control) => Some(control),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+            };
+        }
+        Ok(None)
+    }
+
+    fn drain(&mut self) -> Result<usize> {
+        let mut count = 0;
+        while count < BATCH {
+            // One record at a time, because a record may ask for what another map holds.
+            let Some(record) = self.programs.ring.next() else { break };
+            let bytes: &[u8] = &record;
+            count += 1;
+            if let Some(pid) = self.stages.attribution.unknown_process(bytes)
+                && let Some(process) = procfs::process(pid)
+            {
+                let world = World::Process(process);
+                write_down(&mut self.recorder, InputRef::World(&world))?;
+                self.stages.world(world)?;
+            }
+            let flows = self.stages.attribution.wanted_flows(bytes);
+            if !flows.is_empty() {
+                let counts: Vec<(FlowKey, Flow)> = flows
+                    .into_iter()
+                    .filter_map(|key| Some((key, self.programs.maps.take_flow(key)?)))
+                    .collect();
+                write_down(&mut self.recorder, InputRef::Flows(&counts))?;
+                self.stages.flows(&counts);
+            }
+            write_down(&mut self.recorder, InputRef::Record(bytes))?;
+            let outcome = self.stages.record(bytes);
+            drop(record);
+            outcome.or_else(|error| self.sink_error(error))?;
+        }
+        self.serve_requests();
+        if let Some(diagnostics) = &mut self.programs.diagnostics {
+            diagnostics.flush();
+        }
+        Ok(count)
+    }
+
+    fn record(&mut self, bytes: &[u8]) -> Result<()> {
+        write_down(&mut self.recorder, InputRef::Record(bytes))?;
+        self.stages.record(bytes).or_else(|error| self.sink_error(error))
+    }
+
+    fn world(&mut self, world: World) -> Result<()> {
+        write_down(&mut self.recorder, InputRef::World(&world))?;
+        self.stages.world(world).or_else(|error| self.sink_error(error))
+    }
+
+    fn health(&mut self, health: Health) -> Result<()> {
+        self.world(World::Health { boot_ns: kernel::boot_clock(), health })
+    }
+
+    fn clock(&mut self) -> Result<()> {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let wall_ns = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
+        self.world(World::Clock { boot_ns: kernel::boot_clock(), wall_ns })
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        match self.stages.flush() {
+            Ok(()) => {
+                if std::mem::take(&mut self.sink_failed) {
+                    tracing::info!("outputs can be written again");
+                }
+                Ok(())
+            }
+            Err(error) => self.sink_error(error),
+        }
+    }
+
+    /// A reader that went away ends the run; any other failure is told once
+    /// and the run goes on, for the sink keeps what it could not write.
+    fn sink_error(&mut self, error: anyhow::Error) -> Result<()> {
+        if is_broken_pipe(&error) {
+            return Err(error);
+        }
+        if !std::mem::replace(&mut self.sink_failed, true) {
+            tracing::error!("{error:#}");
+        }
+        Ok(())
+    }
+
+    fn tell_losses(&mut self) -> Result<()> {
+        let (from_ns, to_ns) = (self.losses_read_boot_ns, kernel::boot_clock());
+        self.losses_read = Instant::now();
+        self.losses_read_boot_ns = to_ns;
+        let lost = match self.programs.losses.since_last() {
+            Ok(lost) => lost,
+            Err(error) => {
+                tracing::error!("{error:#}");
+                return Ok(());
+            }
+        };
+        let (mut ring, mut not_run): (Vec<LossCount>, Vec<LossCount>) = Default::default();
+        for lost in lost {
+            match lost {
+                Lost::RingFull { cgroup, kind, count } => {
+                    ring.push(self.stages.attribution.loss(cgroup, kind.name(), count));
+                }
+                Lost::NotRun { program, count } => {
+                    not_run.push(self.stages.attribution.loss(None, program, count));
+                }
+            }
+        }
+        let sink = self.stages.take_dropped();
+        let sink = (sink > 0).then_some(LossCount { owner: None, operation: "event", count: sink });
+        for (place, by) in [
+            ("kernel-ring", ring),
+            ("kernel-program", not_run),
+            ("sink", sink.into_iter().collect()),
+        ] {
+            if !by.is_empty() {
+                self.stages.summary.lost += by.iter().map(|loss| loss.count).sum::<u64>();
+                self.health(Health::Lost { place, from_ns, to_ns, by })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn serve_requests(&mut self) {
+        for request in self.stages.take_requests() {
+            match request {
+                Request::Quieten(cgroup) => {
+                    if let Err(error) = self.programs.maps.quieten(cgroup) {
+                        tracing::warn!(cgroup, "{error:#}");
+                    }
+                }
+                Request::Forget(cgroup) => self.programs.maps.forget_cgroup(cgroup),
+                Request::Inspect(id) => (self.inspect)(id),
+            }
+        }
+    }
+}
+
+fn write_down(recorder: &mut Option<Recorder>, input: InputRef<'_>) -> Result<()> {
+    match recorder {
+        Some(recorder) => input::record(recorder, input),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,92 @@
+//! Elastic Common Schema 9.4 as NDJSON: hostnet's native format.
+//!
+//! One event is one line. What many events share (host, owner, process) is
+//! written once and copied; see parts.rs. Field by field: docs/events.md.
+
+mod document;
+mod ends;
+mod identity;
+mod parts;
+mod specifics;
+mod timestamp;
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+
+pub use identity::Identity;
+
+use self::{
+    document::{Borrowed, Document},
+    parts::Parts,
+    timestamp::Timestamps,
+};
+use crate::{
+    attribute::{Owner, OwnerKind},
+    event::Event,
+    record::Recorded,
+    text,
+};
+
+/// The version of ECS that is written.
+pub const ECS_VERSION: &str = "9.4.0";
+
+/// Turns records into lines.
+pub struct Encoder {
+    parts: Parts,
+    timestamps: Timestamps,
+    message: String,
+}
+
+impl Encoder {
+    /// An encoder for a run on this host.
+    #[must_use]
+    pub fn new(identity: &Identity) -> Self {
+        Self {
+            parts: Parts::new(identity),
+            timestamps: Timestamps::default(),
+            message: String::new(),
+        }
+    }
+
+    /// Appends the record and a newline to `lines`.
+    ///
+    /// # Errors
+    /// When a value cannot be written as JSON, which would be a bug.
+    pub fn encode(&mut self, record: &Recorded, lines: &mut Vec<u8>) -> Result<()> {
+        self.message.clear();
+        message(&record.event, &mut self.message);
+        let borrowed = Borrowed::of(&record.event, &mut self.parts, &mut self.timestamps);
+        let document =
+            Document::new(record, &self.parts, &borrowed, &mut self.timestamps, &self.message)?;
+        serde_json::to_writer(&mut *lines, &document)?;
+        lines.push(b'\n');
+        Ok(())
+    }
+}
+
+/// The event as one sentence.
+fn message(event: &Event, to: &mut String) {
+    if let Some(owner) = &event.owner {
+        subject(event, owner, to);
+        to.push(' ');
+    }
+    // Writing to a string cannot fail.
+    let _infallible = write!(to, "{}", event.operation);
+}
+
+/// Who did it, as people name it: `web (nginx:1.27)`, `host process sshd (pid 7)`.
+fn subject(event: &Event, owner: &Owner, to: &mut String) {
+    to.push_str(owner.label());
+    if let Some(container) = &owner.container
+        && !container.image.is_empty()
+    {
+        let _infallible = write!(to, " ({})", container.image);
+    }
+    if owner.kind != OwnerKind::Container
+        && let Some(process) = &event.process
+    {
+        let name = text::text(&process.name).readable;
+        let _infallible = write!(to, " process {name} (pid {})", process.pid);
+    }
+}

@@ -1,0 +1,257 @@
+//! The parts of a document that many events share, written once and kept:
+//! host, agent, owner, process.
+
+use std::{collections::HashMap, sync::Arc};
+
+use anyhow::Result;
+use serde_json::{Map, Value, json, value::RawValue};
+use sha2::{Digest, Sha256};
+
+use super::{ECS_VERSION, Identity, timestamp::Timestamps};
+use crate::{
+    attribute::{Container, Owner, Process},
+    event::{Actor, Event},
+    text,
+};
+
+/// Most owners or processes kept; then all are forgotten and written anew.
+const MOST: usize = 8192;
+
+/// The shared parts.
+pub struct Parts {
+    pub ecs: Box<RawValue>,
+    pub agent: Box<RawValue>,
+    pub host: Box<RawValue>,
+    host_id: String,
+    boot_id: String,
+    network_namespace: u32,
+    owners: HashMap<usize, (Arc<Owner>, Arc<OwnerParts>)>,
+    processes: HashMap<(usize, Option<Actor>), (Option<Arc<Process>>, Arc<RawValue>)>,
+}
+
+/// What an owner contributes.
+pub struct OwnerParts {
+    /// `container`.
+    pub container: Option<Box<RawValue>>,
+    /// `hostnet.owner`.
+    pub owner: Box<RawValue>,
+    /// `hostnet.netns`.
+    pub netns: Box<RawValue>,
+    /// `hostnet.container`: what the runtime declares and ECS has no field for.
+    pub declared: Option<Box<RawValue>>,
+}
+
+impl Parts {
+    pub fn new(identity: &Identity) -> Self {
+        let Identity { host_name, host_id, boot_id, kernel, architecture, os, run, .. } = identity;
+        let agent_id = &hex(&Sha256::digest(format!("hostnet {host_id}")))[..16];
+        Self {
+            ecs: raw(&json!({ "version": ECS_VERSION })),
+            agent: raw(&json!({
+                "type": "hostnet",
+                "version": env!("CARGO_PKG_VERSION"),
+                "id": agent_id,
+                "ephemeral_id": run,
+            })),
+            host: raw(&json!({
+                "name": host_name,
+                "hostname": host_name,
+                "id": host_id,
+                "boot": { "id": boot_id },
+                "architecture": architecture,
+                "os": { "type": "linux", "kernel": kernel, "name": os.0, "version": os.1 },
+            })),
+            host_id: host_id.clone(),
+            boot_id: boot_id.clone(),
+            network_namespace: identity.network_namespace,
+            owners: HashMap::new(),
+            processes: HashMap::new(),
+        }
+    }
+
+    /// The owner's parts. Keyed by where the owner is in memory, which cannot
+    /// become another's while it is kept here.
+    pub fn owner(&mut self, owner: &Arc<Owner>) -> Arc<OwnerParts> {
+        let key = Arc::as_ptr(owner) as usize;
+        if let Some((_, parts)) = self.owners.get(&key) {
+            return Arc::clone(parts);
+        }
+        if self.owners.len() >= MOST {
+            self.owners.clear();
+        }
+        let parts = Arc::new(owner_parts(owner, self.network_namespace));
+        self.owners.insert(key, (Arc::clone(owner), Arc::clone(&parts)));
+        parts
+    }
+
+    /// `process`, when anything is known of it.
+    pub fn process(&mut self, event: &Event, times: &mut Timestamps) -> Option<Arc<RawValue>> {
+        if event.process.is_none() && event.actor.is_none() {
+            return None;
+        }
+        let key = (event.process.as_ref().map_or(0, |p| Arc::as_ptr(p) as usize), event.actor);
+        if let Some((_, part)) = self.processes.get(&key) {
+            return Some(Arc::clone(part));
+        }
+        if self.processes.len() >= MOST {
+            self.processes.clear();
+        }
+        let part: Arc<RawValue> = raw(&self.process_value(event, times)).into();
+        self.processes.insert(key, (event.process.clone(), Arc::clone(&part)));
+        Some(part)
+    }
+
+    fn process_value(&self, event: &Event, times: &mut Timestamps) -> Value {
+        let mut value = Map::new();
+        if let Some(process) = &event.process {
+            let wall_minus_boot = event.wall_ns.wrapping_sub(event.boot_ns);
+            let line = text::command_line(&process.arguments);
+            value.insert("pid".into(), process.pid.into());
+            value.insert("vpid".into(), process.namespace_pid.into());
+            value.insert("entity_id".into(), self.entity_id(process).into());
+            value.insert("name".into(), text::text(&process.name).readable.into());
+            value.insert("executable".into(), text::text(&process.executable).readable.into());
+            if !process.arguments.is_empty() {
+                let arguments = process.arguments.iter().map(|a| text::text(a).readable);
+                value.insert("args".into(), arguments.collect::<Vec<_>>().into());
+                value.insert("args_count".into(), process.arguments.len().into());
+                value.insert("command_line".into(), line.into());
+            }
+            let start = times.format(process.start_ns.wrapping_add(wall_minus_boot));
+            value.insert("start".into(), start.into());
+            let mut parent = json!({ "pid": process.parent });
+            if let Some(name) = &process.parent_name {
+                parent["name"] = text::text(name).readable.into();
+            }
+            value.insert("parent".into(), parent);
+        }
+        if let Some(actor) = event.actor {
+            value.entry("pid").or_insert_with(|| actor.tgid.into());
+            value.insert("thread".into(), json!({ "id": actor.tid }));
+            value.insert("user".into(), json!({ "id": actor.uid.to_string() }));
+            value.insert("group".into(), json!({ "id": actor.gid.to_string() }));
+        }
+        value.into()
+    }
+
+    /// The same for one process on one boot of one host, and for no other.
+    /// Start is taken in clock ticks, which is all that /proc shows.
+    fn entity_id(&self, process: &Process) -> String {
+        let ticks = process.start_ns / 10_000_000;
+        let text = format!("{} {} {} {ticks}", self.host_id, self.boot_id, process.pid);
+        hex(&Sha256::digest(text))[..16].to_owned()
+    }
+}
+
+fn owner_parts(owner: &Owner, network_namespace: u32) -> OwnerParts {
+    let container = owner.container.as_deref();
+    let method = if owner.container_id.is_some() { "cgroup-path" } else { "cgroup-id" };
+    let mut netns = json!({ "inode": network_namespace, "is_host": true });
+    if let Some(container) = container {
+        netns["declared"] = container.network_mode.clone().into();
+    }
+    let mut cgroup = json!({ "id": owner.cgroup_id });
+    if !owner.cgroup_path.is_empty() {
+        cgroup["path"] = owner.cgroup_path.clone().into();
+    }
+    OwnerParts {
+        container: owner.container_id.as_ref().map(|id| raw(&container_value(id, owner))),
+        owner: raw(&json!({
+            "kind": owner.kind,
+            "method": method,
+            "confidence": owner.confidence,
+            "cgroup": cgroup,
+        })),
+        netns: raw(&netns),
+        declared: container.map(|container| raw(&declared_value(container))),
+    }
+}
+
+fn container_value(id: &str, owner: &Owner) -> Value {
+    let mut value = json!({ "id": id });
+    let Some(container) = &owner.container else {
+        if let Some(runtime) = owner.runtime {
+            value["runtime"] = runtime.into();
+        }
+        return value;
+    };
+    value["name"] = container.name.clone().into();
+    value["runtime"] = container.runtime.clone().into();
+    value["security_context"] = json!({ "privileged": container.privileged });
+    let (name, tag) = image_name(&container.image);
+    let mut image = json!({ "name": name });
+    if let Some(tag) = tag {
+        image["tag"] = json!([tag]);
+    }
+    if !container.image_id.is_empty() {
+        image["hash"] = json!({ "all": [container.image_id] });
+    }
+    value["image"] = image;
+    if !container.labels.is_empty() {
+        // A dot in a key would make a nested object of it.
+        let labels =
+            container.labels.iter().map(|(key, v)| (key.replace('.', "_"), v.clone().into()));
+        value["labels"] = Value::Object(labels.collect());
+    }
+    value
+}
+
+fn declared_value(container: &Container) -> Value {
+    json!({
+        "network_mode": container.network_mode,
+        "user": container.user,
+        "capabilities": container.capabilities,
+        "restart_policy": container.restart_policy,
+        "created": container.created,
+    })
+}
+
+/// `registry:5000/a/b:1.2@sha256:…` as name and tag.
+fn image_name(image: &str) -> (&str, Option<&str>) {
+    let image = image.split_once('@').map_or(image, |(image, _)| image);
+    match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+        _ => (image, None),
+    }
+}
+
+/// A value as the bytes it is written as.
+pub fn raw(value: &impl serde::Serialize) -> Box<RawValue> {
+    // Values built here have string keys and no floats that JSON lacks.
+    serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Hexadecimal of what was not valid UTF-8, for the fields that have such.
+pub fn exact_bytes(process: &Process) -> Result<Option<Box<RawValue>>> {
+    let mut value = Map::new();
+    for (field, bytes) in [("name_hex", &process.name), ("executable_hex", &process.executable)] {
+        if let Some(hex) = text::text(bytes).hex {
+            value.insert(field.into(), hex.into());
+        }
+    }
+    if process.arguments.iter().any(|argument| std::str::from_utf8(argument).is_err()) {
+        let all = process.arguments.iter().map(|argument| hex(argument).into());
+        value.insert("args_hex".into(), Value::Array(all.collect()));
+    }
+    if process.arguments_truncated {
+        value.insert("args_truncated".into(), true.into());
+    }
+    if value.is_empty() { Ok(None) } else { Ok(Some(serde_json::value::to_raw_value(&value)?)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::image_name;
+
+    #[test]
+    fn image_references() {
+        assert_eq!(image_name("nginx:1.27"), ("nginx", Some("1.27")));
+        assert_eq!(image_name("registry:5000/a/b"), ("registry:5000/a/b", None));
+        assert_eq!(image_name("a/b:1@sha256:00"), ("a/b", Some("1")));
+        assert_eq!(image_name("sha256:abcd"), ("sha256", Some("abcd")));
+    }
+}

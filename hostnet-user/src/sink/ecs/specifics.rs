@@ -1,0 +1,191 @@
+//! Fields under `hostnet` that only some kinds of events have.
+
+use std::net::SocketAddr;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{ends::Side, timestamp::Timestamps};
+use crate::event::{Bind, Event, Exit, FlowCount, Health, LossCount, Operation, Scope};
+
+/// Most UDP peers listed in one closing record; `peers` counts them all.
+const MOST_FLOWS: usize = 64;
+
+#[derive(Default, Serialize)]
+pub struct Specifics {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bind: Option<BindFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen: Option<ListenFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rewritten_to: Option<Side>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    udp: Option<UdpFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit: Option<ExitFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identified: Option<IdentifiedFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss: Option<Value>,
+    /// Start and end of a loss, which ECS has fields for.
+    #[serde(skip)]
+    pub loss_range: Option<(String, String)>,
+}
+
+#[derive(Serialize)]
+struct BindFields {
+    scope: Scope,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested_port: Option<u16>,
+    reuse_address: bool,
+    reuse_port: bool,
+    v6_only: bool,
+}
+
+#[derive(Serialize)]
+struct ListenFields {
+    backlog: u32,
+    scope: Scope,
+}
+
+#[derive(Serialize)]
+struct UdpFields {
+    peers: usize,
+    datagrams_sent: u64,
+    datagrams_received: u64,
+    flows: Vec<FlowFields>,
+}
+
+#[derive(Serialize)]
+struct FlowFields {
+    remote: Side,
+    sent: u64,
+    received: u64,
+}
+
+#[derive(Serialize)]
+struct ExitFields {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct IdentifiedFields {
+    events: u64,
+}
+
+impl Specifics {
+    pub fn of(event: &Event, times: &mut Timestamps) -> Self {
+        let mut fields = Self::default();
+        match &event.operation {
+            Operation::Bind(bind) => fields.bind = Some(bind_fields(bind)),
+            Operation::Listen(listen) => {
+                let scope = Scope::of(listen.local);
+                fields.listen = Some(ListenFields { backlog: listen.backlog, scope });
+            }
+            Operation::Connect(connect) => {
+                fields.rewritten_to = connect.rewritten_to.map(Side::of);
+            }
+            Operation::ConnectOutcome(outcome) => {
+                fields.rewritten_to = outcome.connect.rewritten_to.map(Side::of);
+            }
+            Operation::DatagramClose(close) => fields.udp = Some(udp_fields(&close.flows)),
+            Operation::Exit(exit) => fields.exit = Some(exit_fields(*exit)),
+            Operation::Identified(identified) => {
+                fields.identified = Some(IdentifiedFields { events: identified.events });
+            }
+            Operation::Health(health) => fields.health(event, health, times),
+            Operation::Accept(_)
+            | Operation::Close(_)
+            | Operation::ListenerClosed(_)
+            | Operation::Datagram(_)
+            | Operation::RawSocket(_)
+            | Operation::Exec(_)
+            | Operation::Joined(_)
+            | Operation::Left(_) => {}
+        }
+        fields
+    }
+
+    fn health(&mut self, event: &Event, health: &Health, times: &mut Timestamps) {
+        match health {
+            Health::Started { coverage, complete, settings } => {
+                self.health = Some(json!({
+                    "coverage": coverage, "complete": complete, "settings": settings,
+                }));
+            }
+            Health::Stopped { reason, events, lost } => {
+                self.health = Some(json!({ "reason": reason, "events": events, "lost": lost }));
+            }
+            Health::Lost { place, from_ns, to_ns, by } => {
+                let wall = |boot_ns: u64| {
+                    event.wall_ns.saturating_sub(event.boot_ns.saturating_sub(boot_ns))
+                };
+                self.loss_range = Some((times.format(wall(*from_ns)), times.format(wall(*to_ns))));
+                let count: u64 = by.iter().map(|loss| loss.count).sum();
+                let by: Vec<Value> = by.iter().map(loss).collect();
+                self.loss = Some(json!({ "place": place, "count": count, "by": by }));
+            }
+            Health::RuntimeReachable { endpoint, version } => {
+                self.health = Some(json!({ "endpoint": endpoint, "version": version }));
+            }
+            Health::RuntimeUnreachable { endpoint, reason } => {
+                self.health = Some(json!({ "endpoint": endpoint, "reason": reason }));
+            }
+            Health::Undecodable { reason, count } => {
+                self.loss = Some(json!({ "place": "decode", "count": count, "reason": reason }));
+            }
+        }
+    }
+}
+
+fn loss(loss: &LossCount) -> Value {
+    let mut value = json!({ "operation": loss.operation, "count": loss.count });
+    if let Some(owner) = &loss.owner {
+        value["owner"] = owner.label().into();
+        value["cgroup"] = json!({ "id": owner.cgroup_id, "path": owner.cgroup_path });
+        if let Some(id) = &owner.container_id {
+            value["container"] = json!({ "id": id, "name": owner.label() });
+        }
+    }
+    value
+}
+
+fn bind_fields(bind: &Bind) -> BindFields {
+    let (reuse_address, reuse_port, v6_only) = bind.options();
+    BindFields {
+        scope: bind.scope(),
+        requested_port: bind.requested.map(|requested: SocketAddr| requested.port()),
+        reuse_address,
+        reuse_port,
+        v6_only,
+    }
+}
+
+fn udp_fields(flows: &[FlowCount]) -> UdpFields {
+    UdpFields {
+        peers: flows.len(),
+        datagrams_sent: flows.iter().map(|flow| flow.sent).sum(),
+        datagrams_received: flows.iter().map(|flow| flow.received).sum(),
+        flows: flows
+            .iter()
+            .take(MOST_FLOWS)
+            .map(|flow| FlowFields {
+                remote: Side::of(flow.remote),
+                sent: flow.sent,
+                received: flow.received,
+            })
+            .collect(),
+    }
+}
+
+fn exit_fields(exit: Exit) -> ExitFields {
+    match exit.status() {
+        Some(status) => ExitFields { status: Some(status), signal: None },
+        None => ExitFields { status: None, signal: Some(exit.code & 0x7f) },
+    }
+}

@@ -1,0 +1,215 @@
+//! The stages after the kernel, in order: attribute, record, sinks. Live and
+//! replayed runs go through this same code.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use hostnet_abi::{Flow, FlowKey};
+
+use crate::{
+    attribute::{Attribution, OwnerKind, Policy, Request},
+    event::{Event, Health, Operation},
+    input::{Input, World},
+    record::Sequence,
+    sink::Sink,
+};
+
+/// Which events are passed on to the sinks.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only events of this container (name, id or the beginning of an id).
+    pub container: Option<String>,
+}
+
+/// What a run has told, for the summary at its end.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Events by `hostnet.operation`.
+    pub operations: BTreeMap<&'static str, u64>,
+    /// Containers by label, with how many events each had.
+    pub containers: BTreeMap<String, u64>,
+    /// Records lost.
+    pub lost: u64,
+}
+
+/// The stages of one run.
+pub struct Stages {
+    /// The stage that other code asks and feeds.
+    pub attribution: Attribution,
+    /// What was told so far.
+    pub summary: Summary,
+    sequence: Sequence,
+    sinks: Vec<Box<dyn Sink>>,
+    filter: Filter,
+    seen_ns: u64,
+    events: Vec<Event>,
+    undecodable: u64,
+    undecodable_reason: String,
+}
+
+impl Stages {
+    /// The stages of a run under `policy`.
+    #[must_use]
+    pub fn new(policy: Policy, filter: Filter, sinks: Vec<Box<dyn Sink>>) -> Self {
+        Self {
+            attribution: Attribution::new(policy),
+            summary: Summary::default(),
+            sequence: Sequence::default(),
+            sinks,
+            filter,
+            seen_ns: 0,
+            events: Vec::new(),
+            undecodable: 0,
+            undecodable_reason: String::new(),
+        }
+    }
+
+    /// Takes a record's bytes.
+    ///
+    /// # Errors
+    /// When a sink cannot take an event.
+    pub fn record(&mut self, bytes: &[u8]) -> Result<()> {
+        if let Err(error) = self.attribution.record(bytes) {
+            self.undecodable += 1;
+            self.undecodable_reason = error.to_string();
+        }
+        self.deliver()
+    }
+
+    /// Takes the counts of the UDP flows that the next record closes.
+    pub fn flows(&mut self, flows: &[(FlowKey, Flow)]) {
+        self.attribution.flows(flows);
+    }
+
+    /// Takes anything else.
+    ///
+    /// # Errors
+    /// When a sink cannot take an event.
+    pub fn world(&mut self, world: World) -> Result<()> {
+        match world {
+            World::Policy(_) => {}
+            World::Cgroup { id, path } => self.attribution.cgroup(id, path),
+            World::Process(process) => self.attribution.process(process),
+            World::Runtime { boot_ns, news } => self.attribution.runtime(news, boot_ns),
+            World::Clock { boot_ns, wall_ns } => {
+                self.seen_ns = wall_ns;
+                self.attribution.clock(boot_ns, wall_ns);
+                if self.undecodable > 0 {
+                    let reason = std::mem::take(&mut self.undecodable_reason);
+                    let count = std::mem::take(&mut self.undecodable);
+                    self.summary.lost += count;
+                    self.attribution.health(boot_ns, Health::Undecodable { reason, count });
+                }
+            }
+            World::Health { boot_ns, health } => self.attribution.health(boot_ns, health),
+        }
+        self.deliver()
+    }
+
+    /// Takes an input of a recording.
+    ///
+    /// # Errors
+    /// When a sink cannot take an event.
+    pub fn input(&mut self, input: Input) -> Result<()> {
+        match input {
+            Input::Record(bytes) => self.record(&bytes),
+            Input::Flows(flows) => {
+                self.flows(&flows);
+                Ok(())
+            }
+            Input::World(world) => self.world(world),
+        }
+    }
+
+    /// What the attribution asks to be done elsewhere.
+    pub fn take_requests(&mut self) -> Vec<Request> {
+        self.attribution.take_requests()
+    }
+
+    /// Tells what still waits.
+    ///
+    /// # Errors
+    /// When a sink cannot take an event.
+    pub fn finish(&mut self) -> Result<()> {
+        self.attribution.finish();
+        self.deliver()
+    }
+
+    /// Writes out what sinks hold back.
+    ///
+    /// # Errors
+    /// When a sink cannot write; the others have been asked all the same.
+    pub fn flush(&mut self) -> Result<()> {
+        each(&mut self.sinks, |sink| sink.flush())
+    }
+
+    /// Opens every sink anew.
+    ///
+    /// # Errors
+    /// When a sink cannot be opened; the others have been asked all the same.
+    pub fn reopen(&mut self) -> Result<()> {
+        each(&mut self.sinks, |sink| sink.reopen())
+    }
+
+    /// Events that sinks gave up since the last call.
+    pub fn take_dropped(&mut self) -> u64 {
+        self.sinks.iter_mut().map(|sink| sink.take_dropped()).sum()
+    }
+
+    /// Events told so far.
+    #[must_use]
+    pub const fn told(&self) -> u64 {
+        self.sequence.given()
+    }
+
+    fn deliver(&mut self) -> Result<()> {
+        let mut events = std::mem::take(&mut self.events);
+        self.attribution.take_events(&mut events);
+        let mut outcome = Ok(());
+        for event in events.drain(..) {
+            if !self.filter.passes(&event) {
+                continue;
+            }
+            self.summary.count(&event);
+            let record = self.sequence.record(event, self.seen_ns);
+            outcome = outcome.and(each(&mut self.sinks, |sink| sink.write(&record)));
+        }
+        self.events = events;
+        outcome
+    }
+}
+
+/// Asks every sink; returns the first error after all have been asked.
+fn each(
+    sinks: &mut [Box<dyn Sink>],
+    mut ask: impl FnMut(&mut dyn Sink) -> Result<()>,
+) -> Result<()> {
+    sinks.iter_mut().fold(Ok(()), |outcome, sink| outcome.and(ask(sink.as_mut())))
+}
+
+impl Filter {
+    fn passes(&self, event: &Event) -> bool {
+        let (Some(wanted), Some(owner)) = (&self.container, &event.owner) else { return true };
+        owner.container.as_ref().is_some_and(|container| container.name == *wanted)
+            || owner.container_id.as_ref().is_some_and(|id| id.starts_with(wanted.as_str()))
+    }
+}
+
+impl Summary {
+    fn count(&mut self, event: &Event) {
+        if matches!(event.operation, Operation::Health(_)) {
+            return;
+        }
+        *self.operations.entry(event.operation.told().operation()).or_default() += 1;
+        if let Some(owner) = &event.owner
+            && owner.kind == OwnerKind::Container
+        {
+            match self.containers.get_mut(owner.label()) {
+                Some(count) => *count += 1,
+                None => {
+                    self.containers.insert(owner.label().to_owned(), 1);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Driving `actor repl`, in a container or on the host.
+
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader, Read, Write},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::paths::program;
+
+/// Longest operation: a connect that times out, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An actor that does what it is told, when it is told.
+pub struct Actor {
+    orders: Option<Box<dyn Write + Send>>,
+    truths: Receiver<Value>,
+    child: Option<Child>,
+}
+
+impl Actor {
+    /// An actor as a process of the host.
+    pub fn on_host() -> Self {
+        let mut command = Command::new(program("actor"));
+        command.arg("repl");
+        Self::started(command)
+    }
+
+    /// An actor that is the given command, which ends in `actor repl`.
+    pub fn started(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let orders = child.stdin.take().expect("piped");
+        let truths = child.stdout.take().expect("piped");
+        Self::connected(orders, truths, Some(child))
+    }
+
+    /// An actor that reads and writes the named pipes `in` and `out` of a directory.
+    pub fn by_pipes(directory: &Path) -> Self {
+        let open = |name: &str| {
+            let file = File::options().read(true).write(true).open(directory.join(name));
+            file.expect("a named pipe opens for both at once")
+        };
+        Self::connected(open("in"), open("out"), None)
+    }
+
+    fn connected(
+        orders: impl Write + Send + 'static,
+        truths: impl Read + Send + 'static,
+        child: Option<Child>,
+    ) -> Self {
+        let (sender, receiver) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(truths).lines().map_while(Result::ok) {
+                let truth = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                if sender.send(truth).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut actor = Self { orders: Some(Box::new(orders)), truths: receiver, child };
+        let ready = actor.told();
+        assert_eq!(ready["op"], "ready", "{ready}");
+        actor
+    }
+
+    /// Does one subcommand and returns its account of it.
+    pub fn perform(&mut self, words: &str) -> Vec<Value> {
+        self.begin(words);
+        self.finish()
+    }
+
+    /// Does one subcommand that is one operation.
+    pub fn one(&mut self, words: &str) -> Value {
+        let mut truths = self.perform(words);
+        assert_eq!(truths.len(), 1, "{words}: {truths:?}");
+        truths.remove(0)
+    }
+
+    /// Starts a subcommand; its account comes with [`Self::told`] and [`Self::finish`].
+    pub fn begin(&mut self, words: &str) {
+        let orders = self.orders.as_mut().expect("open until dropped");
+        writeln!(orders, "{words}").and_then(|()| orders.flush()).expect("the actor runs");
+    }
+
+    /// The next operation the actor has done.
+    pub fn told(&mut self) -> Value {
+        match self.truths.recv_timeout(PATIENCE) {
+            Ok(truth) => truth,
+            Err(RecvTimeoutError::Timeout) => panic!("the actor said nothing for {PATIENCE:?}"),
+            Err(RecvTimeoutError::Disconnected) => panic!("the actor has ended"),
+        }
+    }
+
+    /// What the subcommand still has to tell.
+    pub fn finish(&mut self) -> Vec<Value> {
+        let mut truths = Vec::new();
+        loop {
+            let truth = self.told();
+            if truth["op"] == "done" {
+                return truths;
+            }
+            truths.push(truth);
+        }
+    }
+
+    /// Process id on the host, of an actor that was started there.
+    pub fn host_pid(&self) -> u32 {
+        self.child.as_ref().expect("started by the test").id()
+    }
+
+    /// Ends the actor by ending its input.
+    pub fn end(mut self) {
+        self.close();
+    }
+
+    fn close(&mut self) {
+        self.orders = None;
+        if let Some(mut child) = self.child.take() {
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Drop for Actor {
+    fn drop(&mut self) {
+        // A test that failed in the middle of a subcommand must not wait for it.
+        if thread::panicking()
+            && let Some(child) = &mut self.child
+        {
+            let _ = child.kill();
+        }
+        self.close();
+    }
+}

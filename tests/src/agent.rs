@@ -1,0 +1,356 @@
+//! The agent under test, as a child process.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    fs::{self, File},
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::process::{CommandExt as _, ExitStatusExt as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU16, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant, SystemTime},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    PATIENCE,
+    docker::Docker,
+    events::{Event, Stream, near_misses},
+    invariants, paths,
+    want::{Want, want},
+};
+
+/// How an agent is to be run.
+pub struct Setup {
+    docker_host: String,
+    command: Vec<String>,
+    all: bool,
+    environment: Vec<(String, String)>,
+    wrapper: Option<Command>,
+    file: Option<PathBuf>,
+}
+
+/// An agent that runs.
+pub struct Agent {
+    child: Child,
+    stream: Arc<Stream>,
+    readers: Vec<JoinHandle<()>>,
+    messages: Arc<Mutex<String>>,
+    started: SystemTime,
+    kept: bool,
+    _directory: TempDir,
+}
+
+/// What an agent wrote from start to end.
+pub struct Run {
+    /// Every event, in order.
+    pub events: Vec<Value>,
+    /// What it wrote on standard error.
+    pub messages: String,
+    /// How it ended.
+    pub status: ExitStatus,
+}
+
+impl Setup {
+    /// Observes host processes too.
+    pub fn all(mut self) -> Self {
+        self.all = true;
+        self
+    }
+
+    /// Another Docker address than the shared daemon's.
+    pub fn docker_host(mut self, host: &str) -> Self {
+        self.docker_host = host.to_owned();
+        self
+    }
+
+    /// `hostnet watch --json …` instead of the service.
+    pub fn watch<const N: usize>(mut self, options: [&str; N]) -> Self {
+        self.command = ["watch", "--json"].into_iter().chain(options).map(str::to_owned).collect();
+        self
+    }
+
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Runs it by a command line that ends in the agent's own path; arguments follow.
+    pub fn wrapped(mut self, wrapper: Command) -> Self {
+        self.wrapper = Some(wrapper);
+        self
+    }
+
+    /// Runs it without capabilities that root has, such as `-dac_override,-kill`.
+    pub fn without_capabilities(self, names: &str) -> Self {
+        let mut wrapper = Command::new("setpriv");
+        wrapper.args(["--bounding-set", names, "--inh-caps", names]);
+        wrapper.arg(paths::hostnet());
+        self.wrapped(wrapper)
+    }
+
+    /// Writes to a file as well as to standard output.
+    pub fn also_to_file(mut self, path: &Path) -> Self {
+        self.file = Some(path.to_owned());
+        self
+    }
+
+    /// Returns once the agent says that it observes.
+    pub fn start(mut self) -> Agent {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut command = self.wrapper.take().unwrap_or_else(|| Command::new(paths::hostnet()));
+        if self.command.is_empty() {
+            let config = directory.path().join("config.toml");
+            fs::write(&config, self.config()).expect("a config file");
+            command.arg("agent").arg("--config").arg(config);
+        } else {
+            command.args(&self.command);
+            if self.all {
+                command.arg("--all");
+            }
+            command.env("DOCKER_HOST", &self.docker_host);
+        }
+        command
+            .envs(self.environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let agent = Agent::spawn(command, directory);
+        agent.expect(&want().action("agent-started").is("event.dataset", "hostnet.health"));
+        agent
+    }
+
+    fn config(&self) -> String {
+        let mut text = "[[sink]]\ntype = \"stdout\"\nformat = \"ecs\"\n".to_owned();
+        if let Some(path) = &self.file {
+            let path = path.display();
+            let _ =
+                writeln!(text, "[[sink]]\ntype = \"file\"\npath = \"{path}\"\nformat = \"ecs\"");
+        }
+        let _ = writeln!(text, "[docker]\nhost = \"{}\"", self.docker_host);
+        let _ = writeln!(text, "[observe]\nall = {}", self.all);
+        text
+    }
+}
+
+impl Agent {
+    /// An agent beside the shared daemon, with nothing special.
+    pub fn start() -> Self {
+        Self::setup().start()
+    }
+
+    pub fn setup() -> Setup {
+        Setup {
+            docker_host: Docker::shared().host().to_owned(),
+            command: Vec::new(),
+            all: false,
+            environment: Vec::new(),
+            wrapper: None,
+            file: None,
+        }
+    }
+
+    fn spawn(mut command: Command, directory: TempDir) -> Self {
+        let started = SystemTime::now();
+        // SAFETY: prctl is async-signal-safe, and nothing else runs in the child.
+        unsafe {
+            command.pre_exec(|| {
+                rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+                Ok(())
+            });
+        }
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let stream = Arc::new(Stream::default());
+        let messages = Arc::new(Mutex::new(String::new()));
+        let output = child.stdout.take().expect("piped");
+        let errors = BufReader::new(child.stderr.take().expect("piped"));
+        let (into, text) = (Arc::clone(&stream), Arc::clone(&messages));
+        let readers = vec![
+            thread::spawn(move || into.read(output)),
+            thread::spawn(move || {
+                for line in errors.split(b'\n').map_while(Result::ok) {
+                    let mut text = text.lock().expect("not poisoned");
+                    let _ = writeln!(text, "{}", String::from_utf8_lossy(&line));
+                }
+            }),
+        ];
+        Self { child, stream, readers, messages, started, kept: false, _directory: directory }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it wrote on standard error so far.
+    pub fn messages(&self) -> String {
+        self.messages.lock().expect("not poisoned").clone()
+    }
+
+    /// Waits for an event, which may have come already.
+    pub fn expect(&self, want: &Want) -> Value {
+        self.expect_many(1, want).remove(0)
+    }
+
+    /// Waits for `count` events of a kind.
+    pub fn expect_many(&self, count: usize, want: &Want) -> Vec<Value> {
+        let found = self.stream.wait(PATIENCE, |events| {
+            let found: Vec<Value> = events
+                .iter()
+                .filter(|event| want.matches(&event.json))
+                .map(|event| event.json.clone())
+                .collect();
+            (found.len() >= count).then_some(found)
+        });
+        found.unwrap_or_else(|| {
+            let events = self.stream.all();
+            let seen = events.iter().filter(|event| want.matches(&event.json)).count();
+            panic!(
+                "{seen} of {count} events came within {PATIENCE:?}; {}standard error:\n{}",
+                near_misses(&events, want),
+                self.messages()
+            )
+        })
+    }
+
+    /// Does an operation of its own and waits for its event: whatever happened
+    /// before has passed the agent, but for what waits for an outcome.
+    pub fn marker(&self) {
+        static NEXT: AtomicU16 = AtomicU16::new(20_000);
+        let port = NEXT.fetch_add(1, Ordering::Relaxed);
+        let mut marker = Docker::shared().marker().lock().expect("no marker failed");
+        marker.one(&format!("udp-connect 127.0.0.1 {port}"));
+        self.expect(
+            &want()
+                .action("connection_attempted")
+                .is("hostnet.remote.port", port)
+                .is("container.id", marker.container.id.as_str()),
+        );
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the agent runs");
+    }
+
+    /// Ends the agent, checks what holds for every run, and returns what it wrote.
+    pub fn stop(self) -> Run {
+        let started = self.started;
+        let run = self.stop_with(Signal::TERM);
+        assert!(run.status.success(), "the agent ended with {}: {}", run.status, run.messages);
+        invariants::check(&run.events, started);
+        run
+    }
+
+    /// Ends the agent and returns what it wrote, whatever that is.
+    pub fn stop_with(mut self, signal: Signal) -> Run {
+        self.signal(signal);
+        let status = self.wait_for_end();
+        for reader in self.readers.drain(..) {
+            reader.join().expect("a reader does not panic");
+        }
+        let events = self.stream.all();
+        self.keep(&events);
+        invariants::check_lines(&events);
+        let events = events.into_iter().map(|event| event.json).collect();
+        Run { events, messages: self.messages(), status }
+    }
+
+    fn wait_for_end(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the agent is our child") {
+                return status;
+            }
+            if Instant::now() > deadline {
+                let _ = self.child.kill();
+                panic!("the agent did not end within {PATIENCE:?}: {}", self.messages());
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Leaves the output where the ECS validator finds it.
+    fn keep(&mut self, events: &[Event]) {
+        self.kept = true;
+        keep(events);
+    }
+}
+
+fn keep(events: &[Event]) {
+    static BEGUN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let directory = paths::events_directory();
+    fs::create_dir_all(&directory).expect("the events directory can be made");
+    let program = std::env::current_exe().expect("/proc is mounted");
+    let program = program.file_stem().expect("a file").to_string_lossy();
+    let program = program.rsplit_once('-').map_or(&*program, |(name, _)| name);
+    let test = thread::current().name().unwrap_or("main").replace("::", "-");
+    let name = format!("{program}-{test}.ndjson");
+    let first = BEGUN.lock().expect("not poisoned").insert(name.clone());
+    let mut options = File::options();
+    if first {
+        options.write(true).truncate(true);
+    } else {
+        options.append(true);
+    }
+    let mut file = options.create(true).open(directory.join(name)).expect("an events file");
+    for event in events {
+        file.write_all(&event.line).and_then(|()| file.write_all(b"\n")).expect("room");
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if !self.kept {
+            self.keep(&self.stream.all());
+        }
+    }
+}
+
+impl Run {
+    pub fn all(&self, want: &Want) -> Vec<&Value> {
+        self.events.iter().filter(|event| want.matches(event)).collect()
+    }
+
+    /// The only event of a kind.
+    pub fn only(&self, want: &Want) -> &Value {
+        self.exactly(1, want)[0]
+    }
+
+    /// All events of a kind, which must be this many.
+    pub fn exactly(&self, count: usize, want: &Want) -> Vec<&Value> {
+        let found = self.all(want);
+        if found.len() != count {
+            let events: Vec<Event> = self
+                .events
+                .iter()
+                .map(|json| Event { line: json.to_string().into_bytes(), json: json.clone() })
+                .collect();
+            panic!(
+                "{} events where {count} were expected; {}",
+                found.len(),
+                near_misses(&events, want)
+            );
+        }
+        found
+    }
+
+    /// That no event is of this kind.
+    pub fn none(&self, want: &Want) {
+        self.exactly(0, want);
+    }
+
+    /// Exit code, when it was not ended by a signal.
+    pub fn code(&self) -> Option<i32> {
+        assert_eq!(self.status.signal(), None, "{}", self.messages);
+        self.status.code()
+    }
+}

@@ -1,0 +1,91 @@
+//! A program that uses sockets in every way hostnet has to see, and writes what
+//! really happened as one JSON line per operation.
+//!
+//! `actor SUBCOMMAND …` performs one technique. `actor repl` reads the same
+//! subcommands from standard input, one per line, and answers each with its
+//! operations and a final `done`: so a test says when something happens.
+
+mod arguments;
+mod listeners;
+mod processes;
+mod sockets;
+mod tcp;
+mod truth;
+mod udp;
+
+use std::{
+    ffi::OsString,
+    io::{self, BufRead as _},
+    os::unix::ffi::OsStringExt as _,
+};
+
+use arguments::Arguments;
+use listeners::Listeners;
+use truth::{Done, tell};
+
+fn main() {
+    // An accepted peer that resets the connection must not end the program.
+    // SAFETY: SIG_IGN is a valid disposition for SIGPIPE.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    let mut words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if words.first().is_some_and(|word| word == "--gate") {
+        words.remove(0);
+        wait_for_line();
+    }
+    if words.is_empty() {
+        panic!("usage: actor [--gate] SUBCOMMAND ARGUMENTS");
+    }
+    let mut listeners = Listeners::default();
+    if words[0] == "repl" {
+        repl(&mut listeners);
+    } else {
+        perform(words, &mut listeners);
+    }
+}
+
+fn repl(listeners: &mut Listeners) {
+    tell("ready").send();
+    for line in io::stdin().lock().split(b'\n') {
+        let words: Vec<OsString> = line
+            .expect("standard input is readable")
+            .split(|byte| *byte == b' ')
+            .map(|word| OsString::from_vec(word.to_vec()))
+            .collect();
+        perform(words, listeners);
+        tell("done").send();
+    }
+}
+
+fn perform(mut words: Vec<OsString>, listeners: &mut Listeners) -> Done {
+    let subcommand = words.remove(0).into_string().expect("a subcommand is UTF-8");
+    let arguments = Arguments::new(words);
+    match subcommand.as_str() {
+        "tcp-connect" | "short" => tcp::connect(&arguments),
+        "tcp-connect-late" => tcp::connect_late(&arguments),
+        "tcp-connect-abandoned" => tcp::connect_abandoned(&arguments),
+        "tcp-backlog-full" => tcp::connect_to_full_backlog(&arguments),
+        "tcp-serve" => tcp::serve(&arguments),
+        "listen" => listeners.listen(&arguments),
+        "serve" => listeners.serve(&arguments),
+        "unlisten" => listeners.close(&arguments),
+        "bind" => sockets::bind(&arguments),
+        "bind-used" => sockets::bind_used(&arguments),
+        "raw-icmp" => sockets::raw_icmp(&arguments),
+        "udp-send" => udp::send(&arguments),
+        "udp-connect" => udp::connect(&arguments),
+        "udp-serve" => udp::serve(&arguments),
+        "exec-chain" => processes::exec_chain(&arguments),
+        "exec-as" => processes::exec_as(&arguments),
+        "fork-connect" => processes::fork_connect(&arguments),
+        "spawn" => processes::spawn(&arguments),
+        "prctl-name" => processes::rename(&arguments),
+        "wait" => wait_for_line(),
+        other => panic!("no such subcommand: {other}"),
+    }
+    Done
+}
+
+fn wait_for_line() {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).expect("standard input is readable");
+}

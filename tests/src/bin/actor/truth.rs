@@ -1,0 +1,73 @@
+//! The actor's own account of what it did: one JSON line per operation.
+
+use std::{
+    io::{self, Write as _},
+    net::{IpAddr, SocketAddr},
+};
+
+use serde_json::{Map, Value, json};
+
+/// One operation, being described.
+pub struct Truth(Map<String, Value>);
+
+/// Begins the account of operation `name`.
+pub fn tell(name: &str) -> Truth {
+    let mut fields = Map::new();
+    fields.insert("op".into(), json!(name));
+    fields.insert("pid".into(), json!(std::process::id()));
+    Truth(fields)
+}
+
+impl Truth {
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.0.insert(key.into(), value.into());
+        self
+    }
+
+    /// The address as hostnet has to show it: a v4-mapped one is IPv4.
+    pub fn endpoint(self, key: &str, address: Option<SocketAddr>) -> Self {
+        let Some(address) = address else { return self };
+        let ip = match address.ip() {
+            IpAddr::V6(ip) => ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4),
+            ip => ip,
+        };
+        self.with(key, json!({"ip": ip.to_string(), "port": address.port()}))
+    }
+
+    pub fn result<T>(self, result: &io::Result<T>) -> Self {
+        match result {
+            Ok(_) => self.with("result", "ok"),
+            Err(error) => {
+                let errno = error.raw_os_error().unwrap_or(0);
+                self.with("result", errno_name(errno)).with("errno", errno)
+            }
+        }
+    }
+
+    pub fn send(self) {
+        let mut line = Value::Object(self.0).to_string();
+        line.push('\n');
+        let mut out = io::stdout().lock();
+        out.write_all(line.as_bytes()).and_then(|()| out.flush()).expect("stdout is writable");
+    }
+}
+
+/// What a subcommand returns: its truth is written.
+pub struct Done;
+
+fn errno_name(errno: i32) -> &'static str {
+    match errno {
+        libc::EACCES => "EACCES",
+        libc::EADDRINUSE => "EADDRINUSE",
+        libc::EADDRNOTAVAIL => "EADDRNOTAVAIL",
+        libc::EAGAIN => "EAGAIN",
+        libc::ECONNREFUSED => "ECONNREFUSED",
+        libc::ECONNRESET => "ECONNRESET",
+        libc::EINPROGRESS => "EINPROGRESS",
+        libc::EINVAL => "EINVAL",
+        libc::ENETUNREACH => "ENETUNREACH",
+        libc::EPERM => "EPERM",
+        libc::ETIMEDOUT => "ETIMEDOUT",
+        _ => "other",
+    }
+}

@@ -1,0 +1,68 @@
+//! The image every test container runs: busybox and the actor, nothing else.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use crate::{docker::Docker, paths::program};
+
+pub const IMAGE: &str = "hostnet-test/box:1";
+
+/// The page busybox httpd serves: `/page`, of a known length.
+pub const PAGE: &[u8] = &[b'p'; 1000];
+
+pub fn import(docker: &Docker) {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    fill(root.path());
+    let mut tar = Command::new("tar")
+        .args(["--owner=0", "--group=0", "-C"])
+        .arg(root.path())
+        .args(["-c", "."])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("tar can be started");
+    let archive = tar.stdout.take().expect("piped");
+    let output = docker
+        .command()
+        .args(["import", "--change", "ENV PATH=/bin", "-", IMAGE])
+        .stdin(archive)
+        .output()
+        .expect("docker can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(tar.wait().expect("tar ends").success(), "tar failed");
+}
+
+fn fill(root: &Path) {
+    for directory in ["bin", "proc", "sys", "dev", "etc", "tmp", "www"] {
+        fs::create_dir(root.join(directory)).expect("a directory");
+    }
+    fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777)).expect("chmod");
+    let busybox = Path::new("/bin/busybox");
+    install(busybox, &root.join("bin/busybox"), "apt-get install busybox-static");
+    for applet in ["sh", "true", "sleep", "httpd", "cat", "chmod"] {
+        symlink("busybox", root.join("bin").join(applet)).expect("a link");
+    }
+    let how = "RUSTFLAGS=-Ctarget-feature=+crt-static and --target x86_64-unknown-linux-gnu";
+    install(&program("actor"), &root.join("actor"), how);
+    fs::write(root.join("www/page"), PAGE).expect("a page");
+}
+
+fn install(from: &Path, to: &Path, how: &str) {
+    let bytes = fs::read(from).unwrap_or_else(|error| panic!("{}: {error}: {how}", from.display()));
+    assert!(is_static(&bytes), "{} needs shared libraries; build it with {how}", from.display());
+    fs::write(to, bytes).expect("a program");
+    fs::set_permissions(to, fs::Permissions::from_mode(0o755)).expect("chmod");
+}
+
+/// Whether a 64-bit ELF file asks for no interpreter (`PT_INTERP`).
+fn is_static(elf: &[u8]) -> bool {
+    const PT_INTERP: u32 = 3;
+    let number = |at: usize, length: usize| {
+        elf[at..at + length].iter().rev().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte))
+    };
+    let (table, size, count) = (number(32, 8), number(54, 2), number(56, 2));
+    (0..count).all(|index| number(table + index * size, 4) != PT_INTERP as usize)
+}

@@ -1,0 +1,72 @@
+//! The host's side of a test's traffic.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    sync::atomic::{AtomicU16, Ordering},
+    time::Duration,
+};
+
+/// A TCP port nobody uses.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("[::]:0").expect("a free port");
+    listener.local_addr().expect("bound").port()
+}
+
+/// A TCP port that refuses connections on every address. It is below the range
+/// the kernel chooses from, so that no socket connects to itself, and new each
+/// time, so that an event is found by it.
+pub fn closed_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(24_000);
+    loop {
+        let port = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(port < 32_768, "no free port left");
+        if TcpListener::bind(("::", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// A UDP port nobody uses.
+pub fn free_udp_port() -> u16 {
+    let socket = UdpSocket::bind("[::]:0").expect("a free port");
+    socket.local_addr().expect("bound").port()
+}
+
+/// An IPv4 address of this machine that is neither loopback nor any.
+pub fn own_address() -> IpAddr {
+    let table = fs::read_to_string("/proc/net/fib_trie").expect("/proc is mounted");
+    let mut before = "";
+    for line in table.lines() {
+        if line.contains("/32 host LOCAL") {
+            let address = before.trim_start_matches([' ', '|', '-', '+']).trim();
+            let address: IpAddr = address.parse().expect("an address");
+            if !address.is_loopback() {
+                return address;
+            }
+        }
+        before = line;
+    }
+    panic!("this machine has no address but loopback; Docker's bridge should have one");
+}
+
+/// A connection with both its ends and its bytes.
+#[derive(Debug)]
+pub struct Exchange {
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub sent: usize,
+    pub received: Vec<u8>,
+}
+
+/// Connects, sends a request, reads the answer to its end.
+pub fn exchange(remote: SocketAddr, request: &[u8]) -> Exchange {
+    let mut stream = TcpStream::connect(remote).unwrap_or_else(|error| panic!("{remote}: {error}"));
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set_read_timeout");
+    let local = stream.local_addr().expect("connected");
+    stream.write_all(request).expect("the server reads");
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).expect("the server answers");
+    Exchange { local, remote, sent: request.len(), received }
+}

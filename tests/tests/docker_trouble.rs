@@ -1,0 +1,232 @@
+//! Docker comes late, goes, and comes back: nothing is lost, nothing is wrong,
+//! names follow.
+
+use std::{
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use hostnet_tests::{ActorBox, Agent, Docker, Want, at, needs_root, net, want};
+use serde_json::Value;
+
+fn connect(actor: &mut ActorBox) -> u16 {
+    let port = net::closed_port();
+    actor.one(&format!("tcp-connect 127.0.0.1 {port}"));
+    port
+}
+
+fn attempt(port: u16) -> Want {
+    want().action("connection_attempted").is("hostnet.remote.port", port)
+}
+
+/// Told at once by the id alone: its full identity is the kernel's, only the
+/// name is missing.
+fn nameless(agent: &Agent, actor: &ActorBox, port: u16) -> Value {
+    agent.expect(
+        &attempt(port)
+            .is("hostnet.owner.kind", "container")
+            .is("container.id", actor.container.id.as_str())
+            .is("process.pid", actor.container.pid)
+            .absent("container.name"),
+    )
+}
+
+/// A later record names the container and, by id, the events that lacked it.
+fn identified(agent: &Agent, actor: &ActorBox, nameless: &[&Value]) {
+    let amended = agent.expect(&want().action("container-identified").owned_by(&actor.container));
+    let amends = at(&amended, "hostnet.amends").expect("hostnet.amends");
+    let names = |id: &Value| amends == id || amends.as_array().is_some_and(|ids| ids.contains(id));
+    let container = &amended["container"]["id"];
+    for event in nameless {
+        assert!(
+            names(&event["event"]["id"]) || names(container),
+            "{amended} does not amend {event}"
+        );
+    }
+}
+
+fn pipes() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+#[test]
+fn docker_comes_after_the_agent() {
+    needs_root!();
+    let docker = Docker::restartable();
+    let directory = pipes();
+    let mut actor = docker.launch("host").actor_by_pipes(directory.path());
+    docker.daemon().stop();
+    let agent = Agent::setup().docker_host(docker.host()).start();
+    agent.expect(&want().action("runtime-unreachable").is("event.dataset", "hostnet.health"));
+    let port = connect(&mut actor);
+    let before = nameless(&agent, &actor, port);
+    docker.daemon().start();
+    agent.expect(&want().action("runtime-reachable"));
+    identified(&agent, &actor, &[&before]);
+    let port = connect(&mut actor);
+    agent.expect(&attempt(port).owned_by(&actor.container));
+    // A container that Docker starts only now is named from its first event.
+    let mut young = docker.launch("host").actor();
+    let port = connect(&mut young);
+    agent.expect(&attempt(port).owned_by(&young.container));
+    agent.stop();
+}
+
+fn restarted(how: impl Fn(&Docker)) {
+    let docker = Docker::restartable();
+    let directory = pipes();
+    let mut actor = docker.launch("host").actor_by_pipes(directory.path());
+    let agent = Agent::setup().docker_host(docker.host()).start();
+    let before = connect(&mut actor);
+    agent.expect(&attempt(before).owned_by(&actor.container));
+    how(&docker);
+    agent.expect(&want().action("runtime-unreachable"));
+    let during = connect(&mut actor);
+    agent.expect(&attempt(during).owned_by(&actor.container));
+    docker.daemon().start();
+    agent.expect(&want().action("runtime-reachable"));
+    let after = connect(&mut actor);
+    agent.expect(&attempt(after).owned_by(&actor.container));
+    let mut young = docker.launch("host").actor();
+    let port = connect(&mut young);
+    agent.expect(&attempt(port).owned_by(&young.container));
+    agent.marker();
+    let run = agent.stop();
+    for port in [before, during, after] {
+        run.only(&attempt(port));
+    }
+    run.none(
+        &want()
+            .action("container-left-host-network")
+            .is("container.id", actor.container.id.as_str()),
+    );
+}
+
+#[test]
+fn docker_is_restarted_during_the_run() {
+    needs_root!();
+    restarted(|docker| docker.daemon().stop());
+}
+
+#[test]
+fn docker_is_killed_during_the_run() {
+    needs_root!();
+    restarted(|docker| docker.daemon().kill());
+}
+
+#[test]
+fn containers_older_than_the_agent_have_names() {
+    needs_root!();
+    let docker = Docker::shared();
+    let mut actors = [(); 3].map(|()| docker.launch("host").actor());
+    let mut server = docker.launch("host").actor();
+    let listening = server.one("listen 127.0.0.1 0");
+    let served = listening["local"]["port"].as_u64().expect("a port") as u16;
+    let agent = Agent::start();
+    let ports = actors.each_mut().map(connect);
+    for (actor, port) in actors.iter().zip(ports) {
+        agent.expect(
+            &attempt(port)
+                .owned_by(&actor.container)
+                .is("process.pid", actor.container.pid)
+                .is("process.vpid", 1)
+                .is("process.executable", "/actor")
+                .is("process.args", serde_json::json!(["/actor", "repl"])),
+        );
+    }
+    // A listener older than the agent accepts and closes like any other.
+    server.begin(&format!("serve {served} --reply 5"));
+    net::exchange(([127, 0, 0, 1], served).into(), b"q\n");
+    server.finish();
+    let accepted = want().is("hostnet.local.port", served).owned_by(&server.container);
+    agent.expect(&accepted.clone().action("connection_accepted"));
+    agent.expect(
+        &accepted.action("disconnect_received").is("source.bytes", 2).is("destination.bytes", 5),
+    );
+    agent.marker();
+    agent.stop();
+}
+
+/// A container that goes while Docker is away is still told, and gone.
+#[test]
+fn a_container_ends_while_docker_is_away() {
+    needs_root!();
+    let docker = Docker::restartable();
+    let directory = pipes();
+    let mut actor = docker.launch("host").actor_by_pipes(directory.path());
+    let agent = Agent::setup().docker_host(docker.host()).start();
+    let port = connect(&mut actor);
+    agent.expect(&attempt(port).owned_by(&actor.container));
+    docker.daemon().stop();
+    let pid = rustix::process::Pid::from_raw(actor.container.pid as i32).expect("a process id");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it runs");
+    agent.expect(&want().action("end").owned_by(&actor.container).is("process.vpid", 1));
+    docker.daemon().start();
+    agent.stop();
+}
+
+/// Without the right to open Docker's socket: everything but names, and a word
+/// about it.
+#[test]
+fn the_docker_socket_is_not_readable() {
+    needs_root!();
+    let docker = Docker::shared();
+    let mut actor = docker.launch("host").actor();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let closed = directory.path().join("closed");
+    std::fs::create_dir(&closed).expect("a directory");
+    symlink(docker.host().trim_start_matches("unix://"), closed.join("docker.sock"))
+        .expect("a link");
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).expect("chmod");
+    rustix::fs::chown(&closed, Some(rustix::fs::Uid::from_raw(65_534)), None).expect("chown");
+    let host = format!("unix://{}", closed.join("docker.sock").display());
+    let lacking = "-dac_override,-dac_read_search";
+    let agent = Agent::setup().docker_host(&host).without_capabilities(lacking).start();
+    let unreachable = agent.expect(&want().action("runtime-unreachable"));
+    let text = unreachable.to_string().to_lowercase();
+    assert!(text.contains("permission denied"), "{text}");
+    let port = connect(&mut actor);
+    nameless(&agent, &actor, port);
+    let run = agent.stop();
+    assert!(run.messages.contains(&host.replace("unix://", "")), "{}", run.messages);
+    assert!(run.messages.to_lowercase().contains("permission denied"), "{}", run.messages);
+}
+
+/// A file where the socket should be is no reason to stop observing either.
+#[test]
+fn the_docker_socket_is_no_socket() {
+    needs_root!();
+    let mut actor = Docker::shared().launch("host").actor();
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let agent = Agent::setup().docker_host(&format!("unix://{}", file.path().display())).start();
+    agent.expect(&want().action("runtime-unreachable"));
+    let port = connect(&mut actor);
+    nameless(&agent, &actor, port);
+    agent.stop();
+}
+
+/// Docker answers, but slowly: the agent must not wait for it.
+#[test]
+fn docker_hangs() {
+    needs_root!();
+    let docker = Docker::restartable();
+    let directory = pipes();
+    let mut actor = docker.launch("host").actor_by_pipes(directory.path());
+    let pid = std::fs::read_to_string(docker.daemon().directory().join("docker.pid"));
+    let pid = pid.expect("dockerd wrote it").trim().to_owned();
+    signal(&pid, "STOP");
+    let agent = Agent::setup().docker_host(docker.host()).start();
+    let port = connect(&mut actor);
+    let before = nameless(&agent, &actor, port);
+    signal(&pid, "CONT");
+    identified(&agent, &actor, &[&before]);
+    agent.stop();
+}
+
+fn signal(pid: &str, name: &str) {
+    assert!(Path::new("/proc").join(pid).exists(), "dockerd runs");
+    let status =
+        Command::new("kill").args([&format!("-{name}"), pid]).stdin(Stdio::null()).status();
+    assert!(status.expect("kill can be started").success());
+}

@@ -1,0 +1,185 @@
+//! Names, labels, arguments and programs chosen by an attacker: one event is one
+//! line, no byte is lost, and no byte drives a terminal.
+//!
+//! That no line of any run has a control character is checked by `Agent::stop`.
+
+use std::process::Command;
+
+use hostnet_tests::{
+    ActorBox, Agent, Docker, Rewriter, Run, Terminal, hostile_controls, hostnet, needs_root, net,
+    want,
+};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+/// Title change, screen erase, mouse reporting, an event of its own, C1, DEL,
+/// right-to-left override, quotes.
+const HOSTILE: &str = "\x1b]0;owned\x07\x1b[2J\x1b[?1000h\n{\"event\":{\"id\":\"forged\"}}\r\n\u{9b}31m\x7f\u{202e}\"'\\";
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn no_forged_event(run: &Run) {
+    run.none(&want().is("event.id", "forged"));
+}
+
+/// The actor, copied to `path`, connects to a fresh port with extra arguments.
+fn connect_as(actor: &mut ActorBox, path: &[u8], arguments: &[&[u8]]) -> u16 {
+    let port = net::closed_port();
+    let argv: Vec<String> = arguments.iter().map(|argument| hex(argument)).collect();
+    let argv = if argv.is_empty() { String::new() } else { format!("--argv {}", argv.join(",")) };
+    let path = hex(path);
+    actor.perform(&format!("spawn -- exec-as {argv} {path} -- tcp-connect 127.0.0.1 {port}"));
+    port
+}
+
+#[test]
+fn valid_utf8_comes_back_to_the_byte() {
+    needs_root!();
+    let agent = Agent::start();
+    let mut actor = Docker::shared().launch("host").actor();
+    let path = "/tmp/evil\x1b[2J\n\"\u{9b}x";
+    let port = connect_as(&mut actor, path.as_bytes(), &[HOSTILE.as_bytes(), b"", b"plain"]);
+    let port_text = port.to_string();
+    let args = json!([path, "tcp-connect", "127.0.0.1", port_text, "--", HOSTILE, "", "plain"]);
+    let event = agent.expect(
+        &want()
+            .action("connection_attempted")
+            .is("hostnet.remote.port", port)
+            .is("process.args", args.clone())
+            .is("process.args_count", 8)
+            .is("process.executable", path)
+            .owned_by(&actor.container),
+    );
+    let name = event["process"]["name"].as_str().expect("a name");
+    assert_eq!(name, path.trim_start_matches("/tmp/"));
+    agent.expect(&want().action("exec").is("process.args", args));
+    no_forged_event(&agent.stop());
+}
+
+/// Readable with `\xNN`, and the exact bytes in hexadecimal beside it.
+#[test]
+fn invalid_utf8_is_readable_and_exact() {
+    needs_root!();
+    let agent = Agent::start();
+    let mut actor = Docker::shared().launch("host").actor();
+    let argument = b"\xff\xfe\x1b[31m\n\"\x80end";
+    let port = connect_as(&mut actor, b"/tmp/bad\xff\n", &[argument]);
+    let event = agent.expect(
+        &want()
+            .action("connection_attempted")
+            .is("hostnet.remote.port", port)
+            .is("process.args_count", 6)
+            .owned_by(&actor.container),
+    );
+    let last = event["process"]["args"][5].as_str().expect("text");
+    assert_eq!(last, "\\xff\\xfe\x1b[31m\n\"\\x80end", "{event}");
+    assert_eq!(event["process"]["executable"], "/tmp/bad\\xff\n", "{event}");
+    let exact = &event["hostnet"]["process"];
+    assert_eq!(exact["args_hex"][5], hex(argument).as_str(), "{event}");
+    assert_eq!(exact["executable_hex"], hex(b"/tmp/bad\xff\n").as_str(), "{event}");
+    no_forged_event(&agent.stop());
+}
+
+#[test]
+fn a_renamed_process() {
+    needs_root!();
+    let agent = Agent::start();
+    let mut actor = Docker::shared().launch("host").actor();
+    let ports: Vec<u16> = [&b"\x1b]0;x\x07\n\"\xff"[..], b"\n{\"event\":{}}", b"\x9b2J"]
+        .iter()
+        .map(|name| {
+            let port = net::closed_port();
+            actor.perform(&format!("prctl-name {}", hex(name)));
+            actor.one(&format!("tcp-connect 127.0.0.1 {port}"));
+            port
+        })
+        .collect();
+    for port in ports {
+        let connect = want().action("connection_attempted").is("hostnet.remote.port", port);
+        agent.expect(&connect.owned_by(&actor.container).is("process.executable", "/actor"));
+    }
+    no_forged_event(&agent.stop());
+}
+
+#[test]
+fn hostile_labels() {
+    needs_root!();
+    let agent = Agent::start();
+    let labels = [
+        format!("value={HOSTILE}"),
+        format!("{HOSTILE}=key"),
+        format!("a.b.c={}", "x".repeat(9000)),
+    ];
+    let options = ["--label", &labels[0], "--label", &labels[1], "--label", &labels[2]];
+    let mut actor = Docker::shared().launch("host").options(options).actor();
+    let port = net::closed_port();
+    actor.one(&format!("tcp-connect 127.0.0.1 {port}"));
+    let connect = want().action("connection_attempted").is("hostnet.remote.port", port);
+    let event = agent.expect(&connect.owned_by(&actor.container));
+    assert_eq!(event["container"]["labels"]["value"], HOSTILE, "{event}");
+    no_forged_event(&agent.stop());
+}
+
+/// Docker refuses such a name; a runtime that lies does not.
+const PLAIN_NAME: &str = "hnt-hostile-name-0123456789-0123456789-0123456789-0123456789";
+const HOSTILE_NAME: &str = "\x1b]0;o\x07\x1b[2J\n\"\u{9b}";
+
+fn hostile_name_as_json() -> String {
+    let start = "\\u001b]0;o\\u0007\\u001b[2J\\n\\\"\\u009b";
+    let rest = "x".repeat(PLAIN_NAME.len() - start.len());
+    format!("{start}{rest}")
+}
+
+fn is_hostile_name(name: &Value) -> bool {
+    name.as_str().is_some_and(|name| name.starts_with(HOSTILE_NAME))
+}
+
+#[test]
+fn a_hostile_container_name() {
+    needs_root!();
+    let docker = Docker::shared();
+    let between = Rewriter::start(docker.host(), PLAIN_NAME, &hostile_name_as_json());
+    let agent = Agent::setup().docker_host(&between.host()).start();
+    let mut actor = docker.launch("host").name(PLAIN_NAME).actor();
+    let port = net::closed_port();
+    actor.one(&format!("tcp-connect 127.0.0.1 {port}"));
+    let connect = want().action("connection_attempted").is("hostnet.remote.port", port);
+    let event = agent
+        .expect(&connect.is("container.id", actor.container.id.as_str()).present("container.name"));
+    assert!(is_hostile_name(&event["container"]["name"]), "{event}");
+    no_forged_event(&agent.stop());
+}
+
+/// Everything at once on a terminal, as a table for a person.
+#[test]
+fn no_hostile_byte_reaches_a_terminal() {
+    needs_root!();
+    let docker = Docker::shared();
+    let between = Rewriter::start(docker.host(), PLAIN_NAME, &hostile_name_as_json());
+    for (columns, all) in [(200, false), (80, false), (40, false), (200, true)] {
+        let mut command = Command::new(hostnet());
+        command.arg("watch").env("DOCKER_HOST", between.host());
+        if all {
+            command.arg("--all");
+        }
+        let terminal = Terminal::run(command, columns);
+        terminal.expect("the first line", |text| !text.trim().is_empty());
+        let label = format!("value={HOSTILE}");
+        let launch = docker.launch("host").name(PLAIN_NAME).options(["--label", &label]);
+        let mut actor = launch.actor();
+        let path = b"/tmp/evil\x1b[2J\n\"\xff";
+        let port = connect_as(&mut actor, path, &[HOSTILE.as_bytes(), b"\xff\x9b\x1b]0;y\x07"]);
+        actor.perform(&format!("prctl-name {}", hex(b"\x1b[2J\xff\n")));
+        // Eighteen digits of address and port that no table cuts.
+        actor.one(&format!("bind 127.0.0.1 {port}"));
+        terminal.expect("the bind", |text| text.contains(&port.to_string()));
+        let (status, output) = terminal.end(Signal::INT);
+        assert!(status.success(), "{status}");
+        let hostile = hostile_controls(&output);
+        assert!(hostile.is_empty(), "{hostile:?} in {:?}", String::from_utf8_lossy(&output));
+        let text = String::from_utf8_lossy(&output);
+        assert!(!text.contains('\u{202e}'), "text runs backwards: {text:?}");
+    }
+}

@@ -1,0 +1,118 @@
+//! `hostnet watch`: for a person at a terminal, and for a pipe.
+
+use std::{fs, process::Command};
+
+use hostnet_tests::{Agent, Docker, Terminal, hostile_controls, hostnet, needs_root, net, want};
+use rustix::process::Signal;
+
+#[test]
+fn the_same_events_as_json() {
+    needs_root!();
+    let agent = Agent::setup().watch([]).start();
+    let mut actor = Docker::shared().launch("host").actor();
+    let port = net::closed_port();
+    actor.one(&format!("tcp-connect 127.0.0.1 {port}"));
+    let connect = want().action("connection_attempted").is("hostnet.remote.port", port);
+    agent.expect(&connect.is("event.reason", "ECONNREFUSED").owned_by(&actor.container));
+    agent.marker();
+    agent.stop();
+}
+
+#[test]
+fn only_one_container() {
+    needs_root!();
+    let docker = Docker::shared();
+    let name = Docker::fresh_name("chosen");
+    let agent = Agent::setup().watch(["--container", &name]).start();
+    let mut other = docker.launch("host").actor();
+    let mut chosen = docker.launch("host").name(&name).actor();
+    let ports = [net::closed_port(), net::closed_port()];
+    other.one(&format!("tcp-connect 127.0.0.1 {}", ports[0]));
+    chosen.one(&format!("tcp-connect 127.0.0.1 {}", ports[1]));
+    agent.expect(&want().is("hostnet.remote.port", ports[1]).owned_by(&chosen.container));
+    let run = agent.stop_with(Signal::TERM);
+    assert_eq!(run.code(), Some(0), "{}", run.messages);
+    run.none(&want().is("container.id", other.container.id.as_str()));
+    run.none(&want().is("hostnet.remote.port", ports[0]));
+}
+
+#[test]
+fn a_table_on_a_terminal() {
+    needs_root!();
+    let docker = Docker::shared();
+    let mut command = Command::new(hostnet());
+    command.arg("watch").env("DOCKER_HOST", docker.host());
+    let terminal = Terminal::run(command, 160);
+    terminal.expect("the first line", |text| !text.trim().is_empty());
+    let mut actor = docker.launch("host").actor();
+    let listening = actor.one("listen 127.0.0.1 0");
+    let port = listening["local"]["port"].as_u64().expect("a port");
+    let address = format!("127.0.0.1:{port}");
+    terminal.expect("the listener", |text| {
+        text.lines().any(|line| line.contains(&address) && line.contains(&actor.container.name))
+    });
+    let refused = net::closed_port();
+    actor.one(&format!("tcp-connect 127.0.0.1 {refused}"));
+    terminal.expect("the refusal", |text| {
+        let refused = format!("127.0.0.1:{refused}");
+        let told = |line: &str| line.contains("ECONNREFUSED") || line.contains("refused");
+        text.lines().any(|line| line.contains(&refused) && told(line))
+    });
+    let (status, output) = terminal.end(Signal::INT);
+    assert!(status.success(), "{status}");
+    assert!(hostile_controls(&output).is_empty(), "{:?}", String::from_utf8_lossy(&output));
+    let text = String::from_utf8_lossy(&output);
+    let summary = text.rsplit_once(&refused.to_string()).expect("seen above").1;
+    assert!(summary.contains("lost"), "the closing summary says what was lost: {summary}");
+    assert!(output.contains(&0x1b), "a terminal gets colours");
+}
+
+#[test]
+fn no_colour_when_the_user_says_so() {
+    needs_root!();
+    let docker = Docker::shared();
+    let mut command = Command::new("env");
+    command.arg("NO_COLOR=1").arg(hostnet()).arg("watch").env("DOCKER_HOST", docker.host());
+    let terminal = Terminal::run(command, 160);
+    let mut actor = docker.launch("host").actor();
+    terminal.expect("the first line", |text| !text.trim().is_empty());
+    let bound = actor.one("bind 127.0.0.1 0");
+    let port = bound["local"]["port"].to_string();
+    terminal.expect("the bind", |text| text.contains(&port));
+    let (_, output) = terminal.end(Signal::INT);
+    let text = String::from_utf8_lossy(&output);
+    assert!(!text.contains("\x1b[3") && !text.contains("\x1b[1;3"), "{text:?}");
+}
+
+#[test]
+fn a_file_that_is_rotated() {
+    needs_root!();
+    let docker = Docker::shared();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("events.ndjson");
+    let agent = Agent::setup().also_to_file(&path).start();
+    let mut actor = docker.launch("host").actor();
+    let connect = |port| want().action("connection_attempted").is("hostnet.remote.port", port);
+    let ports = [net::closed_port(), net::closed_port()];
+    actor.one(&format!("tcp-connect 127.0.0.1 {}", ports[0]));
+    agent.expect(&connect(ports[0]));
+    let old = directory.path().join("events.1");
+    fs::rename(&path, &old).expect("a file");
+    agent.signal(Signal::HUP);
+    // The new file appears when the signal has been handled.
+    hostnet_tests::wait_for("the new file", || path.exists());
+    actor.one(&format!("tcp-connect 127.0.0.1 {}", ports[1]));
+    agent.expect(&connect(ports[1]));
+    let run = agent.stop();
+    let read = |path| {
+        let text = fs::read_to_string(path).expect("a file");
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect::<Vec<serde_json::Value>>()
+    };
+    let (before, after) = (read(&old), read(&path));
+    assert!(before.iter().any(|event| connect(ports[0]).matches(event)));
+    assert!(after.iter().any(|event| connect(ports[1]).matches(event)));
+    let both: Vec<_> = before.into_iter().chain(after).collect();
+    assert_eq!(both, run.events, "the file and standard output say the same");
+}

@@ -1,0 +1,62 @@
+//! `cargo xtask ci`: what a change must pass. `.ci/run` starts it on a machine
+//! with nothing prepared.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{ebpf, lint, packages, shell, test, tidy};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Handed to `cargo xtask test`.
+    #[arg(long, value_name = "SCRIPT")]
+    ecs_validator: Option<PathBuf>,
+}
+
+/// It takes minutes to build and judges every dependency, so one known release.
+const CARGO_DENY: &str = "0.20.2";
+
+/// Runs every step whatever the one before it said, the tests last: then the
+/// last lines are theirs, unless something else failed.
+pub fn perform(args: &Args) -> Result<()> {
+    let test = test::Args { ecs_validator: args.ecs_validator.clone() };
+    let check = ebpf::Args { check: true, install: false };
+    let steps: &[(&str, &dyn Fn() -> Result<()>)] = &[
+        ("install", &install),
+        ("lint", &lint::perform),
+        ("tidy", &tidy::perform),
+        ("ebpf --check", &|| ebpf::perform(&check)),
+        ("test", &|| test::perform(&test)),
+    ];
+
+    let mut failed = Vec::new();
+    for (name, step) in steps {
+        eprintln!("\n=== {name}");
+        let start = Instant::now();
+        if let Err(error) = step() {
+            eprintln!("error: {error:#}");
+            failed.push(*name);
+        }
+        if *name != "test" {
+            eprintln!("=== {name}: {} s", start.elapsed().as_secs());
+        }
+    }
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn install() -> Result<()> {
+    packages::ensure("checks", packages::BPF_LINT.iter().chain(packages::LIVE_TESTS))?;
+    ebpf::ensure_toolchain()?;
+    if shell::find_program("cargo-deny").is_none() {
+        shell::run(
+            shell::cargo().args(["install", "cargo-deny", "--version", CARGO_DENY]).arg("--locked"),
+        )
+        .context("licences and advisories of dependencies cannot be checked")?;
+    }
+    Ok(())
+}

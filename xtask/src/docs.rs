@@ -1,0 +1,76 @@
+//! `cargo xtask docs`: the documents that hostnet writes about itself.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Compare with the committed documents instead of writing them.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// A document and the kind by which `hostnet generate-docs` knows it.
+const DOCUMENTS: &[(&str, &str)] =
+    &[("docs/events.md", "events"), ("docs/hostnet-event.schema.json", "schema")];
+
+/// The exit code with which hostnet refuses a subcommand it does not know.
+const USAGE: i32 = 2;
+
+pub fn perform(args: &Args) -> Result<()> {
+    let stale = generate(args.check)?;
+    if !stale.is_empty() {
+        bail!("{} differ from what the code says; run cargo xtask docs", stale.join(", "));
+    }
+    Ok(())
+}
+
+/// Generates every document; writes it, or tells which committed one differs.
+pub fn generate(check: bool) -> Result<Vec<&'static str>> {
+    shell::run(shell::cargo().args(["build", "--quiet", "--package", "hostnet-user", "--bins"]))?;
+    let hostnet = shell::target_dir().join("debug/hostnet");
+    let mut stale = Vec::new();
+
+    for &(path, kind) in DOCUMENTS {
+        let file = shell::root().join(path);
+        let committed = fs::read(&file).ok();
+        let mut command = shell::command(&hostnet);
+        command.args(["generate-docs", "--kind", kind]);
+        let Some(text) = output(&mut command)? else {
+            if committed.is_some() {
+                bail!("{path} is committed, but this hostnet cannot generate it");
+            }
+            eprintln!("{path}: this hostnet does not generate documents yet");
+            continue;
+        };
+        if committed.as_deref() == Some(&text) {
+            continue;
+        }
+        if check {
+            stale.push(path);
+            continue;
+        }
+        fs::create_dir_all(file.parent().unwrap_or(&file))
+            .and_then(|()| fs::write(&file, &text))
+            .with_context(|| format!("{path} could not be written"))?;
+        eprintln!("wrote {path}");
+    }
+    Ok(stale)
+}
+
+/// What the command prints; `None` when it does not know the subcommand.
+fn output(command: &mut Command) -> Result<Option<Vec<u8>>> {
+    let shown = shell::shown(command);
+    let output = command.output().with_context(|| format!("`{shown}` could not be started"))?;
+    if output.status.code() == Some(USAGE) || output.status.success() && output.stdout.is_empty() {
+        return Ok(None);
+    }
+    if !output.status.success() {
+        bail!("`{shown}` failed: {}", output.stderr.escape_ascii());
+    }
+    Ok(Some(output.stdout))
+}

@@ -1,0 +1,112 @@
+//! Debian packages: what a task needs, what of it is missing, and installing
+//! that. Nothing is installed without being named first.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::shell;
+
+/// A package and the test of whether what it brings is there. The test asks for
+/// the thing itself: a dockerd from elsewhere is as good as Debian's, and the
+/// two packages exclude each other.
+pub struct Package {
+    pub name: &'static str,
+    pub present: fn() -> bool,
+}
+
+/// What the live tests run: a Docker daemon, and a static busybox to make an
+/// image of, so that no test pulls one.
+pub const LIVE_TESTS: &[Package] = &[
+    Package { name: "docker.io", present: || has("dockerd") && has("docker") },
+    Package { name: "iptables", present: || has("iptables") },
+    Package { name: "iproute2", present: || has("ip") },
+    Package { name: "busybox-static", present: busybox_is_static },
+    Package { name: "python3-yaml", present: || succeeds("python3", &["-c", "import yaml"]) },
+];
+
+/// Clippy for the compiler that builds the eBPF programs.
+pub const BPF_LINT: &[Package] = &[Package {
+    name: "rust-web-clippy",
+    present: || fs::exists("/usr/bin/clippy-driver").unwrap_or(false),
+}];
+
+/// Names what is missing; installs it where that is possible, says how elsewhere.
+/// A missing package is no error here: who needs it says so in its own words.
+pub fn ensure<'a>(purpose: &str, packages: impl IntoIterator<Item = &'a Package>) -> Result<()> {
+    let missing: Vec<&str> = packages
+        .into_iter()
+        .filter(|package| !(package.present)())
+        .map(|package| package.name)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if is_debian() && shell::is_root() {
+        return install(purpose, &missing);
+    }
+    let why = if is_debian() { "only root may install them" } else { "this is not Debian" };
+    eprintln!(
+        "{purpose}: missing {}, not installed because {why}; on Debian: \
+         sudo apt-get install --no-install-recommends {}",
+        missing.join(", "),
+        missing.join(" ")
+    );
+    Ok(())
+}
+
+/// Installs packages, and says so first.
+pub fn install(purpose: &str, names: &[&str]) -> Result<()> {
+    eprintln!("{purpose}: installing the Debian packages {}", names.join(", "));
+    shell::run(apt_get().arg("update"))?;
+    shell::run(apt_get().args(["install", "-y", "--no-install-recommends"]).args(names))
+}
+
+pub fn is_debian() -> bool {
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    names_debian(&release) && shell::find_program("apt-get").is_some()
+}
+
+fn names_debian(os_release: &str) -> bool {
+    os_release
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .filter(|(key, _)| matches!(*key, "ID" | "ID_LIKE"))
+        .any(|(_, value)| value.trim_matches('"').split_whitespace().any(|id| id == "debian"))
+}
+
+/// A package's questions would wait forever where nobody answers.
+fn apt_get() -> Command {
+    let mut command = shell::command("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive").arg("-q");
+    command
+}
+
+fn has(program: &str) -> bool {
+    shell::find_program(program).is_some()
+}
+
+/// `ldd` fails on a static executable. A dynamic busybox cannot be an image's
+/// only file.
+fn busybox_is_static() -> bool {
+    shell::find_program("busybox")
+        .is_some_and(|path| path.to_str().is_some_and(|path| !succeeds("ldd", &[path])))
+}
+
+fn succeeds(program: &str, args: &[&str]) -> bool {
+    shell::command(program).args(args).output().is_ok_and(|output| output.status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_debian;
+
+    #[test]
+    fn debian_and_its_children_are_known() {
+        assert!(names_debian("NAME=x\nID=debian\n"));
+        assert!(names_debian("ID=ubuntu\nID_LIKE=debian\n"));
+        assert!(names_debian("ID=mint\nID_LIKE=\"ubuntu debian\"\n"));
+        assert!(!names_debian("ID=fedora\nHOME_URL=\"https://debian.example\"\n"));
+    }
+}

@@ -1,0 +1,92 @@
+//! `cargo xtask test`: all tests, with what they need.
+//!
+//! The live tests go first. Their events can then be judged by somebody else's
+//! validator before the pure tests run, and the last lines are cargo's own.
+//! Every stage runs, whatever the one before it said.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{packages, shell, static_build};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A program that judges the events which the live tests leave behind: it is
+    /// given the NDJSON files, and fails when one event is not valid ECS.
+    #[arg(long, value_name = "SCRIPT")]
+    pub ecs_validator: Option<PathBuf>,
+}
+
+/// Where the live tests leave the events they saw.
+const LIVE_EVENTS: &str = "live-events";
+
+pub fn perform(args: &Args) -> Result<()> {
+    let mut good = true;
+    if shell::is_root() {
+        packages::ensure("live tests", packages::LIVE_TESTS)?;
+        let events = shell::target_dir().join(LIVE_EVENTS);
+        remove_dir(&events)?;
+        good &= live(&events)?;
+        good &= match &args.ecs_validator {
+            Some(script) => validate(script, &events)?,
+            None => true,
+        };
+    } else {
+        eprintln!(
+            "live tests: skipped, because only root may load eBPF programs and start a Docker \
+             daemon; for these too: sudo -E env \"PATH=$PATH\" cargo xtask test"
+        );
+    }
+    good &= shell::succeeds(shell::cargo().args(["test", "--no-fail-fast"]))?;
+    if !good {
+        bail!("not all tests passed");
+    }
+    Ok(())
+}
+
+/// The live tests observe the very file that users get. They are built like it:
+/// their actors run in containers that hold nothing but them.
+fn live(events: &Path) -> Result<bool> {
+    let hostnet = static_build::hostnet()?;
+    shell::succeeds(
+        static_build::cargo("test", "hostnet-tests")?
+            .args(["--no-fail-fast", "--", "--test-threads=1"])
+            .env("HOSTNET_BIN", hostnet)
+            .env("HOSTNET_EVENTS_DIR", events),
+    )
+}
+
+fn validate(script: &Path, events: &Path) -> Result<bool> {
+    let files = ndjson_files(events)?;
+    if files.is_empty() {
+        eprintln!("error: no events to validate: the live tests left none in {}", events.display());
+        return Ok(false);
+    }
+    shell::succeeds(shell::command("python3").arg(script).args(files))
+}
+
+fn ndjson_files(dir: &Path) -> Result<Vec<PathBuf>> {
+    if !dir.exists() {
+        return Ok(Vec::new());
+    }
+    let context = || format!("{} could not be listed", dir.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).with_context(context)? {
+        let path = entry.with_context(context)?.path();
+        if path.extension().is_some_and(|extension| extension == "ndjson") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn remove_dir(dir: &Path) -> Result<()> {
+    if dir.exists() {
+        fs::remove_dir_all(dir)
+            .with_context(|| format!("{} could not be removed", dir.display()))?;
+    }
+    Ok(())
+}

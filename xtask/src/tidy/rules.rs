@@ -1,0 +1,217 @@
+//! The rules, one small function each.
+
+use super::{File, Finding, Rule};
+use crate::shell;
+
+pub const RULES: &[Rule] = &[
+    Rule { name: "aya-in-kernel", check: aya_in_kernel },
+    Rule { name: "bollard-in-docker", check: bollard_in_docker },
+    Rule { name: "file-length", check: file_length },
+    Rule { name: "local-path", check: local_path },
+    Rule { name: "registry-host", check: registry_host },
+    Rule { name: "mod-rs", check: mod_rs },
+    Rule { name: "allow-reason", check: allow_reason },
+    Rule { name: "changelog", check: changelog },
+];
+
+const MAX_LINES: usize = 400;
+
+/// Other people's files, kept as they are; their samples are not of this machine.
+const FOREIGN: &[&str] = &["tests/data/ecs_flat-"];
+
+/// The loader is replaceable as long as one folder knows it. The benchmark is
+/// the exception: it measures what hooks cost without hostnet.
+fn aya_in_kernel(files: &[File]) -> Vec<Finding> {
+    let may = |path: &str| {
+        path.starts_with("hostnet-user/src/kernel/") || path.starts_with("xtask/src/bench/")
+    };
+    crate_uses(files, &["aya", "aya_log"], may, "only hostnet-user/src/kernel may name it")
+}
+
+/// So that another way to ask a runtime means one other module.
+fn bollard_in_docker(files: &[File]) -> Vec<Finding> {
+    let may = |path: &str| {
+        let inside = path.strip_prefix("hostnet-user/src/attribute/docker");
+        inside.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+    };
+    crate_uses(files, &["bollard"], may, "only hostnet-user/src/attribute/docker may name it")
+}
+
+fn crate_uses(
+    files: &[File],
+    crates: &[&str],
+    may: impl Fn(&str) -> bool,
+    message: &str,
+) -> Vec<Finding> {
+    rust(files)
+        .filter(|file| !may(&file.path))
+        .flat_map(|file| {
+            crates.iter().flat_map(move |name| {
+                findings(file, move |line| names_crate(line, name)).map(move |finding| Finding {
+                    message: format!("{name}: {message}"),
+                    ..finding
+                })
+            })
+        })
+        .collect()
+}
+
+/// Whether a line of code uses a crate by name: `aya::x`, `use aya;`, but not
+/// `aya_ebpf::x`, `crate::aya` or a comment.
+fn names_crate(line: &str, name: &str) -> bool {
+    let code = line.trim_start();
+    if code.starts_with("//") {
+        return false;
+    }
+    let part_of_name = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    code.match_indices(name).any(|(at, _)| {
+        let before = code.get(..at).unwrap_or_default();
+        let after = code.get(at + name.len()..).unwrap_or_default();
+        let leading = before.strip_suffix("::").filter(|rest| !rest.ends_with(part_of_name));
+        let starts = leading.is_some() || !before.ends_with(part_of_name);
+        let imported = ["use ", "extern crate "].iter().any(|word| before.ends_with(word));
+        starts && (after.starts_with("::") || imported && !after.starts_with(part_of_name))
+    })
+}
+
+/// A file that cannot be read in one go gets another file.
+fn file_length(files: &[File]) -> Vec<Finding> {
+    rust(files)
+        .filter_map(|file| {
+            let lines = file.text.lines().count();
+            (lines > MAX_LINES).then(|| Finding {
+                path: file.path.clone(),
+                line: None,
+                message: format!(
+                    "{lines} lines; {MAX_LINES} is the most, give a part its own file"
+                ),
+            })
+        })
+        .collect()
+}
+
+/// A path of the machine that something was made on: in a sample, a golden
+/// file, or a binary.
+fn local_path(files: &[File]) -> Vec<Finding> {
+    // In two pieces, so that this file is not a finding.
+    let homes = [concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/")];
+    let checkout = format!("{}/", shell::root().display());
+    // A checkout in `/src` would make a finding of every such folder.
+    let is_telling = checkout.matches('/').count() > 2;
+    let places: Vec<&str> =
+        homes.into_iter().chain(is_telling.then_some(checkout.as_str())).collect();
+    let is_there = |line: &str| places.iter().any(|place| names_place(line, place));
+    files
+        .iter()
+        .filter(|file| !FOREIGN.iter().any(|prefix| file.path.starts_with(prefix)))
+        .flat_map(|file| findings(file, is_there))
+        .map(|finding| Finding { message: "names a local directory".into(), ..finding })
+        .collect()
+}
+
+/// Whether a line has the place with something in it, and not as the end of
+/// another path.
+fn names_place(line: &str, place: &str) -> bool {
+    line.match_indices(place).any(|(at, _)| {
+        let before = line.get(..at).unwrap_or_default();
+        let after = line.get(at + place.len()..).unwrap_or_default();
+        !before.ends_with(|c: char| c.is_alphanumeric() || "._-~}".contains(c))
+            && after.starts_with(|c: char| c.is_alphanumeric() || c == '.')
+    })
+}
+
+/// Where crates were downloaded from is nobody's business, and a lock file that
+/// names a mirror works behind that mirror only.
+fn registry_host(files: &[File]) -> Vec<Finding> {
+    let hosts = [concat!("index.crates", ".io"), concat!("static.crates", ".io")];
+    let public = concat!("registry", "+https://github.com/rust-lang/crates.io-index");
+    let is_there = move |line: &str| {
+        let mirror = line.contains(concat!("registry", "+")) && !line.contains(public)
+            || line.contains(concat!("spar", "se+http"));
+        mirror || hosts.iter().any(|host| line.contains(host))
+    };
+    files
+        .iter()
+        .flat_map(|file| findings(file, is_there))
+        .map(|finding| Finding { message: "names a registry host".into(), ..finding })
+        .collect()
+}
+
+/// A module with a folder is `folder/mod.rs`, so that the folder is the module.
+fn mod_rs(files: &[File]) -> Vec<Finding> {
+    rust(files)
+        .filter_map(|file| {
+            let folder = file.path.strip_suffix(".rs")?;
+            let own_name = folder.rsplit('/').next()?;
+            let inside = format!("{folder}/");
+            let has_folder = rust(files).any(|other| other.path.starts_with(&inside));
+            (has_folder && !matches!(own_name, "main" | "lib")).then(|| Finding {
+                path: file.path.clone(),
+                line: None,
+                message: format!("has a folder of its own; call it {folder}/mod.rs"),
+            })
+        })
+        .collect()
+}
+
+/// A lint that is switched off without a reason is never switched on again.
+fn allow_reason(files: &[File]) -> Vec<Finding> {
+    rust(files)
+        .flat_map(|file| {
+            let attributes = ["#[allow(", "#![allow(", "#[expect(", "#![expect("];
+            let mut starts: Vec<usize> = attributes
+                .iter()
+                .flat_map(|attribute| file.text.match_indices(attribute))
+                .map(|(at, _)| at)
+                .collect();
+            starts.sort_unstable();
+            starts.into_iter().filter_map(|start| {
+                let rest = file.text.get(start..)?;
+                let attribute = rest.split(")]").next().unwrap_or(rest);
+                let line_start = file.text.get(..start)?.rsplit('\n').next()?;
+                let is_code = !line_start.contains("//") && !line_start.contains('"');
+                (is_code && !attribute.contains("reason")).then(|| Finding {
+                    path: file.path.clone(),
+                    line: Some(line_at(&file.text, start)),
+                    message: "allows a lint without saying why; add reason = \"…\"".into(),
+                })
+            })
+        })
+        .collect()
+}
+
+/// What is not released yet stands first, so that a change has where to go.
+fn changelog(files: &[File]) -> Vec<Finding> {
+    const PATH: &str = "CHANGELOG.md";
+    let finding = |line: Option<usize>, message: &str| {
+        vec![Finding { path: PATH.into(), line, message: message.into() }]
+    };
+    let Some(file) = files.iter().find(|file| file.path == PATH) else {
+        return finding(None, "is missing");
+    };
+    match file.text.lines().enumerate().find(|(_, line)| line.starts_with("## ")) {
+        Some((_, heading)) if heading.contains("Unreleased") => Vec::new(),
+        Some((at, _)) => finding(Some(at + 1), "the first section must be \"Unreleased\""),
+        None => finding(None, "has no section; it must begin with \"## Unreleased\""),
+    }
+}
+
+fn rust(files: &[File]) -> impl Iterator<Item = &File> {
+    files.iter().filter(|file| file.path.ends_with(".rs"))
+}
+
+/// One finding, its message yet to be given, per line that matches.
+fn findings<'a>(
+    file: &'a File,
+    matches: impl Fn(&str) -> bool + 'a,
+) -> impl Iterator<Item = Finding> + 'a {
+    file.text.lines().enumerate().filter(move |(_, line)| matches(line)).map(|(at, _)| Finding {
+        path: file.path.clone(),
+        line: Some(at + 1),
+        message: String::new(),
+    })
+}
+
+fn line_at(text: &str, at: usize) -> usize {
+    1 + text.get(..at).unwrap_or_default().matches('\n').count()
+}

@@ -1,0 +1,105 @@
+use super::{File, Finding, RULES};
+
+/// What one rule says about a tree of these files.
+fn check(rule: &str, files: &[(&str, &str)]) -> Vec<String> {
+    let files: Vec<File> = files
+        .iter()
+        .map(|(path, text)| File { path: (*path).to_owned(), text: (*text).to_owned() })
+        .collect();
+    let rule = RULES.iter().find(|candidate| candidate.name == rule).unwrap();
+    (rule.check)(&files).iter().map(Finding::to_string).collect()
+}
+
+fn good(rule: &str, path: &str, text: &str) {
+    assert_eq!(check(rule, &[(path, text)]), [""; 0], "{path}: {text}");
+}
+
+fn bad(rule: &str, path: &str, text: &str) {
+    let found = check(rule, &[(path, text)]);
+    assert_eq!(found.len(), 1, "{path}: {text}: {found:?}");
+}
+
+#[test]
+fn only_the_kernel_folder_names_aya() {
+    for code in ["use aya::Ebpf;", "use aya;", "let x = aya::Btf::new();", "f(::aya::x)"] {
+        bad("aya-in-kernel", "hostnet-user/src/main.rs", code);
+        good("aya-in-kernel", "hostnet-user/src/kernel/load.rs", code);
+        good("aya-in-kernel", "docs/why.md", code);
+    }
+    bad("aya-in-kernel", "tests/src/lib.rs", "aya_log::EbpfLogger::init(&mut ebpf)?;");
+    for code in
+        ["use aya_ebpf::x;", "// aya::Ebpf", "use crate::aya::x;", "let aya = 1;", "himalaya::x"]
+    {
+        good("aya-in-kernel", "hostnet-user/src/main.rs", code);
+    }
+}
+
+#[test]
+fn only_one_file_names_bollard() {
+    bad("bollard-in-docker", "hostnet-user/src/cli/audit.rs", "use bollard::Docker;");
+    for module in ["docker.rs", "docker/mod.rs"] {
+        good(
+            "bollard-in-docker",
+            &format!("hostnet-user/src/attribute/{module}"),
+            "use bollard::Docker;",
+        );
+    }
+}
+
+#[test]
+fn a_finding_names_its_line() {
+    let found = check("aya-in-kernel", &[("a.rs", "\n\nuse aya::x;\n")]);
+    assert_eq!(found, ["a.rs:3: aya: only hostnet-user/src/kernel may name it"]);
+}
+
+#[test]
+fn a_file_has_at_most_400_lines() {
+    good("file-length", "a.rs", &"\n".repeat(400));
+    bad("file-length", "a.rs", &"\n".repeat(401));
+    good("file-length", "a.tsv", &"\n".repeat(401));
+}
+
+#[test]
+fn local_directories_are_found() {
+    for text in ["/root/.cargo/bin", "\"/home/me/x\"", "at /Users/me"] {
+        bad("local-path", "docs/a.md", text);
+    }
+    good("local-path", "tests/data/ecs_flat-9.4.0.yml", "e.g. /home/alice");
+    for text in ["/rootfs", "$HOME/x", "/home/", "{dir}/root/a", "x/root/a"] {
+        good("local-path", "docs/a.md", text);
+    }
+}
+
+#[test]
+fn registry_hosts_are_found() {
+    bad("registry-host", "a.json", "src/index.crates.io-1949cf8c6b5b557f/aya");
+    bad("registry-host", "Cargo.lock", "source = \"registry+https://mirror.example/index\"");
+    bad("registry-host", "Cargo.lock", "source = \"sparse+https://mirror.example/\"");
+    let public = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
+    good("registry-host", "Cargo.lock", public);
+}
+
+#[test]
+fn a_folder_module_is_mod_rs() {
+    let found = check("mod-rs", &[("src/sink.rs", ""), ("src/sink/file.rs", "")]);
+    assert_eq!(found, ["src/sink.rs: has a folder of its own; call it src/sink/mod.rs"]);
+    for path in ["src/sink/mod.rs", "src/sinks.rs", "src/lib.rs"] {
+        assert!(check("mod-rs", &[(path, ""), ("src/sink/file.rs", "")]).is_empty());
+    }
+}
+
+#[test]
+fn a_lint_is_allowed_for_a_reason() {
+    bad("allow-reason", "a.rs", "#[allow(dead_code)]\nfn f() {}");
+    bad("allow-reason", "a.rs", "#![allow(\n    dead_code,\n    unused\n)]");
+    good("allow-reason", "a.rs", "#[allow(\n    dead_code,\n    reason = \"x\"\n)]");
+    good("allow-reason", "a.rs", "// `#[allow(dead_code)]` is not for us");
+}
+
+#[test]
+fn the_changelog_begins_with_what_is_unreleased() {
+    good("changelog", "CHANGELOG.md", "# Changelog\n\n## [Unreleased]\n\n## 0.1.0\n");
+    bad("changelog", "CHANGELOG.md", "# Changelog\n\n## 0.1.0\n");
+    bad("changelog", "CHANGELOG.md", "# Changelog\n");
+    bad("changelog", "README.md", "");
+}
