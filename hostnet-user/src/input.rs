@@ -9,6 +9,7 @@ use crate::{
     attribute::{Policy, Process, RuntimeNews},
     event::Health,
     kernel::Recorder,
+    sink::ecs::Identity,
 };
 
 /// One input.
@@ -25,8 +26,8 @@ pub enum Input {
 /// Inputs that are not from the ring.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum World {
-    /// First input of a run.
-    Policy(Policy),
+    /// First input of a run: where and how it was made.
+    Run { policy: Policy, identity: Identity },
     /// A cgroup found at start.
     Cgroup { id: u64, path: String },
     /// A process found in /proc.
@@ -35,10 +36,21 @@ pub enum World {
     Runtime { boot_ns: u64, news: RuntimeNews },
     /// Both clocks at one moment.
     Clock { boot_ns: u64, wall_ns: u64 },
-    /// Something about the agent at `boot_ns`. Losses are not here: they are
-    /// told by the run that had them, not by its replay.
-    #[serde(skip)]
+    /// Something about the agent at `boot_ns`.
     Health { boot_ns: u64, health: Health },
+    /// Records were lost in `place` between two boot-clock times.
+    Lost { place: String, from_ns: u64, to_ns: u64, by: Vec<Lost> },
+}
+
+/// Lost records of one owner and kind.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Lost {
+    /// Cgroup of the owner; `None` when even that was lost.
+    pub cgroup: Option<u64>,
+    /// Kind of record, or name of the program that was not run.
+    pub operation: String,
+    /// How many.
+    pub count: u64,
 }
 
 const TAG_RECORD: u8 = 0;
@@ -59,7 +71,6 @@ pub fn record(recorder: &mut Recorder, input: InputRef<'_>) -> Result<()> {
                 .collect();
             recorder.frame(TAG_FLOWS, &bytes)
         }
-        InputRef::World(World::Health { .. }) => Ok(()),
         InputRef::World(world) => recorder.frame(TAG_WORLD, &serde_json::to_vec(world)?),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     path::PathBuf,
-    sync::mpsc::{self, Sender},
+    sync::mpsc::{self, SyncSender},
     thread::JoinHandle,
     time::Duration,
 };
@@ -23,6 +23,9 @@ use crate::{
 
 /// How long a run may take to drain and write after it was told to stop.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Messages to the pipeline that may wait; the sender waits when it is behind.
+const MOST_CONTROLS: usize = 1 << 16;
 
 /// Container ids waiting to be asked for; more are found by the next reconcile.
 const MOST_WANTED: usize = 1024;
@@ -62,13 +65,13 @@ pub fn observe(run: Run, make_sinks: MakeSinks<'_>) -> Result<Summary> {
         host_mount_namespace: programs.host.mount_namespace,
         seed: seed.as_u64_pair().1,
     };
-    let (control, controls) = mpsc::channel();
+    let (control, controls) = mpsc::sync_channel(MOST_CONTROLS);
     let (wanted, wanted_ids) = tokio::sync::mpsc::channel(MOST_WANTED);
     // Refused when too many wait; the next reconcile finds those.
     let inspect = Box::new(move |id| drop(wanted.try_send(id)));
     let stages = Stages::new(policy.clone(), run.filter, sinks);
     let mut pipeline = Pipeline::new(programs, stages, recorder, inspect);
-    pipeline.start(policy, run.settings)?;
+    pipeline.start(policy, identity, run.settings)?;
     let (ended, end) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("pipeline".to_owned()).spawn(move || {
         let outcome = pipeline.run(&controls);
@@ -99,7 +102,7 @@ impl std::error::Error for BadOutput {}
 async fn attend(
     docker: docker::Options,
     wanted: tokio::sync::mpsc::Receiver<String>,
-    control: Sender<Control>,
+    control: SyncSender<Control>,
     mut end: tokio::sync::oneshot::Receiver<()>,
 ) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;

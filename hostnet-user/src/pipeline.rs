@@ -14,10 +14,10 @@ use hostnet_abi::{Flow, FlowKey};
 
 use crate::{
     attribute::{Policy, Request, RuntimeNews, procfs},
-    event::{Health, LossCount},
-    input::{self, InputRef, World},
-    kernel::{self, Lost, Programs, Recorder},
-    sink::is_broken_pipe,
+    event::Health,
+    input::{self, InputRef, Lost, World},
+    kernel::{self, Programs, Recorder},
+    sink::{ecs::Identity, is_broken_pipe},
     stages::{Stages, Summary},
 };
 
@@ -83,8 +83,13 @@ impl Pipeline {
     ///
     /// # Errors
     /// When the recording or a sink cannot be written.
-    pub fn start(&mut self, policy: Policy, settings: serde_json::Value) -> Result<()> {
-        self.world(World::Policy(policy))?;
+    pub fn start(
+        &mut self,
+        policy: Policy,
+        identity: Identity,
+        settings: serde_json::Value,
+    ) -> Result<()> {
+        self.world(World::Run { policy, identity })?;
         self.clock()?;
         for (id, path) in procfs::cgroups(self.programs.root.path()) {
             self.world(World::Cgroup { id, path })?;
@@ -272,27 +277,23 @@ impl Pipeline {
                 return Ok(());
             }
         };
-        let (mut ring, mut not_run): (Vec<LossCount>, Vec<LossCount>) = Default::default();
+        let (mut ring, mut not_run) = (Vec::new(), Vec::new());
         for lost in lost {
             match lost {
-                Lost::RingFull { cgroup, kind, count } => {
-                    ring.push(self.stages.attribution.loss(cgroup, kind.name(), count));
+                kernel::Lost::RingFull { cgroup, kind, count } => {
+                    ring.push(Lost { cgroup, operation: kind.name().to_owned(), count });
                 }
-                Lost::NotRun { program, count } => {
-                    not_run.push(self.stages.attribution.loss(None, program, count));
+                kernel::Lost::NotRun { program, count } => {
+                    not_run.push(Lost { cgroup: None, operation: program.to_owned(), count });
                 }
             }
         }
-        let sink = self.stages.take_dropped();
-        let sink = (sink > 0).then_some(LossCount { owner: None, operation: "event", count: sink });
-        for (place, by) in [
-            ("kernel-ring", ring),
-            ("kernel-program", not_run),
-            ("sink", sink.into_iter().collect()),
-        ] {
+        let count = self.stages.take_dropped();
+        let dropped = Lost { cgroup: None, operation: "event".to_owned(), count };
+        let sink = (count > 0).then_some(dropped).into_iter().collect();
+        for (place, by) in [("kernel-ring", ring), ("kernel-program", not_run), ("sink", sink)] {
             if !by.is_empty() {
-                self.stages.summary.lost += by.iter().map(|loss| loss.count).sum::<u64>();
-                self.health(Health::Lost { place, from_ns, to_ns, by })?;
+                self.world(World::Lost { place: place.to_owned(), from_ns, to_ns, by })?;
             }
         }
         Ok(())

@@ -87,7 +87,11 @@ impl Stages {
     /// When a sink cannot take an event.
     pub fn world(&mut self, world: World) -> Result<()> {
         match world {
-            World::Policy(_) => {}
+            World::Run { .. } => {}
+            World::Lost { place, from_ns, to_ns, by } => {
+                self.summary.lost += by.iter().map(|lost| lost.count).sum::<u64>();
+                self.attribution.lost(place, from_ns, to_ns, by);
+            }
             World::Cgroup { id, path } => self.attribution.cgroup(id, path),
             World::Process(process) => self.attribution.process(process),
             World::Runtime { boot_ns, news } => self.attribution.runtime(news, boot_ns),

@@ -31,6 +31,7 @@ use crate::event::{
     Actor, Event, FlowCount, Health, Identified, Joined, LossCount, Operation, Socket, canonical,
     endpoint, from_socket_addr,
 };
+use crate::input::Lost;
 use container_registry::{ContainerRegistry, named_container};
 use process_table::ProcessTable;
 use socket_table::{Party, SocketTable};
@@ -213,10 +214,17 @@ impl Attribution {
         self.events.push(event);
     }
 
-    /// Names the owner of lost records.
-    pub fn loss(&mut self, cgroup: Option<u64>, operation: &'static str, count: u64) -> LossCount {
-        let owner = cgroup.map(|cgroup| self.registry.owner(cgroup, &self.tree));
-        LossCount { owner, operation, count }
+    /// Records were lost in `place` between two boot-clock times.
+    pub fn lost(&mut self, place: String, from_ns: u64, to_ns: u64, by: Vec<Lost>) {
+        let by = by
+            .into_iter()
+            .map(|lost| LossCount {
+                owner: lost.cgroup.map(|cgroup| self.registry.owner(cgroup, &self.tree)),
+                operation: lost.operation,
+                count: lost.count,
+            })
+            .collect();
+        self.health(to_ns, Health::Lost { place, from_ns, to_ns, by });
     }
 
     fn owner_of_container(&mut self, id: &str) -> Option<Arc<Owner>> {

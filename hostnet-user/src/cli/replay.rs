@@ -2,20 +2,15 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
-use uuid::Uuid;
-
 use super::Usage;
 use crate::{
     exit_code::Exit,
     input::{self, Input, World},
     kernel::Recording,
-    sink::{
-        EcsStream, Sink, Table,
-        ecs::{Encoder, Identity},
-    },
+    sink::{EcsStream, Sink, Table, ecs::Encoder},
     stages::{Filter, Stages},
 };
+use anyhow::{Result, bail};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -29,10 +24,9 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Exit> {
     let mut recording = Recording::open(&args.file).map_err(Usage)?;
     let Some((tag, bytes)) = recording.frame()? else { bail!("the recording is empty") };
-    let Input::World(World::Policy(policy)) = input::from_frame(tag, bytes)? else {
-        bail!("the recording does not begin with the run's policy");
+    let Input::World(World::Run { policy, identity }) = input::from_frame(tag, bytes)? else {
+        bail!("the recording does not begin with where it was made");
     };
-    let identity = Identity::read(0, Uuid::from_u64_pair(0, policy.seed));
     let sink: Box<dyn Sink> = if args.json {
         Box::new(EcsStream::new(Encoder::new(&identity), std::io::stdout()))
     } else {

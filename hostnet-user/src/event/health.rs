@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Category, Outcome, Told};
@@ -12,21 +13,22 @@ use crate::attribute::Owner;
 pub struct LossCount {
     /// Whose; `None` when even that was lost.
     pub owner: Option<Arc<Owner>>,
-    /// Kind of record.
-    pub operation: &'static str,
+    /// Kind of record, or name of the program that was not run.
+    pub operation: String,
     /// How many.
     pub count: u64,
 }
 
 /// What the agent tells of itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Health {
     /// Observing, with this coverage of operations.
     Started { coverage: Value, complete: bool, settings: Value },
     /// No longer observing; how many events were told and records lost.
     Stopped { reason: String, events: u64, lost: u64 },
     /// Records were lost in `place` between two boot-clock times.
-    Lost { place: &'static str, from_ns: u64, to_ns: u64, by: Vec<LossCount> },
+    #[serde(skip)]
+    Lost { place: String, from_ns: u64, to_ns: u64, by: Vec<LossCount> },
     /// The container runtime answers.
     RuntimeReachable { endpoint: String, version: String },
     /// The container runtime does not answer; names will be late.

@@ -59,20 +59,30 @@ impl Recorder {
 }
 
 /// Reads frames back.
-pub struct Recording(BufReader<File>);
+pub struct Recording<R>(R);
 
-impl Recording {
+impl Recording<BufReader<File>> {
     /// Opens a recording.
     ///
     /// # Errors
     /// When the file cannot be read or is not a recording.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-        let mut reader = BufReader::new(file);
+        Self::read(BufReader::new(file))
+            .with_context(|| format!("cannot replay {}", path.display()))
+    }
+}
+
+impl<R: Read> Recording<R> {
+    /// Reads a recording from `reader`.
+    ///
+    /// # Errors
+    /// When it is not one of this version.
+    pub fn read(mut reader: R) -> Result<Self> {
         let mut magic = [0; 8];
-        reader.read_exact(&mut magic).ok();
-        if &magic != MAGIC {
-            bail!("{} is not a recording of this version of hostnet", path.display());
+        let complete = reader.read_exact(&mut magic).is_ok();
+        if !complete || &magic != MAGIC {
+            bail!("not a recording of this version of hostnet");
         }
         Ok(Self(reader))
     }
@@ -80,7 +90,7 @@ impl Recording {
     /// The next frame: tag and bytes; `None` at the end.
     ///
     /// # Errors
-    /// When the file ends inside a frame or cannot be read.
+    /// When the recording ends inside a frame or cannot be read.
     pub fn frame(&mut self) -> Result<Option<(u8, Vec<u8>)>> {
         let mut tag = [0; 1];
         if self.0.read(&mut tag).context("cannot read the recording")? == 0 {

@@ -2,10 +2,11 @@
 
 use std::fs;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The host and the agent's run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Host name.
     pub host_name: String,

@@ -1,0 +1,185 @@
+//! The one list of our own fields: docs/events.md and the JSON Schema come from
+//! it, and a test holds every recorded event against that schema.
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A whole number, zero or more.
+    Number,
+    /// True or false.
+    Flag,
+    /// An IP address.
+    Ip,
+    /// Texts.
+    Texts,
+    /// Several objects, each with the fields whose names follow this one's.
+    Objects,
+    /// An object that is passed on as it is.
+    Free,
+}
+
+/// A field under `hostnet`.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Dotted name without the leading `hostnet.`.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// What it says.
+    pub text: &'static str,
+}
+
+const fn field(name: &'static str, kind: Kind, text: &'static str) -> Field {
+    Field { name, kind, text }
+}
+
+use Kind::{Flag, Free, Ip, Number, Objects, Text, Texts, Word};
+
+const OWNER_KINDS: Kind = Word(&["container", "host", "unknown"]);
+const CONFIDENCES: Kind = Word(&["confirmed", "runtime", "path", "cgroup", "none"]);
+const METHODS: Kind = Word(&["cgroup-path", "cgroup-id"]);
+const SCOPES: Kind = Word(&["loopback", "specific", "any"]);
+
+/// Every field, in the order of the document.
+pub const FIELDS: &[Field] = &[
+    field(
+        "operation",
+        Word(&[
+            "bind",
+            "listen",
+            "connect",
+            "accept",
+            "close",
+            "send",
+            "receive",
+            "raw-socket",
+            "exec",
+            "exit",
+            "join",
+            "leave",
+            "identify",
+            "health",
+        ]),
+        "What was done.",
+    ),
+    field("amends", Text, "`event.id` of the earlier event that this one completes."),
+    field("local.ip", Ip, "Local address, whichever side began; IPv4 for a v4-mapped one."),
+    field("local.port", Number, "Local port; 0 when the kernel had not chosen one yet."),
+    field("local.mapped", Ip, "The v4-mapped address the application used."),
+    field("remote.ip", Ip, "Remote address, whichever side began; IPv4 for a v4-mapped one."),
+    field("remote.port", Number, "Remote port."),
+    field("remote.mapped", Ip, "The v4-mapped address the application used."),
+    field(
+        "rewritten_to.ip",
+        Ip,
+        "Where the connection went when another program rewrote the address.",
+    ),
+    field("rewritten_to.port", Number, "Port of that address."),
+    field("socket.cookie", Number, "The kernel's id of the socket, never reused until reboot."),
+    field("socket.family", Word(&["inet", "inet6"]), "Address family of the socket."),
+    field(
+        "socket.type",
+        Word(&["stream", "dgram", "raw", "seqpacket", "other"]),
+        "Type of the socket.",
+    ),
+    field("socket.protocol", Text, "Protocol of the socket: tcp, udp, icmp, …."),
+    field("socket.errno", Number, "errno of the failure; its name is in `event.reason`."),
+    field("netns.inode", Number, "Inode of the host's network namespace."),
+    field("netns.is_host", Flag, "Always true: nothing else is told."),
+    field("netns.declared", Text, "The network mode the runtime declares for the container."),
+    field("owner.kind", OWNER_KINDS, "Whose operation it is."),
+    field("owner.method", METHODS, "How the owner is known."),
+    field(
+        "owner.confidence",
+        CONFIDENCES,
+        "How sure: `confirmed` the runtime's own process is in that cgroup, `runtime` the runtime \
+         knows the id, `path` only the cgroup's path names it, `cgroup` outside every container, \
+         `none` not known.",
+    ),
+    field(
+        "owner.cgroup.id",
+        Number,
+        "cgroup-v2 id of the acting task, or of the socket where nobody acts.",
+    ),
+    field("owner.cgroup.path", Text, "Path of that cgroup."),
+    field("creator.kind", OWNER_KINDS, "Who made the socket, when that was somebody else."),
+    field("creator.method", METHODS, "How the creator is known."),
+    field("creator.confidence", CONFIDENCES, "How sure."),
+    field("creator.cgroup.id", Number, "cgroup-v2 id the socket was made in."),
+    field("creator.cgroup.path", Text, "Path of that cgroup."),
+    field("creator_container", Free, "The creator's container, as `container`."),
+    field("container.network_mode", Text, "Declared network mode."),
+    field("container.user", Text, "Declared user; empty for the image's default."),
+    field(
+        "container.capabilities",
+        Texts,
+        "Added capabilities, and dropped ones with a leading `-`.",
+    ),
+    field("container.restart_policy", Text, "Declared restart policy."),
+    field("container.created", Text, "When the container was created."),
+    field(
+        "process.name_hex",
+        Text,
+        "Exact bytes of `process.name`, when they are not valid UTF-8.",
+    ),
+    field(
+        "process.executable_hex",
+        Text,
+        "Exact bytes of `process.executable`, when not valid UTF-8.",
+    ),
+    field("process.args_hex", Texts, "Exact bytes of `process.args`, when one is not valid UTF-8."),
+    field(
+        "process.args_truncated",
+        Flag,
+        "The arguments were longer than what is kept (1024 bytes).",
+    ),
+    field("bind.scope", SCOPES, "Who can reach the address."),
+    field("bind.requested_port", Number, "The port asked for; 0 lets the kernel choose."),
+    field("bind.reuse_address", Flag, "`SO_REUSEADDR` was set."),
+    field("bind.reuse_port", Flag, "`SO_REUSEPORT` was set."),
+    field("bind.v6_only", Flag, "`IPV6_V6ONLY` was set."),
+    field("listen.backlog", Number, "Length of the accept queue that was asked for."),
+    field("listen.scope", SCOPES, "Who can reach the address."),
+    field("udp.peers", Number, "How many peers the socket exchanged datagrams with."),
+    field(
+        "udp.datagrams_sent",
+        Number,
+        "Datagrams sent by address; a connected socket's pass by the hooks.",
+    ),
+    field("udp.datagrams_received", Number, "Datagrams received with their address."),
+    field("udp.flows", Objects, "Counts per peer, at most 64 of them."),
+    field("udp.flows.remote.ip", Ip, "The peer."),
+    field("udp.flows.remote.port", Number, "The peer's port."),
+    field("udp.flows.sent", Number, "Datagrams sent to it."),
+    field("udp.flows.received", Number, "Datagrams received from it."),
+    field("exit.status", Number, "Exit status."),
+    field("exit.signal", Number, "The signal that ended the process."),
+    field("identified.events", Number, "How many earlier events had the container's id only."),
+    field(
+        "health",
+        Free,
+        "Of the agent: coverage and settings at start, counts at stop, the runtime's endpoint.",
+    ),
+    field(
+        "loss.place",
+        Word(&["kernel-ring", "kernel-program", "decode", "sink"]),
+        "Where records were lost.",
+    ),
+    field("loss.count", Number, "How many."),
+    field("loss.reason", Text, "Why, where that is known."),
+    field("loss.by", Objects, "The same by owner and kind."),
+    field("loss.by.operation", Text, "Kind of record, or program that was not run."),
+    field("loss.by.count", Number, "How many."),
+    field("loss.by.owner", Text, "The owner's name."),
+    field("loss.by.cgroup", Free, "The owner's cgroup."),
+    field("loss.by.container", Free, "The owner's container."),
+    field(
+        "time.boot_ns",
+        Number,
+        "`CLOCK_BOOTTIME` of the operation, nanoseconds; orders events over clock steps.",
+    ),
+];
