@@ -5,7 +5,7 @@
 //! host is, but never later than [`LONGEST_WAIT`].
 
 use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+    sync::mpsc::{Receiver, RecvTimeoutError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -55,6 +55,8 @@ pub struct Pipeline {
     inspect: Inspect,
     losses_read: Instant,
     losses_read_boot_ns: u64,
+    /// Time of the latest record taken.
+    drained_to_ns: u64,
     sink_failed: bool,
 }
 
@@ -74,6 +76,7 @@ impl Pipeline {
             inspect,
             losses_read: Instant::now(),
             losses_read_boot_ns: kernel::boot_clock(),
+            drained_to_ns: 0,
             sink_failed: false,
         }
     }
@@ -145,8 +148,10 @@ impl Pipeline {
     }
 
     fn finish(mut self, reason: String) -> Result<Summary> {
+        // What happens from now on is not of this run, or a busy host would never let it end.
+        let end_ns = kernel::boot_clock();
         self.clock()?;
-        while self.drain()? == BATCH {}
+        while self.drain()? == BATCH && self.drained_to_ns < end_ns {}
         self.stages.finish().or_else(|error| self.sink_error(error))?;
         self.tell_losses()?;
         // The stop itself is the last event.
@@ -179,10 +184,7 @@ impl Pipeline {
                 },
                 Control::Stop(reason) => return Ok(Some(reason)),
             }
-            next = match control.try_recv() {
-                Ok(control) => Some(control),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-            };
+            next = control.try_recv().ok();
         }
         Ok(None)
     }
@@ -191,9 +193,11 @@ impl Pipeline {
         let mut count = 0;
         while count < BATCH {
             // One record at a time, because a record may ask for what another map holds.
-            let Some(record) = self.programs.ring.next() else { break };
+            let Some(record) = self.programs.ring.take() else { break };
             let bytes: &[u8] = &record;
             count += 1;
+            self.drained_to_ns =
+                hostnet_abi::header(bytes).map_or(self.drained_to_ns, |header| header.boot_ns);
             if let Some(pid) = self.stages.attribution.unknown_process(bytes)
                 && let Some(process) = procfs::process(pid)
             {

@@ -188,7 +188,11 @@ fn each(
     sinks: &mut [Box<dyn Sink>],
     mut ask: impl FnMut(&mut dyn Sink) -> Result<()>,
 ) -> Result<()> {
-    sinks.iter_mut().fold(Ok(()), |outcome, sink| outcome.and(ask(sink.as_mut())))
+    let mut outcome = Ok(());
+    for sink in sinks {
+        outcome = outcome.and(ask(sink.as_mut()));
+    }
+    outcome
 }
 
 impl Filter {

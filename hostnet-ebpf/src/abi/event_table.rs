@@ -68,6 +68,12 @@ pub fn decode(bytes: &[u8]) -> Result<(Header, Hook, Record, &[u8]), DecodeError
     Ok((header, hook, record, tail))
 }
 
+/// The header of a record, before anything else of it is checked.
+#[must_use]
+pub fn header(bytes: &[u8]) -> Option<Header> {
+    Header::read_from_prefix(bytes).ok().map(|(header, _)| header)
+}
+
 fn payload<P: Payload>(bytes: &[u8]) -> Option<(P, &[u8])> {
     let (payload, tail) = P::read_from_prefix(bytes).ok()?;
     (P::HAS_TAIL || tail.is_empty()).then_some((payload, tail))

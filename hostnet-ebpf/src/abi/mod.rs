@@ -31,7 +31,7 @@ pub use cgroup::{CgroupAttach, CgroupMkdir, CgroupRmdir, MAX_CGROUP_PATH};
 pub use close::Close;
 pub use connect::{Connect, ConnectOutcome};
 pub use datagram::{Datagram, DatagramClose, direction};
-pub use event_table::{DecodeError, EventKind, Payload, Record, decode};
+pub use event_table::{DecodeError, EventKind, Payload, Record, decode, header};
 pub use exec::{Exec, MAX_ARGUMENTS, MAX_FILENAME, truncated};
 pub use exit::Exit;
 pub use fork::Fork;

@@ -62,12 +62,12 @@ impl ContainerRegistry {
         let known = claim.as_ref().and_then(|claim| self.containers.get(&*claim.qualified_id()));
         let container = known.and_then(|known| known.container.clone());
         let (kind, confidence) = match (&claim, path, &container) {
-            (Some(_), Some(path), Some(container)) if is_within(path, &container.cgroup_path) => {
+            (Some(_), Some(path), Some(container)) if is_within(path, container) => {
                 (OwnerKind::Container, Confidence::Confirmed)
             }
             // The path names a container whose processes the runtime has elsewhere: a
             // name anybody can give. Unknown is allowed, wrong is not.
-            (Some(_), _, Some(container)) if is_a_place(&container.cgroup_path) => {
+            (Some(_), _, Some(container)) if is_a_place(container) => {
                 return Owner::unknown(cgroup, path);
             }
             (Some(_), _, Some(_)) => (OwnerKind::Container, Confidence::Runtime),
@@ -87,9 +87,15 @@ impl ContainerRegistry {
     }
 
     /// The runtime described a container. Returns what had been told without its name.
-    pub fn describe(&mut self, container: Container) -> Option<Nameless> {
+    pub fn describe(&mut self, mut container: Container) -> Option<Nameless> {
         let known = self.containers.entry(container.id.clone()).or_default();
         known.gone = false;
+        // A container that has exited has no process to look at; where it was stays true.
+        if let Some(before) = &known.container
+            && container.cgroup_path.is_empty()
+        {
+            container.cgroup_path.clone_from(&before.cgroup_path);
+        }
         if known.container.as_deref() == Some(&container) {
             return None;
         }
@@ -165,15 +171,18 @@ pub(super) fn named_container(path: &str) -> Option<Claim<'_>> {
     cgroup_path::owner(path).filter(|claim| !claim.is_guess)
 }
 
-/// Whether the runtime said in which cgroup the container is.
-fn is_a_place(path: &str) -> bool {
-    !path.is_empty() && path != "/"
+/// Whether the runtime's process was seen in a cgroup of the container's own.
+/// A path without the id is of another process that has the number by now.
+fn is_a_place(container: &Container) -> bool {
+    container.cgroup_path.contains(&container.id)
 }
 
-/// Whether `path` is `ancestor` or below it.
-fn is_within(path: &str, ancestor: &str) -> bool {
-    is_a_place(ancestor)
-        && path.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// Whether `path` is the container's cgroup or below it.
+fn is_within(path: &str, container: &Container) -> bool {
+    is_a_place(container)
+        && path
+            .strip_prefix(&container.cgroup_path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl Attribution {
 
     pub(super) fn cgroup_made(&mut self, id: u64, tail: &[u8]) {
         let path = tail.strip_suffix(&[0]).unwrap_or(tail);
-        self.enter_cgroup(id, String::from_utf8_lossy(path).into_owned());
+        self.enter_cgroup(id, text::text(path).readable);
     }
 
     pub(super) fn enter_cgroup(&mut self, id: u64, path: String) {

@@ -125,8 +125,7 @@ impl Attribution {
     /// feeds this stage may look it up and [`seed`](Self::process) it first.
     #[must_use]
     pub fn unknown_process(&self, bytes: &[u8]) -> Option<u32> {
-        use zerocopy::FromBytes as _;
-        let (header, _) = Header::read_from_prefix(bytes).ok()?;
+        let header = hostnet_abi::header(bytes)?;
         let unknown =
             header.cookie != 0 && header.tgid != 0 && self.processes.get(header.tgid).is_none();
         unknown.then_some(header.tgid)
@@ -135,8 +134,7 @@ impl Attribution {
     /// The UDP flows whose counts a closing record needs; empty for other records.
     #[must_use]
     pub fn wanted_flows(&self, bytes: &[u8]) -> Vec<FlowKey> {
-        use zerocopy::FromBytes as _;
-        let Ok((header, _)) = Header::read_from_prefix(bytes) else { return Vec::new() };
+        let Some(header) = hostnet_abi::header(bytes) else { return Vec::new() };
         if header.kind != hostnet_abi::EventKind::DatagramClose as u16 {
             return Vec::new();
         }

@@ -2,9 +2,17 @@
 //! started, and processes no record has told of. The only I/O beside docker.rs
 //! in this folder; it feeds the tables and decides nothing.
 
-use std::{fs, os::unix::fs::DirEntryExt, os::unix::fs::MetadataExt, path::Path};
+use std::{
+    fs,
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{DirEntryExt, MetadataExt},
+    },
+    path::Path,
+};
 
 use super::process_table::{Process, last_part};
+use crate::text;
 
 /// Clock ticks per second of /proc/PID/stat; 100 on every Linux user space.
 const TICKS_PER_SECOND: u64 = 100;
@@ -22,7 +30,8 @@ pub fn cgroups(root: &Path) -> Vec<(u64, String)> {
         let Ok(entries) = fs::read_dir(root.join(parent.trim_start_matches('/'))) else { continue };
         for entry in entries.flatten() {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                let path = format!("{parent}/{}", entry.file_name().to_string_lossy());
+                let path =
+                    format!("{parent}/{}", text::text(entry.file_name().as_bytes()).readable);
                 found.push((entry.ino(), path.clone()));
                 pending.push(path);
             }
@@ -95,9 +104,8 @@ fn parse_stat(stat: &[u8]) -> Option<(Vec<u8>, u32, u64)> {
 
 fn namespace_pid(pid: u32) -> Option<u32> {
     let status = fs::read(format!("/proc/{pid}/status")).ok()?;
-    let status = String::from_utf8_lossy(&status);
-    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
-    line.split_ascii_whitespace().last()?.parse().ok()
+    let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"))?;
+    std::str::from_utf8(line).ok()?.split_ascii_whitespace().last()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub fn prove(ring: &mut Ring, root: &CgroupRoot, coverage: &mut Coverage) -> Vec
     let mut seen = HashSet::new();
     let deadline = Instant::now() + PATIENCE;
     loop {
-        while let Some(record) = ring.next() {
+        while let Some(record) = ring.take() {
             if let Ok((_, hook, _, _)) = decode(&record) {
                 seen.insert(hook);
             }

@@ -70,7 +70,7 @@ impl Losses {
             let total = recursion_misses(fd)?;
             let told = self.told_not_run.entry(program).or_default();
             if total > *told {
-                lost.push(Lost::NotRun { program: program, count: total - *told });
+                lost.push(Lost::NotRun { program, count: total - *told });
                 *told = total;
             }
         }

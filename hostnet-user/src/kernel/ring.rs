@@ -12,7 +12,7 @@ impl Ring {
     }
 
     /// The next record, if there is one; its room is given back when it is dropped.
-    pub fn next(&mut self) -> Option<RingBufItem<'_>> {
+    pub fn take(&mut self) -> Option<RingBufItem<'_>> {
         self.0.next()
     }
 }

@@ -150,15 +150,24 @@ where
     Ok(sender.send_request(request).await?)
 }
 
-/// A request's answer, or why there is none.
-pub async fn bounded<T>(
+async fn bounded<T>(
     limit: Duration,
     request: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, String> {
     match timeout(limit, request).await {
         Ok(answer) => answer.map_err(|error| describe(&error)),
-        Err(_) => Err(format!("no answer within {limit:?}")),
+        Err(_) => Err(late(limit)),
     }
+}
+
+pub fn late(limit: Duration) -> String {
+    format!("no answer within {limit:?}")
+}
+
+/// Whether the runtime answered, if not with what we asked for.
+pub fn is_answer(error: &Error) -> bool {
+    use Error::{DockerResponseServerError, JsonDataError, JsonSerdeError};
+    matches!(error, DockerResponseServerError { .. } | JsonDataError { .. } | JsonSerdeError { .. })
 }
 
 /// Why a request failed. An answer that could not be read is not quoted: it may

@@ -312,8 +312,8 @@ mod tests {
 
     #[test]
     fn the_list_says_what_the_events_forgot() {
-        let mut plan = Inspections::default();
-        let at = |ms| Instant::now() + Duration::from_millis(ms);
+        let (mut plan, now) = (Inspections::default(), Instant::now());
+        let at = |ms| now + Duration::from_millis(ms);
         plan.listed(vec![shown(1, "a", "running"), shown(2, "old", "exited")], at(0));
         assert_eq!((plan.next(), plan.next()), (Some(id(1)), None));
         plan.answered(id(1), found(1, "a", "running"), at(1000));

@@ -21,10 +21,10 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::RuntimeNews;
-use client::{Runtime, bounded, connect, describe, endpoints};
+use client::{Runtime, connect, describe, endpoints, is_answer, late};
 use events::{BackOff, Events};
 use inspections::{Answer, Inspections};
 use words::Happening;
@@ -56,8 +56,7 @@ pub async fn follow(
     news: impl Fn(RuntimeNews) -> bool,
 ) {
     let mut endpoints = endpoints(options.endpoint.as_deref(), |name| std::env::var(name).ok());
-    let inspections = Inspections::default();
-    let mut follower = Follower { news, listening: true, told: None, inspections };
+    let mut follower = Follower::new(news);
     let mut back_off = BackOff::default();
     loop {
         match connect(&endpoints, options.request_timeout).await {
@@ -93,7 +92,11 @@ pub async fn probe(options: &Options) -> Result<String, String> {
 
 /// What came back from the runtime.
 enum Reply {
-    List(Instant, Result<Vec<ContainerSummary>, String>),
+    List(Instant, Vec<ContainerSummary>),
+    /// It answers, but not with a list that we can read.
+    NoList(String),
+    /// It does not answer.
+    Silence(String),
     Inspect(String, Answer),
 }
 
@@ -103,10 +106,17 @@ struct Follower<N> {
     listening: bool,
     /// The last word on whether the runtime answers.
     told: Option<RuntimeNews>,
+    /// Why there was no list, the last time.
+    no_list: String,
     inspections: Inspections,
 }
 
 impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
+    fn new(news: N) -> Self {
+        let (no_list, inspections) = (String::new(), Inspections::default());
+        Self { news, listening: true, told: None, no_list, inspections }
+    }
+
     fn tell(&mut self, news: impl IntoIterator<Item = RuntimeNews>) {
         for news in news {
             self.listening = self.listening && (self.news)(news);
@@ -177,19 +187,28 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
                 }
                 Some(reply) = replies.next() => match reply {
                     Reply::Inspect(id, answer) => {
-                        if matches!(answer, Answer::Found { .. }) {
-                            self.reachable(runtime);
-                        }
                         self.inspections.answered(id, answer, Instant::now())
                     }
-                    Reply::List(asked, Ok(list)) => {
+                    Reply::List(asked, list) => {
                         listing = false;
                         self.reachable(runtime);
                         let list = list.into_iter();
                         let list = list.filter_map(|item| words::listed(item, runtime.kind));
                         self.inspections.listed(list.collect(), asked)
                     }
-                    Reply::List(_, Err(reason)) => {
+                    Reply::NoList(reason) => {
+                        listing = false;
+                        // One strange container is enough. The events still work.
+                        if !matches!(self.told, Some(RuntimeNews::Reachable { .. })) {
+                            self.unreachable(&runtime.endpoint, reason.clone());
+                        }
+                        if reason != self.no_list {
+                            warn!(reason, "could not read the list of containers");
+                            self.no_list = reason;
+                        }
+                        continue;
+                    }
+                    Reply::Silence(reason) => {
                         return self.unreachable(&runtime.endpoint, reason);
                     }
                 },
@@ -208,7 +227,12 @@ async fn list(docker: Docker, limit: Duration) -> Reply {
     let asked = Instant::now();
     // Stopped containers too, or stopping would look like being removed.
     let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
-    Reply::List(asked, bounded(limit, docker.list_containers(Some(all))).await)
+    match timeout(limit, docker.list_containers(Some(all))).await {
+        Ok(Ok(list)) => Reply::List(asked, list),
+        Ok(Err(error)) if is_answer(&error) => Reply::NoList(describe(&error)),
+        Ok(Err(error)) => Reply::Silence(describe(&error)),
+        Err(_) => Reply::Silence(late(limit)),
+    }
 }
 
 async fn inspect(docker: Docker, runtime: &'static str, id: String, limit: Duration) -> Reply {
@@ -228,7 +252,7 @@ async fn inspect(docker: Docker, runtime: &'static str, id: String, limit: Durat
         }
         Ok(Ok(_)) => "the answer is about another container".into(),
         Ok(Err(error)) => describe(&error),
-        Err(_) => format!("no answer within {limit:?}"),
+        Err(_) => late(limit),
     };
     debug!(id, reason, "could not inspect a container");
     Reply::Inspect(id, Answer::Failed)

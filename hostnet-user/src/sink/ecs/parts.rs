@@ -25,9 +25,15 @@ pub struct Parts {
     host_id: String,
     boot_id: String,
     network_namespace: u32,
-    owners: HashMap<usize, (Arc<Owner>, Arc<OwnerParts>)>,
-    processes: HashMap<(usize, Option<Actor>), (Option<Arc<Process>>, Arc<RawValue>)>,
+    owners: HashMap<usize, Kept<Arc<Owner>, OwnerParts>>,
+    processes: HashMap<ProcessKey, Kept<Option<Arc<Process>>, RawValue>>,
 }
+
+/// Where the process is in memory, and the thread that acted.
+type ProcessKey = (usize, Option<Actor>);
+
+/// A thing, held so that its address stays its own, and how it is written.
+type Kept<T, P> = (T, Arc<P>);
 
 /// What an owner contributes.
 pub struct OwnerParts {
