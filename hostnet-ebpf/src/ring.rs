@@ -6,14 +6,14 @@
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
 use aya_ebpf::{
-    bindings::BPF_RB_NO_WAKEUP,
+    bindings::{BPF_RB_NO_WAKEUP, bpf_sock},
     helpers::generated::{bpf_ktime_get_boot_ns, bpf_ringbuf_output},
     macros::map,
     maps::{HashMap, PerCpuArray, RingBuf},
 };
 use hostnet_abi::{EventKind, Header, Hook, LossKey, Payload};
 
-use crate::task::Actor;
+use crate::{sock::cgroup_at, task::Actor};
 
 const BPF_F_NO_PREALLOC: u32 = 1;
 
@@ -34,15 +34,31 @@ static LOSSES_UNOWNED: PerCpuArray<u64> = PerCpuArray::with_max_entries(64, 0);
 pub struct Origin {
     pub hook: Hook,
     pub actor: Actor,
-    pub socket_cgroup: u64,
+    pub created_in: CreatedIn,
     pub cookie: u64,
+}
+
+/// The cgroup a record's socket was created in.
+#[derive(Clone, Copy)]
+pub enum CreatedIn {
+    /// The record is not about a socket.
+    None,
+    /// This one.
+    Cgroup(u64),
+    /// To be read from the socket of a cgroup program, which has no BTF type.
+    Socket(*const bpf_sock),
 }
 
 impl Origin {
     /// A record about a task or a cgroup, not a socket.
     #[inline(always)]
     pub const fn of_task(hook: Hook, actor: Actor) -> Self {
-        Self { hook, actor, socket_cgroup: 0, cookie: 0 }
+        Self { hook, actor, created_in: CreatedIn::None, cookie: 0 }
+    }
+
+    #[inline(always)]
+    fn known_cgroup(self) -> u64 {
+        if let CreatedIn::Cgroup(id) = self.created_in { id } else { 0 }
     }
 
     #[inline(always)]
@@ -51,7 +67,7 @@ impl Origin {
             // SAFETY: the helper takes no argument and cannot fail.
             boot_ns: unsafe { bpf_ktime_get_boot_ns() },
             task_cgroup: self.actor.cgroup,
-            socket_cgroup: self.socket_cgroup,
+            socket_cgroup: self.known_cgroup(),
             cookie: self.cookie,
             tgid: (self.actor.tgid_tid >> 32) as u32,
             tid: self.actor.tgid_tid as u32,
@@ -75,7 +91,15 @@ pub fn emit<P: Payload>(origin: Origin, payload: P) {
     // SAFETY: the reservation is 8-aligned and exactly as long as the two parts.
     unsafe {
         let start = entry.as_mut_ptr();
-        start.cast::<Header>().write(origin.header(P::KIND, length));
+        let header = start.cast::<Header>();
+        header.write(origin.header(P::KIND, length));
+        if let CreatedIn::Socket(sk) = origin.created_in {
+            let slot = &raw mut (*header).socket_cgroup;
+            // The verifier forbids arithmetic on this pointer; stored in the record and
+            // read back it is a number, at no helper call's price.
+            slot.cast::<*const bpf_sock>().write_volatile(sk);
+            slot.write(cgroup_at(slot.read_volatile()));
+        }
         start.add(size_of::<Header>()).cast::<P>().write(payload);
     }
     entry.submit(BPF_RB_NO_WAKEUP.into());
@@ -104,7 +128,7 @@ pub unsafe fn emit_bytes(origin: &Origin, kind: EventKind, record: *const u8, le
 /// Not inlined: it runs only when the ring is full, and the common path stays short.
 #[inline(never)]
 fn count_loss(origin: &Origin, kind: EventKind) {
-    let cgroup = if origin.actor.cgroup != 0 { origin.actor.cgroup } else { origin.socket_cgroup };
+    let cgroup = if origin.actor.cgroup != 0 { origin.actor.cgroup } else { origin.known_cgroup() };
     let key = LossKey { cgroup, kind: kind as u64 };
     if let Some(count) = LOSSES.get_ptr_mut(&key) {
         add_one(count);

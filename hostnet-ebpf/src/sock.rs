@@ -36,11 +36,10 @@ pub fn cgroup_of(sk: *const c_void) -> u64 {
     }
 }
 
-/// The same for a cgroup program's socket, which has no BTF type there. The
-/// pointer is the kernel's `struct sock` all the same.
+/// The same for the socket at this address, by copies.
 #[inline(always)]
-pub fn cgroup_copied(sk: *const bpf_sock) -> u64 {
-    let cgroup: u64 = copied(address_of(sk), offset!(sock_cgroup));
+pub fn cgroup_at(sk: u64) -> u64 {
+    let cgroup: u64 = copied(sk, offset!(sock_cgroup));
     let kn: u64 = copied(cgroup, offset!(cgroup_kn));
     copied(kn, offset!(kernfs_node_id))
 }

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// Where the configuration is looked for when no file is named.
 pub const DEFAULT_PATH: &str = "/etc/hostnet/config.toml";
 
+/// Room for 300 000 connects in one burst. Kernel memory, not the agent's.
+pub const DEFAULT_RING_MIB: u32 = 32;
+
 /// The whole file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -71,7 +74,7 @@ pub enum Format {
 
 impl Default for Observe {
     fn default() -> Self {
-        Self { all: false, ring_mib: 8, record: None, kernel_log: false }
+        Self { all: false, ring_mib: DEFAULT_RING_MIB, record: None, kernel_log: false }
     }
 }
 

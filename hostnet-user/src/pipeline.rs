@@ -101,7 +101,7 @@ impl Pipeline {
             self.world(World::Process(process))?;
         }
         let Programs { ring, root, coverage, .. } = &mut self.programs;
-        let early = kernel::prove(ring, root, coverage);
+        let early = kernel::prove(ring, root, coverage)?;
         let coverage = &self.programs.coverage;
         for row in coverage.rows().iter().filter(|row| row.state != kernel::State::Proven) {
             tracing::warn!(hook = row.hook, operation = row.operation, state = ?row.state, "not proven");
@@ -113,7 +113,9 @@ impl Pipeline {
         };
         self.health(health)?;
         for record in early {
-            self.record(&record)?;
+            let Self { programs, stages, recorder, .. } = self;
+            feed(&record, stages, &mut programs.maps, recorder)
+                .or_else(|error| self.sink_error(error))?;
         }
         // Now that the canary has run, host processes may be quietened.
         self.serve_requests();
@@ -193,29 +195,12 @@ impl Pipeline {
         let mut count = 0;
         while count < BATCH {
             // One record at a time, because a record may ask for what another map holds.
-            let Some(record) = self.programs.ring.take() else { break };
-            let bytes: &[u8] = &record;
+            let Programs { ring, maps, .. } = &mut self.programs;
+            let Some(record) = ring.take()? else { break };
             count += 1;
             self.drained_to_ns =
-                hostnet_abi::header(bytes).map_or(self.drained_to_ns, |header| header.boot_ns);
-            if let Some(pid) = self.stages.attribution.unknown_process(bytes)
-                && let Some(process) = procfs::process(pid)
-            {
-                let world = World::Process(process);
-                write_down(&mut self.recorder, InputRef::World(&world))?;
-                self.stages.world(world)?;
-            }
-            let flows = self.stages.attribution.wanted_flows(bytes);
-            if !flows.is_empty() {
-                let counts: Vec<(FlowKey, Flow)> = flows
-                    .into_iter()
-                    .filter_map(|key| Some((key, self.programs.maps.take_flow(key)?)))
-                    .collect();
-                write_down(&mut self.recorder, InputRef::Flows(&counts))?;
-                self.stages.flows(&counts);
-            }
-            write_down(&mut self.recorder, InputRef::Record(bytes))?;
-            let outcome = self.stages.record(bytes);
+                hostnet_abi::header(&record).map_or(self.drained_to_ns, |header| header.boot_ns);
+            let outcome = feed(&record, &mut self.stages, maps, &mut self.recorder);
             drop(record);
             outcome.or_else(|error| self.sink_error(error))?;
         }
@@ -224,11 +209,6 @@ impl Pipeline {
             diagnostics.flush();
         }
         Ok(count)
-    }
-
-    fn record(&mut self, bytes: &[u8]) -> Result<()> {
-        write_down(&mut self.recorder, InputRef::Record(bytes))?;
-        self.stages.record(bytes).or_else(|error| self.sink_error(error))
     }
 
     fn world(&mut self, world: World) -> Result<()> {
@@ -316,6 +296,32 @@ impl Pipeline {
             }
         }
     }
+}
+
+/// Takes one record through the stages, after what it needs to be understood:
+/// the process it blames, and the counts of the flows it closes.
+fn feed(
+    bytes: &[u8],
+    stages: &mut Stages,
+    maps: &mut kernel::Maps,
+    recorder: &mut Option<Recorder>,
+) -> Result<()> {
+    if let Some(pid) = stages.attribution.unknown_process(bytes)
+        && let Some(process) = procfs::process(pid)
+    {
+        let world = World::Process(process);
+        write_down(recorder, InputRef::World(&world))?;
+        stages.world(world)?;
+    }
+    let flows = stages.attribution.wanted_flows(bytes);
+    if !flows.is_empty() {
+        let counts: Vec<(FlowKey, Flow)> =
+            flows.into_iter().filter_map(|key| Some((key, maps.take_flow(key)?))).collect();
+        write_down(recorder, InputRef::Flows(&counts))?;
+        stages.flows(&counts);
+    }
+    write_down(recorder, InputRef::Record(bytes))?;
+    stages.record(bytes)
 }
 
 fn write_down(recorder: &mut Option<Recorder>, input: InputRef<'_>) -> Result<()> {

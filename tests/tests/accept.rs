@@ -21,7 +21,10 @@ fn accepted_from(client: SocketAddr, server: SocketAddr) -> Want {
 }
 
 /// A page from busybox httpd, as a person would fetch it.
-fn httpd_serves(port: u16) {
+#[test]
+fn httpd_serves_a_page() {
+    needs_root!();
+    let port = net::free_port();
     let agent = Agent::start();
     let argument = port.to_string();
     let words = ["httpd", "-f", "-p", &argument, "-h", "/www"];
@@ -37,11 +40,10 @@ fn httpd_serves(port: u16) {
     let bound = agent.expect(&httpd("bound-socket").is("event.outcome", "success"));
     assert_eq!(bound["hostnet"]["bind"]["requested_port"], port);
     assert_eq!(bound["hostnet"]["bind"]["scope"], "any");
-    let given = bound["hostnet"]["local"]["port"].as_u64().expect("a port") as u16;
-    assert!(given != 0 && (port == 0 || port == given), "{bound}");
-    agent.expect(&httpd("listen-for-connections").is("hostnet.local.port", given));
+    assert_eq!(bound["hostnet"]["local"]["port"], port);
+    agent.expect(&httpd("listen-for-connections").is("hostnet.local.port", port));
 
-    let server: SocketAddr = ([127, 0, 0, 1], given).into();
+    let server: SocketAddr = ([127, 0, 0, 1], port).into();
     let began = Instant::now();
     let fetched = net::exchange(server, b"GET /page HTTP/1.0\r\n\r\n");
     assert!(fetched.received.ends_with(PAGE), "httpd served the page");
@@ -69,16 +71,29 @@ fn httpd_serves(port: u16) {
     }
 }
 
+/// The whole life of a server that lets the kernel choose its port.
 #[test]
-fn httpd_on_a_fixed_port() {
+fn a_server_on_port_0_shows_the_real_port() {
     needs_root!();
-    httpd_serves(net::free_port());
-}
-
-#[test]
-fn httpd_on_port_0_shows_the_real_port() {
-    needs_root!();
-    httpd_serves(0);
+    let agent = Agent::start();
+    let mut server = Docker::shared().launch("host").actor();
+    server.begin("tcp-serve --addr 0.0.0.0 --port 0 --count 1 --reply 9");
+    let port = server.told()["local"]["port"].as_u64().expect("a port") as u16;
+    let done = net::exchange(([127, 0, 0, 1], port).into(), b"question\n");
+    server.finish();
+    let ours = |action| {
+        let port_of = want().action(action).is("hostnet.local.port", port);
+        port_of.owned_by(&server.container).is("process.pid", server.container.pid)
+    };
+    let bound = ours("bound-socket").is("hostnet.bind.requested_port", 0);
+    agent.expect(&bound.is("hostnet.local.ip", "0.0.0.0").is("hostnet.bind.scope", "any"));
+    agent.expect(&ours("listen-for-connections").is("hostnet.local.ip", "0.0.0.0"));
+    agent.expect(&ours("connection_accepted").is("source.port", done.local.port()));
+    let closed = ours("disconnect_received").is("source.port", done.local.port());
+    agent.expect(&closed.is("source.bytes", 9).is("destination.bytes", 9));
+    agent.expect(&ours("closed-listener"));
+    let run = agent.stop();
+    run.exactly(5, &want().is("hostnet.local.port", port).is("event.dataset", "hostnet.network"));
 }
 
 #[test]

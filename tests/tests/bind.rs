@@ -113,7 +113,9 @@ fn a_bind_to_an_address_of_another_host_fails() {
     let mut actor = Docker::shared().launch("host").actor();
     let truth = actor.one("bind 198.51.100.7 0");
     assert_eq!(truth["result"], "EADDRNOTAVAIL");
-    agent.expect(&bound(&actor, "tcp", &truth["requested"]).is("event.outcome", "failure"));
+    let refused = any_bind(&actor).is("event.outcome", "failure").owned_by(&actor.container);
+    let refused = refused.endpoint("hostnet.local", &truth["requested"]);
+    agent.expect(&refused.is("source.ip", "198.51.100.7").is("hostnet.bind.requested_port", 0));
     agent.marker();
     agent.stop().only(&any_bind(&actor));
 }

@@ -26,7 +26,8 @@ fn a_raw_icmp_socket() {
         );
     }
     agent.marker();
-    agent.stop().exactly(2, &want().action("opened-raw-socket"));
+    let opened = want().action("opened-raw-socket");
+    agent.stop().exactly(2, &opened.is("container.id", actor.container.id.as_str()));
 }
 
 #[test]
@@ -36,5 +37,6 @@ fn a_container_without_the_capability_opens_none() {
     let mut actor = Docker::shared().launch("host").options(["--cap-drop=NET_RAW"]).actor();
     assert_eq!(actor.one("raw-icmp")["result"], "EPERM");
     agent.marker();
-    agent.stop().none(&want().action("opened-raw-socket").is("event.outcome", "success"));
+    let ours = want().is("container.id", actor.container.id.as_str());
+    agent.stop().none(&ours.action("opened-raw-socket").is("event.outcome", "success"));
 }

@@ -17,11 +17,11 @@ use hostnet_abi::{Address, Bind, BindAsked, Hook};
 use crate::{
     netns,
     read::copied,
-    ring::{Origin, emit},
+    ring::{CreatedIn, Origin, emit},
     settings::offset,
     sock::{
-        address_of, cgroup_copied, cookie, socket_of_context, socket_of_sock, source4, source6,
-        user_address4, user_address6, user_port,
+        address_of, cookie, socket_of_context, socket_of_sock, source4, source6, user_address4,
+        user_address6, user_port,
     },
     task::Actor,
 };
@@ -66,7 +66,7 @@ fn asked(hook: Hook, ctx: &SockAddrContext, address: Address) {
     let origin = Origin {
         hook,
         actor: Actor::current(),
-        socket_cgroup: cgroup_copied(sk),
+        created_in: CreatedIn::Socket(sk),
         cookie: cookie(ctx.as_ptr()),
     };
     emit(
@@ -84,7 +84,7 @@ fn done(hook: Hook, ctx: &SockContext, address: Address) {
     let origin = Origin {
         hook,
         actor: Actor::current(),
-        socket_cgroup: cgroup_copied(ctx.sock),
+        created_in: CreatedIn::Socket(ctx.sock),
         cookie: cookie(ctx.as_ptr()),
     };
     let bits: u8 = copied(address_of(ctx.sock), offset!(sock_reuse_bits));

@@ -12,8 +12,8 @@ use hostnet_abi::{Address, Connect, Hook};
 
 use crate::{
     netns, owner,
-    ring::{Origin, emit},
-    sock::{cgroup_copied, cookie, socket_of_context, user_address4, user_address6, user_port},
+    ring::{CreatedIn, Origin, emit},
+    sock::{cookie, socket_of_context, user_address4, user_address6, user_port},
     task::{Actor, current_cgroup},
 };
 
@@ -44,7 +44,7 @@ fn attempted(hook: Hook, ctx: &SockAddrContext, address: Address) {
     let origin = Origin {
         hook,
         actor: Actor::in_cgroup(cgroup),
-        socket_cgroup: cgroup_copied(sk),
+        created_in: CreatedIn::Socket(sk),
         cookie: cookie(ctx.as_ptr()),
     };
     emit(

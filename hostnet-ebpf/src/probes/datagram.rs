@@ -19,23 +19,23 @@ use hostnet_abi::{Address, Datagram, DatagramClose, Flow, FlowKey, Hook, directi
 
 use crate::{
     netns, owner,
-    ring::{Origin, add_one, emit},
+    ring::{CreatedIn, Origin, add_one, emit},
     sock::{
-        cgroup_copied, cookie, local_end_copied, socket_of_context, socket_of_sock, user_address4,
-        user_address6, user_port,
+        cookie, local_end_copied, socket_of_context, socket_of_sock, user_address4, user_address6,
+        user_port,
     },
     task::{Actor, current_cgroup},
 };
 
 const IPPROTO_UDP: u32 = 17;
 const IPPROTO_UDPLITE: u32 = 136;
-const BPF_F_NO_PREALLOC: u32 = 1;
 const BPF_NOEXIST: u64 = 1;
 
 /// Peers each UDP socket exchanged datagrams with. The agent removes a socket's
 /// flows when it has told its end. When full, a repeat is told again.
+/// Preallocated: making an entry here is a third of the cost then.
 #[map]
-static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(1 << 16, BPF_F_NO_PREALLOC);
+static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(1 << 15, 0);
 
 #[cgroup_sock_addr(sendmsg4)]
 pub fn sendmsg4(ctx: SockAddrContext) -> i32 {
@@ -96,7 +96,7 @@ fn exchanged(hook: Hook, ctx: &SockAddrContext, remote: Address, direction: u16)
     let origin = Origin {
         hook,
         actor: Actor::in_cgroup(cgroup),
-        socket_cgroup: cgroup_copied(sk),
+        created_in: CreatedIn::Socket(sk),
         cookie: key.cookie,
     };
     emit(
@@ -136,13 +136,17 @@ pub fn sock_release(ctx: SockContext) -> i32 {
     if !owner::is_told(cgroup) {
         return 1;
     }
+    let (local, local_port) = local_end_copied(ctx.sock, socket.family);
+    // Without a port it has never sent, connected or been bound.
+    if local_port == 0 {
+        return 1;
+    }
     let origin = Origin {
         hook: Hook::SockRelease,
         actor: Actor::in_cgroup(cgroup),
-        socket_cgroup: cgroup_copied(ctx.sock),
+        created_in: CreatedIn::Socket(ctx.sock),
         cookie: cookie(ctx.as_ptr()),
     };
-    let (local, local_port) = local_end_copied(ctx.sock, socket.family);
     emit(origin, DatagramClose { local, local_port: local_port.into(), socket });
     1
 }

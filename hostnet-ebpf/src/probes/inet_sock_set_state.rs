@@ -18,7 +18,7 @@ use hostnet_abi::{Accept, Close, ConnectOutcome, Hook, Listen};
 use crate::{
     netns, owner,
     read::field,
-    ring::{Origin, emit},
+    ring::{CreatedIn, Origin, emit},
     settings::offset,
     sock::{IPPROTO_TCP, cgroup_of, cookie, ends_of, socket_of},
     task::Actor,
@@ -92,7 +92,7 @@ fn origin(sk: *const c_void) -> Option<Origin> {
     owner::is_told(socket_cgroup).then(|| Origin {
         hook: Hook::InetSockSetState,
         actor: Actor::NONE,
-        socket_cgroup,
+        created_in: CreatedIn::Cgroup(socket_cgroup),
         cookie: cookie(sk.cast_mut()),
     })
 }
@@ -119,7 +119,7 @@ fn listened(ctx: &BtfTracePointContext, sk: *const c_void) {
     let origin = Origin {
         hook: Hook::InetSockSetState,
         actor: Actor::current(),
-        socket_cgroup: cgroup_of(sk),
+        created_in: CreatedIn::Cgroup(cgroup_of(sk)),
         cookie: listener,
     };
     // SAFETY: a BTF-typed socket and the kernel's offsets.
@@ -216,7 +216,7 @@ fn closed(sk: *const c_void, old: i32) {
     let origin = Origin {
         hook: Hook::InetSockSetState,
         actor: Actor::NONE,
-        socket_cgroup,
+        created_in: CreatedIn::Cgroup(socket_cgroup),
         cookie: cookie(sk.cast_mut()),
     };
     emit(

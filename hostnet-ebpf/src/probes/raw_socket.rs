@@ -10,8 +10,8 @@ use hostnet_abi::{Hook, RawSocket};
 
 use crate::{
     netns, owner,
-    ring::{Origin, emit},
-    sock::{SOCK_RAW, cgroup_copied, cookie, socket_of_sock},
+    ring::{CreatedIn, Origin, emit},
+    sock::{SOCK_RAW, cookie, socket_of_sock},
     task::{Actor, current_cgroup},
 };
 
@@ -26,7 +26,7 @@ pub fn sock_create(ctx: SockContext) -> i32 {
         let origin = Origin {
             hook: Hook::SockCreate,
             actor: Actor::in_cgroup(cgroup),
-            socket_cgroup: cgroup_copied(ctx.sock),
+            created_in: CreatedIn::Socket(ctx.sock),
             cookie: cookie(ctx.as_ptr()),
         };
         emit(origin, RawSocket { socket: socket_of_sock(ctx.sock) });

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::{
     attribute::docker,
+    config::Observe,
     exit_code::Exit,
     kernel::LoadOptions,
     observe::{Run, observe},
@@ -39,7 +40,11 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<Exit> {
     let run = Run {
-        load: LoadOptions { ring_bytes: 8 << 20, all: args.all, kernel_log: args.kernel_log },
+        load: LoadOptions {
+            ring_bytes: Observe::default().ring_bytes(),
+            all: args.all,
+            kernel_log: args.kernel_log,
+        },
         docker: docker::Options {
             endpoint: args.docker,
             reconcile_every: Duration::from_secs(5),

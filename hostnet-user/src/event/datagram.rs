@@ -104,6 +104,7 @@ impl Told for DatagramClose {
         write!(f, "closed UDP port {}", self.local.port())?;
         match (self.remote, self.flows.len()) {
             (Some(remote), _) => write!(f, " with {}", canonical(remote))?,
+            (None, 0) => {}
             (None, peers) => write!(f, " with {peers} peers")?,
         }
         if !self.flows.is_empty() {

@@ -29,11 +29,15 @@ pub fn path() -> PathBuf {
 }
 
 const MAGIC: u16 = 0xeb9f;
+const VERSION: u8 = 1;
+/// Bytes of the header.
+const HEADER: u32 = 24;
 const KIND_INT: u32 = 1;
 const KIND_ARRAY: u32 = 3;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_ENUM: u32 = 6;
+const KIND_FWD: u32 = 7;
 const KIND_TYPEDEF: u32 = 8;
 const KIND_VOLATILE: u32 = 9;
 const KIND_CONST: u32 = 10;
@@ -129,6 +133,42 @@ impl Btf {
         Ok(bits / 8)
     }
 
+    /// BTF with the same type ids in which only typedefs that `keep` names are
+    /// left; every other type is an anonymous forward declaration.
+    #[must_use]
+    pub fn only_typedefs(&self, keep: impl Fn(&str) -> bool) -> Vec<u8> {
+        let mut types = Vec::with_capacity(12 * self.types.len());
+        let mut strings = vec![0];
+        for position in self.types.iter().skip(1) {
+            let position = *position as usize;
+            let name = self
+                .type_at(position)
+                .filter(|found| found.kind == KIND_TYPEDEF)
+                .and_then(|_| self.name_at(position))
+                .filter(|name| keep(name));
+            let [name_offset, info] = match name {
+                Some(name) => {
+                    let offset = strings.len() as u32;
+                    strings.extend_from_slice(name.as_bytes());
+                    strings.push(0);
+                    [offset, KIND_TYPEDEF << 24]
+                }
+                None => [0, KIND_FWD << 24],
+            };
+            for word in [name_offset, info, 0] {
+                types.extend_from_slice(&word.to_le_bytes());
+            }
+        }
+        let header = [HEADER, 0, types.len() as u32, types.len() as u32, strings.len() as u32];
+        let mut bytes = Vec::with_capacity(HEADER as usize + types.len() + strings.len());
+        bytes.extend_from_slice(&MAGIC.to_le_bytes());
+        bytes.extend_from_slice(&[VERSION, 0]);
+        bytes.extend(header.iter().flat_map(|word| word.to_le_bytes()));
+        bytes.extend_from_slice(&types);
+        bytes.extend_from_slice(&strings);
+        bytes
+    }
+
     /// Bit offset and type of a member, through anonymous members.
     fn member(&self, id: u32, name: &str) -> Option<(u32, u32)> {
         let of = self.resolved(id)?;
@@ -222,6 +262,20 @@ mod tests {
         assert_eq!(error.to_string(), "struct sock has no member no_such_member on this kernel");
         let error = btf.offset_of("no_such_struct", "x").unwrap_err();
         assert_eq!(error.to_string(), "the kernel has no struct no_such_struct");
+    }
+
+    #[test]
+    fn a_reduced_copy_keeps_ids() {
+        let Ok(btf) = Btf::read(&path()) else { return };
+        let wanted = "btf_trace_sched_process_exec";
+        let reduced = Btf::parse(btf.only_typedefs(|name| name == wanted)).unwrap();
+        assert_eq!(reduced.types.len(), btf.types.len());
+        let id = |btf: &Btf| {
+            let is_wanted = |at: &&u32| btf.name_at(**at as usize) == Some(wanted);
+            btf.types.iter().skip(1).position(|at| is_wanted(&at))
+        };
+        assert!(id(&btf).is_some());
+        assert_eq!(id(&reduced), id(&btf));
     }
 
     #[test]

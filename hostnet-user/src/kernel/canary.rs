@@ -25,7 +25,14 @@ pub const WAIT_ARGUMENT: &str = "canary-process";
 
 /// Does every operation, notes in `coverage` which hooks answered, and returns
 /// all records that came meanwhile, the canary's own among them.
-pub fn prove(ring: &mut Ring, root: &CgroupRoot, coverage: &mut Coverage) -> Vec<Box<[u8]>> {
+///
+/// # Errors
+/// When the ring cannot be read.
+pub fn prove(
+    ring: &mut Ring,
+    root: &CgroupRoot,
+    coverage: &mut Coverage,
+) -> Result<Vec<Box<[u8]>>> {
     let mut reasons = Vec::new();
     let operations: [(&str, Result<()>); 4] = [
         ("IPv4", internet(Ipv4Addr::LOCALHOST.into())),
@@ -42,7 +49,7 @@ pub fn prove(ring: &mut Ring, root: &CgroupRoot, coverage: &mut Coverage) -> Vec
     let mut seen = HashSet::new();
     let deadline = Instant::now() + PATIENCE;
     loop {
-        while let Some(record) = ring.take() {
+        while let Some(record) = ring.take()? {
             if let Ok((_, hook, _, _)) = decode(&record) {
                 seen.insert(hook);
             }
@@ -65,7 +72,7 @@ pub fn prove(ring: &mut Ring, root: &CgroupRoot, coverage: &mut Coverage) -> Vec
         };
         coverage.set(*hook, state);
     }
-    records
+    Ok(records)
 }
 
 fn internet(loopback: std::net::IpAddr) -> Result<()> {

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use anyhow::{Context, Result};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{HashMap, MapData, PerCpuArray, RingBuf},
+    maps::{HashMap, Map, MapData, PerCpuArray},
     programs::{CgroupAttachMode, Program},
 };
 use hostnet_abi::{Flow, FlowKey, Hook, LossKey, Offsets, Set, Settings};
@@ -131,8 +131,8 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
     let btf = Btf::read(&btf_path()).context(hint)?;
     let offsets = Offsets::resolve(|of, member| btf.offset_of(of, member))
         .context("this kernel is not one hostnet knows")?;
+    let kernel_btf = for_aya(&btf).context(hint)?;
     drop(btf);
-    let kernel_btf = aya::Btf::parse_file(btf_path(), aya::Endianness::default()).context(hint)?;
     let host = Host::read()?;
     let root = CgroupRoot::open()?;
     let settings = Settings {
@@ -160,7 +160,7 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
         ebpf.take_map(name).with_context(|| format!("the eBPF object has no map {name}"))
     };
     Ok(Programs {
-        ring: Ring::new(RingBuf::try_from(map("RECORDS")?)?),
+        ring: ring(map("RECORDS")?, options.ring_bytes)?,
         losses: Losses::new(
             HashMap::try_from(map("LOSSES")?)?,
             PerCpuArray::try_from(map("LOSSES_UNOWNED")?)?,
@@ -176,6 +176,18 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
         host,
         coverage,
     })
+}
+
+/// The kernel's type information as aya needs it: the names of the
+/// tracepoints' types, at their ids. Parsed whole it takes 35 MB.
+fn for_aya(btf: &Btf) -> Result<aya::Btf> {
+    let tracepoints: Vec<String> = Hook::ALL
+        .iter()
+        .filter_map(|hook| hook.attach_point().strip_prefix("tp_btf/"))
+        .map(|name| format!("btf_trace_{name}"))
+        .collect();
+    let bytes = btf.only_typedefs(|name| tracepoints.iter().any(|wanted| wanted == name));
+    Ok(aya::Btf::parse(&bytes, aya::Endianness::default())?)
 }
 
 fn attach_set(
@@ -216,6 +228,11 @@ fn attach(ebpf: &mut Ebpf, hook: Hook, root: &CgroupRoot, btf: &aya::Btf) -> Res
         other => anyhow::bail!("unexpected program type {:?}", other.prog_type()),
     }
     Ok(())
+}
+
+fn ring(map: Map, bytes: u32) -> Result<Ring> {
+    let Map::RingBuf(data) = map else { anyhow::bail!("RECORDS is not a ring buffer") };
+    Ring::new(data.fd().as_fd().try_clone_to_owned()?, bytes)
 }
 
 /// The programs that the kernel may skip when they interrupt themselves.

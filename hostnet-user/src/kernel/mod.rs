@@ -20,7 +20,7 @@ pub use canary::{WAIT_ARGUMENT, prove};
 pub use cgroup_root::CgroupRoot;
 pub use coverage::{Coverage, State};
 pub use host::{Host, boot_clock};
-pub use load::{CannotObserve, LoadOptions, Programs, load};
+pub use load::{CannotObserve, LoadOptions, Maps, Programs, load};
 pub use losses::{Losses, Lost};
 pub use recording::{Recorder, Recording};
 pub use ring::Ring;

@@ -1,18 +1,170 @@
 //! The records, as they come out of the kernel's ring buffer.
+//!
+//! Nothing wakes the reader: the programs submit without a notification, and the
+//! pipeline decides when to look. aya's reader maps the data twice and whole,
+//! and every mapped page counts as the agent's memory; a ring that is to hold a
+//! long burst would make the agent look eight times its size. This one maps a
+//! window and moves it along.
+//!
+//! Layout and protocol: kernel/bpf/ringbuf.c (`ringbuf_map_mmap_kern`,
+//! `bpf_ringbuf_reserve`, `bpf_ringbuf_commit`; 5.8–7.3). Page 0 is the consumer's
+//! position, page 1 the producer's, then the data, twice in a row, so that a
+//! record that wraps is contiguous.
 
-use aya::maps::{MapData, RingBuf, ring_buf::RingBufItem};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    ptr::NonNull,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+};
 
-/// The consumer's end of the ring. Nothing wakes it: the programs submit
-/// without a notification, and the pipeline decides when to look.
-pub struct Ring(RingBuf<MapData>);
+use anyhow::{Context, Result};
+use rustix::{
+    mm::{MapFlags, ProtFlags, mmap, munmap},
+    param::page_size,
+};
+
+/// Bytes of data mapped at a time.
+const WINDOW: u64 = 1 << 20;
+
+/// Bytes before each record: length and flags, then a page offset.
+const RECORD_HEADER: u64 = 8;
+
+// include/uapi/linux/bpf.h
+const BUSY: u32 = 1 << 31;
+const DISCARDED: u32 = 1 << 30;
+
+/// The consumer's end of the ring.
+pub struct Ring {
+    fd: OwnedFd,
+    /// Size of the data, a power of two.
+    size: u64,
+    consumer: Mapping,
+    producer: Mapping,
+    window: Mapping,
+    /// Where in the data the window starts.
+    window_start: u64,
+    position: u64,
+}
+
+/// A record; its room is given back when it is dropped.
+pub struct Record<'a> {
+    ring: &'a mut Ring,
+    at: NonNull<u8>,
+    length: usize,
+}
 
 impl Ring {
-    pub(super) const fn new(ring: RingBuf<MapData>) -> Self {
-        Self(ring)
+    /// Maps the ring behind `fd`, whose data has `size` bytes.
+    pub(super) fn new(fd: OwnedFd, size: u32) -> Result<Self> {
+        let size = u64::from(size);
+        let page = page_size() as u64;
+        let consumer = Mapping::new(&fd, 0, page, ProtFlags::READ | ProtFlags::WRITE)?;
+        let producer = Mapping::new(&fd, page, page, ProtFlags::READ)?;
+        let window = Mapping::new(&fd, 2 * page, WINDOW.min(size), ProtFlags::READ)?;
+        // A position from before would be there if the ring had been pinned.
+        let position = consumer.word(0).load(Ordering::Acquire);
+        Ok(Self { fd, size, consumer, producer, window, window_start: 0, position })
     }
 
-    /// The next record, if there is one; its room is given back when it is dropped.
-    pub fn take(&mut self) -> Option<RingBufItem<'_>> {
-        self.0.next()
+    /// The next record, if there is one.
+    ///
+    /// # Errors
+    /// When the window cannot be moved; nothing is consumed then.
+    pub fn take(&mut self) -> Result<Option<Record<'_>>> {
+        loop {
+            // Pairs with the store in __bpf_ringbuf_reserve.
+            if self.position == self.producer.word(0).load(Ordering::Acquire) {
+                return Ok(None);
+            }
+            let at = self.at(RECORD_HEADER)?;
+            // SAFETY: eight mapped, aligned bytes; the kernel commits with an atomic exchange.
+            let header = unsafe { AtomicU32::from_ptr(at.as_ptr().cast()) }.load(Ordering::Acquire);
+            if header & BUSY != 0 {
+                return Ok(None);
+            }
+            let length = u64::from(header & !DISCARDED);
+            if header & DISCARDED != 0 {
+                self.advance(length);
+                continue;
+            }
+            let at = self.at(RECORD_HEADER + length)?;
+            // SAFETY: `at` is followed by the record's header and `length` mapped bytes.
+            let at = unsafe { at.add(RECORD_HEADER as usize) };
+            return Ok(Some(Record { ring: self, at, length: length as usize }));
+        }
+    }
+
+    /// Where the current position is mapped, with at least `length` bytes after it.
+    fn at(&mut self, length: u64) -> Result<NonNull<u8>> {
+        let offset = self.position & (self.size - 1);
+        let is_inside = offset >= self.window_start
+            && offset + length <= self.window_start + self.window.length as u64;
+        if !is_inside {
+            let page = page_size() as u64;
+            let start = offset & !(page - 1);
+            let end = (start + WINDOW.max(length + page)).min(2 * self.size);
+            let bytes = (end - start).next_multiple_of(page);
+            self.window = Mapping::new(&self.fd, 2 * page + start, bytes, ProtFlags::READ)?;
+            self.window_start = start;
+        }
+        // SAFETY: inside the window, as was checked or made so above.
+        Ok(unsafe { self.window.start.add((offset - self.window_start) as usize) })
+    }
+
+    fn advance(&mut self, length: u64) {
+        self.position += (RECORD_HEADER + length).next_multiple_of(8);
+        // Published only after the record has been read; the kernel may then reuse it.
+        self.consumer.word(0).store(self.position, Ordering::Release);
+    }
+}
+
+impl std::ops::Deref for Record<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: mapped and not reused by the kernel until the record is dropped;
+        // the window cannot move while the ring is borrowed.
+        unsafe { std::slice::from_raw_parts(self.at.as_ptr(), self.length) }
+    }
+}
+
+impl Drop for Record<'_> {
+    fn drop(&mut self) {
+        self.ring.advance(self.length as u64);
+    }
+}
+
+/// Shared memory that is unmapped when it is dropped.
+struct Mapping {
+    start: NonNull<u8>,
+    length: usize,
+}
+
+// SAFETY: the memory is the kernel's and not tied to a thread.
+unsafe impl Send for Mapping {}
+
+impl Mapping {
+    fn new(fd: &impl AsFd, offset: u64, length: u64, protection: ProtFlags) -> Result<Self> {
+        let length = length as usize;
+        // SAFETY: a new mapping at an address the kernel chooses.
+        let start =
+            unsafe { mmap(std::ptr::null_mut(), length, protection, MapFlags::SHARED, fd, offset) }
+                .context("cannot map the ring buffer")?;
+        let start = NonNull::new(start.cast()).context("the ring buffer was mapped at zero")?;
+        Ok(Self { start, length })
+    }
+
+    fn word(&self, index: usize) -> &AtomicU64 {
+        // SAFETY: page-aligned memory of at least one page, shared with the kernel,
+        // which accesses these words atomically.
+        unsafe { AtomicU64::from_ptr(self.start.as_ptr().cast::<u64>().add(index)) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: this mapping, of which no reference is left.
+        let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.length) };
+        debug_assert!(unmapped.is_ok(), "a mapping of ours can be unmapped");
     }
 }

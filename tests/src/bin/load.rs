@@ -147,12 +147,10 @@ impl Scene {
                 load.measure(|| send(&self.sender, to))
             }
             // Forgets all peers: the flows of a socket end with it.
-            "send-end" => {
-                load.measure(|| {
-                    self.sender = udp()?;
-                    Ok(())
-                })
-            }
+            "send-end" => load.measure(|| {
+                self.sender = udp()?;
+                Ok(())
+            }),
             "getppid" => load.measure(|| {
                 getppid();
                 Ok(())
