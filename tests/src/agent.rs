@@ -36,6 +36,7 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     wrapper: Option<Command>,
     file: Option<PathBuf>,
+    observe: String,
 }
 
 /// An agent that runs.
@@ -97,6 +98,12 @@ impl Setup {
         self.wrapped(wrapper)
     }
 
+    /// Further lines of the configuration's `[observe]` section.
+    pub fn observe(mut self, lines: &str) -> Self {
+        self.observe = lines.to_owned();
+        self
+    }
+
     /// Writes to a file as well as to standard output.
     pub fn also_to_file(mut self, path: &Path) -> Self {
         self.file = Some(path.to_owned());
@@ -136,7 +143,7 @@ impl Setup {
                 writeln!(text, "[[sink]]\ntype = \"file\"\npath = \"{path}\"\nformat = \"ecs\"");
         }
         let _ = writeln!(text, "[docker]\nhost = \"{}\"", self.docker_host);
-        let _ = writeln!(text, "[observe]\nall = {}", self.all);
+        let _ = writeln!(text, "[observe]\nall = {}\n{}", self.all, self.observe);
         text
     }
 }
@@ -155,6 +162,7 @@ impl Agent {
             environment: Vec::new(),
             wrapper: None,
             file: None,
+            observe: String::new(),
         }
     }
 
@@ -310,7 +318,10 @@ impl Drop for Agent {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if !self.kept {
-            self.keep(&self.stream.all());
+            let mut events = self.stream.all();
+            // The line it was writing when it was killed is nobody's event.
+            events.pop_if(|last| last.json.is_null());
+            self.keep(&events);
         }
     }
 }

@@ -27,6 +27,7 @@ pub(crate) fn check(events: &[Value], started: SystemTime) {
     check_times(events, started);
     check_owners(events);
     check_once(events);
+    check_names(events);
     let lost: Vec<&Value> = with_action(events, "records-lost").collect();
     assert!(lost.is_empty(), "records were lost: {lost:?}");
 }
@@ -145,6 +146,24 @@ fn check_once(events: &[Value]) {
         {
             panic!("told twice:\n{before}\n{event}");
         }
+    }
+}
+
+/// A name that comes late says how many events were told without it.
+fn check_names(events: &[Value]) {
+    for (index, event) in events.iter().enumerate() {
+        if text(event, "event.action") != Some("container-identified") {
+            continue;
+        }
+        let id = text(event, "container.id");
+        let nameless = events[..index]
+            .iter()
+            .filter(|earlier| id.is_some() && text(earlier, "container.id") == id)
+            .filter(|earlier| text(earlier, "container.name").is_none())
+            .count() as u64;
+        let told = at(event, "hostnet.identified.events").and_then(Value::as_u64);
+        assert_eq!(told, Some(nameless), "earlier events without the name: {event}");
+        assert!(nameless > 0, "names what had its name: {event}");
     }
 }
 

@@ -33,7 +33,8 @@ pub fn events_directory() -> PathBuf {
         return path.into();
     }
     let profile = profile_directory();
-    let target = profile.ancestors().find(|path| path.join("CACHEDIR.TAG").exists());
+    let tagged = |path: &&Path| path.join("CACHEDIR.TAG").exists();
+    let target = profile.ancestors().filter(tagged).last();
     target.unwrap_or(&profile).join("live-events")
 }
 

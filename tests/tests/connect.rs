@@ -31,6 +31,10 @@ fn any_attempt(actor: &ActorBox) -> Want {
     want().action("connection_attempted").is("container.id", actor.container.id.as_str())
 }
 
+fn any_outcome(actor: &ActorBox) -> Want {
+    want().action("connection-outcome").is("container.id", actor.container.id.as_str())
+}
+
 fn succeeds(option: &str) {
     let agent = Agent::start();
     let mut client = Docker::shared().launch("host").actor();
@@ -60,7 +64,7 @@ fn succeeds(option: &str) {
     agent.marker();
     let run = agent.stop();
     run.exactly(LOOPBACKS.len(), &any_attempt(&client));
-    run.none(&want().action("connection-outcome"));
+    run.none(&any_outcome(&client));
 }
 
 fn refused(option: &str) {
@@ -82,7 +86,7 @@ fn refused(option: &str) {
     agent.marker();
     let run = agent.stop();
     run.exactly(LOOPBACKS.len(), &any_attempt(&client));
-    run.none(&want().action("connection-outcome"));
+    run.none(&any_outcome(&client));
     let ours = want().is("container.id", client.container.id.as_str());
     run.none(&ours.action("disconnect_received"));
 }
@@ -143,7 +147,7 @@ fn a_connect_that_times_out() {
     agent.marker();
     let run = agent.stop();
     run.exactly(2, &any_attempt(&client));
-    run.only(&want().action("connection-outcome"));
+    run.only(&any_outcome(&client));
 }
 
 /// A listener whose backlog is full until the test says otherwise.
@@ -184,7 +188,7 @@ fn a_non_blocking_connect_that_succeeds_later() {
     agent.marker();
     let run = agent.stop();
     run.only(&any_attempt(&client));
-    run.only(&want().action("connection-outcome"));
+    run.only(&any_outcome(&client));
     run.only(&closed);
 }
 

@@ -2,8 +2,11 @@
 
 use std::{fs, process::Command};
 
-use hostnet_tests::{Agent, Docker, Terminal, hostile_controls, hostnet, needs_root, net, want};
+use hostnet_tests::{
+    Agent, Docker, Terminal, at, hostile_controls, hostnet, needs_root, net, want,
+};
 use rustix::process::Signal;
+use serde_json::Value;
 
 #[test]
 fn the_same_events_as_json() {
@@ -106,13 +109,25 @@ fn a_file_that_is_rotated() {
     let run = agent.stop();
     let read = |path| {
         let text = fs::read_to_string(path).expect("a file");
-        text.lines()
-            .map(|line| serde_json::from_str(line).expect("JSON"))
-            .collect::<Vec<serde_json::Value>>()
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect::<Vec<Value>>()
     };
     let (before, after) = (read(&old), read(&path));
     assert!(before.iter().any(|event| connect(ports[0]).matches(event)));
     assert!(after.iter().any(|event| connect(ports[1]).matches(event)));
     let both: Vec<_> = before.into_iter().chain(after).collect();
     assert_eq!(both, run.events, "the file and standard output say the same");
+}
+
+#[test]
+fn nothing_is_seen_before_it_happened() {
+    needs_root!();
+    let agent = Agent::setup().all().start();
+    let mut actor = Docker::shared().launch("host").actor();
+    actor.perform("bind-used 127.0.0.1 0");
+    agent.marker();
+    for event in agent.stop().events {
+        let time = |path| at(&event, path).and_then(Value::as_str).expect("a time");
+        // Both are UTC with nine digits of a second, so they sort as text.
+        assert!(time("@timestamp") <= time("event.created"), "{event}");
+    }
 }

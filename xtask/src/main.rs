@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod ci;
 mod docs;
 mod ebpf;
@@ -38,6 +39,8 @@ enum Task {
     Tidy,
     /// Build the eBPF object that hostnet carries, and record what it was built from.
     Ebpf(ebpf::Args),
+    /// Measure on this machine what hostnet costs and what it loses (root).
+    Bench(bench::Args),
     /// Write the documents that are generated from the code.
     Docs(docs::Args),
     /// Everything that a change must pass, on a machine with nothing but `cargo`.
@@ -62,6 +65,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Lint => lint::perform(),
         Task::Tidy => tidy::perform(),
         Task::Ebpf(args) => ebpf::perform(&args),
+        Task::Bench(args) => bench::perform(&args),
         Task::Docs(args) => docs::perform(&args),
         Task::Ci(args) => ci::perform(&args),
     }

@@ -45,6 +45,12 @@ impl CgroupRoot {
         &self.path
     }
 
+    /// Whether the host has it mounted nowhere.
+    #[must_use]
+    pub const fn is_private(&self) -> bool {
+        self.private
+    }
+
     /// How the host has it, for `doctor`.
     #[must_use]
     pub fn description(&self) -> String {

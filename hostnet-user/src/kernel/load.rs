@@ -126,13 +126,35 @@ pub fn load(options: &LoadOptions) -> Result<Programs, CannotObserve> {
     Ok(load_programs(options)?)
 }
 
-fn load_programs(options: &LoadOptions) -> Result<Programs> {
+/// Attaches every hook on its own and then detaches them all: which the kernel
+/// refuses and why, for `doctor` to tell when [`load`] fails. None is proven by it.
+///
+/// # Errors
+/// [`CannotObserve`] when no hook can even be tried.
+pub fn attach_each(options: &LoadOptions) -> Result<Coverage, CannotObserve> {
+    let (mut ebpf, kernel_btf, _host, root) = create(options)?;
+    let mut coverage = Coverage::default();
+    for hook in Hook::ALL.iter().copied() {
+        let state = match attach(&mut ebpf, hook, &root, &kernel_btf) {
+            Ok(()) => State::Unproven("it can be attached, but another hook cannot".to_owned()),
+            Err(error) => State::Refused(format!("{error:#}")),
+        };
+        coverage.set(hook, state);
+    }
+    Ok(coverage)
+}
+
+/// The object in the kernel, with nothing attached yet.
+fn create(options: &LoadOptions) -> Result<(Ebpf, aya::Btf, Host, CgroupRoot)> {
     let hint = "hostnet needs a kernel with CONFIG_DEBUG_INFO_BTF (Debian 11 and later have it)";
     let btf = Btf::read(&btf_path()).context(hint)?;
     let offsets = Offsets::resolve(|of, member| btf.offset_of(of, member))
         .context("this kernel is not one hostnet knows")?;
-    let kernel_btf = for_aya(&btf).context(hint)?;
+    let reduced = for_aya(&btf);
     drop(btf);
+    give_back_memory();
+    let kernel_btf = aya::Btf::parse(&reduced, aya::Endianness::default()).context(hint)?;
+    drop(reduced);
     let host = Host::read()?;
     let root = CgroupRoot::open()?;
     let settings = Settings {
@@ -141,7 +163,7 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
         all: options.all.into(),
     };
     let log_level: u8 = if options.kernel_log { aya_log::Level::Debug as u8 } else { 0 };
-    let mut ebpf = EbpfLoader::new()
+    let ebpf = EbpfLoader::new()
         .btf(Some(&kernel_btf))
         .override_global("SETTINGS", settings.as_bytes(), true)
         .override_global("OFFSETS", offsets.as_bytes(), true)
@@ -149,6 +171,11 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
         .map_max_entries("RECORDS", options.ring_bytes)
         .load(OBJECT)
         .context("cannot create the eBPF maps (CAP_BPF is needed)")?;
+    Ok((ebpf, kernel_btf, host, root))
+}
+
+fn load_programs(options: &LoadOptions) -> Result<Programs> {
+    let (mut ebpf, kernel_btf, host, root) = create(options)?;
     let mut coverage = Coverage::default();
     for set in [Set::Inet, Set::Life] {
         attach_set(&mut ebpf, set, &root, &kernel_btf, &mut coverage)?;
@@ -180,14 +207,13 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
 
 /// The kernel's type information as aya needs it: the names of the
 /// tracepoints' types, at their ids. Parsed whole it takes 35 MB.
-fn for_aya(btf: &Btf) -> Result<aya::Btf> {
+fn for_aya(btf: &Btf) -> Vec<u8> {
     let tracepoints: Vec<String> = Hook::ALL
         .iter()
         .filter_map(|hook| hook.attach_point().strip_prefix("tp_btf/"))
         .map(|name| format!("btf_trace_{name}"))
         .collect();
-    let bytes = btf.only_typedefs(|name| tracepoints.iter().any(|wanted| wanted == name));
-    Ok(aya::Btf::parse(&bytes, aya::Endianness::default())?)
+    btf.only_typedefs(|name| tracepoints.iter().any(|wanted| wanted == name))
 }
 
 fn attach_set(

@@ -20,6 +20,23 @@ const PROFILE: &str = "ebpf";
 /// A cargo command for the eBPF package and its target. `program` is cargo, or
 /// a cargo subcommand's own executable.
 pub fn cargo_for_bpf(
+    program: Command,
+    subcommand: &str,
+    toolchain: &Toolchain,
+    flags: &[String],
+) -> Command {
+    cargo_for(PACKAGE, program, subcommand, toolchain, flags)
+}
+
+/// Builds another package's programs, to be loaded and thrown away: debug
+/// information and local paths may stay in. Returns the object's path.
+pub fn throwaway(package: &str, toolchain: &Toolchain) -> Result<PathBuf> {
+    shell::run(&mut cargo_for(package, shell::cargo(), "build", toolchain, &flags(&[])))?;
+    Ok(target_dir().join(TARGET).join(PROFILE).join(package))
+}
+
+fn cargo_for(
+    package: &str,
     mut program: Command,
     subcommand: &str,
     toolchain: &Toolchain,
@@ -27,7 +44,7 @@ pub fn cargo_for_bpf(
 ) -> Command {
     program
         .arg(subcommand)
-        .args(["--package", PACKAGE, "--bin", PACKAGE, "--profile", PROFILE, "--target", TARGET])
+        .args(["--package", package, "--bin", package, "--profile", PROFILE, "--target", TARGET])
         .arg("--target-dir")
         .arg(target_dir())
         // aya-ebpf is written for an unstable compiler.

@@ -17,7 +17,7 @@ mod install;
 mod sources;
 mod toolchain;
 
-pub use build::cargo_for_bpf;
+pub use build::{cargo_for_bpf, throwaway};
 pub use toolchain::{Toolchain, Versions};
 
 #[derive(clap::Args)]

@@ -78,6 +78,7 @@ fn perform(mut words: Vec<OsString>, listeners: &mut Listeners) -> Done {
         "exec-as" => processes::exec_as(&arguments),
         "fork-connect" => processes::fork_connect(&arguments),
         "spawn" => processes::spawn(&arguments),
+        "without-mounts" => processes::without_mounts(&arguments),
         "prctl-name" => processes::rename(&arguments),
         "wait" => wait_for_line(),
         other => panic!("no such subcommand: {other}"),

@@ -1,0 +1,113 @@
+//! What arrives of a load: at full speed, and at a rate that is kept up.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::{Agent, Bench, agent::Memory, load::Spent};
+
+/// Connects of one burst at full speed.
+const BURST: u64 = 300_000;
+
+/// Per second; must be kept up without loss.
+pub const SUSTAINED: u64 = 60_000;
+
+/// Per second; tried in turn until something is lost.
+const HIGHER: &[u64] = &[80_000, 100_000, 150_000, 200_000, 300_000, 400_000];
+
+/// A load that cannot keep its rate says nothing about the agent.
+const KEPT: f64 = 0.97;
+
+/// A load and what became of it.
+#[derive(Clone, Serialize)]
+pub struct Delivery {
+    pub offered: u64,
+    /// As measured, not as asked for.
+    pub offered_per_second: f64,
+    /// Lines of the load's container that are connects.
+    pub delivered: u64,
+    /// Told in `records-lost` events.
+    pub reported_lost: u64,
+    /// What the agent's last event says of the whole run.
+    pub stopped_lost: Option<u64>,
+    pub agent_cpu_seconds: f64,
+    pub load_seconds: f64,
+    pub memory: Memory,
+}
+
+impl Delivery {
+    pub fn delivered_percent(&self) -> f64 {
+        100.0 * self.delivered as f64 / self.offered as f64
+    }
+
+    pub const fn is_complete(&self) -> bool {
+        self.delivered == self.offered && self.reported_lost == 0
+    }
+
+    /// What neither arrived nor was told as lost; negative when told twice.
+    pub const fn unaccounted(&self) -> i64 {
+        self.offered as i64 - self.delivered as i64 - self.reported_lost as i64
+    }
+}
+
+/// Several bursts, each with an agent of its own.
+pub fn at_full_speed(bench: &mut Bench) -> Result<Vec<Delivery>> {
+    let bursts = bench.either(5, 2);
+    let burst = |at| {
+        eprintln!("delivery: burst {} of {bursts}", at + 1);
+        offer(bench, BURST, None)
+    };
+    (0..bursts).map(burst).collect()
+}
+
+/// The required rate for long, then higher ones until something is lost.
+pub fn sustained(bench: &mut Bench) -> Result<Vec<Delivery>> {
+    let (whole, step) = (bench.either(60, 10), bench.either(10, 3));
+    eprintln!("sustained: {SUSTAINED}/s for {whole} s");
+    let mut rates = vec![offer(bench, SUSTAINED * whole, Some(SUSTAINED))?];
+    for rate in HIGHER {
+        eprintln!("sustained: {rate}/s for {step} s");
+        let tried = offer(bench, rate * step, Some(*rate))?;
+        let is_last = !tried.is_complete();
+        let is_kept = tried.offered_per_second >= KEPT * *rate as f64;
+        rates.push(tried);
+        if is_last || !is_kept {
+            break;
+        }
+    }
+    Ok(rates)
+}
+
+/// Connects of the container, counted as they arrive.
+pub fn offer(bench: &mut Bench, count: u64, rate: Option<u64>) -> Result<Delivery> {
+    let mut agent = Agent::start(bench)?;
+    let cpu = agent.cpu()?;
+    let spent = run(bench, &mut agent, count, rate)?;
+    agent.settle()?;
+    let cpu = agent.cpu()? - cpu;
+    let memory = agent.memory()?;
+    let seen = agent.stop()?;
+    let load_seconds = spent.wall_ns as f64 / 1e9;
+    Ok(Delivery {
+        offered: count,
+        offered_per_second: count as f64 / load_seconds,
+        delivered: seen.connects,
+        reported_lost: seen.lost,
+        stopped_lost: seen.stopped.as_ref().and_then(|stopped| stopped["lost"].as_u64()),
+        agent_cpu_seconds: cpu.as_secs_f64(),
+        load_seconds,
+        memory,
+    })
+}
+
+fn run(bench: &mut Bench, agent: &mut Agent, count: u64, rate: Option<u64>) -> Result<Spent> {
+    let load = &mut bench.container.load;
+    load.begin("connect", count, rate)?;
+    loop {
+        if let Some(spent) = load.ended(Duration::from_millis(250))? {
+            return Ok(spent);
+        }
+        agent.lines.poll()?;
+    }
+}

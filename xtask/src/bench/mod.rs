@@ -1,0 +1,125 @@
+//! `cargo xtask bench`: what hostnet costs and what it loses on this machine,
+//! beside the least that anything on the same hooks must cost.
+//!
+//! The load runs in a real host-network container on CPU 0, hostnet on CPU 1.
+//! Costs are CPU time of the load, with and without a watcher in turns, so that
+//! whatever else the machine does meets both; the median of the differences is
+//! what counts.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{packages, shell};
+
+mod agent;
+mod container;
+mod cost;
+mod delivery;
+mod floor;
+mod lines;
+mod load;
+mod machine;
+mod programs;
+mod report;
+mod stats;
+mod upkeep;
+
+use agent::Agent;
+use container::Container;
+use load::Load;
+use programs::Programs;
+use report::Report;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Fewer rounds and shorter loads: minutes become seconds, and noise stays.
+    #[arg(long)]
+    quick: bool,
+    /// Only these parts.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
+    only: Vec<Part>,
+    /// Measure this hostnet instead of the one built from the checkout.
+    #[arg(long, value_name = "FILE")]
+    hostnet: Option<PathBuf>,
+    /// Also write the results as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Print Markdown instead of plain tables.
+    #[arg(long)]
+    markdown: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Added CPU time per operation.
+    Cost,
+    /// What arrives of a burst at full speed.
+    Delivery,
+    /// The rate that is kept up without loss.
+    Sustained,
+    /// What the agent itself needs: CPU, memory, time to start.
+    Upkeep,
+}
+
+/// What every measurement works with.
+pub struct Bench {
+    programs: Programs,
+    container: Container,
+    quick: bool,
+}
+
+impl Bench {
+    /// A number for a whole run, or for a quick one.
+    const fn either(&self, whole: u64, quick: u64) -> u64 {
+        if self.quick { quick } else { whole }
+    }
+}
+
+pub fn perform(args: &Args) -> Result<()> {
+    if !shell::is_root() {
+        bail!(
+            "only root may load eBPF programs and start a Docker daemon: \
+             sudo -E env \"PATH=$PATH\" cargo xtask bench"
+        );
+    }
+    packages::ensure("benchmark", packages::LIVE_TESTS)?;
+    machine::check()?;
+    let programs = Programs::build(args.hostnet.as_deref())?;
+    let container = Container::start(&programs)?;
+    let mut bench = Bench { programs, container, quick: args.quick };
+
+    let wanted = |part| args.only.is_empty() || args.only.contains(&part);
+    let mut report = Report::new(args.quick)?;
+    if wanted(Part::Cost) {
+        report.cost = Some(cost::measure(&mut bench)?);
+    }
+    if wanted(Part::Delivery) {
+        report.full_speed = delivery::at_full_speed(&mut bench)?;
+    }
+    if wanted(Part::Sustained) {
+        report.sustained = delivery::sustained(&mut bench)?;
+    }
+    if wanted(Part::Upkeep) {
+        report.upkeep = Some(upkeep::measure(&mut bench)?);
+    }
+    drop(bench);
+    report.finish()?;
+
+    if let Some(path) = &args.json {
+        let mut json = serde_json::to_string_pretty(&report)?;
+        json.push('\n');
+        fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let text = if args.markdown { report.markdown() } else { report.text() };
+    print(&text);
+    match report.missed() {
+        0 => Ok(()),
+        count => bail!("{count} of {} targets missed", report.targets.len()),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the result is what was asked for")]
+fn print(text: &str) {
+    println!("{text}");
+}
