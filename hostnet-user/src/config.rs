@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 /// Where the configuration is looked for when no file is named.
@@ -11,6 +11,9 @@ pub const DEFAULT_PATH: &str = "/etc/hostnet/config.toml";
 
 /// Room for 300 000 connects in one burst. Kernel memory, not the agent's.
 pub const DEFAULT_RING_MIB: u32 = 32;
+
+/// What an endpoint of a runtime's API begins with.
+const ENDPOINTS: [&str; 5] = ["unix://", "tcp://", "http://", "https://", "/"];
 
 /// The whole file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,10 +98,26 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let config: Self = toml::from_str(text)?;
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            let line = text[..at].matches('\n').count() + 1;
+            anyhow!("line {line}: {}", error.message())
+        })?;
         let mib = config.observe.ring_mib;
         if !mib.is_power_of_two() || mib > 1024 {
             bail!("observe.ring_mib is {mib}: it must be a power of two from 1 to 1024");
+        }
+        if let Some(host) = &config.docker.host
+            && !ENDPOINTS.iter().any(|scheme| host.starts_with(scheme))
+        {
+            bail!("docker.host is {host:?}: it must begin with one of {}", ENDPOINTS.join(", "));
+        }
+        if let Some(Sink::File { path, .. }) = config
+            .sink
+            .iter()
+            .find(|sink| matches!(sink, Sink::File { path, .. } if path.as_os_str().is_empty()))
+        {
+            bail!("sink.path is {path:?}: it must name a file");
         }
         Ok(config)
     }
@@ -135,6 +154,8 @@ mod tests {
     fn what_is_not_known_is_named_with_its_line() {
         let error = Config::parse("[observe]\nal = true\n").unwrap_err().to_string();
         assert!(error.contains("unknown field `al`") && error.contains("line 2"), "{error}");
+        let error = Config::parse("[docker]\nhost = \"ftp://x\"\n").unwrap_err().to_string();
+        assert!(error.starts_with("docker.host is \"ftp://x\": it must begin with"), "{error}");
         let error = Config::parse("[observe]\nring_mib = 3\n").unwrap_err().to_string();
         assert_eq!(error, "observe.ring_mib is 3: it must be a power of two from 1 to 1024");
     }

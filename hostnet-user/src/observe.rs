@@ -62,6 +62,7 @@ pub fn observe(run: Run, make_sinks: MakeSinks<'_>) -> Result<Summary> {
     let programs = kernel::load(&run.load)?;
     let policy = Policy {
         all: run.load.all,
+        v1_only: programs.root.is_private(),
         host_mount_namespace: programs.host.mount_namespace,
         seed: seed.as_u64_pair().1,
     };

@@ -104,7 +104,7 @@ impl Pipeline {
         let early = kernel::prove(ring, root, coverage)?;
         let coverage = &self.programs.coverage;
         for row in coverage.rows().iter().filter(|row| row.state != kernel::State::Proven) {
-            tracing::warn!(hook = row.hook, operation = row.operation, state = ?row.state, "not proven");
+            tracing::warn!(hook = row.hook, operation = row.operation, "{}", row.state);
         }
         let health = Health::Started {
             coverage: serde_json::to_value(coverage.rows())?,
@@ -160,11 +160,16 @@ impl Pipeline {
         let events = self.stages.told() + 1;
         let lost = self.stages.summary.lost;
         self.health(Health::Stopped { reason, events, lost })?;
-        self.flush()?;
+        let written = self.stages.flush();
         if let Some(recorder) = self.recorder.take() {
             recorder.finish()?;
         }
-        Ok(self.stages.summary)
+        match written {
+            Err(error) if !is_broken_pipe(&error) => {
+                Err(error.context("the last events were not written"))
+            }
+            _ => Ok(self.stages.summary),
+        }
     }
 
     /// Serves what other threads ask, waiting at most `wait` for the first.

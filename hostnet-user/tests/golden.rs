@@ -64,7 +64,8 @@ fn what_amends_names_an_earlier_event() {
 #[test]
 fn every_action_is_in_the_recording() {
     let events = events();
-    let seen: BTreeSet<&str> = events.iter().filter_map(|e| e["event"]["action"].as_str()).collect();
+    let seen: BTreeSet<&str> =
+        events.iter().filter_map(|e| e["event"]["action"].as_str()).collect();
     let wanted = BTreeSet::from([
         "agent-started",
         "agent-stopped",

@@ -30,24 +30,23 @@ const ISOLATED: [&str; 6] = [
 ];
 
 impl Daemon {
-    /// A daemon with Docker's default bridge, not yet started.
+    /// A daemon with a bridge, not yet started.
     pub fn with_bridge() -> Self {
-        Self::prepare(&[])
+        Self::prepare(&["--with-bridge"])
     }
 
     /// A daemon that may be restarted while its containers run, not yet started.
     pub fn with_live_restore() -> Self {
-        Self::prepare(&["--bridge=none", "--live-restore"])
+        Self::prepare(&["--live-restore"])
     }
 
     fn prepare(options: &[&str]) -> Self {
         let directory = tempfile::Builder::new()
             .prefix("hostnet-dockerd-")
             .tempdir()
-            .expect("a temporary directory")
-            .keep();
+            .expect("a temporary directory");
         let mut guard = Command::new(program("guard"))
-            .arg(&directory)
+            .arg(directory.path())
             .args(ISOLATED)
             .args(options)
             .stdin(Stdio::piped())
@@ -56,6 +55,8 @@ impl Daemon {
             .process_group(0)
             .spawn()
             .expect("guard can be started");
+        // From here on the guard removes it.
+        let directory = directory.keep();
         let orders = guard.stdin.take();
         let answers = BufReader::new(guard.stdout.take().expect("piped"));
         Self { directory, guard, orders, answers }

@@ -38,8 +38,12 @@ pub fn events_directory() -> PathBuf {
     target.unwrap_or(&profile).join("live-events")
 }
 
-/// `target/…/release`: test programs are in its `deps`.
+/// `target/…/release`: programs are in it, test programs in its `deps`.
 fn profile_directory() -> PathBuf {
     let own = env::current_exe().expect("/proc is mounted");
-    own.parent().and_then(Path::parent).expect("a test is in target/PROFILE/deps").to_owned()
+    let directory = own.parent().expect("a program is in a directory");
+    if directory.ends_with("deps") {
+        return directory.parent().expect("deps is in target/PROFILE").to_owned();
+    }
+    directory.to_owned()
 }

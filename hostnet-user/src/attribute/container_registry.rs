@@ -17,6 +17,7 @@ const MOST_GONE: usize = 4096;
 /// Owners, and the containers behind them.
 #[derive(Debug, Default)]
 pub struct ContainerRegistry {
+    v1_only: bool,
     owners: HashMap<u64, Arc<Owner>>,
     containers: HashMap<String, Known>,
     gone: std::collections::VecDeque<String>,
@@ -42,6 +43,13 @@ pub struct Nameless {
 }
 
 impl ContainerRegistry {
+    /// An empty registry. On a host with cgroup v1 only everybody is in v2's root
+    /// cgroup, which then says nothing of anybody.
+    #[must_use]
+    pub fn new(v1_only: bool) -> Self {
+        Self { v1_only, ..Self::default() }
+    }
+
     /// The owner of a cgroup: the outermost container its path names, else the
     /// host; unknown when the tree does not have it.
     pub fn owner(&mut self, cgroup: u64, tree: &CgroupTree) -> Arc<Owner> {
@@ -72,6 +80,7 @@ impl ContainerRegistry {
             }
             (Some(_), _, Some(_)) => (OwnerKind::Container, Confidence::Runtime),
             (Some(_), _, None) => (OwnerKind::Container, Confidence::Path),
+            (None, Some("/"), _) if self.v1_only => return Owner::unknown(cgroup, path),
             (None, Some(_), _) => (OwnerKind::Host, Confidence::Cgroup),
             (None, None, _) => return Owner::unknown(cgroup, path),
         };
@@ -229,6 +238,12 @@ mod tests {
         tree.insert(9, format!("/docker/docker-{ID}.scope"));
         registry.describe(container(&format!("/docker/{ID}")));
         assert_eq!(registry.owner(9, &tree).kind, OwnerKind::Unknown);
+    }
+
+    #[test]
+    fn with_cgroup_v1_only_the_root_cgroup_is_nobodys() {
+        let mut registry = ContainerRegistry::new(true);
+        assert_eq!(registry.owner(1, &tree()).kind, OwnerKind::Unknown);
     }
 
     #[test]

@@ -41,6 +41,8 @@ use socket_table::{Party, SocketTable};
 pub struct Policy {
     /// Tell host processes, too.
     pub all: bool,
+    /// No cgroup v2 is in use: containers are in the root cgroup like everybody else.
+    pub v1_only: bool,
     /// Inode of the host's mount namespace: a process in a container's cgroup
     /// that still has it is the runtime setting the container up.
     pub host_mount_namespace: u32,
@@ -79,9 +81,9 @@ impl Attribution {
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         Self {
-            policy,
             tree: CgroupTree::default(),
-            registry: ContainerRegistry::default(),
+            registry: ContainerRegistry::new(policy.v1_only),
+            policy,
             processes: ProcessTable::default(),
             sockets: SocketTable::default(),
             flow_counts: Vec::new(),

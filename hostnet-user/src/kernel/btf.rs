@@ -12,8 +12,8 @@ use thiserror::Error;
 /// Why an offset or the BTF itself cannot be had.
 #[derive(Debug, Error)]
 pub enum BtfError {
-    #[error("cannot read kernel type information at {path}: {source}")]
-    Unreadable { path: String, source: std::io::Error },
+    #[error("cannot read kernel type information at {path}: {error}")]
+    Unreadable { path: String, error: std::io::Error },
     #[error("kernel type information at {path} is not BTF: {reason}")]
     Malformed { path: String, reason: &'static str },
     #[error("the kernel has no struct {0}")]
@@ -76,7 +76,7 @@ impl Btf {
     pub fn read(path: &std::path::Path) -> Result<Self, BtfError> {
         let name = path.display().to_string();
         let bytes = std::fs::read(path)
-            .map_err(|source| BtfError::Unreadable { path: name.clone(), source })?;
+            .map_err(|error| BtfError::Unreadable { path: name.clone(), error })?;
         Self::parse(bytes).map_err(|reason| BtfError::Malformed { path: name, reason })
     }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use hostnet_abi::{Hook, decode};
+use hostnet_abi::{Hook, Set, decode};
 
 use super::{CgroupRoot, Coverage, Ring, State};
 
@@ -34,15 +34,15 @@ pub fn prove(
     coverage: &mut Coverage,
 ) -> Result<Vec<Box<[u8]>>> {
     let mut reasons = Vec::new();
-    let operations: [(&str, Result<()>); 4] = [
-        ("IPv4", internet(Ipv4Addr::LOCALHOST.into())),
-        ("IPv6", internet(Ipv6Addr::LOCALHOST.into())),
-        ("raw socket", raw_socket()),
-        ("process and cgroup", process_and_cgroup(root)),
+    let operations = [
+        (Canary::Ipv4, internet(Ipv4Addr::LOCALHOST.into())),
+        (Canary::Ipv6, internet(Ipv6Addr::LOCALHOST.into())),
+        (Canary::RawSocket, raw_socket()),
+        (Canary::Process, process_and_cgroup(root)),
     ];
-    for (name, outcome) in operations {
+    for (canary, outcome) in operations {
         if let Err(error) = outcome {
-            reasons.push(format!("{name} canary failed: {error:#}"));
+            reasons.push((canary, format!("the canary failed: {error:#}")));
         }
     }
     let mut records: Vec<Box<[u8]>> = Vec::new();
@@ -65,14 +65,36 @@ pub fn prove(
     for hook in &attached {
         let state = if seen.contains(hook) {
             State::Proven
-        } else if reasons.is_empty() {
-            State::Unproven("the canary's operation did not come back".to_owned())
         } else {
-            State::Unproven(reasons.join("; "))
+            let failed = reasons.iter().find(|(canary, _)| canary.proves(*hook));
+            let silent = || "the canary's operation did not come back".to_owned();
+            State::Unproven(failed.map_or_else(silent, |(_, reason)| reason.clone()))
         };
         coverage.set(*hook, state);
     }
     Ok(records)
+}
+
+/// The operations, by what they have to prove.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Canary {
+    Ipv4,
+    Ipv6,
+    RawSocket,
+    Process,
+}
+
+impl Canary {
+    /// Whether a failure of this operation explains that `hook` was not proven.
+    fn proves(self, hook: Hook) -> bool {
+        use Hook::*;
+        match hook {
+            Bind6 | PostBind6 | Connect6 | Sendmsg6 | Recvmsg6 => self == Self::Ipv6,
+            SockCreate => self == Self::RawSocket,
+            _ if hook.set() == Set::Life => self == Self::Process,
+            _ => self == Self::Ipv4,
+        }
+    }
 }
 
 fn internet(loopback: std::net::IpAddr) -> Result<()> {

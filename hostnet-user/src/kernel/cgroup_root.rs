@@ -7,11 +7,13 @@
 use std::{
     fs::File,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// An open v2 root.
 pub struct CgroupRoot {
@@ -31,10 +33,14 @@ impl CgroupRoot {
                 .with_context(|| format!("cannot open the cgroup v2 root {}", path.display()))?;
             return Ok(Self { directory: directory.into(), path, private: false });
         }
-        let directory = mount_privately().context(
-            "no cgroup v2 hierarchy is mounted and it cannot be mounted privately: mount it \
-             (mount -t cgroup2 none /sys/fs/cgroup/unified) or give the agent CAP_SYS_ADMIN",
-        )?;
+        let directory = std::thread::spawn(mount_privately)
+            .join()
+            .map_err(|_panic| anyhow!("the thread that mounts cgroup v2 ended badly"))?
+            .context(
+                "the root of the cgroup v2 hierarchy is mounted nowhere and cannot be mounted \
+                 privately: mount it (mount -t cgroup2 none /sys/fs/cgroup/unified; in a container \
+                 --cgroupns=host) or give the agent CAP_SYS_ADMIN",
+            )?;
         let path = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
         Ok(Self { directory, path, private: true })
     }
@@ -78,12 +84,23 @@ fn mounted() -> Result<Option<PathBuf>> {
     let found = mounts.lines().find_map(|line| {
         let mut fields = line.split(' ');
         let (path, kind) = (fields.nth(1)?, fields.next()?);
-        (kind == "cgroup2").then(|| PathBuf::from(path))
+        (kind == "cgroup2").then(|| PathBuf::from(path)).filter(|path| is_root(path))
     });
     Ok(found)
 }
 
+/// Whether this is the first cgroup, whose id is 1. In a cgroup namespace, and
+/// below a bind mount, what is mounted is only a part of the hierarchy.
+fn is_root(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.ino() == 1)
+}
+
+/// Runs on a thread of its own, which enters the host's cgroup namespace: a
+/// mount shows the hierarchy from the root of the namespace it was made in.
 fn mount_privately() -> Result<OwnedFd> {
+    if let Ok(host) = File::open("/proc/2/ns/cgroup") {
+        move_into_link_name_space(host.as_fd(), Some(LinkNameSpaceType::ControlGroup))?;
+    }
     let context = fsopen("cgroup2", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_create(context.as_fd())?;
     let attributes = MountAttrFlags::MOUNT_ATTR_NOEXEC | MountAttrFlags::MOUNT_ATTR_NOSUID;
@@ -91,5 +108,8 @@ fn mount_privately() -> Result<OwnedFd> {
     // Attaching wants a directory that is open for reading, which the mount's own fd is not.
     let path = format!("/proc/self/fd/{}", mount.as_raw_fd());
     let Ok(directory) = File::open(&path) else { bail!("cannot open the private mount") };
+    if !is_root(Path::new(&path)) {
+        bail!("the agent is in a cgroup namespace that it cannot leave");
+    }
     Ok(directory.into())
 }

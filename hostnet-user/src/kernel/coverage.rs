@@ -17,6 +17,16 @@ pub enum State {
     Refused(String),
 }
 
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Proven => f.write_str("proven"),
+            Self::Unproven(reason) => write!(f, "unproven: {reason}"),
+            Self::Refused(reason) => write!(f, "refused: {reason}"),
+        }
+    }
+}
+
 /// The state of every hook of the chosen sets.
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {

@@ -40,10 +40,11 @@ impl Host {
                  and /proc must not be mounted with hidepid"
             );
         }
+        let network_namespace = inode("net")?;
         Ok(Self {
-            network_namespace: inode("net")?,
+            network_namespace,
             mount_namespace: inode("mnt")?,
-            network_cookie: network_cookie()?,
+            network_cookie: network_cookie(network_namespace)?,
         })
     }
 }
@@ -55,9 +56,13 @@ fn inode(namespace: &str) -> Result<u32> {
     u32::try_from(metadata.ino()).with_context(|| format!("{path} has an inode beyond 32 bits"))
 }
 
-/// The cookie of the first network namespace. Asked on a thread of its own,
-/// which ends afterwards, because the thread has to enter that namespace.
-fn network_cookie() -> Result<u64> {
+/// The cookie of the first network namespace. From another one it is asked on a
+/// thread of its own, which ends afterwards, because it has to enter the first.
+fn network_cookie(host: u32) -> Result<u64> {
+    let own = std::fs::metadata("/proc/thread-self/ns/net").map(|metadata| metadata.ino());
+    if own.is_ok_and(|own| own == u64::from(host)) {
+        return cookie_of_this_thread();
+    }
     std::thread::spawn(|| {
         let path = format!("/proc/{KTHREADD}/ns/net");
         let target = File::open(&path).with_context(|| format!("cannot open {path}"))?;
@@ -65,7 +70,10 @@ fn network_cookie() -> Result<u64> {
             std::os::fd::AsFd::as_fd(&target),
             Some(rustix::thread::LinkNameSpaceType::Network),
         )
-        .context("cannot enter the host's network namespace")?;
+        .context(
+            "cannot enter the host's network namespace: give the agent CAP_SYS_ADMIN, or start it \
+             there (in a container with --network=host)",
+        )?;
         cookie_of_this_thread()
     })
     .join()

@@ -12,11 +12,13 @@ use aya::{
     programs::{CgroupAttachMode, Program},
 };
 use hostnet_abi::{Flow, FlowKey, Hook, LossKey, Offsets, Set, Settings};
+use rustix::thread::CapabilitySet;
 use thiserror::Error;
 use zerocopy::IntoBytes;
 
 use super::{
-    Btf, CgroupRoot, Coverage, Host, Losses, Ring, State, btf_path, diagnostics::Diagnostics,
+    Btf, CgroupRoot, Coverage, Host, Losses, Ring, State, btf_path, complaint::brief,
+    diagnostics::Diagnostics,
 };
 
 /// The built eBPF object; `cargo xtask ebpf` makes it from hostnet-ebpf's sources.
@@ -27,13 +29,12 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(
 
 /// Why nothing can be observed here. The process ends with exit code 3.
 #[derive(Debug, Error)]
-#[error("cannot observe: {0:#}")]
-pub struct CannotObserve(pub anyhow::Error);
+#[error("cannot observe: {0}; `hostnet doctor` says more")]
+pub struct CannotObserve(String);
 
 impl From<anyhow::Error> for CannotObserve {
-    // Not a source: the message above holds the whole chain already.
     fn from(error: anyhow::Error) -> Self {
-        Self(error)
+        Self(brief(&format!("{error:#}")))
     }
 }
 
@@ -116,7 +117,9 @@ impl Maps {
 /// [`CannotObserve`] with the first reason met: kernel type information,
 /// privileges, cgroups, or the verifier's refusal of a program.
 pub fn load(options: &LoadOptions) -> Result<Programs, CannotObserve> {
-    if !rustix::process::geteuid().is_root() {
+    let effective = rustix::thread::capabilities(None).map(|sets| sets.effective);
+    let may_load = CapabilitySet::BPF | CapabilitySet::SYS_ADMIN;
+    if !effective.is_ok_and(|effective| effective.intersects(may_load)) {
         return Err(anyhow::anyhow!(
             "not root: loading eBPF programs needs root or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; \
              run it with sudo"
@@ -137,7 +140,7 @@ pub fn attach_each(options: &LoadOptions) -> Result<Coverage, CannotObserve> {
     for hook in Hook::ALL.iter().copied() {
         let state = match attach(&mut ebpf, hook, &root, &kernel_btf) {
             Ok(()) => State::Unproven("it can be attached, but another hook cannot".to_owned()),
-            Err(error) => State::Refused(format!("{error:#}")),
+            Err(error) => State::Refused(brief(&format!("{error:#}"))),
         };
         coverage.set(hook, state);
     }

@@ -7,6 +7,7 @@
 mod btf;
 mod canary;
 mod cgroup_root;
+mod complaint;
 mod coverage;
 mod diagnostics;
 mod host;

@@ -6,7 +6,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{ErrorKind, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -89,12 +89,19 @@ fn append(path: &Path) -> Result<File> {
         .append(true)
         .create(true)
         .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        // Opening a pipe would wait for its reader.
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
         .open(path)
-        .with_context(|| {
-            format!(
-                "cannot open {} for writing: check the directory and its permissions",
-                path.display()
-            )
-        })
+        .with_context(|| format!("cannot open {} for writing: {}", path.display(), hint(path)))
+}
+
+/// What to do about a file that cannot be opened.
+fn hint(path: &Path) -> &'static str {
+    match path.symlink_metadata().map(|metadata| metadata.file_type()) {
+        Ok(kind) if kind.is_symlink() => "symbolic links are not followed, name the file itself",
+        Ok(kind) if kind.is_dir() => "it is a directory, name a file in it",
+        Ok(kind) if kind.is_fifo() => "start the reader of the pipe first",
+        Ok(_) => "check its permissions",
+        Err(_) => "make its directory, and let the agent write there",
+    }
 }

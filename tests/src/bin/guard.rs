@@ -2,7 +2,7 @@
 //! take the daemon away: when standard input ends, whatever the reason, the
 //! daemon, its containers, its mounts, its bridge and its directory are gone.
 //!
-//! `guard DIR [DOCKERD OPTIONS…]`, then one of `start`, `stop`, `kill` per line;
+//! `guard DIR [--with-bridge] [DOCKERD OPTIONS…]`, then one of `start`, `stop`, `kill` per line;
 //! each is answered by one line, `ok` or what went wrong.
 
 use std::{
@@ -17,7 +17,6 @@ use std::{
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 
-const BRIDGE: &str = "/sys/class/net/docker0";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() {
@@ -27,12 +26,15 @@ fn main() {
     rustix::process::set_child_subreaper(Some(own)).expect("Linux 3.4 or newer");
     let mut arguments = std::env::args_os().skip(1);
     let directory = PathBuf::from(arguments.next().expect("usage: guard DIR [OPTIONS…]"));
-    let mut daemon = Daemon {
-        bridge_was_there: Path::new(BRIDGE).exists(),
-        options: arguments.map(|option| option.into_string().expect("UTF-8")).collect(),
-        directory,
-        child: None,
-    };
+    let mut options: Vec<String> =
+        arguments.map(|option| option.into_string().expect("UTF-8")).collect();
+    let with_bridge = options.iter().position(|option| option == "--with-bridge");
+    let bridge = with_bridge.map(|at| {
+        options.remove(at);
+        Bridge::make()
+    });
+    options.push(format!("--bridge={}", bridge.as_ref().map_or("none", |bridge| &bridge.0)));
+    let mut daemon = Daemon { options, directory, bridge, child: None };
     for line in io::stdin().lock().lines() {
         let Ok(line) = line else { break };
         let result = match line.as_str() {
@@ -50,10 +52,38 @@ fn main() {
     daemon.remove();
 }
 
+/// A bridge of our own: `docker0` may be another daemon's, or one that is being
+/// taken away by the guard before us.
+struct Bridge(String);
+
+impl Bridge {
+    fn make() -> Self {
+        let own = std::process::id();
+        let name = format!("hnt{own}");
+        let address = format!("10.213.{}.1/24", own % 251);
+        ip(&["link", "add", &name, "type", "bridge"]);
+        ip(&["address", "add", &address, "dev", &name]);
+        ip(&["link", "set", &name, "up"]);
+        Self(name)
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        ip(&["link", "delete", &self.0]);
+    }
+}
+
+fn ip(words: &[&str]) {
+    let status = Command::new("busybox").arg("ip").args(words).stdin(Stdio::null()).status();
+    let status = status.unwrap_or_else(|error| panic!("busybox: {error}"));
+    assert!(status.success(), "ip {words:?}: {status}");
+}
+
 struct Daemon {
     directory: PathBuf,
     options: Vec<String>,
-    bridge_was_there: bool,
+    bridge: Option<Bridge>,
     child: Option<Child>,
 }
 
@@ -151,9 +181,7 @@ impl Daemon {
         for mount in self.mounts() {
             let _ = rustix::mount::unmount(mount, rustix::mount::UnmountFlags::DETACH);
         }
-        if !self.bridge_was_there && Path::new(BRIDGE).exists() {
-            let _ = Command::new("ip").args(["link", "delete", "docker0"]).status();
-        }
+        self.bridge = None;
         let _ = fs::remove_dir_all(&self.directory);
     }
 

@@ -73,7 +73,8 @@ fn perform(directory: &Path, whole: &Path) {
     agent.expect(&want().action("records-lost"));
     drop((api, web));
     agent.expect(&want().action("container-left-host-network").is("container.name", "web"));
-    let run = agent.stop();
+    // Not `stop`, which allows no loss.
+    let run = agent.stop_with(Signal::TERM);
     assert!(run.status.success(), "{}", run.messages);
 }
 

@@ -1,11 +1,16 @@
 //! What watching adds to the CPU time of an operation, for the one who does it.
 
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
 use anyhow::Result;
 use serde::Serialize;
 
 use super::{
     Agent, Bench, Load,
-    floor::{Floor, Variant},
+    floor::{self, Floor, Variant},
     stats::{Spread, median},
 };
 use crate::shell;
@@ -13,6 +18,9 @@ use crate::shell;
 /// Measurements of one kind in a row; their median is one sample, so that an
 /// interrupt at the wrong moment is not.
 const CHUNKS: u64 = 9;
+
+/// How long other programs on the same hooks are waited for, before each pair.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One operation of the load.
 struct Kind {
@@ -55,6 +63,8 @@ pub struct Costs {
     pub rows: Vec<Row>,
     /// Records hostnet lost meanwhile: then its cost is understated.
     pub lost: u64,
+    /// Pairs during which somebody else watched, too.
+    pub disturbed: u64,
 }
 
 #[derive(Serialize)]
@@ -94,19 +104,24 @@ pub fn measure(bench: &mut Bench) -> Result<Costs> {
     let pairs = bench.either(15, 4);
     let mut alone: Vec<Sample> = Vec::new();
     let mut added: Vec<Vec<Sample>> = watchers.iter().map(|_| Vec::new()).collect();
-    let mut lost = 0;
+    let (mut lost, mut disturbed) = (0, 0);
     sample(bench, &mut host, None)?;
     for round in 0..pairs {
         eprintln!("cost: pair {} of {pairs}", round + 1);
         for (watcher, added) in watchers.iter().zip(&mut added) {
+            let mut quiet = wait_until_unwatched(bench)?;
             // Whatever drifts meets both in turns.
             let (without, with) = if round % 2 == 0 {
                 let without = sample(bench, &mut host, None)?;
+                quiet &= is_unwatched(bench)?;
                 (without, watched(bench, &mut host, *watcher, &mut lost)?)
             } else {
                 let with = watched(bench, &mut host, *watcher, &mut lost)?;
+                quiet &= is_unwatched(bench)?;
                 (sample(bench, &mut host, None)?, with)
             };
+            quiet &= is_unwatched(bench)?;
+            disturbed += u64::from(!quiet);
             added.push(with.iter().zip(&without).map(|(with, without)| with - without).collect());
             alone.push(without);
         }
@@ -125,7 +140,24 @@ pub fn measure(bench: &mut Bench) -> Result<Costs> {
         record: spread_of(Watcher::Floor(Variant::Record), at),
         hostnet: Spread::of(&column(&added[0], at)),
     });
-    Ok(Costs { pairs, rows: rows.collect(), lost })
+    Ok(Costs { pairs, rows: rows.collect(), lost, disturbed })
+}
+
+/// Whether nobody watches while none of ours does.
+fn is_unwatched(bench: &Bench) -> Result<bool> {
+    bench.programs.floor.as_ref().map_or(Ok(true), |floor| Ok(floor::watchers(floor)? == 0))
+}
+
+/// Gives others a while to end; says whether they did.
+fn wait_until_unwatched(bench: &Bench) -> Result<bool> {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_unwatched(bench)? {
+        if Instant::now() > deadline {
+            return Ok(false);
+        }
+        sleep(Duration::from_millis(100));
+    }
+    Ok(true)
 }
 
 fn watched(bench: &mut Bench, host: &mut Load, watcher: Watcher, lost: &mut u64) -> Result<Sample> {

@@ -93,7 +93,7 @@ pub fn offer(bench: &mut Bench, count: u64, rate: Option<u64>) -> Result<Deliver
         offered: count,
         offered_per_second: count as f64 / load_seconds,
         delivered: seen.connects,
-        reported_lost: seen.lost,
+        reported_lost: seen.lost_connects,
         stopped_lost: seen.stopped.as_ref().and_then(|stopped| stopped["lost"].as_u64()),
         agent_cpu_seconds: cpu.as_secs_f64(),
         load_seconds,

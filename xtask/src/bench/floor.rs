@@ -14,6 +14,13 @@ use super::{
 };
 use crate::shell;
 
+/// How many programs of others are on the same hooks now: they would be part of
+/// what is measured, and of what it is compared with.
+pub fn watchers(programs: &programs::Floor) -> Result<u64> {
+    let count = shell::capture(shell::command(&programs.consumer).arg("watchers"))?;
+    count.parse().with_context(|| format!("the floor counts {count:?} watchers"))
+}
+
 /// What the floor's programs do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {

@@ -38,7 +38,9 @@ pub struct Seen {
     pub connects: u64,
     /// All socket operations of the load's container.
     pub operations: u64,
-    /// Records of the load's container, or of nobody in particular, told as lost.
+    /// Connects of the load's container, or of nobody in particular, told as lost.
+    pub lost_connects: u64,
+    /// Records of the load's container told as lost.
     pub lost: u64,
     /// The last event: what the agent says it told and lost in all.
     pub stopped: Option<Value>,
@@ -114,12 +116,18 @@ impl Seen {
             Some("runtime-reachable") => self.can_name = true,
             Some("records-lost") => {
                 let by = event["hostnet"]["loss"]["by"].as_array();
-                let of_load = |loss: &&Value| {
-                    let owner = &loss["container"]["id"];
-                    owner.is_null() || owner == container
-                };
-                let counts = by.into_iter().flatten().filter(of_load);
-                self.lost += counts.filter_map(|loss| loss["count"].as_u64()).sum::<u64>();
+                for loss in by.into_iter().flatten() {
+                    let count = loss["count"].as_u64().unwrap_or(0);
+                    let is_loads = loss["container"]["id"] == container;
+                    let is_connect = loss["operation"] == "connect";
+                    // Without a cgroup it was nobody's in particular.
+                    if is_connect && (is_loads || loss["cgroup"].is_null()) {
+                        self.lost_connects += count;
+                    }
+                    if is_loads {
+                        self.lost += count;
+                    }
+                }
             }
             Some("agent-stopped") => self.stopped = Some(event["hostnet"]["health"].clone()),
             _ => {}
@@ -139,8 +147,11 @@ mod tests {
             )
         };
         let lost = r#"{"data_stream":{"dataset":"hostnet.health"},"event":{"action":"records-lost"},
-            "hostnet":{"loss":{"by":[{"count":3,"container":{"id":"me"}},
-            {"count":50,"container":{"id":"other"}},{"count":400}]}}}"#;
+            "hostnet":{"loss":{"by":[
+            {"operation":"connect","count":3,"cgroup":{"id":1},"container":{"id":"me"}},
+            {"operation":"bind","count":20,"cgroup":{"id":1},"container":{"id":"me"}},
+            {"operation":"connect","count":100,"cgroup":{"id":2},"container":{"id":"other"}},
+            {"operation":"connect","count":4000}]}}}"#;
         let lines = [
             network("me", "connection_attempted"),
             network("me", "bound-socket"),
@@ -151,6 +162,7 @@ mod tests {
         for line in lines {
             seen.line(line.as_bytes(), "me").unwrap();
         }
-        assert_eq!((seen.connects, seen.operations, seen.lost), (1, 2, 403));
+        assert_eq!((seen.connects, seen.operations), (1, 2));
+        assert_eq!((seen.lost_connects, seen.lost), (4003, 23));
     }
 }

@@ -164,11 +164,14 @@ fn targets_table(heading: String, targets: &[Target]) -> Table {
 
 fn cost_table(cost: &Costs) -> Table {
     let mut heading = format!(
-        "Added CPU per operation, ns: median and quartiles of {} paired differences",
+        "Added CPU per operation, ns: median and quartiles of {} paired differences each",
         cost.pairs
     );
     if cost.lost > 0 {
         heading += &format!("; {} records were lost, hostnet's cost is understated", cost.lost);
+    }
+    if cost.disturbed > 0 {
+        heading += &format!("; others watched, too, during {} of them", cost.disturbed);
     }
     let columns = ["operation", "alone", "floor: empty", "floor: record", "hostnet", "× record"];
     let mut table = Table::new(heading, &columns);

@@ -6,9 +6,6 @@ use crate::{
     kernel::{self, Coverage, LoadOptions, Programs, State},
 };
 
-/// The longest reason that is shown; a refused program comes with the verifier's whole log.
-const LONGEST_REASON: usize = 400;
-
 const NAME: &str = "programs";
 
 /// How attaching went, and what every hook said.
@@ -18,7 +15,7 @@ pub fn attached() -> (Check, Coverage) {
     let programs = match kernel::load(&options) {
         Ok(programs) => programs,
         Err(error) => {
-            let finding = brief(&error.to_string());
+            let finding = error.to_string();
             // Without the reasons of single hooks the message above says all there is.
             let coverage = kernel::attach_each(&options).unwrap_or_default();
             let advice = "see the failures above, or the refused hooks below";
@@ -49,40 +46,13 @@ fn judge(coverage: &Coverage) -> Check {
 pub fn reason(state: &State) -> Option<String> {
     match state {
         State::Proven => None,
-        State::Unproven(reason) | State::Refused(reason) => Some(brief(reason)),
-    }
-}
-
-/// A reason without the verifier's log, of which only the complaint is kept.
-fn brief(reason: &str) -> String {
-    let text = match reason.split_once("Verifier output:") {
-        Some((before, log)) => {
-            let complaint = log
-                .lines()
-                .map(str::trim)
-                .rfind(|line| !line.is_empty() && !line.starts_with("processed "))
-                .unwrap_or("no log");
-            format!("{} the verifier says: {complaint}", before.trim_end())
-        }
-        None => reason.to_owned(),
-    };
-    match text.char_indices().nth(LONGEST_REASON) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+        State::Unproven(reason) | State::Refused(reason) => Some(reason.clone()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{super::Status, *};
-
-    #[test]
-    fn of_the_verifiers_log_the_complaint_is_kept() {
-        let reason = "cannot attach x: refused. Verifier output: 0: r1\n1: r2\nR1 is bad\nprocessed 2 insns\n";
-        assert_eq!(brief(reason), "cannot attach x: refused. the verifier says: R1 is bad");
-        assert_eq!(brief("not root"), "not root");
-        assert_eq!(brief(&"é".repeat(500)).chars().count(), LONGEST_REASON + 1);
-    }
 
     #[test]
     fn an_unproven_hook_is_a_warning() {
