@@ -13,6 +13,7 @@ mod docs;
 mod ebpf;
 mod lint;
 mod packages;
+mod record;
 mod run;
 mod shell;
 mod static_build;
@@ -41,6 +42,8 @@ enum Task {
     Ebpf(ebpf::Args),
     /// Measure on this machine what hostnet costs and what it loses (root).
     Bench(bench::Args),
+    /// Record a run in which every kind of event happens (root).
+    Record,
     /// Write the documents that are generated from the code.
     Docs(docs::Args),
     /// Everything that a change must pass, on a machine with nothing but `cargo`.
@@ -66,6 +69,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Tidy => tidy::perform(),
         Task::Ebpf(args) => ebpf::perform(&args),
         Task::Bench(args) => bench::perform(&args),
+        Task::Record => record::perform(),
         Task::Docs(args) => docs::perform(&args),
         Task::Ci(args) => ci::perform(&args),
     }

@@ -29,6 +29,8 @@ struct Known {
     container: Option<Arc<Container>>,
     gone: bool,
     joined: bool,
+    /// Its cgroup is gone; what is still told of it is from before.
+    left: bool,
     nameless: u64,
     first_nameless: Option<Uuid>,
 }
@@ -139,7 +141,7 @@ impl ContainerRegistry {
     /// namespace; from now on it has joined.
     pub fn joins(&mut self, id: &str) -> bool {
         match self.containers.get_mut(id) {
-            Some(known) => !std::mem::replace(&mut known.joined, true),
+            Some(known) => !known.left && !std::mem::replace(&mut known.joined, true),
             None => {
                 self.containers.insert(id.to_owned(), Known { joined: true, ..Known::default() });
                 true
@@ -161,7 +163,16 @@ impl ContainerRegistry {
     /// The container's own cgroup is gone; says whether it had joined the
     /// host's network namespace.
     pub fn left(&mut self, id: &str) -> bool {
-        self.containers.get_mut(id).is_some_and(|known| std::mem::take(&mut known.joined))
+        let Some(known) = self.containers.get_mut(id) else { return false };
+        known.left = true;
+        std::mem::take(&mut known.joined)
+    }
+
+    /// The container has a cgroup (again): it starts, or restarts.
+    pub fn starts(&mut self, id: &str) {
+        if let Some(known) = self.containers.get_mut(id) {
+            known.left = false;
+        }
     }
 
     /// The tree forgot a cgroup, or learned its path anew.
@@ -252,6 +263,10 @@ mod tests {
         let first = Uuid::from_u128(1);
         assert!(registry.joins(ID), "the first event joins");
         assert!(!registry.joins(ID));
+        assert!(registry.left(ID));
+        assert!(!registry.joins(ID), "what is told late does not bring it back");
+        registry.starts(ID);
+        assert!(registry.joins(ID), "a restart does");
         registry.told_nameless(ID, first);
         registry.told_nameless(ID, Uuid::from_u128(2));
         let nameless = registry.describe(container(""));

@@ -43,7 +43,10 @@ impl Attribution {
 
     pub(super) fn enter_cgroup(&mut self, id: u64, path: String) {
         match named_container(&path) {
-            Some(claim) => self.requests.push(Request::Inspect(claim.id.to_owned())),
+            Some(claim) => {
+                self.registry.starts(&claim.qualified_id());
+                self.requests.push(Request::Inspect(claim.id.to_owned()));
+            }
             None if self.policy.v1_only && path == "/" => {}
             None => self.requests.push(Request::Quieten(id)),
         }

@@ -1,27 +1,29 @@
 //! Records a run in which every kind of event happens, for the golden test and
 //! docs/events.md: `cargo xtask record` calls it with the file to make.
 
-use std::{collections::HashMap, fs, os::unix::fs::symlink, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    os::unix::fs::symlink,
+    path::Path,
+};
 
 use hostnet_tests::{Agent, Docker, net, want};
 use rustix::process::Signal;
 
-/// Records kept of one socket; the flood that overflows the ring is cut to this.
-const MOST_PER_SOCKET: usize = 20;
-
-/// Records kept of the flooding process, whose every connect is another socket.
-const MOST_PER_PROCESS: usize = 60;
+/// Socket records kept of one container; the flood that overflows the ring has thousands.
+const MOST_PER_OWNER: usize = 100;
 
 fn main() {
     let target = std::env::args().nth(1).expect("usage: record FILE");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let whole = directory.path().join("whole");
-    perform(directory.path(), &whole);
+    let own = perform(directory.path(), &whole);
     let recording = fs::read(&whole).expect("the recording");
-    fs::write(&target, thinned(&recording)).expect("the target can be written");
+    fs::write(&target, thinned(&recording, &own)).expect("the target can be written");
 }
 
-fn perform(directory: &Path, whole: &Path) {
+fn perform(directory: &Path, whole: &Path) -> Vec<String> {
     let docker = Docker::shared();
     // The agent finds the daemon late, so that a name comes after its first event.
     let socket = directory.join("docker.sock");
@@ -71,28 +73,34 @@ fn perform(directory: &Path, whole: &Path) {
     api.perform(&format!("tcp-connect 127.0.0.1 {closed} --times 8000"));
     agent.signal(Signal::CONT);
     agent.expect(&want().action("records-lost"));
+    let own = vec![web.container.id.clone(), api.container.id.clone()];
     drop((api, web));
     agent.expect(&want().action("container-left-host-network").is("container.name", "web"));
     // Not `stop`, which allows no loss.
     let run = agent.stop_with(Signal::TERM);
     assert!(run.status.success(), "{}", run.messages);
+    own
 }
 
-/// The recording without most of the flood. Frames: tag, length, bytes; tag 0
-/// is a record, whose header holds the cookie at 24 and the process at 32.
-fn thinned(recording: &[u8]) -> Vec<u8> {
-    let (magic, mut rest) = recording.split_at(8);
+/// The recording without most of the flood, and without other containers that
+/// happened to run. A frame is a tag, a length and bytes; tag 0 is a record.
+fn thinned(recording: &[u8], own: &[String]) -> Vec<u8> {
+    let (magic, frames) = recording.split_at(8);
+    let foreign: HashSet<u64> = frames_of(frames)
+        .filter_map(cgroup)
+        .filter(|(_, path)| is_container(path) && !own.iter().any(|id| path.contains(id)))
+        .map(|(id, _)| id)
+        .collect();
+    let mut told = HashMap::new();
     let mut kept = magic.to_vec();
-    let (mut sockets, mut processes) = (HashMap::new(), HashMap::new());
-    while !rest.is_empty() {
-        let length = u32::from_le_bytes(rest[1..5].try_into().expect("four bytes")) as usize;
-        let (frame, after) = rest.split_at(5 + length);
-        rest = after;
-        let record = &frame[5..];
-        if frame[0] == 0 && u64::from_le_bytes(record[24..32].try_into().expect("eight")) != 0 {
-            let socket: usize = *count(&mut sockets, &record[24..32]);
-            let process: usize = *count(&mut processes, &record[32..36]);
-            if socket > MOST_PER_SOCKET || process > MOST_PER_PROCESS {
+    for frame in frames_of(frames) {
+        if frame[0] == 0 {
+            let record = &frame[5..];
+            let owner = if word(record, 32) != 0 { word(record, 8) } else { word(record, 16) };
+            let of_socket = word(record, 24) != 0;
+            let count: &mut usize = told.entry(owner).or_default();
+            *count += usize::from(of_socket);
+            if foreign.contains(&owner) || of_socket && *count > MOST_PER_OWNER {
                 continue;
             }
         }
@@ -101,8 +109,33 @@ fn thinned(recording: &[u8]) -> Vec<u8> {
     kept
 }
 
-fn count<'a>(counts: &'a mut HashMap<Vec<u8>, usize>, key: &[u8]) -> &'a usize {
-    let count = counts.entry(key.to_vec()).or_default();
-    *count += 1;
-    count
+fn frames_of(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let length = u32::from_le_bytes(rest.get(1..5)?.try_into().expect("four bytes"));
+        let (frame, after) = rest.split_at(5 + length as usize);
+        rest = after;
+        Some(frame)
+    })
+}
+
+/// Id and path of the cgroup that a frame tells of: one found at start, or one made.
+fn cgroup(frame: &[u8]) -> Option<(u64, String)> {
+    const MKDIR: u64 = 14;
+    let bytes = &frame[5..];
+    if frame[0] == 0 && word(bytes, 48) & 0xffff == MKDIR {
+        let path = bytes[72..].strip_suffix(&[0])?;
+        return Some((word(bytes, 56), String::from_utf8(path.to_vec()).ok()?));
+    }
+    let world: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    let found = world.get("Cgroup")?;
+    Some((found["id"].as_u64()?, found["path"].as_str()?.to_owned()))
+}
+
+fn is_container(path: &str) -> bool {
+    let hexadecimal = |part: &str| part.len() == 64 && part.bytes().all(|b| b.is_ascii_hexdigit());
+    path.split('/').any(hexadecimal)
+}
+
+fn word(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }

@@ -196,7 +196,8 @@ mod tests {
         let status = |release| judge_release(release, "x86_64").status;
         assert_eq!(status("4.19.0"), Status::Fail);
         assert_eq!(status("5.10.0-23-amd64"), Status::Fail);
-        assert_eq!(status("5.11.0"), Status::Warn);
+        assert_eq!(status("5.14.0"), Status::Fail);
+        assert_eq!(status("5.15.0"), Status::Warn);
         assert_eq!(status("6.0.9"), Status::Warn);
         assert_eq!(status("6.1.0"), Status::Ok);
         assert_eq!(status("unknown"), Status::Warn);
