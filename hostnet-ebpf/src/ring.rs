@@ -130,13 +130,13 @@ pub unsafe fn emit_bytes(origin: &Origin, kind: EventKind, record: *const u8, le
 fn count_loss(origin: &Origin, kind: EventKind) {
     let cgroup = if origin.actor.cgroup != 0 { origin.actor.cgroup } else { origin.known_cgroup() };
     let key = LossKey { cgroup, kind: kind as u64 };
-    if let Some(count) = LOSSES.get_ptr_mut(&key) {
+    if let Some(count) = LOSSES.get_ptr_mut(key) {
         add_one(count);
         return;
     }
     // Another CPU may insert the same key first; then the second look finds it.
-    let _raced = LOSSES.insert(&key, &0, 1 /* BPF_NOEXIST */);
-    if let Some(count) = LOSSES.get_ptr_mut(&key) {
+    let _raced = LOSSES.insert(key, 0, 1 /* BPF_NOEXIST */);
+    if let Some(count) = LOSSES.get_ptr_mut(key) {
         add_one(count);
     } else if let Some(count) = LOSSES_UNOWNED.get_ptr_mut(kind as u32) {
         add_one(count);

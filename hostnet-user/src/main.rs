@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Parser;
-use hostnet::{cli, text::for_terminal};
+use hostnet::{cli, sink::is_broken_pipe, text::for_terminal};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -19,6 +19,8 @@ fn main() -> ExitCode {
         .init();
     match cli::Cli::parse().run() {
         Ok(exit) => exit.into(),
+        // Nobody reads on, as in `| head`: not a failure.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let message = format!("{error:#}");
             // When nobody reads standard error either, the exit code still tells.

@@ -209,13 +209,12 @@ impl Agent {
 
     /// Waits for `count` events of a kind.
     pub fn expect_many(&self, count: usize, want: &Want) -> Vec<Value> {
+        let (mut found, mut seen) = (Vec::new(), 0);
         let found = self.stream.wait(PATIENCE, |events| {
-            let found: Vec<Value> = events
-                .iter()
-                .filter(|event| want.matches(&event.json))
-                .map(|event| event.json.clone())
-                .collect();
-            (found.len() >= count).then_some(found)
+            let new = events[seen..].iter().filter(|event| want.matches(&event.json));
+            found.extend(new.map(|event| event.json.clone()));
+            seen = events.len();
+            (found.len() >= count).then(|| std::mem::take(&mut found))
         });
         found.unwrap_or_else(|| {
             let events = self.stream.all();

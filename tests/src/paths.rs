@@ -1,9 +1,6 @@
 //! Where the programs under test are, and where their output is kept.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::{env, path::PathBuf};
 
 /// A program of this package, built beside the test that runs.
 pub fn program(name: &str) -> PathBuf {
@@ -33,8 +30,7 @@ pub fn events_directory() -> PathBuf {
         return path.into();
     }
     let profile = profile_directory();
-    let tagged = |path: &&Path| path.join("CACHEDIR.TAG").exists();
-    let target = profile.ancestors().filter(tagged).last();
+    let target = profile.ancestors().find(|path| path.ends_with("target"));
     target.unwrap_or(&profile).join("live-events")
 }
 

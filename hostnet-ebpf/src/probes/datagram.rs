@@ -88,7 +88,7 @@ fn exchanged(hook: Hook, ctx: &SockAddrContext, remote: Address, direction: u16)
         received: (direction == direction::RECEIVED).into(),
     };
     // Another thread may have been first with the same key: then count, do not tell.
-    if FLOWS.insert(&key, &first, BPF_NOEXIST).is_err() && counted(&key, direction) {
+    if FLOWS.insert(key, first, BPF_NOEXIST).is_err() && counted(&key, direction) {
         return;
     }
     // SAFETY: the verifier knows the field as a socket pointer.

@@ -40,5 +40,8 @@ impl<W: Write + Send> Sink for EcsStream<W> {
 /// Whether an error says that nobody reads any more, as `| head` does.
 #[must_use]
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -10,9 +10,14 @@ use std::{
 
 use hostnet_tests::{Agent, Docker, net, want};
 use rustix::process::Signal;
+use serde_json::Value;
 
 /// Socket records kept of one container; the flood that overflows the ring has thousands.
 const MOST_PER_OWNER: usize = 100;
+
+/// Kinds of records, as in the event table.
+const EXEC: u64 = 11;
+const MKDIR: u64 = 14;
 
 fn main() {
     let target = std::env::args().nth(1).expect("usage: record FILE");
@@ -82,31 +87,64 @@ fn perform(directory: &Path, whole: &Path) -> Vec<String> {
     own
 }
 
-/// The recording without most of the flood, and without other containers that
-/// happened to run. A frame is a tag, a length and bytes; tag 0 is a record.
+/// The recording without most of the flood, and without what is of this host
+/// only: its name, its processes, other containers that happened to run. A
+/// frame is a tag, a length and bytes; tag 0 is a record, tag 2 is JSON.
 fn thinned(recording: &[u8], own: &[String]) -> Vec<u8> {
     let (magic, frames) = recording.split_at(8);
-    let foreign: HashSet<u64> = frames_of(frames)
+    let cgroups: HashSet<u64> = frames_of(frames)
         .filter_map(cgroup)
-        .filter(|(_, path)| is_container(path) && !own.iter().any(|id| path.contains(id)))
+        .filter(|(_, path)| own.iter().any(|id| path.contains(id)))
         .map(|(id, _)| id)
         .collect();
     let mut told = HashMap::new();
     let mut kept = magic.to_vec();
     for frame in frames_of(frames) {
-        if frame[0] == 0 {
-            let record = &frame[5..];
-            let owner = if word(record, 32) != 0 { word(record, 8) } else { word(record, 16) };
-            let of_socket = word(record, 24) != 0;
-            let count: &mut usize = told.entry(owner).or_default();
-            *count += usize::from(of_socket);
-            if foreign.contains(&owner) || of_socket && *count > MOST_PER_OWNER {
-                continue;
-            }
+        let bytes = &frame[5..];
+        if frame[0] == 0 && !is_wanted(bytes, &cgroups, &mut told) {
+            continue;
         }
-        kept.extend_from_slice(frame);
+        match (frame[0] == 2).then(|| serde_json::from_slice(bytes).expect("JSON")) {
+            Some(world) => append(&mut kept, anonymous(world)),
+            None => kept.extend_from_slice(frame),
+        }
     }
     kept
+}
+
+/// Whether a record is of our containers, of cgroups, or of the process that
+/// started a container.
+fn is_wanted(record: &[u8], own: &HashSet<u64>, told: &mut HashMap<u64, usize>) -> bool {
+    let kind = word(record, 48) & 0xffff;
+    if (MKDIR..=MKDIR + 2).contains(&kind) {
+        return true;
+    }
+    let owner = if word(record, 32) != 0 { word(record, 8) } else { word(record, 16) };
+    let is_shim = kind == EXEC && record.windows(15).any(|bytes| bytes == b"containerd-shim");
+    let count = told.entry(owner).or_default();
+    *count += usize::from(word(record, 24) != 0);
+    is_shim || own.contains(&owner) && *count <= MOST_PER_OWNER
+}
+
+/// The host's name and ids are nobody's business, its processes even less.
+fn anonymous(mut world: Value) -> Option<Value> {
+    if world.get("Process").is_some() {
+        return None;
+    }
+    if let Some(identity) = world.pointer_mut("/Run/identity") {
+        identity["host_name"] = "node1".into();
+        identity["host_id"] = "0".repeat(32).into();
+        identity["boot_id"] = "00000000-0000-0000-0000-000000000000".into();
+    }
+    Some(world)
+}
+
+fn append(kept: &mut Vec<u8>, world: Option<Value>) {
+    let Some(world) = world else { return };
+    let bytes = world.to_string().into_bytes();
+    kept.push(2);
+    kept.extend_from_slice(&u32::try_from(bytes.len()).expect("a short frame").to_le_bytes());
+    kept.extend_from_slice(&bytes);
 }
 
 fn frames_of(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -120,20 +158,14 @@ fn frames_of(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Id and path of the cgroup that a frame tells of: one found at start, or one made.
 fn cgroup(frame: &[u8]) -> Option<(u64, String)> {
-    const MKDIR: u64 = 14;
     let bytes = &frame[5..];
     if frame[0] == 0 && word(bytes, 48) & 0xffff == MKDIR {
         let path = bytes[72..].strip_suffix(&[0])?;
         return Some((word(bytes, 56), String::from_utf8(path.to_vec()).ok()?));
     }
-    let world: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    let world: Value = serde_json::from_slice(bytes).ok()?;
     let found = world.get("Cgroup")?;
     Some((found["id"].as_u64()?, found["path"].as_str()?.to_owned()))
-}
-
-fn is_container(path: &str) -> bool {
-    let hexadecimal = |part: &str| part.len() == 64 && part.bytes().all(|b| b.is_ascii_hexdigit());
-    path.split('/').any(hexadecimal)
 }
 
 fn word(bytes: &[u8], at: usize) -> u64 {
