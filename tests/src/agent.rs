@@ -52,7 +52,7 @@ pub struct Agent {
 
 /// What an agent wrote from start to end.
 pub struct Run {
-    /// Every event, in order.
+    /// Every event in order, but for those of other programs' containers.
     pub events: Vec<Value>,
     /// What it wrote on standard error.
     pub messages: String,
@@ -248,9 +248,10 @@ impl Agent {
 
     /// Ends the agent, checks what holds for every run, and returns what it wrote.
     pub fn stop(self) -> Run {
-        let started = self.started;
+        let (started, stream) = (self.started, Arc::clone(&self.stream));
         let run = self.stop_with(Signal::TERM);
         assert!(run.status.success(), "the agent ended with {}: {}", run.status, run.messages);
+        stream.check_sequence();
         invariants::check(&run.events, started);
         run
     }

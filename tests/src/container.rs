@@ -35,7 +35,8 @@ pub struct ActorBox {
 
 impl Launch {
     pub(crate) fn new(docker: Docker, network: &str) -> Self {
-        let options = ["--network", network, "--label", "hostnet-test=1", "--stop-timeout=1"];
+        let label = Docker::label();
+        let options = ["--network", network, "--label", &label, "--stop-timeout=1"];
         let name = Docker::fresh_name("box");
         Self { docker, name, options: options.map(str::to_owned).to_vec() }
     }

@@ -13,6 +13,7 @@ use std::{
 use crate::{
     container::{ActorBox, Launch},
     daemon::Daemon,
+    events::LABEL,
     image,
 };
 
@@ -105,6 +106,11 @@ impl Docker {
             }));
             Mutex::new(weak.launch("host").actor())
         })
+    }
+
+    /// The label of this test program's containers.
+    pub fn label() -> String {
+        format!("{LABEL}={}", std::process::id())
     }
 
     /// A name no other container has.

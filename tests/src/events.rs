@@ -24,9 +24,25 @@ pub fn at<'a>(event: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(event, |value, key| value.get(key))
 }
 
+/// The label that every container of this test program has, so that another
+/// program's containers on the same host are told apart.
+pub(crate) const LABEL: &str = "hostnet-test";
+
+/// Whether the event is of a container that this test program did not start. A
+/// busy neighbour must not fill the memory of a test.
+pub fn is_neighbours(event: &Value) -> bool {
+    let own = std::process::id().to_string();
+    let container = &event["container"];
+    container["name"].is_string() && container["labels"][LABEL] != own.as_str()
+}
+
 #[derive(Default)]
 struct State {
     events: Vec<Event>,
+    /// `event.sequence` of the last event, neighbours' included.
+    sequence: Option<u64>,
+    /// The first event that did not follow the one before it.
+    gap: Option<String>,
     ended: bool,
 }
 
@@ -57,9 +73,25 @@ impl Stream {
     }
 
     fn push(&self, line: Vec<u8>) {
-        let json = serde_json::from_slice(&line).unwrap_or(Value::Null);
-        self.state.lock().expect("not poisoned").events.push(Event { line, json });
-        self.changed.notify_all();
+        let json: Value = serde_json::from_slice(&line).unwrap_or_default();
+        let mut state = self.state.lock().expect("not poisoned");
+        let sequence = at(&json, "event.sequence").and_then(Value::as_u64);
+        let follows = state.sequence.is_none_or(|before| sequence == Some(before + 1));
+        if !follows && state.gap.is_none() {
+            state.gap = Some(format!("after {:?} came {json}", state.sequence));
+        }
+        state.sequence = sequence.or(state.sequence);
+        if !is_neighbours(&json) {
+            state.events.push(Event { line, json });
+            self.changed.notify_all();
+        }
+    }
+
+    /// A reader proves completeness from the sequence alone.
+    pub fn check_sequence(&self) {
+        let state = self.state.lock().expect("not poisoned");
+        assert!(state.gap.is_none(), "the sequence has a gap: {:?}", state.gap);
+        assert!(state.sequence.is_some(), "no event has a sequence");
     }
 
     /// Waits until `found` finds something.

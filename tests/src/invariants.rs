@@ -22,7 +22,6 @@ pub(crate) fn check_lines(events: &[Event]) {
 
 pub(crate) fn check(events: &[Value], started: SystemTime) {
     check_frame(events);
-    check_sequence(events);
     check_references(events);
     check_times(events, started);
     check_owners(events);
@@ -50,15 +49,6 @@ fn check_frame(events: &[Value]) {
     let run = at(&events[0], "agent.ephemeral_id");
     for event in events {
         assert_eq!(at(event, "agent.ephemeral_id"), run, "another run's id: {event}");
-    }
-}
-
-/// A reader proves completeness from the sequence alone.
-fn check_sequence(events: &[Value]) {
-    let number = |event| at(event, "event.sequence").and_then(Value::as_u64);
-    let first = number(&events[0]).expect("event.sequence is a number");
-    for (expected, event) in (first..).zip(events) {
-        assert_eq!(number(event), Some(expected), "the sequence has a gap before {event}");
     }
 }
 

@@ -22,6 +22,9 @@ const CHUNKS: u64 = 9;
 /// How long other programs on the same hooks are waited for, before each pair.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often a pair is repeated that others disturbed.
+const ATTEMPTS: u32 = 4;
+
 /// One operation of the load.
 struct Kind {
     /// What it is called in the result.
@@ -109,21 +112,13 @@ pub fn measure(bench: &mut Bench) -> Result<Costs> {
     for round in 0..pairs {
         eprintln!("cost: pair {} of {pairs}", round + 1);
         for (watcher, added) in watchers.iter().zip(&mut added) {
-            let mut quiet = wait_until_unwatched(bench)?;
-            // Whatever drifts meets both in turns.
-            let (without, with) = if round % 2 == 0 {
-                let without = sample(bench, &mut host, None)?;
-                quiet &= is_unwatched(bench)?;
-                (without, watched(bench, &mut host, *watcher, &mut lost)?)
-            } else {
-                let with = watched(bench, &mut host, *watcher, &mut lost)?;
-                quiet &= is_unwatched(bench)?;
-                (sample(bench, &mut host, None)?, with)
-            };
-            quiet &= is_unwatched(bench)?;
-            disturbed += u64::from(!quiet);
-            added.push(with.iter().zip(&without).map(|(with, without)| with - without).collect());
-            alone.push(without);
+            let pair = quiet_pair(bench, &mut host, *watcher, round)?;
+            lost += pair.lost;
+            disturbed += u64::from(pair.disturbed);
+            let differences =
+                pair.with.iter().zip(&pair.without).map(|(with, without)| with - without);
+            added.push(differences.collect());
+            alone.push(pair.without);
         }
     }
     let column = |samples: &[Sample], at: usize| -> Vec<f64> {
@@ -160,15 +155,52 @@ fn wait_until_unwatched(bench: &Bench) -> Result<bool> {
     Ok(true)
 }
 
-fn watched(bench: &mut Bench, host: &mut Load, watcher: Watcher, lost: &mut u64) -> Result<Sample> {
+/// One measurement with a watcher, and one without right beside it.
+struct Pair {
+    without: Sample,
+    with: Sample,
+    lost: u64,
+    disturbed: bool,
+}
+
+/// A pair that nobody disturbed, or the last of several.
+fn quiet_pair(bench: &mut Bench, host: &mut Load, watcher: Watcher, round: u64) -> Result<Pair> {
+    let mut attempts = 1;
+    loop {
+        let pair = pair(bench, host, watcher, round)?;
+        if !pair.disturbed || attempts == ATTEMPTS {
+            return Ok(pair);
+        }
+        attempts += 1;
+    }
+}
+
+fn pair(bench: &mut Bench, host: &mut Load, watcher: Watcher, round: u64) -> Result<Pair> {
+    let mut quiet = wait_until_unwatched(bench)?;
+    // Whatever drifts meets both in turns.
+    let (without, with, lost) = if round.is_multiple_of(2) {
+        let without = sample(bench, host, None)?;
+        quiet &= is_unwatched(bench)?;
+        let (with, lost) = watched(bench, host, watcher)?;
+        (without, with, lost)
+    } else {
+        let (with, lost) = watched(bench, host, watcher)?;
+        quiet &= is_unwatched(bench)?;
+        (sample(bench, host, None)?, with, lost)
+    };
+    quiet &= is_unwatched(bench)?;
+    Ok(Pair { without, with, lost, disturbed: !quiet })
+}
+
+/// A sample while `watcher` is attached, and what it lost.
+fn watched(bench: &mut Bench, host: &mut Load, watcher: Watcher) -> Result<(Sample, u64)> {
     if let (Watcher::Floor(variant), Some(floor)) = (watcher, &bench.programs.floor) {
         let _attached = Floor::start(floor, variant)?;
-        return sample(bench, host, None);
+        return Ok((sample(bench, host, None)?, 0));
     }
     let mut agent = Agent::start(bench)?;
     let sample = sample(bench, host, Some(&mut agent))?;
-    *lost += agent.stop()?.lost;
-    Ok(sample)
+    Ok((sample, agent.stop()?.lost))
 }
 
 /// `agent` is waited for after each kind, so that the next finds an empty ring.

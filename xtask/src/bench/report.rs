@@ -171,7 +171,7 @@ fn cost_table(cost: &Costs) -> Table {
         heading += &format!("; {} records were lost, hostnet's cost is understated", cost.lost);
     }
     if cost.disturbed > 0 {
-        heading += &format!("; others watched, too, during {} of them", cost.disturbed);
+        heading += &format!("; others watched, too, during {} pairs", cost.disturbed);
     }
     let columns = ["operation", "alone", "floor: empty", "floor: record", "hostnet", "× record"];
     let mut table = Table::new(heading, &columns);
