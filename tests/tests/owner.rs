@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fs, thread};
 
-use hostnet_tests::{Actor, ActorBox, Agent, Docker, IMAGE, Run, at, needs_root, net, want};
+use hostnet_tests::{Actor, ActorBox, Agent, Docker, Run, at, needs_root, net, want};
 use serde_json::{Value, json};
 
 /// A bit of everything, inside the actor's own network namespace.
@@ -191,10 +191,8 @@ fn a_hundred_containers_that_live_a_moment() {
                     let file = directory.join(&name);
                     let path = file.to_str().expect("UTF-8");
                     let port = port.to_string();
-                    let options =
-                        ["run", "--rm", "--network", "host", "--cidfile", path, "--name", &name];
-                    let command = [IMAGE, "/actor", "short", "127.0.0.1", &port];
-                    docker.run(options.into_iter().chain(command));
+                    let launch = docker.launch("host").name(&name).options(["--cidfile", path]);
+                    launch.to_end(["/actor", "short", "127.0.0.1", &port]);
                     (name, fs::read_to_string(file).expect("docker wrote the id"))
                 })
                 .collect::<Vec<(String, String)>>()

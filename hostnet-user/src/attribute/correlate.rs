@@ -1,10 +1,13 @@
 //! Socket records become operations: each told once, with its outcome.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
 
 use hostnet_abi::{
-    Accept as AcceptRecord, Close as CloseRecord, ConnectOutcome as OutcomeRecord, Header, Hook,
-    Record, direction,
+    Accept as AcceptRecord, Close as CloseRecord, ConnectOutcome as OutcomeRecord,
+    Datagram as DatagramRecord, Header, Hook, Record, direction,
 };
 
 use super::{
@@ -80,21 +83,7 @@ impl Attribution {
             }
             Record::Close(close) => self.closed(at, hook, party, socket(close.socket), &close),
             Record::Datagram(datagram) => {
-                let socket = socket(datagram.socket);
-                let remote = endpoint(datagram.remote, datagram.remote_port);
-                let direction = if datagram.direction == direction::SENT {
-                    Direction::Egress
-                } else {
-                    Direction::Ingress
-                };
-                if let Some(tracked) = self.sockets.track(&party, socket, at) {
-                    tracked.direction.get_or_insert(direction);
-                    tracked.flows.push(remote);
-                }
-                let unspecified = std::net::Ipv6Addr::UNSPECIFIED.into();
-                let local = std::net::SocketAddr::new(unspecified, datagram.local_port);
-                let operation = Datagram { local, remote, direction };
-                self.tell(at, hook, &party, Some(socket), operation.into());
+                self.exchanged(at, hook, &party, socket(datagram.socket), &datagram);
             }
             Record::DatagramClose(close) => {
                 let local = endpoint(close.local, close.local_port as u16);
@@ -113,13 +102,46 @@ impl Attribution {
         }
     }
 
+    fn exchanged(
+        &mut self,
+        at: u64,
+        hook: Hook,
+        party: &Party,
+        socket: Socket,
+        record: &DatagramRecord,
+    ) {
+        let remote = endpoint(record.remote, record.remote_port);
+        let direction = if record.direction == direction::SENT {
+            Direction::Egress
+        } else {
+            Direction::Ingress
+        };
+        if let Some(tracked) = self.sockets.track(party, socket, at) {
+            tracked.direction.get_or_insert(direction);
+            tracked.flows.push(remote);
+            // The connect told of this peer; a v4-mapped socket's sends show all the same.
+            if tracked.peer.is_some_and(|peer| same(peer, remote)) {
+                return;
+            }
+        }
+        // The address is not known here, only that it is of the socket's family.
+        let unspecified: IpAddr = if i32::from(socket.socket.family) == libc::AF_INET {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        };
+        let local = SocketAddr::new(unspecified, record.local_port);
+        let operation = Datagram { local, remote, direction };
+        self.tell(at, hook, party, Some(socket), operation.into());
+    }
+
     fn connect_attempted(
         &mut self,
         at: u64,
         hook: Hook,
         party: &Party,
         socket: Socket,
-        remote: std::net::SocketAddr,
+        remote: SocketAddr,
     ) {
         if socket.socket.protocol == IPPROTO_TCP {
             let pending = PendingConnect { boot_ns: at, hook, remote, told: None };
@@ -176,7 +198,7 @@ impl Attribution {
         socket: Socket,
         pending: PendingConnect,
         outcome: Outcome,
-        ends: Option<(std::net::SocketAddr, std::net::SocketAddr)>,
+        ends: Option<(SocketAddr, SocketAddr)>,
         at: u64,
     ) -> uuid::Uuid {
         let (local, established_remote) = ends.unzip();
@@ -264,7 +286,7 @@ impl Attribution {
         hook: Hook,
         party: Party,
         socket: Socket,
-        local: std::net::SocketAddr,
+        local: SocketAddr,
     ) {
         let flows = std::mem::take(&mut self.flow_counts);
         let Some(tracked) = self.sockets.remove(socket.cookie) else { return };

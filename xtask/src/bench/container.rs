@@ -54,6 +54,13 @@ impl Container {
     }
 }
 
+impl Drop for Container {
+    fn drop(&mut self) {
+        // At once, also in the middle of a load, which hears no orders then.
+        let _gone_already = shell::capture(self.daemon.docker().args(["kill", NAME]));
+    }
+}
+
 struct Daemon {
     directory: PathBuf,
     guard: Child,

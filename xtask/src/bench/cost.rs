@@ -1,16 +1,11 @@
 //! What watching adds to the CPU time of an operation, for the one who does it.
 
-use std::{
-    thread::sleep,
-    time::{Duration, Instant},
-};
-
 use anyhow::Result;
 use serde::Serialize;
 
 use super::{
     Agent, Bench, Load,
-    floor::{self, Floor, Variant},
+    floor::{Floor, Variant},
     stats::{Spread, median},
 };
 use crate::shell;
@@ -18,9 +13,6 @@ use crate::shell;
 /// Measurements of one kind in a row; their median is one sample, so that an
 /// interrupt at the wrong moment is not.
 const CHUNKS: u64 = 9;
-
-/// How long other programs on the same hooks are waited for, before each pair.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often a pair is repeated that others disturbed.
 const ATTEMPTS: u32 = 4;
@@ -138,23 +130,6 @@ pub fn measure(bench: &mut Bench) -> Result<Costs> {
     Ok(Costs { pairs, rows: rows.collect(), lost, disturbed })
 }
 
-/// Whether nobody watches while none of ours does.
-fn is_unwatched(bench: &Bench) -> Result<bool> {
-    bench.programs.floor.as_ref().map_or(Ok(true), |floor| Ok(floor::watchers(floor)? == 0))
-}
-
-/// Gives others a while to end; says whether they did.
-fn wait_until_unwatched(bench: &Bench) -> Result<bool> {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_unwatched(bench)? {
-        if Instant::now() > deadline {
-            return Ok(false);
-        }
-        sleep(Duration::from_millis(100));
-    }
-    Ok(true)
-}
-
 /// One measurement with a watcher, and one without right beside it.
 struct Pair {
     without: Sample,
@@ -176,19 +151,19 @@ fn quiet_pair(bench: &mut Bench, host: &mut Load, watcher: Watcher, round: u64) 
 }
 
 fn pair(bench: &mut Bench, host: &mut Load, watcher: Watcher, round: u64) -> Result<Pair> {
-    let mut quiet = wait_until_unwatched(bench)?;
+    let mut quiet = bench.is_unwatched_soon()?;
     // Whatever drifts meets both in turns.
     let (without, with, lost) = if round.is_multiple_of(2) {
         let without = sample(bench, host, None)?;
-        quiet &= is_unwatched(bench)?;
+        quiet &= bench.is_unwatched()?;
         let (with, lost) = watched(bench, host, watcher)?;
         (without, with, lost)
     } else {
         let (with, lost) = watched(bench, host, watcher)?;
-        quiet &= is_unwatched(bench)?;
+        quiet &= bench.is_unwatched()?;
         (sample(bench, host, None)?, with, lost)
     };
-    quiet &= is_unwatched(bench)?;
+    quiet &= bench.is_unwatched()?;
     Ok(Pair { without, with, lost, disturbed: !quiet })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::{Agent, Bench, agent::Memory, load::Spent};
@@ -18,6 +18,9 @@ const HIGHER: &[u64] = &[80_000, 100_000, 150_000, 200_000, 300_000, 400_000];
 
 /// A load that cannot keep its rate says nothing about the agent.
 const KEPT: f64 = 0.97;
+
+/// How often the agent's output is counted and thrown away.
+const POLL: Duration = Duration::from_millis(250);
 
 /// A load and what became of it.
 #[derive(Clone, Serialize)]
@@ -81,6 +84,7 @@ pub fn sustained(bench: &mut Bench) -> Result<Vec<Delivery>> {
 
 /// Connects of the container, counted as they arrive.
 pub fn offer(bench: &mut Bench, count: u64, rate: Option<u64>) -> Result<Delivery> {
+    bench.spare_others()?;
     let mut agent = Agent::start(bench)?;
     let cpu = agent.cpu()?;
     let spent = run(bench, &mut agent, count, rate)?;
@@ -102,12 +106,15 @@ pub fn offer(bench: &mut Bench, count: u64, rate: Option<u64>) -> Result<Deliver
 }
 
 fn run(bench: &mut Bench, agent: &mut Agent, count: u64, rate: Option<u64>) -> Result<Spent> {
-    let load = &mut bench.container.load;
-    load.begin("connect", count, rate)?;
+    let watchers = bench.watchers()?;
+    bench.container.load.begin("connect", count, rate)?;
     loop {
-        if let Some(spent) = load.ended(Duration::from_millis(250))? {
+        if let Some(spent) = bench.container.load.ended(POLL)? {
             return Ok(spent);
         }
         agent.lines.poll()?;
+        if !bench.beside_others && bench.watchers()? > watchers {
+            bail!("another program began to watch sockets: the load must not flood it");
+        }
     }
 }

@@ -6,7 +6,12 @@
 //! whatever else the machine does meets both; the median of the differences is
 //! what counts.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, bail};
 
@@ -31,6 +36,9 @@ use load::Load;
 use programs::Programs;
 use report::Report;
 
+/// How long others may take to stop watching.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 #[derive(clap::Args)]
 pub struct Args {
     /// Fewer rounds and shorter loads: minutes become seconds, and noise stays.
@@ -39,6 +47,9 @@ pub struct Args {
     /// Only these parts.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
     only: Vec<Part>,
+    /// Go on although other programs watch sockets, and would be flooded.
+    #[arg(long)]
+    beside_others: bool,
     /// Measure this hostnet instead of the one built from the checkout.
     #[arg(long, value_name = "FILE")]
     hostnet: Option<PathBuf>,
@@ -67,12 +78,47 @@ pub struct Bench {
     programs: Programs,
     container: Container,
     quick: bool,
+    beside_others: bool,
 }
 
 impl Bench {
     /// A number for a whole run, or for a quick one.
     const fn either(&self, whole: u64, quick: u64) -> u64 {
         if self.quick { quick } else { whole }
+    }
+
+    /// Programs on the hooks of socket addresses, ours included; zero when they
+    /// cannot be counted.
+    fn watchers(&self) -> Result<u64> {
+        self.programs.floor.as_ref().map_or(Ok(0), floor::watchers)
+    }
+
+    /// Whether nobody watches; to be asked while none of ours does.
+    fn is_unwatched(&self) -> Result<bool> {
+        Ok(self.watchers()? == 0)
+    }
+
+    /// Gives others a while to end; says whether they did.
+    fn is_unwatched_soon(&self) -> Result<bool> {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.is_unwatched()? {
+            if Instant::now() > deadline {
+                return Ok(false);
+            }
+            sleep(Duration::from_millis(100));
+        }
+        Ok(true)
+    }
+
+    /// Fails when others would be told of millions of connects.
+    fn spare_others(&self) -> Result<()> {
+        if !self.beside_others && !self.is_unwatched_soon()? {
+            bail!(
+                "other programs watch sockets on this machine, and the load would flood them: \
+                 stop them, or allow it with --beside-others"
+            );
+        }
+        Ok(())
     }
 }
 
@@ -87,7 +133,8 @@ pub fn perform(args: &Args) -> Result<()> {
     machine::check()?;
     let programs = Programs::build(args.hostnet.as_deref())?;
     let container = Container::start(&programs)?;
-    let mut bench = Bench { programs, container, quick: args.quick };
+    let mut bench =
+        Bench { programs, container, quick: args.quick, beside_others: args.beside_others };
 
     let wanted = |part| args.only.is_empty() || args.only.contains(&part);
     let mut report = Report::new(args.quick)?;
