@@ -101,7 +101,8 @@ impl Config {
         let config: Self = toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             let line = text[..at].matches('\n').count() + 1;
-            anyhow!("line {line}: {}", error.message())
+            let text = text.lines().nth(line - 1).unwrap_or_default().trim();
+            anyhow!("line {line}: {}: {text}", error.message())
         })?;
         let mib = config.observe.ring_mib;
         if !mib.is_power_of_two() || mib > 1024 {

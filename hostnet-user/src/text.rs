@@ -38,7 +38,8 @@ pub fn for_terminal(text: &str) -> Cow<'_, str> {
 }
 
 /// Whether a terminal would act on `c`, or show nothing for it.
-const fn is_unsafe(c: char) -> bool {
+#[must_use]
+pub const fn is_unsafe(c: char) -> bool {
     matches!(c,
         // C0, DEL and C1; U+009B alone starts a control sequence.
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}'

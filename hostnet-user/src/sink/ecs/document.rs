@@ -2,7 +2,6 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use anyhow::Result;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -14,7 +13,7 @@ use super::{
 };
 use crate::{
     errno,
-    event::{Category, Event, Operation, Outcome, Socket},
+    event::{Category, Event, Operation, Outcome, Socket, canonical},
     record::Recorded,
 };
 
@@ -180,7 +179,7 @@ impl<'a> Document<'a> {
         borrowed: &'a Borrowed,
         times: &mut Timestamps,
         message: &'a str,
-    ) -> Result<Self> {
+    ) -> Self {
         let event = &record.event;
         let told = event.operation.told();
         let dataset = dataset(told.category());
@@ -193,7 +192,7 @@ impl<'a> Document<'a> {
         let owner = borrowed.owner.as_deref();
         let creator = borrowed.creator.as_deref();
         let user = event.actor.map(|actor| User { id: actor.uid.to_string() });
-        Ok(Self {
+        Self {
             timestamp: times.format(event.wall_ns),
             message,
             ecs: &parts.ecs,
@@ -237,11 +236,11 @@ impl<'a> Document<'a> {
                 creator: creator.map(|creator| &*creator.owner),
                 creator_container: creator.and_then(|creator| creator.container.as_deref()),
                 container: owner.and_then(|owner| owner.declared.as_deref()),
-                process: event.process.as_deref().map(exact_bytes).transpose()?.flatten(),
+                process: event.process.as_deref().and_then(exact_bytes),
                 specifics,
                 time: Time { boot_ns: event.boot_ns },
             },
-        })
+        }
     }
 }
 
@@ -284,7 +283,8 @@ fn side(event: &Event, address: std::net::SocketAddr) -> Side {
 fn network(event: &Event, socket: Socket, ends: &Ends) -> Network {
     let told = event.operation.told();
     let protocol = socket.socket.protocol;
-    let ip = ends.source.or(ends.destination).map(|end| end.ip);
+    // The remote end tells; a local one may be unspecified.
+    let ip = event.remote().or(event.local()).map(|end| canonical(end).ip());
     let is_v6 = ip.map_or(i32::from(socket.socket.family) == libc::AF_INET6, |ip| ip.is_ipv6());
     Network {
         transport: transport(protocol),

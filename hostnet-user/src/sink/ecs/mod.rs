@@ -6,6 +6,7 @@
 mod document;
 mod ends;
 mod identity;
+mod json;
 mod parts;
 mod specifics;
 mod timestamp;
@@ -58,8 +59,8 @@ impl Encoder {
         message(&record.event, &mut self.message);
         let borrowed = Borrowed::of(&record.event, &mut self.parts, &mut self.timestamps);
         let document =
-            Document::new(record, &self.parts, &borrowed, &mut self.timestamps, &self.message)?;
-        serde_json::to_writer(&mut *lines, &document)?;
+            Document::new(record, &self.parts, &borrowed, &mut self.timestamps, &self.message);
+        json::write(lines, &document)?;
         lines.push(b'\n');
         Ok(())
     }

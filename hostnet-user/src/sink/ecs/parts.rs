@@ -3,14 +3,13 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use anyhow::Result;
-use serde_json::{Map, Value, json, value::RawValue};
+use serde_json::{Map, Value, json as object, value::RawValue};
 use sha2::{Digest, Sha256};
 
-use super::{ECS_VERSION, Identity, timestamp::Timestamps};
+use super::{ECS_VERSION, Identity, json, timestamp::Timestamps};
 use crate::{
     attribute::{Container, Owner, Process},
-    event::{Actor, Event},
+    event::{Actor, Event, Operation},
     text,
 };
 
@@ -52,14 +51,14 @@ impl Parts {
         let Identity { host_name, host_id, boot_id, kernel, architecture, os, run, .. } = identity;
         let agent_id = &hex(&Sha256::digest(format!("hostnet {host_id}")))[..16];
         Self {
-            ecs: raw(&json!({ "version": ECS_VERSION })),
-            agent: raw(&json!({
+            ecs: raw(&object!({ "version": ECS_VERSION })),
+            agent: raw(&object!({
                 "type": "hostnet",
                 "version": env!("CARGO_PKG_VERSION"),
                 "id": agent_id,
                 "ephemeral_id": run,
             })),
-            host: raw(&json!({
+            host: raw(&object!({
                 "name": host_name,
                 "hostname": host_name,
                 "id": host_id,
@@ -95,6 +94,14 @@ impl Parts {
         if event.process.is_none() && event.actor.is_none() {
             return None;
         }
+        // The end of a process is told once; its code is not to be kept.
+        if let Operation::Exit(exit) = event.operation {
+            let mut value = self.process_value(event, times);
+            if let Some(status) = exit.status() {
+                value["exit_code"] = status.into();
+            }
+            return Some(raw(&value).into());
+        }
         let key = (event.process.as_ref().map_or(0, |p| Arc::as_ptr(p) as usize), event.actor);
         if let Some((_, part)) = self.processes.get(&key) {
             return Some(Arc::clone(part));
@@ -125,7 +132,7 @@ impl Parts {
             }
             let start = times.format(process.start_ns.wrapping_add(wall_minus_boot));
             value.insert("start".into(), start.into());
-            let mut parent = json!({ "pid": process.parent });
+            let mut parent = object!({ "pid": process.parent });
             if let Some(name) = &process.parent_name {
                 parent["name"] = text::text(name).readable.into();
             }
@@ -133,9 +140,9 @@ impl Parts {
         }
         if let Some(actor) = event.actor {
             value.entry("pid").or_insert_with(|| actor.tgid.into());
-            value.insert("thread".into(), json!({ "id": actor.tid }));
-            value.insert("user".into(), json!({ "id": actor.uid.to_string() }));
-            value.insert("group".into(), json!({ "id": actor.gid.to_string() }));
+            value.insert("thread".into(), object!({ "id": actor.tid }));
+            value.insert("user".into(), object!({ "id": actor.uid.to_string() }));
+            value.insert("group".into(), object!({ "id": actor.gid.to_string() }));
         }
         value.into()
     }
@@ -152,17 +159,17 @@ impl Parts {
 fn owner_parts(owner: &Owner, network_namespace: u32) -> OwnerParts {
     let container = owner.container.as_deref();
     let method = if owner.container_id.is_some() { "cgroup-path" } else { "cgroup-id" };
-    let mut netns = json!({ "inode": network_namespace, "is_host": true });
+    let mut netns = object!({ "inode": network_namespace, "is_host": true });
     if let Some(container) = container {
         netns["declared"] = container.network_mode.clone().into();
     }
-    let mut cgroup = json!({ "id": owner.cgroup_id });
+    let mut cgroup = object!({ "id": owner.cgroup_id });
     if !owner.cgroup_path.is_empty() {
         cgroup["path"] = owner.cgroup_path.clone().into();
     }
     OwnerParts {
         container: owner.container_id.as_ref().map(|id| raw(&container_value(id, owner))),
-        owner: raw(&json!({
+        owner: raw(&object!({
             "kind": owner.kind,
             "method": method,
             "confidence": owner.confidence,
@@ -174,7 +181,7 @@ fn owner_parts(owner: &Owner, network_namespace: u32) -> OwnerParts {
 }
 
 fn container_value(id: &str, owner: &Owner) -> Value {
-    let mut value = json!({ "id": id });
+    let mut value = object!({ "id": id });
     let Some(container) = &owner.container else {
         if let Some(runtime) = owner.runtime {
             value["runtime"] = runtime.into();
@@ -183,14 +190,14 @@ fn container_value(id: &str, owner: &Owner) -> Value {
     };
     value["name"] = container.name.clone().into();
     value["runtime"] = container.runtime.clone().into();
-    value["security_context"] = json!({ "privileged": container.privileged });
+    value["security_context"] = object!({ "privileged": container.privileged });
     let (name, tag) = image_name(&container.image);
-    let mut image = json!({ "name": name });
+    let mut image = object!({ "name": name });
     if let Some(tag) = tag {
-        image["tag"] = json!([tag]);
+        image["tag"] = object!([tag]);
     }
     if !container.image_id.is_empty() {
-        image["hash"] = json!({ "all": [container.image_id] });
+        image["hash"] = object!({ "all": [container.image_id] });
     }
     value["image"] = image;
     if !container.labels.is_empty() {
@@ -203,7 +210,7 @@ fn container_value(id: &str, owner: &Owner) -> Value {
 }
 
 fn declared_value(container: &Container) -> Value {
-    json!({
+    object!({
         "network_mode": container.network_mode,
         "user": container.user,
         "capabilities": container.capabilities,
@@ -224,7 +231,11 @@ fn image_name(image: &str) -> (&str, Option<&str>) {
 /// A value as the bytes it is written as.
 pub fn raw(value: &impl serde::Serialize) -> Box<RawValue> {
     // Values built here have string keys and no floats that JSON lacks.
-    serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    let mut bytes = Vec::new();
+    let written = json::write(&mut bytes, value).ok();
+    let text = written.and_then(|()| String::from_utf8(bytes).ok());
+    text.and_then(|text| RawValue::from_string(text).ok())
+        .unwrap_or_else(|| RawValue::NULL.to_owned())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -232,7 +243,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Hexadecimal of what was not valid UTF-8, for the fields that have such.
-pub fn exact_bytes(process: &Process) -> Result<Option<Box<RawValue>>> {
+pub fn exact_bytes(process: &Process) -> Option<Box<RawValue>> {
     let mut value = Map::new();
     for (field, bytes) in [("name_hex", &process.name), ("executable_hex", &process.executable)] {
         if let Some(hex) = text::text(bytes).hex {
@@ -246,7 +257,7 @@ pub fn exact_bytes(process: &Process) -> Result<Option<Box<RawValue>>> {
     if process.arguments_truncated {
         value.insert("args_truncated".into(), true.into());
     }
-    if value.is_empty() { Ok(None) } else { Ok(Some(serde_json::value::to_raw_value(&value)?)) }
+    (!value.is_empty()).then(|| raw(&value))
 }
 
 #[cfg(test)]
