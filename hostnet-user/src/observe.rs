@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 use crate::{
-    attribute::{Policy, docker},
+    attribute::{Policy, RuntimeNews, docker},
     kernel::{self, LoadOptions, Recorder},
     pipeline::{Control, Pipeline},
     sink::{Sink, ecs::Identity, is_broken_pipe},
@@ -110,8 +110,17 @@ async fn attend(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let news = control.clone();
-    let follow = tokio::spawn(docker::follow(docker, wanted, move |n| {
-        news.send(Control::Runtime(n)).is_ok()
+    let follow = tokio::spawn(docker::follow(docker, wanted, move |told| {
+        match &told {
+            RuntimeNews::Reachable { endpoint, version } => {
+                tracing::info!("container runtime answers: {version} at {endpoint}");
+            }
+            RuntimeNews::Unreachable { endpoint, reason } => {
+                tracing::warn!("container runtime at {endpoint} does not answer: {reason}");
+            }
+            RuntimeNews::Container(_) | RuntimeNews::Removed { .. } => {}
+        }
+        news.send(Control::Runtime(told)).is_ok()
     }));
     notify(&[NotifyState::Ready, NotifyState::Status("observing the host network namespace")]);
     let reason = loop {

@@ -182,6 +182,7 @@ impl Pipeline {
         while let Some(control_message) = next {
             match control_message {
                 Control::Runtime(news) => {
+                    self.clock()?;
                     let boot_ns = kernel::boot_clock();
                     self.world(World::Runtime { boot_ns, news })?;
                 }
@@ -222,6 +223,7 @@ impl Pipeline {
     }
 
     fn health(&mut self, health: Health) -> Result<()> {
+        self.clock()?;
         self.world(World::Health { boot_ns: kernel::boot_clock(), health })
     }
 
@@ -256,6 +258,7 @@ impl Pipeline {
     }
 
     fn tell_losses(&mut self) -> Result<()> {
+        self.clock()?;
         let (from_ns, to_ns) = (self.losses_read_boot_ns, kernel::boot_clock());
         self.losses_read = Instant::now();
         self.losses_read_boot_ns = to_ns;

@@ -128,7 +128,7 @@ fn broken_config() {
     let directory = directory();
     let broken = [
         ("this is not TOML", &["config.toml", "1"][..]),
-        ("[observe]\nall = \"yes\"\n", &["config.toml", "all"]),
+        ("[observe]\nall = \"yes\"\n", &["config.toml", "line 2", "boolean"]),
         ("[observe]\neverything = true\n", &["config.toml", "everything"]),
         ("[[sink]]\ntype = \"pigeon\"\n", &["config.toml", "pigeon"]),
         ("[[sink]]\ntype = \"file\"\nformat = \"ecs\"\n", &["config.toml", "path"]),

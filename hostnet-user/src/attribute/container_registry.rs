@@ -101,6 +101,10 @@ impl ContainerRegistry {
     pub fn describe(&mut self, mut container: Container) -> Option<Nameless> {
         let known = self.containers.entry(container.id.clone()).or_default();
         known.gone = false;
+        // The kernel marks the path of a process that outlives its cgroup.
+        if let Some(path) = container.cgroup_path.strip_suffix(" (deleted)") {
+            container.cgroup_path = path.to_owned();
+        }
         // A container that has exited has no process to look at; where it was stays true.
         if let Some(before) = &known.container
             && container.cgroup_path.is_empty()
@@ -236,6 +240,8 @@ mod tests {
         registry.describe(container(""));
         assert_eq!(registry.owner(7, &tree).confidence, Confidence::Runtime);
         registry.describe(container(&format!("/docker/{ID}")));
+        assert_eq!(registry.owner(7, &tree).confidence, Confidence::Confirmed);
+        registry.describe(container(&format!("/docker/{ID} (deleted)")));
         assert_eq!(registry.owner(7, &tree).confidence, Confidence::Confirmed);
         assert_eq!(registry.owner(8, &tree).confidence, Confidence::Confirmed);
         assert_eq!(registry.owner(1, &tree).kind, OwnerKind::Host);

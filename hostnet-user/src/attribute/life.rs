@@ -18,7 +18,8 @@ impl Attribution {
         let is_set_up = party.owner.kind == OwnerKind::Container
             && exec.mount_namespace == self.policy.host_mount_namespace;
         let told = self.is_told(&party.owner) && !is_set_up;
-        let process = self.processes.exec(header.tgid, exec, tail, told);
+        let told_in = told.then_some(header.task_cgroup);
+        let process = self.processes.exec(header.tgid, exec, tail, told_in);
         if !told {
             return;
         }
@@ -28,10 +29,19 @@ impl Attribution {
     }
 
     pub(super) fn exited(&mut self, header: &Header, hook: Hook, exit: ExitRecord) {
-        let party = self.party(header);
-        let process = self.processes.exit(header.tgid, header.boot_ns);
-        // Only what was told to begin is told to end.
-        if process.is_some_and(|process| process.told) {
+        let mut party = self.party(header);
+        let Some(process) = self.processes.exit(header.tgid, header.boot_ns) else { return };
+        // What was told to begin is told to end, and as the same owner's: the runtime's
+        // own processes end in the cgroup of the container they set up.
+        let told = match process.told_in {
+            Some(cgroup) => {
+                party.owner = self.registry.owner(cgroup, &self.tree);
+                party.creator = None;
+                true
+            }
+            None => process.from_proc && self.is_told(&party.owner),
+        };
+        if told {
             self.tell(header.boot_ns, hook, &party, None, Exit { code: exit.code }.into());
         }
     }

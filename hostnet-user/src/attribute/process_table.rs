@@ -41,8 +41,10 @@ pub struct Process {
     pub arguments: Vec<Vec<u8>>,
     /// Whether the arguments were cut at [`hostnet_abi::MAX_ARGUMENTS`] bytes.
     pub arguments_truncated: bool,
-    /// Whether an exec record told it as a container's process.
-    pub told: bool,
+    /// Found in /proc: it began before anybody could tell.
+    pub from_proc: bool,
+    /// The cgroup in which its exec was told, when it was.
+    pub told_in: Option<u64>,
 }
 
 /// The table.
@@ -65,7 +67,13 @@ impl ProcessTable {
     }
 
     /// A process runs a program now. `tail` is the record's.
-    pub fn exec(&mut self, pid: u32, exec: &Exec, tail: &[u8], told: bool) -> Arc<Process> {
+    pub fn exec(
+        &mut self,
+        pid: u32,
+        exec: &Exec,
+        tail: &[u8],
+        told_in: Option<u64>,
+    ) -> Arc<Process> {
         let (filename, arguments) = split(exec, tail);
         let process = Arc::new(Process {
             pid,
@@ -77,7 +85,8 @@ impl ProcessTable {
             executable: filename.to_vec(),
             arguments: arguments.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect(),
             arguments_truncated: exec.truncated & hostnet_abi::truncated::ARGUMENTS != 0,
-            told,
+            from_proc: false,
+            told_in,
         });
         self.insert(pid, Arc::clone(&process));
         process
@@ -95,7 +104,8 @@ impl ProcessTable {
             parent,
             parent_name: Some(parent_process.name.clone()),
             start_ns: fork.start_ns,
-            told: false,
+            from_proc: false,
+            told_in: None,
             ..parent_process
         });
         self.insert(fork.child, child);
@@ -172,7 +182,7 @@ mod tests {
     fn exec_splits_file_name_and_arguments() {
         let mut table = ProcessTable::default();
         let (record, tail) = exec(b"/bin/sh\0", b"sh\0-c\0\x1b[2J\n\0", 5);
-        let process = table.exec(10, &record, &tail, true);
+        let process = table.exec(10, &record, &tail, Some(7));
         assert_eq!(process.name, b"sh");
         assert_eq!(process.arguments, [&b"sh"[..], b"-c", b"\x1b[2J\n"]);
     }
@@ -181,7 +191,7 @@ mod tests {
     fn a_child_runs_its_parents_program() {
         let mut table = ProcessTable::default();
         let (record, tail) = exec(b"/bin/nginx\0", b"nginx\0", 5);
-        table.exec(10, &record, &tail, true);
+        table.exec(10, &record, &tail, Some(7));
         table.fork(10, &Fork { start_ns: 9, child: 11, namespace_pid: 2 });
         let child = table.get(11).unwrap();
         assert_eq!((child.parent, &child.name[..], child.start_ns), (10, &b"nginx"[..], 9));
@@ -191,10 +201,10 @@ mod tests {
     fn a_reused_id_is_another_process() {
         let mut table = ProcessTable::default();
         let (record, tail) = exec(b"/bin/a\0", b"a\0", 5);
-        table.exec(10, &record, &tail, true);
+        table.exec(10, &record, &tail, Some(7));
         table.exit(10, 100);
         let (record, tail) = exec(b"/bin/b\0", b"b\0", 200);
-        table.exec(10, &record, &tail, true);
+        table.exec(10, &record, &tail, Some(7));
         table.expire(u64::MAX);
         assert_eq!(table.get(10).unwrap().name, b"b");
     }

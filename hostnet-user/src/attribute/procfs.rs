@@ -84,7 +84,8 @@ pub fn process(pid: u32) -> Option<Process> {
             arguments.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
         },
         arguments_truncated: limit < command_line.len(),
-        told: false,
+        from_proc: true,
+        told_in: None,
     })
 }
 
