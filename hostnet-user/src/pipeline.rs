@@ -182,8 +182,7 @@ impl Pipeline {
         while let Some(control_message) = next {
             match control_message {
                 Control::Runtime(news) => {
-                    self.clock()?;
-                    let boot_ns = kernel::boot_clock();
+                    let boot_ns = self.clock()?;
                     self.world(World::Runtime { boot_ns, news })?;
                 }
                 Control::Reopen => match self.stages.reopen() {
@@ -223,14 +222,17 @@ impl Pipeline {
     }
 
     fn health(&mut self, health: Health) -> Result<()> {
-        self.clock()?;
-        self.world(World::Health { boot_ns: kernel::boot_clock(), health })
+        let boot_ns = self.clock()?;
+        self.world(World::Health { boot_ns, health })
     }
 
-    fn clock(&mut self) -> Result<()> {
+    /// Reads both clocks; returns `CLOCK_BOOTTIME`.
+    fn clock(&mut self) -> Result<u64> {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let wall_ns = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
-        self.world(World::Clock { boot_ns: kernel::boot_clock(), wall_ns })
+        let boot_ns = kernel::boot_clock();
+        self.world(World::Clock { boot_ns, wall_ns })?;
+        Ok(boot_ns)
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -258,8 +260,7 @@ impl Pipeline {
     }
 
     fn tell_losses(&mut self) -> Result<()> {
-        self.clock()?;
-        let (from_ns, to_ns) = (self.losses_read_boot_ns, kernel::boot_clock());
+        let (from_ns, to_ns) = (self.losses_read_boot_ns, self.clock()?);
         self.losses_read = Instant::now();
         self.losses_read_boot_ns = to_ns;
         let lost = match self.programs.losses.since_last() {

@@ -215,7 +215,6 @@ fn a_hundred_containers_that_live_a_moment() {
                 .is("container.name", name.as_str())
                 .is("container.image.name", "hostnet-test/box")
                 .is("container.image.tag", json!(["1"]))
-                .is("hostnet.netns.declared", "host")
                 .is("process.args", json!(["/actor", "short", "127.0.0.1", port.to_string()])),
         );
     }

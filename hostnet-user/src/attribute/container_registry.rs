@@ -101,6 +101,12 @@ impl ContainerRegistry {
     pub fn describe(&mut self, mut container: Container) -> Option<Nameless> {
         let known = self.containers.entry(container.id.clone()).or_default();
         known.gone = false;
+        // What an event says of a container is less than what an inspect has said.
+        if known.container.as_ref().is_some_and(|before| !before.created.is_empty())
+            && container.created.is_empty()
+        {
+            return None;
+        }
         // The kernel marks the path of a process that outlives its cgroup.
         if let Some(path) = container.cgroup_path.strip_suffix(" (deleted)") {
             container.cgroup_path = path.to_owned();

@@ -162,6 +162,8 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
                 event = events.next() => match event {
                     Ok(event) => match words::happening(event, runtime.kind) {
                         Some(Happening::Changed(sketch)) => {
+                            // A container may be over before it has been inspected.
+                            self.tell([RuntimeNews::Container(sketch.clone())]);
                             self.inspections.changed(sketch, Instant::now())
                         }
                         Some(Happening::Removed(id)) => self.inspections.removed(id),

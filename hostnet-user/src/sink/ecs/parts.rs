@@ -160,7 +160,7 @@ fn owner_parts(owner: &Owner, network_namespace: u32) -> OwnerParts {
     let container = owner.container.as_deref();
     let method = if owner.container_id.is_some() { "cgroup-path" } else { "cgroup-id" };
     let mut netns = object!({ "inode": network_namespace, "is_host": true });
-    if let Some(container) = container {
+    if let Some(container) = container.filter(|container| !container.network_mode.is_empty()) {
         netns["declared"] = container.network_mode.clone().into();
     }
     let mut cgroup = object!({ "id": owner.cgroup_id });
