@@ -8,7 +8,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -56,9 +56,9 @@ pub struct Args {
     /// Also write the results as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Print Markdown instead of plain tables.
-    #[arg(long)]
-    markdown: bool,
+    /// Also write the results as Markdown tables, for a README to quote.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -154,16 +154,20 @@ pub fn perform(args: &Args) -> Result<()> {
     report.finish()?;
 
     if let Some(path) = &args.json {
-        let mut json = serde_json::to_string_pretty(&report)?;
-        json.push('\n');
-        fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
+        write(path, &(serde_json::to_string_pretty(&report)? + "\n"))?;
     }
-    let text = if args.markdown { report.markdown() } else { report.text() };
-    print(&text);
+    if let Some(path) = &args.markdown {
+        write(path, &report.markdown())?;
+    }
+    print(&report.text());
     match report.missed() {
         0 => Ok(()),
         count => bail!("{count} of {} targets missed", report.targets.len()),
     }
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[expect(clippy::print_stdout, reason = "the result is what was asked for")]
