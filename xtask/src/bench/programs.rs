@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::{ebpf, shell, static_build};
 
@@ -26,7 +26,9 @@ pub struct Floor {
 impl Programs {
     pub fn build(hostnet: Option<&Path>) -> Result<Self> {
         let hostnet = match hostnet {
-            Some(path) => path.to_owned(),
+            Some(path) => path
+                .canonicalize()
+                .with_context(|| format!("{} cannot be measured", path.display()))?,
             None => static_build::hostnet()?,
         };
         let tools = ["--bin", "load", "--bin", "guard"];
