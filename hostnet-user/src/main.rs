@@ -10,14 +10,16 @@ use hostnet::{cli, sink::is_broken_pipe, text::for_terminal};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("HOSTNET_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let cli = cli::Cli::parse();
+    let level = cli.log_level();
+    let filter = EnvFilter::try_from_env("HOSTNET_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_target(false)
         .init();
-    match cli::Cli::parse().run() {
+    match cli.run() {
         Ok(exit) => exit.into(),
         // Nobody reads on, as in `| head`: not a failure.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

@@ -116,7 +116,7 @@ async fn attend(
                 tracing::info!("container runtime answers: {version} at {endpoint}");
             }
             RuntimeNews::Unreachable { endpoint, reason } => {
-                tracing::warn!("container runtime at {endpoint} does not answer: {reason}");
+                tracing::info!("container runtime at {endpoint} does not answer: {reason}");
             }
             RuntimeNews::Container(_) | RuntimeNews::Removed { .. } => {}
         }

@@ -175,7 +175,9 @@ impl Stages {
                 continue;
             }
             self.summary.count(&event);
-            let record = self.sequence.record(event, self.seen_ns);
+            // A record may be younger than the last look at the clock.
+            let seen_ns = self.seen_ns.max(event.wall_ns);
+            let record = self.sequence.record(event, seen_ns);
             outcome = outcome.and(each(&mut self.sinks, |sink| sink.write(&record)));
         }
         self.events = events;

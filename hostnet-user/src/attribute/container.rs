@@ -40,6 +40,15 @@ pub struct Container {
     pub runtime: String,
 }
 
+impl Container {
+    /// Whether this is what an inspect said. An event or the list say less, and
+    /// not when the container was created.
+    #[must_use]
+    pub fn is_inspected(&self) -> bool {
+        !self.created.is_empty()
+    }
+}
+
 /// News from a runtime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RuntimeNews {

@@ -31,6 +31,8 @@ struct Known {
     joined: bool,
     /// Its cgroup is gone; what is still told of it is from before.
     left: bool,
+    /// Its events have waited for its name once, in vain.
+    waited: bool,
     nameless: u64,
     first_nameless: Option<Uuid>,
 }
@@ -102,8 +104,8 @@ impl ContainerRegistry {
         let known = self.containers.entry(container.id.clone()).or_default();
         known.gone = false;
         // What an event says of a container is less than what an inspect has said.
-        if known.container.as_ref().is_some_and(|before| !before.created.is_empty())
-            && container.created.is_empty()
+        if known.container.as_ref().is_some_and(|before| before.is_inspected())
+            && !container.is_inspected()
         {
             return None;
         }
@@ -156,6 +158,24 @@ impl ContainerRegistry {
                 self.containers.insert(id.to_owned(), Known { joined: true, ..Known::default() });
                 true
             }
+        }
+    }
+
+    /// Whether the runtime's word on a container is still worth waiting for.
+    pub fn awaits_name(&self, id: &str) -> bool {
+        let Some(known) = self.containers.get(id) else { return true };
+        let is_inspected =
+            known.container.as_ref().is_some_and(|container| container.is_inspected());
+        !is_inspected && !known.waited
+    }
+
+    /// A container's events have waited long enough; later ones go out at once.
+    pub fn waited(&mut self, id: &str) {
+        if !self.containers.contains_key(id) {
+            self.containers.insert(id.to_owned(), Known::default());
+        }
+        if let Some(known) = self.containers.get_mut(id) {
+            known.waited = true;
         }
     }
 

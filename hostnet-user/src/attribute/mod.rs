@@ -10,6 +10,7 @@ mod container;
 mod container_registry;
 mod correlate;
 pub mod docker;
+mod held;
 mod life;
 mod owner;
 mod process_table;
@@ -33,6 +34,7 @@ use crate::event::{
 };
 use crate::input::Lost;
 use container_registry::{ContainerRegistry, named_container};
+use held::Held;
 use process_table::ProcessTable;
 use socket_table::{Party, SocketTable};
 
@@ -69,6 +71,9 @@ pub struct Attribution {
     registry: ContainerRegistry,
     processes: ProcessTable,
     sockets: SocketTable,
+    held: Held,
+    /// The runtime does not answer: nobody waits for names.
+    runtime_is_silent: bool,
     flow_counts: Vec<FlowCount>,
     wall_minus_boot: i64,
     ids: u64,
@@ -86,6 +91,8 @@ impl Attribution {
             policy,
             processes: ProcessTable::default(),
             sockets: SocketTable::default(),
+            held: Held::default(),
+            runtime_is_silent: false,
             flow_counts: Vec::new(),
             wall_minus_boot: 0,
             ids: 0,
@@ -170,6 +177,7 @@ impl Attribution {
     pub fn clock(&mut self, boot_ns: u64, wall_ns: u64) {
         self.wall_minus_boot = wall_ns as i64 - boot_ns as i64;
         self.tell_overdue(boot_ns);
+        self.release_overdue(boot_ns);
         self.processes.expire(boot_ns);
         for cgroup in self.tree.expire(boot_ns) {
             self.registry.forget_cgroup(cgroup);
@@ -179,6 +187,7 @@ impl Attribution {
     /// Tells what still waits; the run ends.
     pub fn finish(&mut self) {
         self.tell_overdue(u64::MAX);
+        self.release_overdue(u64::MAX);
     }
 
     /// News from a container runtime.
@@ -186,7 +195,11 @@ impl Attribution {
         match news {
             RuntimeNews::Container(container) => {
                 let id = container.id.clone();
-                if let Some(nameless) = self.registry.describe(*container)
+                let nameless = self.registry.describe(*container);
+                if !self.registry.awaits_name(&id) {
+                    self.release(&id);
+                }
+                if let Some(nameless) = nameless
                     && let Some(owner) = self.owner_of_container(&id)
                 {
                     let identified = Identified { events: nameless.events };
@@ -200,9 +213,12 @@ impl Attribution {
             }
             RuntimeNews::Removed { id } => self.registry.gone(&id),
             RuntimeNews::Reachable { endpoint, version } => {
+                self.runtime_is_silent = false;
                 self.health(boot_ns, Health::RuntimeReachable { endpoint, version });
             }
             RuntimeNews::Unreachable { endpoint, reason } => {
+                self.runtime_is_silent = true;
+                self.release_overdue(u64::MAX);
                 self.health(boot_ns, Health::RuntimeUnreachable { endpoint, reason });
             }
         }
@@ -273,8 +289,7 @@ impl Attribution {
             .flatten()
             .is_some_and(|id| self.registry.joins(&id));
         if joined {
-            let declared = party.owner.container.as_ref().map(|c| c.network_mode.clone());
-            let event = self.event(boot_ns, Some(hook), Joined { declared }.into());
+            let event = self.event(boot_ns, Some(hook), Joined::default().into());
             self.push(Event { owner: Some(Arc::clone(&party.owner)), ..event });
         }
         let event = self.event(boot_ns, Some(hook), operation);
@@ -288,16 +303,6 @@ impl Attribution {
             ..event
         });
         id
-    }
-
-    fn push(&mut self, event: Event) {
-        if let Some(owner) = &event.owner
-            && owner.container.is_none()
-            && let Some(id) = &owner.container_id
-        {
-            self.registry.told_nameless(id, event.id);
-        }
-        self.events.push(event);
     }
 
     fn event(&mut self, boot_ns: u64, hook: Option<Hook>, operation: Operation) -> Event {

@@ -45,6 +45,13 @@ enum Command {
 }
 
 impl Cli {
+    /// What is said on standard error unless `HOSTNET_LOG` asks for something
+    /// else. Who watches has the same terminal full of events, which tell it too.
+    #[must_use]
+    pub const fn log_level(&self) -> &'static str {
+        if matches!(self.command, Command::Watch(_)) { "warn" } else { "info" }
+    }
+
     /// Runs the command.
     ///
     /// # Errors

@@ -66,7 +66,11 @@ pub const FIELDS: &[Field] = &[
         ]),
         "What was done.",
     ),
-    field("amends", Text, "`event.id` of the earlier event that this one completes."),
+    field(
+        "amends",
+        Text,
+        "`event.id` of the earlier event that this one completes; of a late name, the first of those told without it.",
+    ),
     field("local.ip", Ip, "Local address, whichever side began; IPv4 for a v4-mapped one."),
     field("local.port", Number, "Local port; 0 when the kernel had not chosen one yet."),
     field("local.mapped", Ip, "The v4-mapped address the application used."),

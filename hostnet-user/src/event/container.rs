@@ -6,7 +6,7 @@ use std::fmt;
 use super::{Category, Told};
 
 /// A container was first seen acting in the host's network namespace.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Joined {
     /// The network mode the runtime declares; `None` when it is not known.
     pub declared: Option<String>,
@@ -29,8 +29,8 @@ impl Told for Joined {
         write!(f, "is in the host network namespace")?;
         match self.declared.as_deref() {
             Some("host") => Ok(()),
-            Some(mode) => write!(f, ", declared {mode}"),
-            None => write!(f, ", declared mode not known"),
+            Some(mode) if !mode.is_empty() => write!(f, ", declared {mode}"),
+            _ => write!(f, ", declared mode not known"),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The parts of a document that many events share, written once and kept:
 //! host, agent, owner, process.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value, json as object, value::RawValue};
 use sha2::{Digest, Sha256};
@@ -201,12 +204,24 @@ fn container_value(id: &str, owner: &Owner) -> Value {
     }
     value["image"] = image;
     if !container.labels.is_empty() {
-        // A dot in a key would make a nested object of it.
-        let labels =
-            container.labels.iter().map(|(key, v)| (key.replace('.', "_"), v.clone().into()));
-        value["labels"] = Value::Object(labels.collect());
+        value["labels"] = Value::Object(labels(&container.labels));
     }
     value
+}
+
+/// A dot in a key would make a nested object of it. A key that thereby becomes
+/// another's gets further underscores, so that none is lost.
+fn labels(labels: &BTreeMap<String, String>) -> Map<String, Value> {
+    let mut written = Map::new();
+    let (dotted, plain): (Vec<_>, Vec<_>) = labels.iter().partition(|(key, _)| key.contains('.'));
+    for (key, value) in plain.into_iter().chain(dotted) {
+        let mut key = key.replace('.', "_");
+        while written.contains_key(&key) {
+            key.push('_');
+        }
+        written.insert(key, value.clone().into());
+    }
+    written
 }
 
 fn declared_value(container: &Container) -> Value {
@@ -219,8 +234,12 @@ fn declared_value(container: &Container) -> Value {
     })
 }
 
-/// `registry:5000/a/b:1.2@sha256:…` as name and tag.
+/// `registry:5000/a/b:1.2@sha256:…` as name and tag. An image without a name is
+/// known by its digest, which is then the name.
 fn image_name(image: &str) -> (&str, Option<&str>) {
+    if image.starts_with("sha256:") {
+        return (image, None);
+    }
     let image = image.split_once('@').map_or(image, |(image, _)| image);
     match image.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
@@ -262,13 +281,23 @@ pub fn exact_bytes(process: &Process) -> Option<Box<RawValue>> {
 
 #[cfg(test)]
 mod tests {
-    use super::image_name;
+    use super::{image_name, labels};
 
     #[test]
     fn image_references() {
         assert_eq!(image_name("nginx:1.27"), ("nginx", Some("1.27")));
         assert_eq!(image_name("registry:5000/a/b"), ("registry:5000/a/b", None));
         assert_eq!(image_name("a/b:1@sha256:00"), ("a/b", Some("1")));
-        assert_eq!(image_name("sha256:abcd"), ("sha256", Some("abcd")));
+        assert_eq!(image_name("sha256:abcd"), ("sha256:abcd", None));
+    }
+
+    #[test]
+    fn labels_that_differ_by_a_dot_are_both_kept() {
+        let all = [("a.b", "dot"), ("a_b", "line"), ("a_b_", "two")];
+        let all = all.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let written = labels(&all);
+        assert_eq!(written["a_b"], "line");
+        assert_eq!(written["a_b_"], "two");
+        assert_eq!(written["a_b__"], "dot");
     }
 }

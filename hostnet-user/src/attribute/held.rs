@@ -1,0 +1,119 @@
+//! Events that wait, for a moment, for the name of their container.
+//!
+//! A container may act before its runtime has answered who it is. Its events
+//! wait for the answer here; those of others do not wait for them. The wait is
+//! bounded in time and in number, and after it they are told by id alone.
+
+use std::collections::HashMap;
+
+use super::Attribution;
+use crate::event::{Event, Operation};
+
+/// The longest an event waits, nanoseconds. A runtime that starts four
+/// containers at once answers an inspect within a quarter of it.
+const PATIENCE_NS: u64 = 200_000_000;
+
+/// Most events that wait, all containers together.
+const MOST: usize = 1 << 14;
+
+/// The events, by full container id.
+#[derive(Debug, Default)]
+pub struct Held {
+    containers: HashMap<String, Waiting>,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    since_ns: u64,
+    events: Vec<Event>,
+}
+
+impl Held {
+    /// Holds an event of container `id`. Returns `false` when that was one too
+    /// many: the container's events are then to be told.
+    pub fn hold(&mut self, id: &str, event: Event) -> bool {
+        self.count += 1;
+        match self.containers.get_mut(id) {
+            Some(waiting) => waiting.events.push(event),
+            None => {
+                let waiting = Waiting { since_ns: event.boot_ns, events: vec![event] };
+                self.containers.insert(id.to_owned(), waiting);
+            }
+        }
+        self.count < MOST
+    }
+
+    /// The events of one container, in their order.
+    pub fn take(&mut self, id: &str) -> Vec<Event> {
+        let events = self.containers.remove(id).map(|waiting| waiting.events).unwrap_or_default();
+        self.count -= events.len();
+        events
+    }
+
+    /// Containers that have waited long enough at `boot_ns`.
+    pub fn overdue(&self, boot_ns: u64) -> Vec<String> {
+        let is_overdue =
+            |waiting: &Waiting| boot_ns.saturating_sub(waiting.since_ns) >= PATIENCE_NS;
+        let overdue = self.containers.iter().filter(|(_, waiting)| is_overdue(waiting));
+        let mut overdue: Vec<_> = overdue.map(|(id, waiting)| (waiting.since_ns, id)).collect();
+        overdue.sort_unstable();
+        overdue.into_iter().map(|(_, id)| id.clone()).collect()
+    }
+}
+
+impl Attribution {
+    /// Tells an event, or holds it while its container's name is on its way.
+    pub(super) fn push(&mut self, event: Event) {
+        let awaited = event.owner.as_ref().and_then(|owner| owner.container_id.clone());
+        let awaited = awaited.filter(|id| !self.runtime_is_silent && self.registry.awaits_name(id));
+        match awaited {
+            Some(id) => {
+                if !self.held.hold(&id, event) {
+                    self.give_up(&id);
+                }
+            }
+            None => self.push_now(event),
+        }
+    }
+
+    /// Tells what waits for a container's name.
+    pub(super) fn release(&mut self, id: &str) {
+        for event in self.held.take(id) {
+            self.push_now(event);
+        }
+    }
+
+    pub(super) fn release_overdue(&mut self, boot_ns: u64) {
+        for id in self.held.overdue(boot_ns) {
+            self.give_up(&id);
+        }
+    }
+
+    fn give_up(&mut self, id: &str) {
+        self.registry.waited(id);
+        self.release(id);
+    }
+
+    fn push_now(&mut self, mut event: Event) {
+        for owner in [&mut event.owner, &mut event.creator].into_iter().flatten() {
+            if owner.container_id.is_some() {
+                let now = self.registry.owner(owner.cgroup_id, &self.tree);
+                // The tree may have forgotten a cgroup that is gone by now.
+                if now.container_id == owner.container_id {
+                    *owner = now;
+                }
+            }
+        }
+        if let Some(owner) = &event.owner {
+            match (&owner.container, &owner.container_id, &mut event.operation) {
+                (Some(container), _, Operation::Joined(joined)) => {
+                    joined.declared = Some(container.network_mode.clone());
+                }
+                (None, Some(id), _) => self.registry.told_nameless(id, event.id),
+                _ => {}
+            }
+        }
+        self.events.push(event);
+    }
+}
