@@ -12,6 +12,7 @@ pub mod docs;
 pub mod errno;
 pub mod event;
 pub mod exit_code;
+mod family;
 pub mod input;
 pub mod kernel;
 pub mod observe;

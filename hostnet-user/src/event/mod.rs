@@ -16,6 +16,7 @@ mod health;
 mod listen;
 mod operation;
 mod raw_socket;
+mod unix_address;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -35,6 +36,7 @@ pub use health::{Health, LossCount};
 pub use listen::Listen;
 pub use operation::{Category, Direction, Operation, Outcome, Told};
 pub use raw_socket::RawSocket;
+pub use unix_address::UnixAddress;
 
 use crate::attribute::{Owner, Process};
 

@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr};
 
 use super::{
     Accept, Bind, Close, Connect, ConnectOutcome, Datagram, DatagramClose, Exec, Exit, Health,
-    Identified, Joined, Left, Listen, ListenerClosed, RawSocket,
+    Identified, Joined, Left, Listen, ListenerClosed, RawSocket, UnixAddress,
 };
 
 /// How an operation ended.
@@ -85,6 +85,14 @@ pub trait Told {
     }
     /// Remote end.
     fn remote(&self) -> Option<SocketAddr> {
+        None
+    }
+    /// Local end of a unix socket.
+    fn local_name(&self) -> Option<&UnixAddress> {
+        None
+    }
+    /// Remote end of a unix socket.
+    fn remote_name(&self) -> Option<&UnixAddress> {
         None
     }
     /// Who began, for operations that have two ends.

@@ -7,13 +7,14 @@ use serde_json::value::RawValue;
 
 use super::{
     ends::{End, Ends, Side},
+    network::{Network, SocketFields},
     parts::{OwnerParts, Parts, exact_bytes},
     specifics::Specifics,
     timestamp::Timestamps,
 };
 use crate::{
     errno,
-    event::{Category, Event, Operation, Outcome, Socket, canonical},
+    event::{Category, Event, Operation, Outcome},
     record::Recorded,
 };
 
@@ -84,20 +85,6 @@ struct User {
     id: String,
 }
 
-#[derive(Serialize)]
-struct Network {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transport: Option<&'static str>,
-    r#type: &'static str,
-    iana_number: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    direction: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    community_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bytes: Option<u64>,
-}
-
 #[derive(Default, Serialize)]
 struct Related {
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -138,16 +125,6 @@ struct Hostnet<'a> {
     #[serde(flatten)]
     specifics: Specifics,
     time: Time,
-}
-
-#[derive(Serialize)]
-struct SocketFields {
-    cookie: u64,
-    family: &'static str,
-    r#type: &'static str,
-    protocol: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    errno: Option<u16>,
 }
 
 #[derive(Serialize)]
@@ -220,7 +197,7 @@ impl<'a> Document<'a> {
             related: related(&ends, user.as_ref()),
             user,
             container: owner.and_then(|owner| owner.container.as_deref()),
-            network: event.socket.map(|socket| network(event, socket, &ends)),
+            network: event.socket.map(|socket| Network::of(event, socket, &ends)),
             source: ends.source,
             client: ends.client,
             destination: ends.destination,
@@ -228,9 +205,9 @@ impl<'a> Document<'a> {
             hostnet: Hostnet {
                 operation: told.operation(),
                 amends: event.amends,
-                local: event.local().map(|address| side(event, address)),
-                remote: event.remote().map(|address| side(event, address)),
-                socket: event.socket.map(|socket| socket_fields(socket, errno)),
+                local: Side::local(event),
+                remote: Side::remote(event),
+                socket: event.socket.map(|socket| SocketFields::of(socket, errno)),
                 netns: owner.map(|owner| &*owner.netns),
                 owner: owner.map(|owner| &*owner.owner),
                 creator: creator.map(|creator| &*creator.owner),
@@ -274,83 +251,12 @@ fn close_errno(operation: &Operation) -> Option<u16> {
     if let Operation::Close(close) = operation { close.errno } else { None }
 }
 
-fn side(event: &Event, address: std::net::SocketAddr) -> Side {
-    let is_inet6 =
-        event.socket.is_some_and(|socket| i32::from(socket.socket.family) == libc::AF_INET6);
-    Side::of(address).mapped_if(address, is_inet6)
-}
-
-fn network(event: &Event, socket: Socket, ends: &Ends) -> Network {
-    let told = event.operation.told();
-    let protocol = socket.socket.protocol;
-    // The remote end tells; a local one may be unspecified.
-    let ip = event.remote().or(event.local()).map(|end| canonical(end).ip());
-    let is_v6 = ip.map_or(i32::from(socket.socket.family) == libc::AF_INET6, |ip| ip.is_ipv6());
-    Network {
-        transport: transport(protocol),
-        r#type: if is_v6 { "ipv6" } else { "ipv4" },
-        iana_number: protocol.to_string(),
-        direction: told.direction().map(crate::event::Direction::name),
-        community_id: community_id(ends, protocol),
-        bytes: match &event.operation {
-            Operation::Close(close) => Some(close.sent + close.received),
-            _ => None,
-        },
-    }
-}
-
-/// Joins the event to what Zeek and Suricata saw of the same flow.
-fn community_id(ends: &Ends, protocol: u32) -> Option<String> {
-    let (source, destination) = (ends.source?, ends.destination?);
-    if source.ip.is_unspecified() || !matches!(protocol, 6 | 17) {
-        return None;
-    }
-    community_id::calculate_community_id(
-        0,
-        source.ip,
-        destination.ip,
-        source.port,
-        destination.port,
-        u8::try_from(protocol).ok()?,
-        false,
-    )
-    .ok()
-}
-
-const fn transport(protocol: u32) -> Option<&'static str> {
-    Some(match protocol {
-        6 => "tcp",
-        17 => "udp",
-        1 => "icmp",
-        58 => "ipv6-icmp",
-        132 => "sctp",
-        136 => "udplite",
-        262 => "mptcp",
-        _ => return None,
-    })
-}
-
-fn socket_fields(socket: Socket, errno: Option<u16>) -> SocketFields {
-    SocketFields {
-        cookie: socket.cookie,
-        family: if i32::from(socket.socket.family) == libc::AF_INET6 { "inet6" } else { "inet" },
-        r#type: match i32::from(socket.socket.kind) {
-            libc::SOCK_STREAM => "stream",
-            libc::SOCK_DGRAM => "dgram",
-            libc::SOCK_RAW => "raw",
-            libc::SOCK_SEQPACKET => "seqpacket",
-            _ => "other",
-        },
-        protocol: transport(socket.socket.protocol).unwrap_or("other"),
-        errno,
-    }
-}
-
 fn related(ends: &Ends, user: Option<&User>) -> Related {
     let mut ip: Vec<IpAddr> = Vec::new();
-    for end in [ends.source, ends.destination].into_iter().flatten() {
-        if !ip.contains(&end.ip) {
-            ip.push(end.ip);
+    for address in [&ends.source, &ends.destination].into_iter().flatten().filter_map(|end| end.ip)
+    {
+        if !ip.contains(&address) {
+            ip.push(address);
         }
     }
     Related { ip, user: user.map(|user| vec![user.id.clone()]).unwrap_or_default() }

@@ -7,6 +7,7 @@ mod document;
 mod ends;
 mod identity;
 mod json;
+mod network;
 mod parts;
 mod specifics;
 mod timestamp;
