@@ -22,7 +22,11 @@ mod settings;
 #[cfg(target_arch = "bpf")]
 mod sock;
 #[cfg(target_arch = "bpf")]
+mod storage;
+#[cfg(target_arch = "bpf")]
 mod task;
+#[cfg(target_arch = "bpf")]
+mod unix_name;
 
 /// A BPF program cannot unwind; the verifier proves that this is never reached.
 #[cfg(target_arch = "bpf")]

@@ -105,6 +105,24 @@ pub fn emit<P: Payload>(origin: Origin, payload: P) {
     entry.submit(BPF_RB_NO_WAKEUP.into());
 }
 
+/// Emits a record whose payload `fill` writes where it is, field by field. It
+/// must write every field that a reader looks at.
+#[inline(always)]
+pub fn emit_in_place<P: Payload>(origin: Origin, fill: impl FnOnce(*mut P)) {
+    let length = size_of::<Header>() + size_of::<P>();
+    let Some(mut entry) = RECORDS.reserve_bytes(length, 0) else {
+        count_loss(&origin, P::KIND);
+        return;
+    };
+    // SAFETY: the reservation is 8-aligned and exactly as long as the two parts.
+    unsafe {
+        let start = entry.as_mut_ptr();
+        start.cast::<Header>().write(origin.header(P::KIND, length));
+        fill(start.add(size_of::<Header>()).cast::<P>());
+    }
+    entry.submit(BPF_RB_NO_WAKEUP.into());
+}
+
 /// Emits a record that was put together in scratch memory.
 ///
 /// # Safety

@@ -6,16 +6,36 @@ use aya_ebpf::{
     bindings::{bpf_sock, bpf_sock_addr},
     helpers::generated::bpf_get_socket_cookie,
 };
-use hostnet_abi::{Address, Socket, v4_mapped};
+use hostnet_abi::{Address, Hook, Socket, v4_mapped};
 
 use crate::{
+    netns, owner,
     read::{copied, field},
+    ring::{CreatedIn, Origin},
     settings::offset,
+    task::{Actor, current_cgroup},
 };
 
+// include/linux/socket.h
+pub const AF_UNIX: u16 = 1;
 pub const AF_INET: u16 = 2;
+pub const AF_INET6: u16 = 10;
+pub const AF_PACKET: u16 = 17;
+pub const SOCK_DGRAM: u32 = 2;
 pub const SOCK_RAW: u32 = 3;
 pub const IPPROTO_TCP: u16 = 6;
+const IPPROTO_UDP: u32 = 17;
+const IPPROTO_UDPLITE: u32 = 136;
+const IPPROTO_MPTCP: u32 = 262;
+
+/// Whether the other programs tell all that an IP socket of this protocol does.
+#[inline(always)]
+pub const fn is_usual(protocol: u32) -> bool {
+    // 0 is the type's default: TCP or UDP.
+    protocol == 0
+        || protocol == IPPROTO_TCP as u32
+        || matches!(protocol, IPPROTO_UDP | IPPROTO_UDPLITE | IPPROTO_MPTCP)
+}
 
 /// The socket's cookie, made on first use.
 #[inline(always)]
@@ -63,6 +83,29 @@ pub fn local_end_copied(sk: *const bpf_sock, family: u16) -> (Address, u16) {
         copied(base, offset!(sock_v6_rcv_saddr))
     };
     (address, copied(base, offset!(sock_num)))
+}
+
+/// `sock->sk` of a BTF-typed `struct socket`.
+#[inline(always)]
+pub fn sk_of(socket: *const c_void) -> *const c_void {
+    // SAFETY: a BTF-typed socket and the kernel's offset.
+    unsafe { field(socket, offset!(socket_sk)) }
+}
+
+/// A record of the current task's about a BTF-typed socket; `None` when it is
+/// not in the host's network namespace or its owner is not to be told.
+#[inline(always)]
+pub fn origin_of(hook: Hook, sk: *const c_void) -> Option<Origin> {
+    if !netns::sock_is_host(sk) {
+        return None;
+    }
+    let cgroup = current_cgroup();
+    owner::is_told(cgroup).then(|| Origin {
+        hook,
+        actor: Actor::in_cgroup(cgroup),
+        created_in: CreatedIn::Cgroup(cgroup_of(sk)),
+        cookie: cookie(sk.cast_mut()),
+    })
 }
 
 /// Local and remote end of a BTF-typed socket.

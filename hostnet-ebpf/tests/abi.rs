@@ -29,6 +29,14 @@ fn ids_names_and_lengths() {
             "14 cgroup-mkdir 72",
             "15 cgroup-rmdir 64",
             "16 cgroup-attach 72",
+            "17 bind-refused 68",
+            "18 accept-taken 64",
+            "19 family-socket 64",
+            "20 packet-bind 72",
+            "21 socket-filter 72",
+            "22 netlink-request 72",
+            "23 netlink-bind 68",
+            "24 unix 184",
         ]
     );
 }
@@ -76,7 +84,7 @@ fn only_some_kinds_have_a_tail() {
         .filter(|kind| decode(&record(**kind, b"tail")).is_ok())
         .map(|kind| kind.name())
         .collect();
-    assert_eq!(has_tail, ["exec", "cgroup-mkdir"]);
+    assert_eq!(has_tail, ["exec", "cgroup-mkdir", "socket-filter"]);
 }
 
 #[test]

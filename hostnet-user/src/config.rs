@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::BeyondIp;
+
 /// Where the configuration is looked for when no file is named.
 pub const DEFAULT_PATH: &str = "/etc/hostnet/config.toml";
 
@@ -39,6 +41,8 @@ pub struct Observe {
     pub record: Option<PathBuf>,
     /// Let the eBPF programs log to the agent's own log.
     pub kernel_log: bool,
+    /// How sockets beyond IP are seen.
+    pub beyond_ip: BeyondIp,
 }
 
 /// `[docker]`
@@ -77,7 +81,13 @@ pub enum Format {
 
 impl Default for Observe {
     fn default() -> Self {
-        Self { all: false, ring_mib: DEFAULT_RING_MIB, record: None, kernel_log: false }
+        Self {
+            all: false,
+            ring_mib: DEFAULT_RING_MIB,
+            record: None,
+            kernel_log: false,
+            beyond_ip: BeyondIp::default(),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
+use hostnet_abi::Hook;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
@@ -63,6 +64,7 @@ pub fn observe(run: Run, make_sinks: MakeSinks<'_>) -> Result<Summary> {
     let policy = Policy {
         all: run.load.all,
         v1_only: programs.root.is_private(),
+        sees_acceptor: programs.coverage.is_attached(Hook::InetAccept),
         host_mount_namespace: programs.host.mount_namespace,
         seed: seed.as_u64_pair().1,
     };

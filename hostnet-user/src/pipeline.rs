@@ -103,8 +103,8 @@ impl Pipeline {
         let Programs { ring, root, coverage, .. } = &mut self.programs;
         let early = kernel::prove(ring, root, coverage)?;
         let coverage = &self.programs.coverage;
-        for row in coverage.rows().iter().filter(|row| row.state != kernel::State::Proven) {
-            tracing::warn!(hook = row.hook, operation = row.operation, "{}", row.state);
+        for gap in coverage.gaps() {
+            tracing::warn!("{gap}");
         }
         let health = Health::Started {
             coverage: serde_json::to_value(coverage.rows())?,

@@ -24,3 +24,11 @@ pub struct Accept {
     /// The socket.
     pub socket: Socket,
 }
+
+/// A process took an accepted connection; the header's cookie is the connection's.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct AcceptTaken {
+    /// The connection.
+    pub socket: Socket,
+}

@@ -39,3 +39,13 @@ pub struct Bind {
     /// Bits of [`reuse`].
     pub reuse: u32,
 }
+
+/// The kernel refused the bind that was asked for.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct BindRefused {
+    /// The socket.
+    pub socket: Socket,
+    /// Why.
+    pub errno: u32,
+}

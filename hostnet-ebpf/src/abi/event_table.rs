@@ -153,4 +153,12 @@ event_table! {
     14 => CgroupMkdir "cgroup-mkdir" + tail,
     15 => CgroupRmdir "cgroup-rmdir",
     16 => CgroupAttach "cgroup-attach",
+    17 => BindRefused "bind-refused",
+    18 => AcceptTaken "accept-taken",
+    19 => FamilySocket "family-socket",
+    20 => PacketBind "packet-bind",
+    21 => SocketFilter "socket-filter" + tail,
+    22 => NetlinkRequest "netlink-request",
+    23 => NetlinkBind "netlink-bind",
+    24 => Unix "unix",
 }

@@ -10,6 +10,10 @@ pub enum Set {
     Inet,
     /// Processes and cgroups.
     Life,
+    /// Everything beyond IP, and what IP hooks cannot see, at the moment it happens.
+    Families,
+    /// The same at a socket's first send or receive, where the kernel refuses `Families`.
+    FirstUse,
 }
 
 impl Set {
@@ -19,12 +23,14 @@ impl Set {
         match self {
             Self::Inet => "inet",
             Self::Life => "life",
+            Self::Families => "families",
+            Self::FirstUse => "first-use",
         }
     }
 }
 
 macro_rules! hook_table {
-    ($($id:literal => $name:ident { program: $program:literal, attach: $attach:literal, set: $set:ident, since: ($major:literal, $minor:literal), sees: $sees:literal }),+ $(,)?) => {
+    ($($id:literal => $name:ident { program: $program:literal, attach: $attach:literal, set: $set:ident, since: ($major:literal, $minor:literal), sees: $sees:literal $(, reads: $reads:expr)? }),+ $(,)?) => {
         /// A place in the kernel where one of our programs runs.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u16)]
@@ -60,10 +66,18 @@ macro_rules! hook_table {
 
             /// The first kernel (major, minor) on which the hook does its work: cgroup
             /// programs need `SO_NETNS_COOKIE` (5.14), tracing programs socket storage
-            /// (5.11) and `sock_cgroup_data.cgroup` (5.15).
+            /// (5.11) and `sock_cgroup_data.cgroup` (5.15), fexit programs
+            /// `bpf_get_func_ret` (5.17), first-use ones their tracepoints (6.3).
             #[must_use]
             pub const fn since(self) -> (u32, u32) {
                 match self { $(Self::$name => ($major, $minor)),+ }
+            }
+
+            /// Kernel structs of which only this hook and a few others read fields:
+            /// where a field is missing, those are not attached.
+            #[must_use]
+            pub const fn reads(self) -> &'static [&'static str] {
+                match self { $(Self::$name => hook_table!(@reads $($reads)?)),+ }
             }
 
             /// The operation the hook shows, for a person.
@@ -73,7 +87,11 @@ macro_rules! hook_table {
             }
         }
     };
+    (@reads $reads:expr) => { &$reads };
+    (@reads) => { &[] };
 }
+
+const UNIX: [&str; 2] = ["unix_sock", "unix_address"];
 
 hook_table! {
     1 => Bind4 { program: "bind4", attach: "cgroup/bind4", set: Inet, since: (5, 14), sees: "bind asked, IPv4" },
@@ -86,7 +104,7 @@ hook_table! {
     8 => Sendmsg6 { program: "sendmsg6", attach: "cgroup/sendmsg6", set: Inet, since: (5, 14), sees: "UDP send, IPv6" },
     9 => Recvmsg4 { program: "recvmsg4", attach: "cgroup/recvmsg4", set: Inet, since: (5, 14), sees: "UDP receive, IPv4" },
     10 => Recvmsg6 { program: "recvmsg6", attach: "cgroup/recvmsg6", set: Inet, since: (5, 14), sees: "UDP receive, IPv6" },
-    11 => SockCreate { program: "sock_create", attach: "cgroup/sock_create", set: Inet, since: (5, 14), sees: "raw IP socket opened" },
+    11 => SockCreate { program: "sock_create", attach: "cgroup/sock_create", set: Inet, since: (5, 14), sees: "raw, SCTP, ping or other IP socket opened" },
     12 => SockRelease { program: "sock_release", attach: "cgroup/sock_release", set: Inet, since: (5, 14), sees: "UDP socket closed" },
     13 => InetSockSetState { program: "inet_sock_set_state", attach: "tp_btf/inet_sock_set_state", set: Inet, since: (5, 15), sees: "TCP listen, connect outcome, accept, close" },
     14 => SchedProcessExec { program: "sched_process_exec", attach: "tp_btf/sched_process_exec", set: Life, since: (5, 15), sees: "exec" },
@@ -95,4 +113,21 @@ hook_table! {
     17 => CgroupMkdir { program: "cgroup_mkdir", attach: "tp_btf/cgroup_mkdir", set: Life, since: (5, 15), sees: "cgroup made" },
     18 => CgroupRmdir { program: "cgroup_rmdir", attach: "tp_btf/cgroup_rmdir", set: Life, since: (5, 15), sees: "cgroup removed" },
     19 => CgroupAttachTask { program: "cgroup_attach_task", attach: "tp_btf/cgroup_attach_task", set: Life, since: (5, 15), sees: "task moved to a cgroup" },
+    20 => InetBind { program: "inet_bind", attach: "fexit/inet_bind", set: Families, since: (5, 17), sees: "errno of a refused bind, IPv4" },
+    21 => Inet6Bind { program: "inet6_bind", attach: "fexit/inet6_bind", set: Families, since: (5, 17), sees: "errno of a refused bind, IPv6" },
+    22 => InetStreamConnect { program: "inet_stream_connect", attach: "fexit/inet_stream_connect", set: Families, since: (5, 17), sees: "errno of a TCP connect that sent nothing" },
+    23 => InetAccept { program: "inet_accept", attach: "fexit/inet_accept", set: Families, since: (5, 17), sees: "the process that accepted" },
+    24 => SocketPostCreate { program: "socket_post_create", attach: "fexit/security_socket_post_create", set: Families, since: (5, 17), sees: "packet, netlink, vsock, XDP and other sockets opened" },
+    25 => PacketBind { program: "packet_bind", attach: "fexit/packet_bind", set: Families, since: (5, 17), sees: "packet socket bound", reads: ["packet_sock"] },
+    26 => SkAttachFilter { program: "sk_attach_filter", attach: "fexit/sk_attach_filter", set: Families, since: (5, 17), sees: "filter attached to a socket", reads: ["sk_filter", "bpf_prog", "sock_fprog_kern"] },
+    27 => NetlinkBind { program: "netlink_bind", attach: "fexit/netlink_bind", set: Families, since: (5, 17), sees: "netlink groups joined" },
+    28 => NetlinkUnicast { program: "netlink_unicast", attach: "fentry/netlink_unicast", set: Families, since: (5, 17), sees: "changes asked for by netlink", reads: ["sk_buff"] },
+    29 => UnixStreamConnect { program: "unix_stream_connect", attach: "fexit/unix_stream_connect", set: Families, since: (5, 17), sees: "unix stream connect" },
+    30 => UnixDgramConnect { program: "unix_dgram_connect", attach: "fexit/unix_dgram_connect", set: Families, since: (5, 17), sees: "unix datagram connect" },
+    31 => UnixBind { program: "unix_bind", attach: "fexit/unix_bind", set: Families, since: (5, 17), sees: "unix bind", reads: UNIX },
+    32 => UnixListen { program: "unix_listen", attach: "fexit/unix_listen", set: Families, since: (5, 17), sees: "unix listen", reads: UNIX },
+    33 => UnixAccept { program: "unix_accept", attach: "fexit/unix_accept", set: Families, since: (5, 17), sees: "unix accept", reads: UNIX },
+    34 => UnixDgramSendmsg { program: "unix_dgram_sendmsg", attach: "fexit/unix_dgram_sendmsg", set: Families, since: (5, 17), sees: "unix datagrams to a name", reads: ["msghdr"] },
+    35 => SockSendLength { program: "sock_send_length", attach: "tp_btf/sock_send_length", set: FirstUse, since: (6, 3), sees: "first send of a unix, packet, netlink or other socket", reads: ["unix_sock", "unix_address", "packet_sock"] },
+    36 => SockRecvLength { program: "sock_recv_length", attach: "tp_btf/sock_recv_length", set: FirstUse, since: (6, 3), sees: "first receive of a unix, packet, netlink or other socket", reads: ["unix_sock", "unix_address", "packet_sock"] },
 }

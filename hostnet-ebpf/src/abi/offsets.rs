@@ -24,14 +24,13 @@ macro_rules! offset_table {
             /// What the object holds until the loader writes the real values.
             pub const UNSET: Self = Self { $($field: 0),+ };
 
-            /// Builds the struct by asking `resolve` for each row in turn.
-            ///
-            /// # Errors
-            /// The first error of `resolve`.
-            pub fn resolve<E>(
-                mut resolve: impl FnMut(&'static str, &'static str) -> Result<u32, E>,
-            ) -> Result<Self, E> {
-                Ok(Self { $($field: resolve($type, $path)?),+ })
+            /// Builds the struct by asking `resolve` for each row in turn. What
+            /// cannot be resolved is `UNSET`: no hook whose
+            /// [`reads`](crate::Hook::reads) has that struct may be attached.
+            pub fn resolve(
+                mut resolve: impl FnMut(&'static str, &'static str) -> Option<u32>,
+            ) -> Self {
+                Self { $($field: resolve($type, $path).unwrap_or(Self::UNSET.$field)),+ }
             }
         }
     };
@@ -80,4 +79,20 @@ offset_table! {
     mm_arg_start = "mm_struct"."arg_start",
     mm_arg_end = "mm_struct"."arg_end",
     linux_binprm_filename = "linux_binprm"."filename",
+    socket_sk = "socket"."sk",
+    unix_addr = "unix_sock"."addr",
+    unix_peer = "unix_sock"."peer",
+    unix_address_len = "unix_address"."len",
+    unix_address_name = "unix_address"."name",
+    msghdr_name = "msghdr"."msg_name",
+    msghdr_namelen = "msghdr"."msg_namelen",
+    packet_num = "packet_sock"."num",
+    packet_ifindex = "packet_sock"."ifindex",
+    sock_filter = "sock"."sk_filter",
+    filter_prog = "sk_filter"."prog",
+    prog_orig = "bpf_prog"."orig_prog",
+    fprog_len = "sock_fprog_kern"."len",
+    fprog_filter = "sock_fprog_kern"."filter",
+    skb_data = "sk_buff"."data",
+    skb_len = "sk_buff"."len",
 }

@@ -8,7 +8,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
-    helpers::generated::{bpf_sk_storage_get, bpf_skc_to_tcp_sock},
+    helpers::generated::bpf_skc_to_tcp_sock,
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
@@ -21,6 +21,7 @@ use crate::{
     ring::{CreatedIn, Origin, emit},
     settings::offset,
     sock::{IPPROTO_TCP, cgroup_of, cookie, ends_of, socket_of},
+    storage::{CLONED, SocketStorage},
     task::Actor,
 };
 
@@ -35,31 +36,9 @@ const TCP_LISTEN: i32 = 10;
 /// `tcp_fin` sets: from then on `bytes_received` counts the peer's FIN.
 const SOCK_DONE: u64 = 1 << 1;
 
-/// Socket storage that a listening socket hands to the sockets accepted from
-/// it: `BPF_F_CLONE` makes `sk_clone_lock` copy it.
-#[repr(C)]
-struct ClonedStorage<T> {
-    r#type: *const [i32; 24], // BPF_MAP_TYPE_SK_STORAGE
-    key: *const i32,
-    value: *const T,
-    max_entries: *const [i32; 0],
-    map_flags: *const [i32; 0x201], // BPF_F_NO_PREALLOC | BPF_F_CLONE
-}
-
-// SAFETY: the fields are placeholders for the loader and are never dereferenced.
-unsafe impl<T> Sync for ClonedStorage<T> {}
-
-/// The listening socket's cookie.
+/// The listening socket's cookie, which the sockets accepted from it inherit.
 #[btf_map]
-static LISTENER: ClonedStorage<u64> = ClonedStorage {
-    r#type: core::ptr::null(),
-    key: core::ptr::null(),
-    value: core::ptr::null(),
-    max_entries: core::ptr::null(),
-    map_flags: core::ptr::null(),
-};
-
-const BPF_SK_STORAGE_GET_F_CREATE: u64 = 1;
+static LISTENER: SocketStorage<u64, CLONED> = SocketStorage::new();
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
@@ -104,16 +83,7 @@ fn listened(ctx: &BtfTracePointContext, sk: *const c_void) {
     let socket = socket_of(sk);
     let ends = ends_of(sk, socket.family);
     let mut listener = cookie(sk.cast_mut());
-    // SAFETY: a BTF-typed socket; the value is copied by the helper.
-    let stored = unsafe {
-        bpf_sk_storage_get(
-            (&raw const LISTENER).cast_mut().cast(),
-            sk.cast_mut(),
-            (&raw mut listener).cast(),
-            BPF_SK_STORAGE_GET_F_CREATE,
-        )
-    };
-    if stored.is_null() {
+    if LISTENER.get_or_create(sk, &mut listener).is_null() {
         debug!(ctx, "no memory to mark listener {}: its accepts will not name it", listener);
     }
     let origin = Origin {
@@ -158,16 +128,7 @@ fn accepted(sk: *const c_void) {
     let Some(origin) = origin(sk) else { return };
     let socket = socket_of(sk);
     let ends = ends_of(sk, socket.family);
-    // SAFETY: a BTF-typed socket; without CREATE the value may be null.
-    let storage = unsafe {
-        bpf_sk_storage_get(
-            (&raw const LISTENER).cast_mut().cast(),
-            sk.cast_mut(),
-            core::ptr::null_mut(),
-            0,
-        )
-    }
-    .cast::<u64>();
+    let storage = LISTENER.get(sk);
     emit(
         origin,
         Accept {

@@ -6,17 +6,17 @@ use std::{
 };
 
 use hostnet_abi::{
-    Accept as AcceptRecord, Close as CloseRecord, ConnectOutcome as OutcomeRecord,
-    Datagram as DatagramRecord, Header, Hook, Record, direction,
+    Close as CloseRecord, ConnectOutcome as OutcomeRecord, Datagram as DatagramRecord, Header,
+    Hook, Record, direction,
 };
 
 use super::{
-    Attribution, Party, same,
+    Attribution, Party, beyond_ip, same,
     socket_table::{PendingBind, PendingConnect},
 };
 use crate::event::{
-    Accept, Bind, Close, Connect, ConnectOutcome, Datagram, DatagramClose, Direction, Event,
-    Listen, ListenerClosed, Outcome, RawSocket, Socket, endpoint,
+    Bind, Close, Connect, ConnectOutcome, Datagram, DatagramClose, Direction, Event, Listen,
+    ListenerClosed, Outcome, RawSocket, Socket, endpoint,
 };
 
 const IPPROTO_TCP: u32 = 6;
@@ -25,16 +25,24 @@ const IPPROTO_UDPLITE: u32 = 136;
 const TCP_LISTEN: u16 = 10;
 
 impl Attribution {
-    pub(super) fn socket_record(&mut self, header: &Header, hook: Hook, record: Record) {
+    pub(super) fn socket_record(
+        &mut self,
+        header: &Header,
+        hook: Hook,
+        record: Record,
+        tail: &[u8],
+    ) {
         let asked = (header.tid != 0).then(|| self.sockets.take_bind(header.tid)).flatten();
+        let is_same = |asked: &PendingBind| asked.socket.cookie == header.cookie;
         let (bound, failed) = match (&record, asked) {
-            (Record::Bind(_), Some(asked)) if asked.socket.cookie == header.cookie => {
-                (Some(asked), None)
+            (Record::Bind(_), Some(asked)) if is_same(&asked) => (Some(asked), None),
+            (Record::BindRefused(refused), Some(asked)) if is_same(&asked) => {
+                (None, Some((asked, u16::try_from(refused.errno).ok())))
             }
-            (_, asked) => (None, asked),
+            (_, asked) => (None, asked.map(|asked| (asked, None))),
         };
-        if let Some(asked) = failed {
-            self.tell_failed_bind(asked);
+        if let Some((asked, errno)) = failed {
+            self.tell_failed_bind(asked, errno);
         }
         let party = self.party(header);
         if !self.is_told(&party.owner) {
@@ -58,7 +66,7 @@ impl Attribution {
                     requested: bound.map(|asked| asked.requested),
                     local: endpoint(done.address, done.port as u16),
                     reuse: done.reuse,
-                    given: true,
+                    outcome: Outcome::Success,
                 };
                 self.tell(at, hook, &party, Some(socket(done.socket)), operation.into());
             }
@@ -93,12 +101,25 @@ impl Attribution {
                 let operation = RawSocket { protocol: raw.socket.protocol };
                 self.tell(at, hook, &party, Some(socket(raw.socket)), operation.into());
             }
-            Record::Exec(_)
+            // All that it says was needed above.
+            Record::BindRefused(_)
+            | Record::Exec(_)
             | Record::Fork(_)
             | Record::Exit(_)
             | Record::CgroupMkdir(_)
             | Record::CgroupRmdir(_)
             | Record::CgroupAttach(_) => {}
+            Record::AcceptTaken(_) => self.accept_taken(header, party),
+            Record::FamilySocket(_)
+            | Record::PacketBind(_)
+            | Record::SocketFilter(_)
+            | Record::NetlinkRequest(_)
+            | Record::NetlinkBind(_)
+            | Record::Unix(_) => {
+                if let Some((of, operation)) = beyond_ip::operation(&record, tail) {
+                    self.tell(at, hook, &party, Some(socket(of)), operation);
+                }
+            }
         }
     }
 
@@ -179,6 +200,10 @@ impl Attribution {
             Some(tracked) => (tracked.connect.take(), tracked.party.clone()),
             None => (None, seen_by.clone()),
         };
+        // What the connection's own state has told is not told again.
+        if hook == Hook::InetStreamConnect && pending.is_none() {
+            return;
+        }
         let remote = endpoint(record.remote, record.remote_port);
         let pending = pending.unwrap_or(PendingConnect { boot_ns: at, hook, remote, told: None });
         let ends = Some((endpoint(record.local, record.local_port), remote));
@@ -228,28 +253,6 @@ impl Attribution {
         id
     }
 
-    fn accepted(
-        &mut self,
-        at: u64,
-        hook: Hook,
-        mut party: Party,
-        socket: Socket,
-        record: &AcceptRecord,
-    ) {
-        // Which process calls accept(2) is not seen here; the one that listens is.
-        if let Some(listener) = self.sockets.get(record.listener) {
-            party.process = listener.party.process.clone();
-        }
-        if let Some(tracked) = self.sockets.track(&party, socket, at) {
-            tracked.direction = Some(Direction::Ingress);
-        }
-        let operation = Accept {
-            local: endpoint(record.local, record.local_port),
-            remote: endpoint(record.remote, record.remote_port),
-        };
-        self.tell(at, hook, &party, Some(socket), operation.into());
-    }
-
     fn closed(
         &mut self,
         at: u64,
@@ -258,6 +261,7 @@ impl Attribution {
         socket: Socket,
         record: &CloseRecord,
     ) {
+        self.tell_pending_accept(socket.cookie);
         let tracked = self.sockets.remove(socket.cookie);
         let local = endpoint(record.local, record.local_port);
         if let Some(tracked) = &tracked {
@@ -303,9 +307,10 @@ impl Attribution {
 
     pub(super) fn tell_overdue(&mut self, boot_ns: u64) {
         for asked in self.sockets.overdue_binds(boot_ns) {
-            self.tell_failed_bind(asked);
+            self.tell_failed_bind(asked, None);
         }
-        for cookie in self.sockets.overdue_connects(boot_ns) {
+        for cookie in self.sockets.overdue(boot_ns) {
+            self.tell_pending_accept(cookie);
             let Some(tracked) = self.sockets.get(cookie).cloned() else { continue };
             let Some(pending) = tracked.connect else { continue };
             let at = pending.boot_ns;
@@ -325,12 +330,12 @@ impl Attribution {
         }
     }
 
-    fn tell_failed_bind(&mut self, asked: PendingBind) {
+    fn tell_failed_bind(&mut self, asked: PendingBind, errno: Option<u16>) {
         let operation = Bind {
             requested: Some(asked.requested),
             local: asked.requested,
             reuse: 0,
-            given: false,
+            outcome: Outcome::Failure(errno),
         };
         self.tell(asked.boot_ns, asked.hook, &asked.party, Some(asked.socket), operation.into());
     }

@@ -4,6 +4,8 @@
 //! input, so the same inputs give the same events. procfs.rs and docker.rs are
 //! the two files that fetch such inputs, and they are called by others.
 
+mod accept;
+mod beyond_ip;
 pub mod cgroup_path;
 mod cgroup_tree;
 mod container;
@@ -45,6 +47,9 @@ pub struct Policy {
     pub all: bool,
     /// No cgroup v2 is in use: containers are in the root cgroup like everybody else.
     pub v1_only: bool,
+    /// The process that calls accept(2) is seen, so accepted connections wait for it.
+    #[serde(default)]
+    pub sees_acceptor: bool,
     /// Inode of the host's mount namespace: a process in a container's cgroup
     /// that still has it is the runtime setting the container up.
     pub host_mount_namespace: u32,
@@ -125,7 +130,7 @@ impl Attribution {
             Record::CgroupRmdir(removed) => self.cgroup_removed(&header, hook, removed.id),
             // Ownership across migrations is decided by the cgroup at the time of each operation.
             Record::CgroupAttach(_) => {}
-            record => self.socket_record(&header, hook, record),
+            record => self.socket_record(&header, hook, record, tail),
         }
         Ok(())
     }

@@ -14,10 +14,11 @@ use std::{
 use uuid::Uuid;
 
 use super::{Owner, Process};
-use crate::event::{Actor, Direction, Socket};
+use crate::event::{Accept, Actor, Direction, Socket};
 
-/// How long a connect waits for its outcome before it is told without.
-pub const CONNECT_PATIENCE_NS: u64 = 1_000_000_000;
+/// How long a connect waits for its outcome, and a connection for the process
+/// that takes it, before it is told without.
+pub const PATIENCE_NS: u64 = 1_000_000_000;
 
 /// How long a bind waits for its success before it counts as failed. Binding
 /// is done in one go by one thread, so this is needed only when that thread
@@ -56,6 +57,14 @@ pub struct PendingConnect {
     pub told: Option<Uuid>,
 }
 
+/// A connection that no process has taken yet.
+#[derive(Clone, Debug)]
+pub struct PendingAccept {
+    pub boot_ns: u64,
+    pub hook: hostnet_abi::Hook,
+    pub accept: Accept,
+}
+
 /// A socket in use.
 #[derive(Clone, Debug)]
 pub struct Tracked {
@@ -65,6 +74,7 @@ pub struct Tracked {
     pub since_ns: u64,
     pub direction: Option<Direction>,
     pub connect: Option<PendingConnect>,
+    pub accept: Option<PendingAccept>,
     /// The default peer of a connected UDP socket.
     pub peer: Option<SocketAddr>,
     /// Peers of an unconnected UDP socket, in the order they were told.
@@ -97,6 +107,7 @@ impl SocketTable {
             since_ns: boot_ns,
             direction: None,
             connect: None,
+            accept: None,
             peer: None,
             flows: Vec::new(),
         }))
@@ -136,22 +147,28 @@ impl SocketTable {
         let tracked = self.track(party, socket, boot_ns)?;
         let before = tracked.connect.replace(connect);
         tracked.party = party.clone();
-        self.deadlines.push_back((boot_ns + CONNECT_PATIENCE_NS, socket.cookie));
+        self.wait(socket.cookie, boot_ns);
         before
     }
 
-    /// Connects that have waited long enough at `boot_ns` and were not told.
-    pub fn overdue_connects(&mut self, boot_ns: u64) -> Vec<u64> {
+    /// Something of this socket waits from `boot_ns` on.
+    pub fn wait(&mut self, cookie: u64, boot_ns: u64) {
+        self.deadlines.push_back((boot_ns + PATIENCE_NS, cookie));
+    }
+
+    /// Sockets whose connect or accept has waited long enough at `boot_ns` and was not told.
+    pub fn overdue(&mut self, boot_ns: u64) -> Vec<u64> {
         let mut overdue = Vec::new();
         while let Some(&(deadline, cookie)) = self.deadlines.front()
             && deadline <= boot_ns
         {
             self.deadlines.pop_front();
             // A later connect of the same socket has a deadline of its own.
-            let waiting = self.sockets.get(&cookie).and_then(|tracked| tracked.connect.as_ref());
-            if waiting.is_some_and(|connect| {
-                connect.told.is_none() && connect.boot_ns + CONNECT_PATIENCE_NS <= boot_ns
-            }) {
+            let Some(tracked) = self.sockets.get(&cookie) else { continue };
+            let connects = tracked.connect.as_ref().is_some_and(|connect| {
+                connect.told.is_none() && connect.boot_ns + PATIENCE_NS <= boot_ns
+            });
+            if connects || tracked.accept.is_some() {
                 overdue.push(cookie);
             }
         }

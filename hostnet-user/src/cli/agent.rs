@@ -33,6 +33,7 @@ pub fn run(args: Args) -> Result<Exit> {
             ring_bytes: config.observe.ring_bytes(),
             all: config.observe.all,
             kernel_log: config.observe.kernel_log,
+            beyond_ip: config.observe.beyond_ip,
         },
         docker: docker::Options {
             endpoint: config.docker.host.clone(),
@@ -41,7 +42,11 @@ pub fn run(args: Args) -> Result<Exit> {
         },
         filter: Filter::default(),
         record: config.observe.record.clone(),
-        settings: json!({ "all": config.observe.all, "ring_mib": config.observe.ring_mib }),
+        settings: json!({
+            "all": config.observe.all,
+            "ring_mib": config.observe.ring_mib,
+            "beyond_ip": config.observe.beyond_ip,
+        }),
     };
     let summary = observe(run, &|identity| sinks(&config, identity))?;
     let events: u64 = summary.operations.values().sum();

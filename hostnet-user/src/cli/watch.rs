@@ -9,7 +9,7 @@ use crate::{
     attribute::docker,
     config::Observe,
     exit_code::Exit,
-    kernel::LoadOptions,
+    kernel::{BeyondIp, LoadOptions},
     observe::{Run, observe},
     sink::{EcsStream, Sink, Table, ecs::Encoder},
     stages::{Filter, Summary},
@@ -33,6 +33,9 @@ pub struct Args {
     /// Write down the run's inputs to this new file, for `hostnet replay`.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// How sockets beyond IP (unix, packet, netlink, …) are seen.
+    #[arg(long, value_enum, default_value_t)]
+    beyond_ip: BeyondIp,
     /// Show what the eBPF programs log.
     #[arg(long)]
     kernel_log: bool,
@@ -44,6 +47,7 @@ pub fn run(args: Args) -> Result<Exit> {
             ring_bytes: Observe::default().ring_bytes(),
             all: args.all,
             kernel_log: args.kernel_log,
+            beyond_ip: args.beyond_ip,
         },
         docker: docker::Options {
             endpoint: args.docker,
@@ -52,7 +56,7 @@ pub fn run(args: Args) -> Result<Exit> {
         },
         filter: Filter { container: args.container },
         record: args.record,
-        settings: json!({ "all": args.all }),
+        settings: json!({ "all": args.all, "beyond_ip": args.beyond_ip }),
     };
     let summary = observe(run, &|identity| {
         let sink: Box<dyn Sink> = if args.json {

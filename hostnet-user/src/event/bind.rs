@@ -51,8 +51,8 @@ pub struct Bind {
     pub local: SocketAddr,
     /// Bits of [`hostnet_abi::reuse`].
     pub reuse: u32,
-    /// Whether the kernel gave it.
-    pub given: bool,
+    /// Whether the kernel gave it; the errno of a refusal needs the `families` set.
+    pub outcome: Outcome,
 }
 
 impl Bind {
@@ -84,15 +84,14 @@ impl Told for Bind {
         &["start"]
     }
     fn outcome(&self) -> Outcome {
-        // The hooks see that a bind failed; its errno needs the `families` set.
-        if self.given { Outcome::Success } else { Outcome::Failure(None) }
+        self.outcome
     }
     fn local(&self) -> Option<SocketAddr> {
         Some(self.local)
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let local = canonical(self.local);
-        if self.given {
+        if self.outcome == Outcome::Success {
             write!(f, "bound {local}{}", self.scope().phrase())
         } else {
             write!(f, "failed to bind {local}")

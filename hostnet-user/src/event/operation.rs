@@ -3,8 +3,9 @@
 use std::{fmt, net::SocketAddr};
 
 use super::{
-    Accept, Bind, Close, Connect, ConnectOutcome, Datagram, DatagramClose, Exec, Exit, Health,
-    Identified, Joined, Left, Listen, ListenerClosed, RawSocket, UnixAddress,
+    Accept, Bind, Close, Connect, ConnectOutcome, Datagram, DatagramClose, Exec, Exit,
+    FamilySocket, Health, Identified, Joined, Left, Listen, ListenerClosed, NetlinkBind,
+    NetlinkRequest, PacketBind, RawSocket, SocketFilter, Unix, UnixAddress,
 };
 
 /// How an operation ended.
@@ -16,6 +17,13 @@ pub enum Outcome {
     Failure(Option<u16>),
     /// Not known, or not known yet.
     Unknown,
+}
+
+/// From a record's errno, where 0 is success.
+impl From<u16> for Outcome {
+    fn from(errno: u16) -> Self {
+        if errno == 0 { Self::Success } else { Self::Failure(Some(errno)) }
+    }
 }
 
 impl Outcome {
@@ -55,6 +63,8 @@ impl Direction {
 pub enum Category {
     /// Sockets.
     Network,
+    /// Changes to the host's network.
+    Configuration,
     /// Processes.
     Process,
     /// Containers entering and leaving the host's network.
@@ -125,7 +135,8 @@ macro_rules! operations {
 
 operations! {
     Bind, Listen, Connect, ConnectOutcome, Accept, Close, ListenerClosed, Datagram, DatagramClose,
-    RawSocket, Exec, Exit, Joined, Left, Identified, Health,
+    RawSocket, FamilySocket, PacketBind, SocketFilter, NetlinkRequest, NetlinkBind, Unix, Exec,
+    Exit, Joined, Left, Identified, Health,
 }
 
 impl fmt::Display for Operation {

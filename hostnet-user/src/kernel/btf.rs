@@ -42,12 +42,22 @@ const KIND_TYPEDEF: u32 = 8;
 const KIND_VOLATILE: u32 = 9;
 const KIND_CONST: u32 = 10;
 const KIND_RESTRICT: u32 = 11;
+const KIND_FUNC: u32 = 12;
 const KIND_FUNC_PROTO: u32 = 13;
 const KIND_VAR: u32 = 14;
 const KIND_DATASEC: u32 = 15;
 const KIND_DECL_TAG: u32 = 17;
 const KIND_TYPE_TAG: u32 = 18;
 const KIND_ENUM64: u32 = 19;
+
+/// Types that a program is attached by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// `btf_trace_…` of a tracepoint.
+    Typedef,
+    /// A function of the kernel.
+    Function,
+}
 
 /// BTF of one kernel, indexed by type id and by struct name.
 pub struct Btf {
@@ -133,27 +143,31 @@ impl Btf {
         Ok(bits / 8)
     }
 
-    /// BTF with the same type ids in which only typedefs that `keep` names are
-    /// left; every other type is an anonymous forward declaration, and what
-    /// comes after the last one kept is not there.
+    /// BTF with the same type ids in which only typedefs and functions that
+    /// `keep` names are left; every other type is an anonymous forward
+    /// declaration, and what comes after the last one kept is not there.
     #[must_use]
-    pub fn only_typedefs(&self, keep: impl Fn(&str) -> bool) -> Vec<u8> {
+    pub fn only_named(&self, keep: impl Fn(Named, &str) -> bool) -> Vec<u8> {
         let mut types = Vec::with_capacity(12 * self.types.len());
         let mut strings = vec![0];
         let mut end = 0;
         for position in self.types.iter().skip(1) {
             let position = *position as usize;
-            let name = self
-                .type_at(position)
-                .filter(|found| found.kind == KIND_TYPEDEF)
-                .and_then(|_| self.name_at(position))
-                .filter(|name| keep(name));
+            let kind = self.type_at(position).map_or(0, |found| found.kind);
+            let named = match kind {
+                KIND_TYPEDEF => Some(Named::Typedef),
+                KIND_FUNC => Some(Named::Function),
+                _ => None,
+            };
+            let name = named
+                .and_then(|named| Some((named, self.name_at(position)?)))
+                .filter(|(named, name)| keep(*named, name));
             let [name_offset, info] = match name {
-                Some(name) => {
+                Some((_, name)) => {
                     let offset = strings.len() as u32;
                     strings.extend_from_slice(name.as_bytes());
                     strings.push(0);
-                    [offset, KIND_TYPEDEF << 24]
+                    [offset, kind << 24]
                 }
                 None => [0, KIND_FWD << 24],
             };
@@ -254,7 +268,10 @@ mod tests {
             println!("skipping: this kernel shows no BTF");
             return;
         };
-        let offsets = Offsets::resolve(|of, member| btf.offset_of(of, member)).unwrap();
+        for (of, member) in Offsets::TABLE {
+            btf.offset_of(of, member).unwrap();
+        }
+        let offsets = Offsets::resolve(|of, member| btf.offset_of(of, member).ok());
         // Two facts that no kernel since 4.x has changed.
         assert_eq!(offsets.sock_daddr, 0, "skc_daddr starts struct sock_common");
         assert_eq!(offsets.sock_dport, 12, "skc_dport follows the two addresses and the hash");
@@ -274,7 +291,7 @@ mod tests {
     fn a_reduced_copy_keeps_ids() {
         let Ok(btf) = Btf::read(&path()) else { return };
         let wanted = "btf_trace_sched_process_exec";
-        let reduced = Btf::parse(btf.only_typedefs(|name| name == wanted)).unwrap();
+        let reduced = Btf::parse(btf.only_named(|_, name| name == wanted)).unwrap();
         assert!(reduced.types.len() < btf.types.len());
         let id = |btf: &Btf| {
             let is_wanted = |at: &&u32| btf.name_at(**at as usize) == Some(wanted);

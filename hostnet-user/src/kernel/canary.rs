@@ -11,10 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use hostnet_abi::{Hook, Set, decode};
 
-use super::{CgroupRoot, Coverage, Ring, State};
+use super::{CgroupRoot, Coverage, Ring, State, canary_beyond_ip};
 
 /// How long a record may take; the operations themselves have returned by then.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -40,6 +40,18 @@ pub fn prove(
         (Canary::RawSocket, raw_socket()),
         (Canary::Process, process_and_cgroup(root)),
     ];
+    // Sockets are opened for hooks that are there; not everybody may open them.
+    let beyond_ip: [(Canary, Operation); 4] = [
+        (Canary::Refusals, refusals),
+        (Canary::Unix, canary_beyond_ip::unix),
+        (Canary::Netlink, canary_beyond_ip::netlink),
+        (Canary::Packet, canary_beyond_ip::packet),
+    ];
+    let beyond_ip = beyond_ip
+        .into_iter()
+        .filter(|(canary, _)| coverage.attached().any(|hook| canary.proves(hook)))
+        .map(|(canary, operation)| (canary, operation()));
+    let operations = operations.into_iter().chain(beyond_ip);
     for (canary, outcome) in operations {
         if let Err(error) = outcome {
             reasons.push((canary, format!("the canary failed: {error:#}")));
@@ -55,13 +67,13 @@ pub fn prove(
             }
             records.push((*record).into());
         }
-        let missing = coverage.unproven().any(|hook| !seen.contains(&hook));
+        let missing = coverage.attached().any(|hook| !seen.contains(&hook));
         if !missing || Instant::now() > deadline {
             break;
         }
         std::thread::park_timeout(Duration::from_millis(1));
     }
-    let attached: Vec<Hook> = coverage.unproven().collect();
+    let attached: Vec<Hook> = coverage.attached().collect();
     for hook in &attached {
         let state = if seen.contains(hook) {
             State::Proven
@@ -75,6 +87,8 @@ pub fn prove(
     Ok(records)
 }
 
+type Operation = fn() -> Result<()>;
+
 /// The operations, by what they have to prove.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Canary {
@@ -82,6 +96,10 @@ enum Canary {
     Ipv6,
     RawSocket,
     Process,
+    Refusals,
+    Unix,
+    Netlink,
+    Packet,
 }
 
 impl Canary {
@@ -91,6 +109,11 @@ impl Canary {
         match hook {
             Bind6 | PostBind6 | Connect6 | Sendmsg6 | Recvmsg6 => self == Self::Ipv6,
             SockCreate => self == Self::RawSocket,
+            InetBind | Inet6Bind | InetStreamConnect => self == Self::Refusals,
+            InetAccept => self == Self::Ipv4,
+            NetlinkBind | NetlinkUnicast | SocketPostCreate => self == Self::Netlink,
+            PacketBind | SkAttachFilter => self == Self::Packet,
+            _ if matches!(hook.set(), Set::Families | Set::FirstUse) => self == Self::Unix,
             _ if hook.set() == Set::Life => self == Self::Process,
             _ => self == Self::Ipv4,
         }
@@ -109,6 +132,22 @@ fn internet(loopback: std::net::IpAddr) -> Result<()> {
     let sender = UdpSocket::bind(any_port).context("cannot bind a UDP socket")?;
     sender.send_to(b"canary", receiver.local_addr()?).context("cannot send a datagram")?;
     receiver.recv_from(&mut [0; 16]).context("cannot receive a datagram")?;
+    Ok(())
+}
+
+/// A bind to a port in use, and a connect that sends nothing.
+fn refusals() -> Result<()> {
+    for loopback in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
+        let listener = TcpListener::bind(SocketAddr::new(loopback, 0)).context("cannot listen")?;
+        if TcpListener::bind(listener.local_addr()?).is_ok() {
+            bail!("a port in use was given twice");
+        }
+        // The broadcast address takes no TCP, and the kernel says so without sending.
+        let broadcast = SocketAddr::new(Ipv4Addr::BROADCAST.into(), 9);
+        if TcpStream::connect(broadcast).is_ok() {
+            bail!("the broadcast address took a connection");
+        }
+    }
     Ok(())
 }
 

@@ -58,7 +58,18 @@ impl Coverage {
         self.hooks.values().all(|state| *state == State::Proven)
     }
 
-    /// Hooks that are not proven.
+    /// Whether the kernel took this hook.
+    #[must_use]
+    pub fn is_attached(&self, hook: Hook) -> bool {
+        self.hooks.get(&hook).is_some_and(|state| !matches!(state, State::Refused(_)))
+    }
+
+    /// Hooks that are attached.
+    pub fn attached(&self) -> impl Iterator<Item = Hook> {
+        self.hooks.keys().copied().filter(|hook| self.is_attached(*hook))
+    }
+
+    /// Hooks that are not proven, the refused ones among them.
     pub fn unproven(&self) -> impl Iterator<Item = Hook> {
         self.hooks.iter().filter(|(_, state)| **state != State::Proven).map(|(hook, _)| *hook)
     }
@@ -66,9 +77,24 @@ impl Coverage {
     /// Whether anything of `set` is attached.
     #[must_use]
     pub fn has(&self, set: Set) -> bool {
-        self.hooks
-            .iter()
-            .any(|(hook, state)| hook.set() == set && !matches!(state, State::Refused(_)))
+        self.attached().any(|hook| hook.set() == set)
+    }
+
+    /// What is not proven, a line each: a set that was refused whole is one line.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for (hook, state) in self.hooks.iter().filter(|(_, state)| **state != State::Proven) {
+            let line = if self.has(hook.set()) {
+                format!("{} ({}): {state}", hook.sees(), hook.attach_point())
+            } else {
+                format!("set {}: {state}", hook.set().name())
+            };
+            if lines.last() != Some(&line) {
+                lines.push(line);
+            }
+        }
+        lines
     }
 
     /// The statement, in the order of the hook table.

@@ -1,23 +1,24 @@
-//! Loading and attaching: the object, the offsets, the settings, the links.
-//!
-//! A set is attached as a whole or not at all; without either set there is
-//! nothing to observe with, and the error says what is missing.
+//! Loading: the object, the offsets, the settings, and the maps both sides touch.
+//! What is attached and how is attach.rs's.
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{HashMap, Map, MapData, PerCpuArray},
-    programs::{CgroupAttachMode, Program},
+    programs::Program,
 };
-use hostnet_abi::{Flow, FlowKey, Hook, LossKey, Offsets, Set, Settings};
+use hostnet_abi::{Flow, FlowKey, Hook, LossKey, Offsets, Settings};
 use rustix::thread::CapabilitySet;
 use thiserror::Error;
 use zerocopy::IntoBytes;
 
 use super::{
-    Btf, CgroupRoot, Coverage, Host, Losses, Ring, State, btf_path, complaint::brief,
+    BeyondIp, Btf, CgroupRoot, Coverage, Host, Losses, Ring,
+    attach::{Attacher, is_attached_by},
+    btf_path,
+    complaint::brief,
     diagnostics::Diagnostics,
 };
 
@@ -47,6 +48,8 @@ pub struct LoadOptions {
     pub all: bool,
     /// Let the programs log through aya-log.
     pub kernel_log: bool,
+    /// How sockets beyond IP are seen.
+    pub beyond_ip: BeyondIp,
 }
 
 /// A map key of ours that aya may copy as bytes.
@@ -135,28 +138,46 @@ pub fn load(options: &LoadOptions) -> Result<Programs, CannotObserve> {
 /// # Errors
 /// [`CannotObserve`] when no hook can even be tried.
 pub fn attach_each(options: &LoadOptions) -> Result<Coverage, CannotObserve> {
-    let (mut ebpf, kernel_btf, _host, root) = create(options)?;
-    let mut coverage = Coverage::default();
-    for hook in Hook::ALL.iter().copied() {
-        let state = match attach(&mut ebpf, hook, &root, &kernel_btf) {
-            Ok(()) => State::Unproven("it can be attached, but another hook cannot".to_owned()),
-            Err(error) => State::Refused(brief(&format!("{error:#}"))),
-        };
-        coverage.set(hook, state);
-    }
-    Ok(coverage)
+    let mut created = create(options)?;
+    Ok(created.attacher().each())
 }
 
 /// The object in the kernel, with nothing attached yet.
-fn create(options: &LoadOptions) -> Result<(Ebpf, aya::Btf, Host, CgroupRoot)> {
+struct Created {
+    ebpf: Ebpf,
+    btf: aya::Btf,
+    missing: Vec<(&'static str, String)>,
+    host: Host,
+    root: CgroupRoot,
+}
+
+impl Created {
+    fn attacher(&mut self) -> Attacher<'_> {
+        let Self { ebpf, btf, missing, root, .. } = self;
+        Attacher { ebpf, root, btf, missing }
+    }
+}
+
+fn create(options: &LoadOptions) -> Result<Created> {
     let hint = "hostnet needs a kernel with CONFIG_DEBUG_INFO_BTF (Debian 11 and later have it)";
     let btf = Btf::read(&btf_path()).context(hint)?;
-    let offsets = Offsets::resolve(|of, member| btf.offset_of(of, member))
-        .context("this kernel is not one hostnet knows")?;
-    let reduced = for_aya(&btf);
+    let mut missing = Vec::new();
+    let offsets = Offsets::resolve(|of, member| match btf.offset_of(of, member) {
+        Ok(offset) => Some(offset),
+        Err(error) => {
+            missing.push((of, error.to_string()));
+            None
+        }
+    });
+    let is_optional = |of| Hook::ALL.iter().any(|hook| hook.reads().contains(of));
+    if let Some((_, what)) = missing.iter().find(|(of, _)| !is_optional(of)) {
+        bail!("this kernel is not one hostnet knows: {what}");
+    }
+    // As much as aya needs of it: parsed whole it takes 35 MB.
+    let reduced = btf.only_named(is_attached_by);
     drop(btf);
     give_back_memory();
-    let kernel_btf = aya::Btf::parse(&reduced, aya::Endianness::default()).context(hint)?;
+    let btf = aya::Btf::parse(&reduced, aya::Endianness::default()).context(hint)?;
     drop(reduced);
     let host = Host::read()?;
     let root = CgroupRoot::open()?;
@@ -167,23 +188,21 @@ fn create(options: &LoadOptions) -> Result<(Ebpf, aya::Btf, Host, CgroupRoot)> {
     };
     let log_level: u8 = if options.kernel_log { aya_log::Level::Debug as u8 } else { 0 };
     let ebpf = EbpfLoader::new()
-        .btf(Some(&kernel_btf))
+        .btf(Some(&btf))
         .override_global("SETTINGS", settings.as_bytes(), true)
         .override_global("OFFSETS", offsets.as_bytes(), true)
         .override_global(aya_log::LEVEL, &log_level, false)
         .map_max_entries("RECORDS", options.ring_bytes)
         .load(OBJECT)
         .context("cannot create the eBPF maps (CAP_BPF is needed)")?;
-    Ok((ebpf, kernel_btf, host, root))
+    Ok(Created { ebpf, btf, missing, host, root })
 }
 
 fn load_programs(options: &LoadOptions) -> Result<Programs> {
-    let (mut ebpf, kernel_btf, host, root) = create(options)?;
-    let mut coverage = Coverage::default();
-    for set in [Set::Inet, Set::Life] {
-        attach_set(&mut ebpf, set, &root, &kernel_btf, &mut coverage)?;
-    }
-    drop(kernel_btf);
+    let mut created = create(options)?;
+    let coverage = created.attacher().sets(options.beyond_ip)?;
+    let Created { mut ebpf, btf, host, root, .. } = created;
+    drop(btf);
     give_back_memory();
     let programs = tracing_programs(&ebpf)?;
     let mut map = |name: &str| {
@@ -208,57 +227,6 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
     })
 }
 
-/// The kernel's type information as aya needs it: the names of the
-/// tracepoints' types, at their ids. Parsed whole it takes 35 MB.
-fn for_aya(btf: &Btf) -> Vec<u8> {
-    let tracepoints: Vec<String> = Hook::ALL
-        .iter()
-        .filter_map(|hook| hook.attach_point().strip_prefix("tp_btf/"))
-        .map(|name| format!("btf_trace_{name}"))
-        .collect();
-    btf.only_typedefs(|name| tracepoints.iter().any(|wanted| wanted == name))
-}
-
-fn attach_set(
-    ebpf: &mut Ebpf,
-    set: Set,
-    root: &CgroupRoot,
-    btf: &aya::Btf,
-    coverage: &mut Coverage,
-) -> Result<()> {
-    for hook in Hook::ALL.iter().copied().filter(|hook| hook.set() == set) {
-        attach(ebpf, hook, root, btf).with_context(|| {
-            format!("cannot attach {} (set {})", hook.attach_point(), set.name())
-        })?;
-        coverage.set(hook, State::Unproven("the canary has not run".to_owned()));
-    }
-    Ok(())
-}
-
-fn attach(ebpf: &mut Ebpf, hook: Hook, root: &CgroupRoot, btf: &aya::Btf) -> Result<()> {
-    let program =
-        ebpf.program_mut(hook.program()).context("the eBPF object has no such program")?;
-    // `Single` is flags 0: as a bpf_link the kernel lets it coexist with other
-    // programs, while the flag for "multiple" is refused for links (EINVAL).
-    match program {
-        Program::CgroupSockAddr(program) => {
-            program.load()?;
-            program.attach(root, CgroupAttachMode::Single)?;
-        }
-        Program::CgroupSock(program) => {
-            program.load()?;
-            program.attach(root, CgroupAttachMode::Single)?;
-        }
-        Program::BtfTracePoint(program) => {
-            let name = hook.attach_point().strip_prefix("tp_btf/").unwrap_or(hook.program());
-            program.load(name, btf)?;
-            program.attach()?;
-        }
-        other => anyhow::bail!("unexpected program type {:?}", other.prog_type()),
-    }
-    Ok(())
-}
-
 fn ring(map: Map, bytes: u32) -> Result<Ring> {
     let Map::RingBuf(data) = map else { anyhow::bail!("RECORDS is not a ring buffer") };
     Ring::new(data.fd().as_fd().try_clone_to_owned()?, bytes)
@@ -268,9 +236,15 @@ fn ring(map: Map, bytes: u32) -> Result<Ring> {
 fn tracing_programs(ebpf: &Ebpf) -> Result<Vec<(&'static str, OwnedFd)>> {
     let mut programs = Vec::new();
     for hook in Hook::ALL {
-        if let Some(Program::BtfTracePoint(program)) = ebpf.program(hook.program()) {
-            let fd = program.fd()?.as_fd().try_clone_to_owned()?;
-            programs.push((hook.program(), fd));
+        let fd = match ebpf.program(hook.program()) {
+            Some(Program::BtfTracePoint(program)) => program.fd(),
+            Some(Program::FEntry(program)) => program.fd(),
+            Some(Program::FExit(program)) => program.fd(),
+            _ => continue,
+        };
+        // A program that is not loaded cannot be skipped either.
+        if let Ok(fd) = fd {
+            programs.push((hook.program(), fd.as_fd().try_clone_to_owned()?));
         }
     }
     Ok(programs)

@@ -4,8 +4,10 @@
 //! records on. It knows nothing of containers, of what a record means, or of
 //! where events go.
 
+mod attach;
 mod btf;
 mod canary;
+mod canary_beyond_ip;
 mod cgroup_root;
 mod complaint;
 mod coverage;
@@ -16,6 +18,7 @@ mod losses;
 mod recording;
 mod ring;
 
+pub use attach::BeyondIp;
 pub use btf::{Btf, BtfError, path as btf_path};
 pub use canary::{WAIT_ARGUMENT, prove};
 pub use cgroup_root::CgroupRoot;

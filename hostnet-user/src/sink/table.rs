@@ -12,7 +12,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::Sink;
 use crate::{
     errno,
-    event::{Category, Direction, Event, Operation, Outcome, canonical},
+    event::{Direction, Event, Operation, Outcome, canonical},
     record::Recorded,
     text::{self, for_terminal},
 };
@@ -20,7 +20,7 @@ use crate::{
 const TIME: usize = 12;
 const OWNER: usize = 20;
 const PROCESS: usize = 18;
-const OPERATION: usize = 9;
+const OPERATION: usize = 12;
 const END: usize = 21;
 
 /// A table that grows by a line per event.
@@ -60,8 +60,8 @@ impl<W: Write> Table<W> {
         let owner_style = owner_style(owner.label());
         write!(self.lines, "{owner_style}{name}{owner_style:#}  ")?;
         write!(self.lines, "{}  ", cell(&process(event), PROCESS))?;
-        write!(self.lines, "{style}{:OPERATION$}{style:#}  ", told.operation())?;
-        if told.category() != Category::Network {
+        write!(self.lines, "{style}{}{style:#}  ", cell(told.operation(), OPERATION))?;
+        if event.local().is_none() && event.remote().is_none() {
             let sentence = event.operation.to_string();
             return writeln!(self.lines, "{}", for_terminal(&sentence));
         }
@@ -151,7 +151,6 @@ fn result(event: &Event) -> String {
             });
             format!("udp {received} datagrams in, {sent} out")
         }
-        Operation::RawSocket(_) => event.operation.to_string(),
         operation => match operation.told().outcome() {
             Outcome::Success => protocol.to_owned(),
             Outcome::Failure(errno) => {
@@ -186,7 +185,16 @@ fn style(event: &Event) -> Style {
         (Operation::Connect(_) | Operation::ConnectOutcome(_) | Operation::Datagram(_), _) => {
             AnsiColor::Green
         }
-        (Operation::RawSocket(_), _) => AnsiColor::Magenta,
+        (
+            Operation::RawSocket(_)
+            | Operation::FamilySocket(_)
+            | Operation::PacketBind(_)
+            | Operation::SocketFilter(_)
+            | Operation::NetlinkRequest(_)
+            | Operation::NetlinkBind(_),
+            _,
+        ) => AnsiColor::Magenta,
+        (Operation::Unix(_), _) => AnsiColor::Blue,
         _ => return Style::new().dimmed(),
     };
     color.on_default()

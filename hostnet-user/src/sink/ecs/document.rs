@@ -223,7 +223,7 @@ impl<'a> Document<'a> {
 
 const fn dataset(category: Category) -> &'static str {
     match category {
-        Category::Network => "hostnet.network",
+        Category::Network | Category::Configuration => "hostnet.network",
         Category::Process => "hostnet.process",
         Category::State => "hostnet.state",
         Category::Health => "hostnet.health",
@@ -233,6 +233,7 @@ const fn dataset(category: Category) -> &'static str {
 const fn category(category: Category) -> &'static str {
     match category {
         Category::Network | Category::State => "network",
+        Category::Configuration => "configuration",
         Category::Process => "process",
         Category::Health => "host",
     }

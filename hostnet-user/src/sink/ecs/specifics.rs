@@ -6,7 +6,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{ends::Side, timestamp::Timestamps};
-use crate::event::{Bind, Event, Exit, FlowCount, Health, LossCount, Operation, Scope};
+use crate::event::{
+    Bind, Event, Exit, FlowCount, Health, LossCount, Operation, PacketBind, Scope, SocketFilter,
+    Unix, UnixKind,
+};
 
 /// Most UDP peers listed in one closing record; `peers` counts them all.
 const MOST_FLOWS: usize = 64;
@@ -21,6 +24,12 @@ pub struct Specifics {
     rewritten_to: Option<Side>,
     #[serde(skip_serializing_if = "Option::is_none")]
     udp: Option<UdpFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packet: Option<PacketFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<FilterFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netlink: Option<NetlinkFields>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit: Option<ExitFields>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,7 +56,33 @@ struct BindFields {
 #[derive(Serialize)]
 struct ListenFields {
     backlog: u32,
-    scope: Scope,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<Scope>,
+}
+
+#[derive(Serialize)]
+struct PacketFields {
+    interface_index: u32,
+    ether_type: u32,
+}
+
+#[derive(Serialize)]
+struct FilterFields {
+    instructions: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+}
+
+#[derive(Default, Serialize)]
+struct NetlinkFields {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flags: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -84,7 +119,7 @@ impl Specifics {
         match &event.operation {
             Operation::Bind(bind) => fields.bind = Some(bind_fields(bind)),
             Operation::Listen(listen) => {
-                let scope = Scope::of(listen.local);
+                let scope = Some(Scope::of(listen.local));
                 fields.listen = Some(ListenFields { backlog: listen.backlog, scope });
             }
             Operation::Connect(connect) => {
@@ -92,6 +127,30 @@ impl Specifics {
             }
             Operation::ConnectOutcome(outcome) => {
                 fields.rewritten_to = outcome.connect.rewritten_to.map(Side::of);
+            }
+            Operation::Unix(Unix { kind: UnixKind::Listen { backlog }, .. }) => {
+                fields.listen = Some(ListenFields { backlog: (*backlog).into(), scope: None });
+            }
+            Operation::PacketBind(bind) => {
+                let PacketBind { interface, protocol, .. } = *bind;
+                fields.packet =
+                    Some(PacketFields { interface_index: interface, ether_type: protocol });
+            }
+            Operation::SocketFilter(SocketFilter { instructions, sha256 }) => {
+                let sha256 = sha256.clone();
+                fields.filter = Some(FilterFields { instructions: *instructions, sha256 });
+            }
+            Operation::NetlinkRequest(request) => {
+                fields.netlink = Some(NetlinkFields {
+                    message: Some(request.message),
+                    message_name: request.name(),
+                    flags: Some(request.flags),
+                    groups: None,
+                });
+            }
+            Operation::NetlinkBind(bind) => {
+                let groups = Some(bind.groups);
+                fields.netlink = Some(NetlinkFields { groups, ..NetlinkFields::default() });
             }
             Operation::DatagramClose(close) => fields.udp = Some(udp_fields(&close.flows)),
             Operation::Exit(exit) => fields.exit = Some(exit_fields(*exit)),
@@ -104,6 +163,8 @@ impl Specifics {
             | Operation::ListenerClosed(_)
             | Operation::Datagram(_)
             | Operation::RawSocket(_)
+            | Operation::FamilySocket(_)
+            | Operation::Unix(_)
             | Operation::Exec(_)
             | Operation::Joined(_)
             | Operation::Left(_) => {}

@@ -1,0 +1,83 @@
+//! Sockets beyond IP at their first send or receive, for kernels that refuse
+//! the programs of `Set::Families`.
+//!
+//! `sock_send_length(struct sock *sk, int ret, int flags)` and
+//! `sock_recv_length(struct sock *sk, int ret, int flags)`
+//! (include/trace/events/sock.h, 6.3–7.3), called for every socket's sends and
+//! receives: an IP socket's must cost nothing but the look at its family.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    macros::{btf_map, btf_tracepoint},
+    programs::BtfTracePointContext,
+};
+use hostnet_abi::{FamilySocket, Hook, PacketBind, unix_operation};
+
+use super::packet::bound_to;
+use crate::{
+    read::field,
+    ring::{Origin, emit},
+    settings::offset,
+    sock::{AF_INET, AF_INET6, AF_PACKET, AF_UNIX, SOCK_DGRAM, origin_of, socket_of},
+    storage::{NOT_CLONED, SocketStorage},
+    unix_name::{Operation, emit_unix, own_name, peer_name},
+};
+
+/// Marks sockets that have been used.
+#[btf_map]
+static USED: SocketStorage<u64, NOT_CLONED> = SocketStorage::new();
+
+#[btf_tracepoint(function = "sock_send_length")]
+pub fn sock_send_length(ctx: BtfTracePointContext) -> i32 {
+    used(Hook::SockSendLength, ctx.arg(0));
+    0
+}
+
+#[btf_tracepoint(function = "sock_recv_length")]
+pub fn sock_recv_length(ctx: BtfTracePointContext) -> i32 {
+    used(Hook::SockRecvLength, ctx.arg(0));
+    0
+}
+
+#[inline(always)]
+fn used(hook: Hook, sk: *const c_void) {
+    // SAFETY: a BTF-typed socket and the kernel's offset.
+    let family: u16 = unsafe { field(sk, offset!(sock_family)) };
+    if matches!(family, AF_INET | AF_INET6) {
+        return;
+    }
+    let Some(origin) = origin_of(hook, sk) else { return };
+    if !USED.get(sk).is_null() {
+        return;
+    }
+    // Without memory for the mark the next use is told again.
+    let _marked = USED.get_or_create(sk, &mut 1);
+    match family {
+        AF_UNIX => unix_used(origin, sk),
+        AF_PACKET => {
+            let (socket, interface) = bound_to(sk);
+            emit(origin, FamilySocket { socket });
+            emit(origin, PacketBind { socket, interface, errno: 0 });
+        }
+        _ => emit(origin, FamilySocket { socket: socket_of(sk) }),
+    }
+}
+
+/// A connection's ends are told apart by their names: the accepted one has its
+/// listener's, the connecting one rarely has any. A pair has none and is private.
+#[inline(always)]
+fn unix_used(origin: Origin, sk: *const c_void) {
+    let (own, peer) = (own_name(sk), peer_name(sk));
+    let socket = socket_of(sk);
+    let (operation, name) = if !peer.is_none() {
+        (unix_operation::CONNECT, peer)
+    } else if own.is_none() {
+        return;
+    } else if u32::from(socket.kind) == SOCK_DGRAM {
+        (unix_operation::USE, own)
+    } else {
+        (unix_operation::ACCEPT, own)
+    };
+    emit_unix(origin, Operation { socket, operation, errno: 0, backlog: 0 }, &name);
+}

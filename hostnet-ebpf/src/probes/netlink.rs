@@ -1,0 +1,103 @@
+//! Netlink: changes that a process asks the kernel for, and groups it joins.
+//!
+//! `netlink_unicast(struct sock *ssk, struct sk_buff *skb, u32 portid, int nonblock)`
+//! (net/netlink/af_netlink.c, 5.10–7.3) gets every message to the kernel in the
+//! kernel's own copy; it consumes the buffer, so it is looked at on entry.
+//! `netlink_bind(struct socket *sock, struct sockaddr *addr, int addr_len)` is there too.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    macros::{fentry, fexit},
+    programs::{FEntryContext, FExitContext},
+};
+use hostnet_abi::{Hook, NetlinkBind, NetlinkRequest};
+
+use crate::{
+    read::{copied, field, returned},
+    ring::emit,
+    settings::offset,
+    sock::{origin_of, sk_of, socket_of},
+};
+
+/// Messages looked at in one buffer; a batch may hold more.
+const MOST_MESSAGES: u32 = 16;
+/// Bytes of a `struct nlmsghdr`.
+const HEADER: u32 = 16;
+
+// include/uapi/linux/netlink.h
+const NLMSG_NOOP: u16 = 1;
+const NLM_F_DUMP: u16 = 0x300;
+const NETLINK_ROUTE: u32 = 0;
+const NETLINK_SOCK_DIAG: u32 = 4;
+const NETLINK_NETFILTER: u32 = 12;
+// include/uapi/linux/rtnetlink.h: types come in fours, NEW, DEL, GET, SET.
+const RTM_BASE: u16 = 16;
+const RTM_GET: u16 = 2;
+// include/uapi/linux/sock_diag.h
+const SOCK_DESTROY: u16 = 21;
+// include/uapi/linux/netfilter/nfnetlink.h: NFNL_MSG_BATCH_BEGIN and _END.
+const NFNL_MSG_BATCH: [u16; 2] = [0x10, 0x11];
+
+#[fentry]
+pub fn netlink_unicast(ctx: FEntryContext) -> i32 {
+    let portid: u32 = ctx.arg(2);
+    // Port 0 is the kernel; everything else is user space to user space, or an answer.
+    if portid != 0 {
+        return 0;
+    }
+    let sk: *const c_void = ctx.arg(0);
+    let Some(origin) = origin_of(Hook::NetlinkUnicast, sk) else { return 0 };
+    let socket = socket_of(sk);
+    let skb: *const c_void = ctx.arg(1);
+    // SAFETY: a BTF-typed buffer and the kernel's offsets.
+    let (data, length): (u64, u32) =
+        unsafe { (field(skb, offset!(skb_data)), field(skb, offset!(skb_len))) };
+    let mut at = 0_u32;
+    for _ in 0..MOST_MESSAGES {
+        if at + HEADER > length {
+            break;
+        }
+        // struct nlmsghdr: length, type and flags.
+        let size: u32 = copied(data + u64::from(at), 0);
+        let type_and_flags: u32 = copied(data + u64::from(at), 4);
+        if size < HEADER || size > length {
+            break;
+        }
+        let (message, flags) = (type_and_flags as u16, (type_and_flags >> 16) as u16);
+        if changes_something(socket.protocol, message, flags) {
+            emit(origin, NetlinkRequest { socket, message, flags, padding: 0 });
+        }
+        at += (size + 3) & !3;
+    }
+    0
+}
+
+/// Questions are not told, with one exception: `NLMSG_NOOP`, which nobody sends
+/// but the agent, to prove that this program runs.
+#[inline(always)]
+fn changes_something(protocol: u32, message: u16, flags: u16) -> bool {
+    if message == NLMSG_NOOP {
+        return true;
+    }
+    match protocol {
+        NETLINK_ROUTE => message >= RTM_BASE && message & 3 != RTM_GET,
+        NETLINK_SOCK_DIAG => message == SOCK_DESTROY,
+        NETLINK_NETFILTER if NFNL_MSG_BATCH.contains(&message) => false,
+        _ => message >= RTM_BASE && flags & NLM_F_DUMP != NLM_F_DUMP,
+    }
+}
+
+#[fexit]
+pub fn netlink_bind(ctx: FExitContext) -> i32 {
+    // struct sockaddr_nl: family, padding, port, groups.
+    let groups: u32 = copied(ctx.arg::<*const c_void>(1) as u64, 8);
+    if groups == 0 || returned(&ctx) != 0 {
+        return 0;
+    }
+    let sk = sk_of(ctx.arg(0));
+    if let Some(origin) = origin_of(Hook::NetlinkBind, sk) {
+        emit(origin, NetlinkBind { socket: socket_of(sk), groups });
+    }
+    0
+}

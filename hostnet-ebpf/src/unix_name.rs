@@ -1,0 +1,115 @@
+//! Names of unix sockets: where they are, and the one way to emit them.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use hostnet_abi::{MAX_SUN_PATH, Socket, Unix};
+
+use crate::{
+    read::copied,
+    ring::{Origin, emit_in_place},
+    settings::offset,
+};
+
+/// Bytes of `sun_family`, which come before the name.
+const SUN_FAMILY: u64 = 2;
+
+/// Where a name is in kernel memory, and how long it is.
+#[derive(Clone, Copy)]
+pub struct Name {
+    address: u64,
+    length: u32,
+}
+
+/// What a record says beside the name.
+#[derive(Clone, Copy)]
+pub struct Operation {
+    pub socket: Socket,
+    pub operation: u16,
+    pub errno: u16,
+    pub backlog: u16,
+}
+
+impl Name {
+    const NONE: Self = Self { address: 0, length: 0 };
+
+    /// The name in the kernel's copy of a `sockaddr_un` of `length` bytes.
+    #[inline(always)]
+    pub fn of_sockaddr(sockaddr: *const c_void, length: i32) -> Self {
+        if length <= SUN_FAMILY as i32 {
+            return Self::NONE;
+        }
+        Self { address: sockaddr as u64 + SUN_FAMILY, length: length as u32 - SUN_FAMILY as u32 }
+    }
+
+    pub const fn is_none(&self) -> bool {
+        self.length == 0
+    }
+}
+
+/// `unix_sk(sk)->addr->name`.
+#[inline(always)]
+pub fn own_name(sk: *const c_void) -> Name {
+    name_at(sk as u64)
+}
+
+/// The name of `unix_sk(sk)->peer`.
+#[inline(always)]
+pub fn peer_name(sk: *const c_void) -> Name {
+    let peer: u64 = copied(sk as u64, offset!(unix_peer));
+    if peer == 0 { Name::NONE } else { name_at(peer) }
+}
+
+#[inline(always)]
+fn name_at(sk: u64) -> Name {
+    let address: u64 = copied(sk, offset!(unix_addr));
+    if address == 0 {
+        return Name::NONE;
+    }
+    let length: i32 = copied(address, offset!(unix_address_len));
+    Name::of_sockaddr((address + offset!(unix_address_name) as u64) as *const c_void, length)
+}
+
+/// A number that tells names apart; different names may share one.
+#[inline(always)]
+pub fn fingerprint(name: &Name) -> u64 {
+    let mut words = [0_u64; MAX_SUN_PATH.div_ceil(8)];
+    let mut length = name.length;
+    if length > MAX_SUN_PATH as u32 {
+        length = MAX_SUN_PATH as u32;
+    }
+    // SAFETY: the buffer is at least as long; what cannot be read stays zero.
+    unsafe {
+        bpf_probe_read_kernel(words.as_mut_ptr().cast(), length, name.address as *const c_void)
+    };
+    // FNV-1a's offset and prime, over words instead of bytes.
+    words.iter().fold(0xcbf2_9ce4_8422_2325 ^ u64::from(length), |hash, word| {
+        (hash ^ word).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// Emits an operation with a name. The name is read into the reserved record
+/// itself: a copy elsewhere would have to be cleared first.
+#[inline(always)]
+pub fn emit_unix(origin: Origin, operation: Operation, name: &Name) {
+    emit_in_place::<Unix>(origin, |payload| {
+        let mut length = name.length;
+        if length > MAX_SUN_PATH as u32 {
+            length = MAX_SUN_PATH as u32;
+        }
+        // SAFETY: `payload` is the record's reserved memory, as long as the struct.
+        unsafe {
+            let target = (&raw mut (*payload).name).cast();
+            if length > 0
+                && bpf_probe_read_kernel(target, length, name.address as *const c_void) != 0
+            {
+                length = 0;
+            }
+            (&raw mut (*payload).socket).write(operation.socket);
+            (&raw mut (*payload).operation).write(operation.operation);
+            (&raw mut (*payload).errno).write(operation.errno);
+            (&raw mut (*payload).backlog).write(operation.backlog);
+            (&raw mut (*payload).name_length).write(length as u16);
+        }
+    });
+}

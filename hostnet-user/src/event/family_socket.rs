@@ -1,0 +1,48 @@
+//! A socket of another kind than TCP, UDP and unix.
+
+use std::fmt;
+
+use super::Told;
+use crate::family;
+
+const IPPROTO_SCTP: u32 = 132;
+
+/// It was opened; or first used, where opening cannot be seen.
+#[derive(Clone, Copy, Debug)]
+pub struct FamilySocket {
+    /// Family, type and protocol.
+    pub socket: hostnet_abi::Socket,
+}
+
+impl Told for FamilySocket {
+    fn operation(&self) -> &'static str {
+        "family-socket"
+    }
+    fn action(&self) -> &'static str {
+        match i32::from(self.socket.family) {
+            libc::AF_PACKET => "opened-packet-socket",
+            libc::AF_NETLINK => "opened-netlink-socket",
+            libc::AF_VSOCK => "opened-vsock-socket",
+            libc::AF_XDP => "opened-xdp-socket",
+            libc::AF_ALG => "opened-alg-socket",
+            libc::AF_INET | libc::AF_INET6 if self.socket.protocol == IPPROTO_SCTP => {
+                "opened-sctp-socket"
+            }
+            _ => "opened-other-socket",
+        }
+    }
+    fn types(&self) -> &'static [&'static str] {
+        &["start"]
+    }
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hostnet_abi::Socket { family, protocol, .. } = self.socket;
+        match family::protocol(family, protocol) {
+            Some(name) => write!(f, "opened a socket of family {}, {name}", family::name(family)),
+            None => write!(
+                f,
+                "opened a socket of family {} ({family}), protocol {protocol}",
+                family::name(family)
+            ),
+        }
+    }
+}

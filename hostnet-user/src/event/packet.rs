@@ -1,0 +1,67 @@
+//! Packet sockets, which see frames below IP, and the filters sockets carry.
+
+use std::fmt;
+
+use super::{Outcome, Told};
+use crate::family;
+
+/// A packet socket was bound to an interface and a protocol.
+#[derive(Clone, Copy, Debug)]
+pub struct PacketBind {
+    /// Index of the interface; 0 for all of them.
+    pub interface: u32,
+    /// `ETH_P_*` of the frames it gets; 0 for none.
+    pub protocol: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+impl Told for PacketBind {
+    fn operation(&self) -> &'static str {
+        "packet-bind"
+    }
+    fn action(&self) -> &'static str {
+        "bound-packet-socket"
+    }
+    fn types(&self) -> &'static [&'static str] {
+        &["start"]
+    }
+    fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match family::protocol(libc::AF_PACKET as u16, self.protocol) {
+            Some(name) => write!(f, "takes {name} frames")?,
+            None => write!(f, "takes frames of type {:#06x}", self.protocol)?,
+        }
+        match self.interface {
+            0 => write!(f, " from all interfaces"),
+            index => write!(f, " from interface {index}"),
+        }
+    }
+}
+
+/// A classic BPF filter was attached to a socket.
+#[derive(Clone, Debug)]
+pub struct SocketFilter {
+    /// Its length in instructions.
+    pub instructions: u32,
+    /// SHA-256 of the instructions as the kernel keeps them, eight bytes each in
+    /// this machine's byte order; `None` when the filter was too long to carry.
+    pub sha256: Option<String>,
+}
+
+impl Told for SocketFilter {
+    fn operation(&self) -> &'static str {
+        "socket-filter"
+    }
+    fn action(&self) -> &'static str {
+        "attached-socket-filter"
+    }
+    fn types(&self) -> &'static [&'static str] {
+        &["info"]
+    }
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "attached a filter of {} instructions to a socket", self.instructions)
+    }
+}

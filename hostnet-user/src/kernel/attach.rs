@@ -1,0 +1,162 @@
+//! Attaching the programs, set by set, and saying what became of each hook.
+//!
+//! `inet` and `life` are attached whole, or there is nothing to observe with.
+//! Beyond IP a kernel may lack a function or refuse the program type: then the
+//! rest still works, and the coverage statement names what is missing.
+
+use anyhow::{Context, Result, bail};
+use aya::{
+    Ebpf,
+    programs::{CgroupAttachMode, Program},
+};
+use clap::ValueEnum;
+use hostnet_abi::{Hook, Set};
+use serde::{Deserialize, Serialize};
+
+use super::{CgroupRoot, Coverage, State, btf::Named, complaint::brief};
+
+/// How sockets beyond IP are seen: unix, packet, netlink and the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum BeyondIp {
+    /// Set `families` where the kernel takes it, else `first-use`.
+    #[default]
+    Auto,
+    /// Set `families`: each operation as it happens.
+    Families,
+    /// Set `first-use`: each socket when it first sends or receives.
+    FirstUse,
+    /// Not at all.
+    Off,
+}
+
+/// What attaching needs.
+pub struct Attacher<'a> {
+    pub ebpf: &'a mut Ebpf,
+    pub root: &'a CgroupRoot,
+    pub btf: &'a aya::Btf,
+    /// Fields this kernel lacks: their struct and what to say of them.
+    pub missing: &'a [(&'static str, String)],
+}
+
+impl Attacher<'_> {
+    /// Attaches what is always on and what was chosen.
+    ///
+    /// # Errors
+    /// When a hook of `inet` or `life` cannot be attached.
+    pub fn sets(&mut self, beyond_ip: BeyondIp) -> Result<Coverage> {
+        let mut coverage = Coverage::default();
+        for hook in hooks(Set::Inet).chain(hooks(Set::Life)) {
+            self.hook(hook).with_context(|| {
+                format!("cannot attach {} (set {})", hook.attach_point(), hook.set().name())
+            })?;
+            coverage.set(hook, State::Unproven(NOT_RUN.to_owned()));
+        }
+        if matches!(beyond_ip, BeyondIp::Auto | BeyondIp::Families) {
+            self.as_far_as_possible(Set::Families, &mut coverage);
+        }
+        let is_refused = !coverage.has(Set::Families);
+        if beyond_ip == BeyondIp::FirstUse || (beyond_ip == BeyondIp::Auto && is_refused) {
+            self.as_far_as_possible(Set::FirstUse, &mut coverage);
+        }
+        Ok(coverage)
+    }
+
+    /// Every hook on its own, for `doctor` when the sets cannot be attached.
+    pub fn each(&mut self) -> Coverage {
+        let mut coverage = Coverage::default();
+        for hook in Hook::ALL.iter().copied() {
+            let state = match self.hook(hook) {
+                Ok(()) => State::Unproven("it can be attached, but another hook cannot".to_owned()),
+                Err(error) => State::Refused(brief(&format!("{error:#}"))),
+            };
+            coverage.set(hook, state);
+        }
+        coverage
+    }
+
+    fn as_far_as_possible(&mut self, set: Set, coverage: &mut Coverage) {
+        let mut is_first = true;
+        let mut refusal = None;
+        for hook in hooks(set) {
+            let outcome = match &refusal {
+                Some(reason) => Err(String::clone(reason)),
+                None => self.hook(hook).map_err(|error| brief(&format!("{error:#}"))),
+            };
+            let state = match outcome {
+                Ok(()) => State::Unproven(NOT_RUN.to_owned()),
+                Err(reason) => {
+                    // Where the first is not allowed none is, and each try takes its time.
+                    if is_first && reason.contains("Operation not permitted") {
+                        refusal = Some(reason.clone());
+                    }
+                    State::Refused(reason)
+                }
+            };
+            is_first = false;
+            coverage.set(hook, state);
+        }
+    }
+
+    fn hook(&mut self, hook: Hook) -> Result<()> {
+        let lacks = self.missing.iter().find(|(of, _)| hook.reads().contains(of));
+        if let Some((_, what)) = lacks {
+            bail!("{what}");
+        }
+        let program =
+            self.ebpf.program_mut(hook.program()).context("the eBPF object has no such program")?;
+        let name = function(hook).unwrap_or(hook.program());
+        // `Single` is flags 0: as a bpf_link the kernel lets it coexist with other
+        // programs, while the flag for "multiple" is refused for links (EINVAL).
+        match program {
+            Program::CgroupSockAddr(program) => {
+                program.load()?;
+                program.attach(self.root, CgroupAttachMode::Single)?;
+            }
+            Program::CgroupSock(program) => {
+                program.load()?;
+                program.attach(self.root, CgroupAttachMode::Single)?;
+            }
+            Program::BtfTracePoint(program) => {
+                program.load(name, self.btf)?;
+                program.attach()?;
+            }
+            Program::FEntry(program) => {
+                program.load(name, self.btf)?;
+                program.attach()?;
+            }
+            Program::FExit(program) => {
+                program.load(name, self.btf)?;
+                program.attach()?;
+            }
+            other => bail!("unexpected program type {:?}", other.prog_type()),
+        }
+        Ok(())
+    }
+}
+
+const NOT_RUN: &str = "the canary has not run";
+
+/// Whether a program is attached by this name of the kernel's type information.
+pub fn is_attached_by(kind: Named, name: &str) -> bool {
+    Hook::ALL.iter().any(|hook| {
+        let is_tracepoint = hook.attach_point().starts_with("tp_btf/");
+        match (kind, function(*hook)) {
+            (Named::Typedef, Some(point)) if is_tracepoint => {
+                name.strip_prefix("btf_trace_") == Some(point)
+            }
+            (Named::Function, Some(point)) if !is_tracepoint => name == point,
+            _ => false,
+        }
+    })
+}
+
+/// The kernel's own name of what a tracing program is attached to.
+fn function(hook: Hook) -> Option<&'static str> {
+    let (kind, name) = hook.attach_point().split_once('/')?;
+    matches!(kind, "tp_btf" | "fentry" | "fexit").then_some(name)
+}
+
+fn hooks(set: Set) -> impl Iterator<Item = Hook> {
+    Hook::ALL.iter().copied().filter(move |hook| hook.set() == set)
+}
