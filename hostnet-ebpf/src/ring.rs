@@ -123,18 +123,26 @@ pub fn emit_in_place<P: Payload>(origin: Origin, fill: impl FnOnce(*mut P)) {
     entry.submit(BPF_RB_NO_WAKEUP.into());
 }
 
-/// Emits a record that was put together in scratch memory.
+/// Emits a record that was put together in scratch memory of type `S`, as long
+/// as its header says.
 ///
 /// # Safety
-/// `record` must point to `length` initialised bytes.
+/// `scratch` must begin with the record's header, and the bytes that the
+/// header's length counts must be initialised.
 #[inline(always)]
-pub unsafe fn emit_bytes(origin: &Origin, kind: EventKind, record: *const u8, length: usize) {
+pub unsafe fn emit_scratch<S>(origin: &Origin, kind: EventKind, scratch: *const S) {
+    // SAFETY: the caller vouches for the header. Read back from memory, because
+    // the verifier of older kernels (6.1) lost track of how the length came about.
+    let length = unsafe { (&raw const (*scratch.cast::<Header>()).length).read_volatile() };
+    if length as usize > size_of::<S>() {
+        return;
+    }
     // SAFETY: the caller vouches for the bytes; the verifier checks the bounds.
     let status = unsafe {
         bpf_ringbuf_output(
             (&raw const RECORDS).cast_mut().cast(),
-            record.cast_mut().cast(),
-            length as u64,
+            scratch.cast_mut().cast(),
+            length.into(),
             BPF_RB_NO_WAKEUP.into(),
         )
     };

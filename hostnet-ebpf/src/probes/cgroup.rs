@@ -20,7 +20,7 @@ use hostnet_abi::{
 
 use crate::{
     read::field,
-    ring::{Origin, emit, emit_bytes},
+    ring::{Origin, emit, emit_scratch},
     settings::offset,
     task::Actor,
 };
@@ -64,7 +64,7 @@ unsafe fn made(id: u64, path: u64, scratch: *mut Scratch) {
         let length = size_of::<Header>() as u64 + size_of::<CgroupMkdir>() as u64 + path_length;
         let origin = Origin::of_task(Hook::CgroupMkdir, Actor::current());
         (&raw mut (*scratch).header).write(origin.header(EventKind::CgroupMkdir, length as usize));
-        emit_bytes(&origin, EventKind::CgroupMkdir, scratch.cast(), length as usize);
+        emit_scratch(&origin, EventKind::CgroupMkdir, scratch);
     }
 }
 

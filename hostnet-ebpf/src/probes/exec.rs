@@ -19,7 +19,7 @@ use super::fork::{namespace_pid, start_of};
 use crate::{
     netns,
     read::field,
-    ring::{Origin, emit_bytes},
+    ring::{Origin, emit_scratch},
     settings::offset,
     task::Actor,
 };
@@ -104,6 +104,6 @@ unsafe fn executed(task: *const c_void, bprm: *const c_void, scratch: *mut Scrat
             + arguments_length;
         let origin = Origin::of_task(Hook::SchedProcessExec, Actor::current());
         (&raw mut (*scratch).header).write(origin.header(EventKind::Exec, length as usize));
-        emit_bytes(&origin, EventKind::Exec, scratch.cast(), length as usize);
+        emit_scratch(&origin, EventKind::Exec, scratch);
     }
 }

@@ -17,7 +17,7 @@ use hostnet_abi::{EventKind, Header, Hook, MAX_FILTER, PacketBind, Socket, Socke
 
 use crate::{
     read::{copied, field, returned},
-    ring::{emit, emit_bytes},
+    ring::{emit, emit_scratch},
     settings::offset,
     sock::{AF_PACKET, origin_of, sk_of, socket_of},
 };
@@ -88,7 +88,7 @@ pub fn sk_attach_filter(ctx: FExitContext) -> i32 {
             let length = size_of::<Header>() as u64 + size_of::<SocketFilter>() as u64 + size;
             let kind = EventKind::SocketFilter;
             (&raw mut (*scratch).header).write(origin.header(kind, length as usize));
-            emit_bytes(&origin, kind, scratch.cast(), length as usize);
+            emit_scratch(&origin, kind, scratch);
         }
     }
     0

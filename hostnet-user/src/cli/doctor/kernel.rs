@@ -2,7 +2,7 @@
 
 use std::{fs, io::ErrorKind, path::Path};
 
-use hostnet_abi::{Hook, Offsets};
+use hostnet_abi::{Hook, Offsets, Set};
 
 use super::{Args, Check};
 use crate::{
@@ -22,8 +22,9 @@ pub fn release(_: &Args) -> Check {
 
 fn judge_release(release: &str, machine: &str) -> Check {
     const NAME: &str = "kernel";
+    let always = Hook::ALL.iter().filter(|hook| matches!(hook.set(), Set::Inet | Set::Life));
     let (least_major, least_minor) =
-        Hook::ALL.iter().map(|hook| hook.since()).max().unwrap_or(FULL);
+        always.map(|hook| hook.since()).max().unwrap_or(FULL);
     let (full_major, full_minor) = FULL;
     let advice = format!("use Linux {full_major}.{full_minor} or later");
     let found = format!("{release} on {machine}");
