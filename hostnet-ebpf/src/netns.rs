@@ -12,11 +12,13 @@ use crate::{
     settings::{offset, setting},
 };
 
-/// For cgroup programs, whose context names the socket.
+/// For cgroup programs, whose context names the socket. Without a context the
+/// helper answers for the first namespace (net/core/filter.c,
+/// `__bpf_get_netns_cookie`, 5.7–7.3).
 #[inline(always)]
 pub fn context_is_host(ctx: *mut c_void) -> bool {
     // SAFETY: `ctx` is the program's own context.
-    unsafe { bpf_get_netns_cookie(ctx) == setting!(host_netns_cookie) }
+    unsafe { bpf_get_netns_cookie(ctx) == bpf_get_netns_cookie(core::ptr::null_mut()) }
 }
 
 /// For tracing programs: `sk->__sk_common.skc_net.net->ns.inum`.

@@ -64,9 +64,9 @@ macro_rules! hook_table {
                 match self { $(Self::$name => Set::$set),+ }
             }
 
-            /// The first kernel (major, minor) on which the hook does its work: cgroup
-            /// programs need `SO_NETNS_COOKIE` (5.14), tracing programs socket storage
-            /// (5.11) and `sock_cgroup_data.cgroup` (5.15), fexit programs
+            /// The first kernel (major, minor) on which the hook does its work: the
+            /// programs load from 5.10 on; those that read a socket's owner in a
+            /// tracepoint need `sock_cgroup_data.cgroup` (5.15), fexit programs
             /// `bpf_get_func_ret` (5.17), first-use ones their tracepoints (6.3).
             #[must_use]
             pub const fn since(self) -> (u32, u32) {
@@ -94,25 +94,25 @@ macro_rules! hook_table {
 const UNIX: [&str; 2] = ["unix_sock", "unix_address"];
 
 hook_table! {
-    1 => Bind4 { program: "bind4", attach: "cgroup/bind4", set: Inet, since: (5, 14), sees: "bind asked, IPv4" },
-    2 => Bind6 { program: "bind6", attach: "cgroup/bind6", set: Inet, since: (5, 14), sees: "bind asked, IPv6" },
-    3 => PostBind4 { program: "post_bind4", attach: "cgroup/post_bind4", set: Inet, since: (5, 14), sees: "bind done, IPv4" },
-    4 => PostBind6 { program: "post_bind6", attach: "cgroup/post_bind6", set: Inet, since: (5, 14), sees: "bind done, IPv6" },
-    5 => Connect4 { program: "connect4", attach: "cgroup/connect4", set: Inet, since: (5, 14), sees: "connect, IPv4" },
-    6 => Connect6 { program: "connect6", attach: "cgroup/connect6", set: Inet, since: (5, 14), sees: "connect, IPv6" },
-    7 => Sendmsg4 { program: "sendmsg4", attach: "cgroup/sendmsg4", set: Inet, since: (5, 14), sees: "UDP send, IPv4" },
-    8 => Sendmsg6 { program: "sendmsg6", attach: "cgroup/sendmsg6", set: Inet, since: (5, 14), sees: "UDP send, IPv6" },
-    9 => Recvmsg4 { program: "recvmsg4", attach: "cgroup/recvmsg4", set: Inet, since: (5, 14), sees: "UDP receive, IPv4" },
-    10 => Recvmsg6 { program: "recvmsg6", attach: "cgroup/recvmsg6", set: Inet, since: (5, 14), sees: "UDP receive, IPv6" },
-    11 => SockCreate { program: "sock_create", attach: "cgroup/sock_create", set: Inet, since: (5, 14), sees: "raw, SCTP, ping or other IP socket opened" },
-    12 => SockRelease { program: "sock_release", attach: "cgroup/sock_release", set: Inet, since: (5, 14), sees: "UDP socket closed" },
+    1 => Bind4 { program: "bind4", attach: "cgroup/bind4", set: Inet, since: (5, 10), sees: "bind asked, IPv4" },
+    2 => Bind6 { program: "bind6", attach: "cgroup/bind6", set: Inet, since: (5, 10), sees: "bind asked, IPv6" },
+    3 => PostBind4 { program: "post_bind4", attach: "cgroup/post_bind4", set: Inet, since: (5, 10), sees: "bind done, IPv4" },
+    4 => PostBind6 { program: "post_bind6", attach: "cgroup/post_bind6", set: Inet, since: (5, 10), sees: "bind done, IPv6" },
+    5 => Connect4 { program: "connect4", attach: "cgroup/connect4", set: Inet, since: (5, 10), sees: "connect, IPv4" },
+    6 => Connect6 { program: "connect6", attach: "cgroup/connect6", set: Inet, since: (5, 10), sees: "connect, IPv6" },
+    7 => Sendmsg4 { program: "sendmsg4", attach: "cgroup/sendmsg4", set: Inet, since: (5, 10), sees: "UDP send, IPv4" },
+    8 => Sendmsg6 { program: "sendmsg6", attach: "cgroup/sendmsg6", set: Inet, since: (5, 10), sees: "UDP send, IPv6" },
+    9 => Recvmsg4 { program: "recvmsg4", attach: "cgroup/recvmsg4", set: Inet, since: (5, 10), sees: "UDP receive, IPv4" },
+    10 => Recvmsg6 { program: "recvmsg6", attach: "cgroup/recvmsg6", set: Inet, since: (5, 10), sees: "UDP receive, IPv6" },
+    11 => SockCreate { program: "sock_create", attach: "cgroup/sock_create", set: Inet, since: (5, 10), sees: "raw, SCTP, ping or other IP socket opened" },
+    12 => SockRelease { program: "sock_release", attach: "cgroup/sock_release", set: Inet, since: (5, 10), sees: "UDP socket closed" },
     13 => InetSockSetState { program: "inet_sock_set_state", attach: "tp_btf/inet_sock_set_state", set: Inet, since: (5, 15), sees: "TCP listen, connect outcome, accept, close" },
-    14 => SchedProcessExec { program: "sched_process_exec", attach: "tp_btf/sched_process_exec", set: Life, since: (5, 15), sees: "exec" },
-    15 => SchedProcessFork { program: "sched_process_fork", attach: "tp_btf/sched_process_fork", set: Life, since: (5, 15), sees: "fork" },
-    16 => SchedProcessExit { program: "sched_process_exit", attach: "tp_btf/sched_process_exit", set: Life, since: (5, 15), sees: "exit" },
-    17 => CgroupMkdir { program: "cgroup_mkdir", attach: "tp_btf/cgroup_mkdir", set: Life, since: (5, 15), sees: "cgroup made" },
-    18 => CgroupRmdir { program: "cgroup_rmdir", attach: "tp_btf/cgroup_rmdir", set: Life, since: (5, 15), sees: "cgroup removed" },
-    19 => CgroupAttachTask { program: "cgroup_attach_task", attach: "tp_btf/cgroup_attach_task", set: Life, since: (5, 15), sees: "task moved to a cgroup" },
+    14 => SchedProcessExec { program: "sched_process_exec", attach: "tp_btf/sched_process_exec", set: Life, since: (5, 10), sees: "exec" },
+    15 => SchedProcessFork { program: "sched_process_fork", attach: "tp_btf/sched_process_fork", set: Life, since: (5, 10), sees: "fork" },
+    16 => SchedProcessExit { program: "sched_process_exit", attach: "tp_btf/sched_process_exit", set: Life, since: (5, 10), sees: "exit" },
+    17 => CgroupMkdir { program: "cgroup_mkdir", attach: "tp_btf/cgroup_mkdir", set: Life, since: (5, 10), sees: "cgroup made" },
+    18 => CgroupRmdir { program: "cgroup_rmdir", attach: "tp_btf/cgroup_rmdir", set: Life, since: (5, 10), sees: "cgroup removed" },
+    19 => CgroupAttachTask { program: "cgroup_attach_task", attach: "tp_btf/cgroup_attach_task", set: Life, since: (5, 10), sees: "task moved to a cgroup" },
     20 => InetBind { program: "inet_bind", attach: "fexit/inet_bind", set: Families, since: (5, 17), sees: "errno of a refused bind, IPv4" },
     21 => Inet6Bind { program: "inet6_bind", attach: "fexit/inet6_bind", set: Families, since: (5, 17), sees: "errno of a refused bind, IPv6" },
     22 => InetStreamConnect { program: "inet_stream_connect", attach: "fexit/inet_stream_connect", set: Families, since: (5, 17), sees: "errno of a TCP connect that sent nothing" },

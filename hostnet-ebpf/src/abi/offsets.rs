@@ -8,7 +8,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 macro_rules! offset_table {
-    ($($field:ident = $type:literal . $path:literal),+ $(,)?) => {
+    ($($field:ident = $type:literal . $path:literal $(or $older:literal)?),+ $(,)?) => {
         /// Byte offsets, one per row of the table.
         #[repr(C)]
         #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -18,8 +18,10 @@ macro_rules! offset_table {
         ),+ }
 
         impl Offsets {
-            /// Rows as (struct, member path); a path may go through nested members.
-            pub const TABLE: &'static [(&'static str, &'static str)] = &[$(($type, $path)),+];
+            /// Rows as (struct, member path, the path on older kernels); a path
+            /// may go through nested members.
+            pub const TABLE: &'static [(&'static str, &'static str, Option<&'static str>)] =
+                &[$(($type, $path, offset_table!(@older $($older)?))),+];
 
             /// What the object holds until the loader writes the real values.
             pub const UNSET: Self = Self { $($field: 0),+ };
@@ -28,12 +30,21 @@ macro_rules! offset_table {
             /// cannot be resolved is `UNSET`: no hook whose
             /// [`reads`](crate::Hook::reads) has that struct may be attached.
             pub fn resolve(
-                mut resolve: impl FnMut(&'static str, &'static str) -> Option<u32>,
+                mut resolve: impl FnMut(
+                    &'static str,
+                    &'static str,
+                    Option<&'static str>,
+                ) -> Option<u32>,
             ) -> Self {
-                Self { $($field: resolve($type, $path).unwrap_or(Self::UNSET.$field)),+ }
+                Self { $(
+                    $field: resolve($type, $path, offset_table!(@older $($older)?))
+                        .unwrap_or(Self::UNSET.$field)
+                ),+ }
             }
         }
     };
+    (@older $older:literal) => { Some($older) };
+    (@older) => { None };
 }
 
 offset_table! {
@@ -51,7 +62,9 @@ offset_table! {
     sock_err = "sock"."sk_err",
     sock_flags = "sock"."__sk_common.skc_flags",
     sock_max_ack_backlog = "sock"."sk_max_ack_backlog",
-    sock_cgroup = "sock"."sk_cgrp_data.cgroup",
+    // Before 5.15 the pointer shares its word with a tag that is zero unless
+    // net_cls or net_prio is in use.
+    sock_cgroup = "sock"."sk_cgrp_data.cgroup" or "sk_cgrp_data.val",
     tcp_sport = "tcp_sock"."inet_conn.icsk_inet.inet_sport",
     tcp_bytes_sent = "tcp_sock"."bytes_sent",
     tcp_bytes_retrans = "tcp_sock"."bytes_retrans",

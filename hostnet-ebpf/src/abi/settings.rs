@@ -6,8 +6,6 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Settings {
-    /// `SO_NETNS_COOKIE` of the host's network namespace.
-    pub host_netns_cookie: u64,
     /// Inode of the host's network namespace.
     pub host_netns: u32,
     /// 1: host processes are told in full, not only their listeners.
@@ -16,5 +14,5 @@ pub struct Settings {
 
 impl Settings {
     /// What the object holds until the loader writes the real values.
-    pub const UNSET: Self = Self { host_netns_cookie: 0, host_netns: 0, all: 0 };
+    pub const UNSET: Self = Self { host_netns: 0, all: 0 };
 }

@@ -1,7 +1,7 @@
 //! Attaching the programs, set by set, and saying what became of each hook.
 //!
-//! `inet` and `life` are attached whole, or there is nothing to observe with.
-//! Beyond IP a kernel may lack a function or refuse the program type: then the
+//! `inet` and `life` are attached whole, or there is nothing to observe with;
+//! only hooks that need a later kernel may be missing, and are stated. Beyond IP a kernel may lack a function or refuse the program type: then the
 //! rest still works, and the coverage statement names what is missing.
 
 use anyhow::{Context, Result, bail};
@@ -35,6 +35,8 @@ pub struct Attacher<'a> {
     pub ebpf: &'a mut Ebpf,
     pub root: &'a CgroupRoot,
     pub btf: &'a aya::Btf,
+    /// Release of the running kernel, major and minor.
+    pub kernel: (u32, u32),
     /// Fields this kernel lacks: their struct and what to say of them.
     pub missing: &'a [(&'static str, String)],
 }
@@ -47,10 +49,18 @@ impl Attacher<'_> {
     pub fn sets(&mut self, beyond_ip: BeyondIp) -> Result<Coverage> {
         let mut coverage = Coverage::default();
         for hook in hooks(Set::Inet).chain(hooks(Set::Life)) {
-            self.hook(hook).with_context(|| {
-                format!("cannot attach {} (set {})", hook.attach_point(), hook.set().name())
-            })?;
-            coverage.set(hook, State::Unproven(NOT_RUN.to_owned()));
+            let state = match self.hook(hook) {
+                Ok(()) => State::Unproven(NOT_RUN.to_owned()),
+                Err(_older_kernel) if self.kernel < hook.since() => needs(hook),
+                Err(error) => {
+                    let (attach_point, set) = (hook.attach_point(), hook.set().name());
+                    return Err(error.context(format!("cannot attach {attach_point} (set {set})")));
+                }
+            };
+            coverage.set(hook, state);
+        }
+        if !coverage.has(Set::Inet) || !coverage.has(Set::Life) {
+            bail!("this kernel is too old: hostnet needs Linux 5.10 or later");
         }
         if matches!(beyond_ip, BeyondIp::Auto | BeyondIp::Families) {
             self.as_far_as_possible(Set::Families, &mut coverage);
@@ -85,6 +95,7 @@ impl Attacher<'_> {
             };
             let state = match outcome {
                 Ok(()) => State::Unproven(NOT_RUN.to_owned()),
+                Err(_older_kernel) if self.kernel < hook.since() => needs(hook),
                 Err(reason) => {
                     // Where the first is not allowed none is, and each try takes its time.
                     if is_first && reason.contains("Operation not permitted") {
@@ -133,6 +144,11 @@ impl Attacher<'_> {
         }
         Ok(())
     }
+}
+
+fn needs(hook: Hook) -> State {
+    let (major, minor) = hook.since();
+    State::Refused(format!("needs Linux {major}.{minor}"))
 }
 
 const NOT_RUN: &str = "the canary has not run";

@@ -127,11 +127,22 @@ impl Btf {
         Ok(btf)
     }
 
-    /// Byte offset of the member at `path` (`a.b.c`) in `struct name`.
+    /// Byte offset of a row of [`hostnet_abi::Offsets::TABLE`] on this kernel.
     ///
     /// # Errors
     /// [`BtfError::NoStruct`] or [`BtfError::NoMember`].
-    pub fn offset_of(&self, name: &str, path: &str) -> Result<u32, BtfError> {
+    pub fn offset_of_row(
+        &self,
+        (name, path, older): (&str, &str, Option<&str>),
+    ) -> Result<u32, BtfError> {
+        self.offset_of(name, path).or_else(|error| match older {
+            Some(older) => self.offset_of(name, older).map_err(|_same| error),
+            None => Err(error),
+        })
+    }
+
+    /// Byte offset of the member at `path` (`a.b.c`) in `struct name`.
+    fn offset_of(&self, name: &str, path: &str) -> Result<u32, BtfError> {
         let missing = || BtfError::NoMember(name.to_owned(), path.to_owned());
         let mut id = *self.structs.get(name).ok_or_else(|| BtfError::NoStruct(name.to_owned()))?;
         let mut bits = 0;
@@ -268,10 +279,11 @@ mod tests {
             println!("skipping: this kernel shows no BTF");
             return;
         };
-        for (of, member) in Offsets::TABLE {
-            btf.offset_of(of, member).unwrap();
+        for row in Offsets::TABLE {
+            btf.offset_of_row(*row).unwrap();
         }
-        let offsets = Offsets::resolve(|of, member| btf.offset_of(of, member).ok());
+        let offsets =
+            Offsets::resolve(|of, member, older| btf.offset_of_row((of, member, older)).ok());
         // Two facts that no kernel since 4.x has changed.
         assert_eq!(offsets.sock_daddr, 0, "skc_daddr starts struct sock_common");
         assert_eq!(offsets.sock_dport, 12, "skc_dport follows the two addresses and the hash");

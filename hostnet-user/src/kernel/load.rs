@@ -20,6 +20,7 @@ use super::{
     btf_path,
     complaint::brief,
     diagnostics::Diagnostics,
+    release::running_release,
 };
 
 /// The built eBPF object; `cargo xtask ebpf` makes it from hostnet-ebpf's sources.
@@ -154,7 +155,7 @@ struct Created {
 impl Created {
     fn attacher(&mut self) -> Attacher<'_> {
         let Self { ebpf, btf, missing, root, .. } = self;
-        Attacher { ebpf, root, btf, missing }
+        Attacher { ebpf, root, btf, kernel: running_release(), missing }
     }
 }
 
@@ -162,13 +163,14 @@ fn create(options: &LoadOptions) -> Result<Created> {
     let hint = "hostnet needs a kernel with CONFIG_DEBUG_INFO_BTF (Debian 11 and later have it)";
     let btf = Btf::read(&btf_path()).context(hint)?;
     let mut missing = Vec::new();
-    let offsets = Offsets::resolve(|of, member| match btf.offset_of(of, member) {
-        Ok(offset) => Some(offset),
-        Err(error) => {
-            missing.push((of, error.to_string()));
-            None
-        }
-    });
+    let offsets =
+        Offsets::resolve(|of, member, older| match btf.offset_of_row((of, member, older)) {
+            Ok(offset) => Some(offset),
+            Err(error) => {
+                missing.push((of, error.to_string()));
+                None
+            }
+        });
     let is_optional = |of| Hook::ALL.iter().any(|hook| hook.reads().contains(of));
     if let Some((_, what)) = missing.iter().find(|(of, _)| !is_optional(of)) {
         bail!("this kernel is not one hostnet knows: {what}");
@@ -181,11 +183,7 @@ fn create(options: &LoadOptions) -> Result<Created> {
     drop(reduced);
     let host = Host::read()?;
     let root = CgroupRoot::open()?;
-    let settings = Settings {
-        host_netns_cookie: host.network_cookie,
-        host_netns: host.network_namespace,
-        all: options.all.into(),
-    };
+    let settings = Settings { host_netns: host.network_namespace, all: options.all.into() };
     let log_level: u8 = if options.kernel_log { aya_log::Level::Debug as u8 } else { 0 };
     let ebpf = EbpfLoader::new()
         .btf(Some(&btf))

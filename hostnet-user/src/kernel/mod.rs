@@ -16,6 +16,7 @@ mod host;
 mod load;
 mod losses;
 mod recording;
+mod release;
 mod ring;
 
 pub use attach::BeyondIp;
@@ -27,4 +28,5 @@ pub use host::{Host, boot_clock};
 pub use load::{CannotObserve, LoadOptions, Maps, Programs, attach_each, load};
 pub use losses::{Losses, Lost};
 pub use recording::{Recorder, Recording};
+pub use release::release;
 pub use ring::Ring;

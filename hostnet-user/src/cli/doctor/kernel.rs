@@ -6,7 +6,7 @@ use hostnet_abi::{Hook, Offsets, Set};
 
 use super::{Args, Check};
 use crate::{
-    kernel::{Btf, BtfError, btf_path},
+    kernel::{Btf, BtfError, btf_path, release as version},
     text,
 };
 
@@ -23,8 +23,7 @@ pub fn release(_: &Args) -> Check {
 fn judge_release(release: &str, machine: &str) -> Check {
     const NAME: &str = "kernel";
     let always = Hook::ALL.iter().filter(|hook| matches!(hook.set(), Set::Inet | Set::Life));
-    let (least_major, least_minor) =
-        always.map(|hook| hook.since()).max().unwrap_or(FULL);
+    let (least_major, least_minor) = always.map(|hook| hook.since()).min().unwrap_or(FULL);
     let (full_major, full_minor) = FULL;
     let advice = format!("use Linux {full_major}.{full_minor} or later");
     let found = format!("{release} on {machine}");
@@ -50,13 +49,6 @@ fn judge_release(release: &str, machine: &str) -> Check {
     Check::ok(NAME, found)
 }
 
-/// Major and minor of a release such as `5.10.0-23-amd64`.
-fn version(release: &str) -> Option<(u32, u32)> {
-    let (major, rest) = release.split_once('.')?;
-    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    Some((major.parse().ok()?, rest[..end].parse().ok()?))
-}
-
 pub fn type_information(_: &Args) -> Check {
     const NAME: &str = "BTF";
     let path = btf_path();
@@ -74,7 +66,7 @@ pub fn type_information(_: &Args) -> Check {
         }
     };
     let errors: Vec<BtfError> =
-        Offsets::TABLE.iter().filter_map(|(of, member)| btf.offset_of(of, member).err()).collect();
+        Offsets::TABLE.iter().filter_map(|row| btf.offset_of_row(*row).err()).collect();
     let (count, path) = (Offsets::TABLE.len(), path.display());
     if errors.is_empty() {
         return Check::ok(NAME, format!("{path} has all {count} fields that are needed"));
@@ -181,23 +173,11 @@ mod tests {
     use super::{super::Status, *};
 
     #[test]
-    fn kernel_releases() {
-        assert_eq!(version("5.10.0-23-amd64"), Some((5, 10)));
-        assert_eq!(version("6.18.44-fc-v669"), Some((6, 18)));
-        assert_eq!(version("6.1"), Some((6, 1)));
-        assert_eq!(version("7.0-rc1"), Some((7, 0)));
-        assert_eq!(version("6.12+deb13-amd64"), Some((6, 12)));
-        for strange in ["", "6", "6.", "six.one", ".1", "-1.2"] {
-            assert_eq!(version(strange), None, "{strange}");
-        }
-    }
-
-    #[test]
     fn how_old_a_kernel_may_be() {
         let status = |release| judge_release(release, "x86_64").status;
         assert_eq!(status("4.19.0"), Status::Fail);
-        assert_eq!(status("5.10.0-23-amd64"), Status::Fail);
-        assert_eq!(status("5.14.0"), Status::Fail);
+        assert_eq!(status("5.9.0"), Status::Fail);
+        assert_eq!(status("5.10.0-23-amd64"), Status::Warn);
         assert_eq!(status("5.15.0"), Status::Warn);
         assert_eq!(status("6.0.9"), Status::Warn);
         assert_eq!(status("6.1.0"), Status::Ok);
