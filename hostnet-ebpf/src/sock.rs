@@ -100,12 +100,18 @@ pub fn origin_of(hook: Hook, sk: *const c_void) -> Option<Origin> {
         return None;
     }
     let cgroup = current_cgroup();
-    owner::is_told(cgroup).then(|| Origin {
+    owner::is_told(cgroup).then(|| origin_in(cgroup, hook, sk))
+}
+
+/// The same when all of that, and the current task's cgroup, is known.
+#[inline(always)]
+pub fn origin_in(cgroup: u64, hook: Hook, sk: *const c_void) -> Origin {
+    Origin {
         hook,
         actor: Actor::in_cgroup(cgroup),
         created_in: CreatedIn::Cgroup(cgroup_of(sk)),
         cookie: cookie(sk.cast_mut()),
-    })
+    }
 }
 
 /// Local and remote end of a BTF-typed socket.

@@ -14,6 +14,7 @@ pub mod ecs;
 mod events;
 mod image;
 mod invariants;
+pub mod loopback;
 pub mod net;
 mod paths;
 mod rewriter;

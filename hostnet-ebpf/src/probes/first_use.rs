@@ -16,17 +16,23 @@ use hostnet_abi::{FamilySocket, Hook, PacketBind, unix_operation};
 
 use super::packet::bound_to;
 use crate::{
+    netns, owner,
     read::field,
     ring::{Origin, emit},
     settings::offset,
-    sock::{AF_INET, AF_INET6, AF_PACKET, AF_UNIX, SOCK_DGRAM, origin_of, socket_of},
+    sock::{AF_INET, AF_INET6, AF_PACKET, AF_UNIX, SOCK_DGRAM, origin_in, socket_of},
     storage::{NOT_CLONED, SocketStorage},
+    task::current_cgroup,
     unix_name::{Operation, emit_unix, own_name, peer_name},
 };
 
-/// Marks sockets that have been used.
+/// What became of a socket's first use: [`TOLD`], or the cgroup of the host
+/// process that used it last. A socket that is handed to a container is told then.
 #[btf_map]
 static USED: SocketStorage<u64, NOT_CLONED> = SocketStorage::new();
+
+/// No cgroup has this id.
+const TOLD: u64 = u64::MAX;
 
 #[btf_tracepoint(function = "sock_send_length")]
 pub fn sock_send_length(ctx: BtfTracePointContext) -> i32 {
@@ -47,12 +53,28 @@ fn used(hook: Hook, sk: *const c_void) {
     if matches!(family, AF_INET | AF_INET6) {
         return;
     }
-    let Some(origin) = origin_of(hook, sk) else { return };
-    if !USED.get(sk).is_null() {
+    if !netns::sock_is_host(sk) {
         return;
     }
-    // Without memory for the mark the next use is told again.
-    let _marked = USED.get_or_create(sk, &mut 1);
+    let cgroup = current_cgroup();
+    let used = USED.get(sk);
+    // SAFETY: a live value of the storage map, checked for null.
+    if !used.is_null() && matches!(unsafe { *used }, by if by == TOLD || by == cgroup) {
+        return;
+    }
+    let is_told = owner::is_told(cgroup);
+    let mut by = if is_told { TOLD } else { cgroup };
+    if used.is_null() {
+        // Without memory for the mark the next use is told again.
+        let _marked = USED.get_or_create(sk, &mut by);
+    } else {
+        // SAFETY: as above.
+        unsafe { *used = by };
+    }
+    if !is_told {
+        return;
+    }
+    let origin = origin_in(cgroup, hook, sk);
     match family {
         AF_UNIX => unix_used(origin, sk),
         AF_PACKET => {

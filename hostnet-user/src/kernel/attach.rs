@@ -69,6 +69,13 @@ impl Attacher<'_> {
         if beyond_ip == BeyondIp::FirstUse || (beyond_ip == BeyondIp::Auto && is_refused) {
             self.as_far_as_possible(Set::FirstUse, &mut coverage);
         }
+        for hook in coverage.attached().collect::<Vec<_>>() {
+            let program = self.ebpf.program(hook.program());
+            let info = program.and_then(|program| program.info().ok());
+            if let Some(count) = info.and_then(|info| info.verified_instruction_count()) {
+                coverage.note_instructions(hook, count);
+            }
+        }
         Ok(coverage)
     }
 

@@ -31,6 +31,7 @@ impl std::fmt::Display for State {
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {
     hooks: BTreeMap<Hook, State>,
+    instructions: BTreeMap<Hook, u32>,
 }
 
 /// One row of the statement.
@@ -44,12 +45,21 @@ pub struct Row {
     pub set: &'static str,
     #[serde(flatten)]
     pub state: State,
+    /// Instructions the verifier went through to accept the program, where the
+    /// kernel says so (5.16).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<u32>,
 }
 
 impl Coverage {
     /// Notes what became of a hook.
     pub fn set(&mut self, hook: Hook, state: State) {
         self.hooks.insert(hook, state);
+    }
+
+    /// Notes how long the verifier took over a hook's program.
+    pub fn note_instructions(&mut self, hook: Hook, instructions: u32) {
+        self.instructions.insert(hook, instructions);
     }
 
     /// Whether every hook was proven.
@@ -107,6 +117,7 @@ impl Coverage {
                 hook: hook.attach_point(),
                 set: hook.set().name(),
                 state: state.clone(),
+                instructions: self.instructions.get(hook).copied(),
             })
             .collect()
     }

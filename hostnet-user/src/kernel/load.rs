@@ -234,14 +234,12 @@ fn ring(map: Map, bytes: u32) -> Result<Ring> {
 fn tracing_programs(ebpf: &Ebpf) -> Result<Vec<(&'static str, OwnedFd)>> {
     let mut programs = Vec::new();
     for hook in Hook::ALL {
-        let fd = match ebpf.program(hook.program()) {
-            Some(Program::BtfTracePoint(program)) => program.fd(),
-            Some(Program::FEntry(program)) => program.fd(),
-            Some(Program::FExit(program)) => program.fd(),
-            _ => continue,
+        let traces = |program: &&Program| {
+            !matches!(program, Program::CgroupSockAddr(_) | Program::CgroupSock(_))
         };
+        let Some(program) = ebpf.program(hook.program()).filter(traces) else { continue };
         // A program that is not loaded cannot be skipped either.
-        if let Ok(fd) = fd {
+        if let Ok(fd) = program.fd() {
             programs.push((hook.program(), fd.as_fd().try_clone_to_owned()?));
         }
     }
