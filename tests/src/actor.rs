@@ -12,10 +12,12 @@ use std::{
 
 use serde_json::Value;
 
-use crate::paths::program;
+use crate::{paths::program, patience};
 
 /// Longest operation: a connect that times out, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+fn longest() -> Duration {
+    3 * patience()
+}
 
 /// An actor that does what it is told, when it is told.
 pub struct Actor {
@@ -94,9 +96,9 @@ impl Actor {
 
     /// The next operation the actor has done.
     pub fn told(&mut self) -> Value {
-        match self.truths.recv_timeout(PATIENCE) {
+        match self.truths.recv_timeout(longest()) {
             Ok(truth) => truth,
-            Err(RecvTimeoutError::Timeout) => panic!("the actor said nothing for {PATIENCE:?}"),
+            Err(RecvTimeoutError::Timeout) => panic!("the actor said nothing for {:?}", longest()),
             Err(RecvTimeoutError::Disconnected) => panic!("the actor has ended"),
         }
     }

@@ -21,10 +21,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    PATIENCE,
     docker::Docker,
     events::{Event, Stream, near_misses},
-    invariants, paths,
+    invariants, paths, patience,
     want::{Want, want},
 };
 
@@ -210,7 +209,7 @@ impl Agent {
     /// Waits for `count` events of a kind.
     pub fn expect_many(&self, count: usize, want: &Want) -> Vec<Value> {
         let (mut found, mut seen) = (Vec::new(), 0);
-        let found = self.stream.wait(PATIENCE, |events| {
+        let found = self.stream.wait(patience(), |events| {
             let new = events[seen..].iter().filter(|event| want.matches(&event.json));
             found.extend(new.map(|event| event.json.clone()));
             seen = events.len();
@@ -220,7 +219,8 @@ impl Agent {
             let events = self.stream.all();
             let seen = events.iter().filter(|event| want.matches(&event.json)).count();
             panic!(
-                "{seen} of {count} events came within {PATIENCE:?}; {}standard error:\n{}",
+                "{seen} of {count} events came within {:?}; {}standard error:\n{}",
+                patience(),
                 near_misses(&events, want),
                 self.messages()
             )
@@ -271,14 +271,14 @@ impl Agent {
     }
 
     fn wait_for_end(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         loop {
             if let Some(status) = self.child.try_wait().expect("the agent is our child") {
                 return status;
             }
             if Instant::now() > deadline {
                 let _ = self.child.kill();
-                panic!("the agent did not end within {PATIENCE:?}: {}", self.messages());
+                panic!("the agent did not end within {:?}: {}", patience(), self.messages());
             }
             thread::sleep(Duration::from_millis(5));
         }

@@ -6,24 +6,31 @@ use std::{
     process::Stdio,
 };
 
-use crate::{actor::Actor, docker::Docker, image::IMAGE};
+use crate::{actor::Actor, bare::Bare, docker::Docker, image::IMAGE};
 
 /// A container that is being described.
 pub struct Launch {
     docker: Docker,
+    network: String,
     name: String,
     options: Vec<String>,
 }
 
 /// A container that runs; removed when dropped.
 pub struct Container {
-    docker: Docker,
+    runtime: Runtime,
     /// Full id.
     pub id: String,
     /// Name, without a slash.
     pub name: String,
     /// Process id of its first process, on the host.
     pub pid: u32,
+}
+
+/// Who runs a container.
+enum Runtime {
+    Docker(Docker),
+    Bare(Bare),
 }
 
 /// A container whose first process is an actor.
@@ -35,10 +42,8 @@ pub struct ActorBox {
 
 impl Launch {
     pub(crate) fn new(docker: Docker, network: &str) -> Self {
-        let label = Docker::label();
-        let options = ["--network", network, "--label", &label, "--stop-timeout=1"];
         let name = Docker::fresh_name("box");
-        Self { docker, name, options: options.map(str::to_owned).to_vec() }
+        Self { docker, network: network.to_owned(), name, options: Vec::new() }
     }
 
     pub fn name(mut self, name: &str) -> Self {
@@ -54,14 +59,14 @@ impl Launch {
 
     /// Starts it in the background with a command.
     pub fn start<const N: usize>(self, command: [&str; N]) -> Container {
-        let mut words = vec!["run", "--detach", "--name", &self.name];
-        words.extend(self.options.iter().map(String::as_str));
-        words.push(IMAGE);
-        words.extend(command);
-        let id = self.docker.run(words);
+        if self.docker.is_bare() {
+            let bare = Bare::start(&self.network, &self.options, &command);
+            return self.bare(bare);
+        }
+        let id = self.docker.run(self.words(&["--detach"], &command));
         let pid = self.docker.run(["inspect", "--format", "{{.State.Pid}}", &id]);
         let pid = pid.parse().expect("a process id");
-        Container { docker: self.docker, id, name: self.name, pid }
+        Container { runtime: Runtime::Docker(self.docker), id, name: self.name, pid }
     }
 
     /// Starts it with an actor as its first process.
@@ -76,18 +81,19 @@ impl Launch {
     }
 
     fn actor_by(self, words: &[&str]) -> ActorBox {
+        if self.docker.is_bare() {
+            let (actor, bare) = Bare::actor(&self.network, &self.options, words);
+            return ActorBox { actor, container: self.bare(bare) };
+        }
         let mut command = self.docker.command();
-        command
-            .args(["run", "--rm", "--interactive", "--name", &self.name])
-            .args(&self.options)
-            .arg(IMAGE)
-            .args(words);
+        command.args(self.words(&["--rm", "--interactive"], words));
         let actor = Actor::started(command);
         let format = "{{.Id}} {{.State.Pid}}";
         let facts = self.docker.run(["inspect", "--format", format, &self.name]);
         let (id, pid) = facts.split_once(' ').expect("two words");
         let pid = pid.parse().expect("a process id");
-        let container = Container { docker: self.docker, id: id.to_owned(), name: self.name, pid };
+        let runtime = Runtime::Docker(self.docker);
+        let container = Container { runtime, id: id.to_owned(), name: self.name, pid };
         ActorBox { actor, container }
     }
 
@@ -108,18 +114,49 @@ impl Launch {
 
     /// Runs it with a command to its end, removes it, and returns its output.
     pub fn to_end<const N: usize>(self, command: [&str; N]) -> String {
-        let mut words = vec!["run", "--rm", "--name", &self.name];
+        if self.docker.is_bare() {
+            return Bare::to_end(&self.network, &self.options, &command);
+        }
+        self.docker.run(self.words(&["--rm"], &command))
+    }
+
+    /// The arguments of `docker`.
+    fn words(&self, how: &[&str], command: &[&str]) -> Vec<String> {
+        let label = Docker::label();
+        let ours = ["--network", &self.network, "--label", &label, "--stop-timeout=1"];
+        let mut words = vec!["run", "--name", &self.name];
+        words.extend(how.iter().chain(&ours));
         words.extend(self.options.iter().map(String::as_str));
         words.push(IMAGE);
         words.extend(command);
-        self.docker.run(words)
+        words.into_iter().map(str::to_owned).collect()
+    }
+
+    fn bare(self, mut bare: Bare) -> Container {
+        let (id, pid) = (bare.id.clone(), bare.pid());
+        Container { runtime: Runtime::Bare(bare), id, name: self.name, pid }
+    }
+}
+
+impl Container {
+    /// Whether only the kernel knows it: hostnet can tell its id, not its name.
+    pub(crate) fn is_bare(&self) -> bool {
+        matches!(self.runtime, Runtime::Bare(_))
+    }
+
+    /// Runs another command in it to its end and returns its output.
+    pub fn exec<const N: usize>(&self, command: [&str; N]) -> String {
+        match &self.runtime {
+            Runtime::Docker(docker) => docker.run(["exec", &self.id].into_iter().chain(command)),
+            Runtime::Bare(bare) => bare.exec(&command),
+        }
     }
 }
 
 impl Drop for Container {
     fn drop(&mut self) {
-        let _ = self
-            .docker
+        let Runtime::Docker(docker) = &self.runtime else { return };
+        let _ = docker
             .command()
             .args(["rm", "--force", &self.id])
             .stdin(Stdio::null())

@@ -11,6 +11,7 @@ use std::{
 };
 
 use crate::{
+    bare,
     container::{ActorBox, Launch},
     daemon::Daemon,
     events::LABEL,
@@ -34,6 +35,9 @@ impl Docker {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Docker> = OnceLock::new();
         SHARED.get_or_init(|| {
+            if bare::is_chosen() {
+                return Self::without_daemon(bare::NO_DOCKER);
+            }
             let host = env::var("DOCKER_HOST").unwrap_or("unix:///var/run/docker.sock".into());
             if host.starts_with("unix://") && answers(&host) {
                 Self::at(host, None)
@@ -48,9 +52,19 @@ impl Docker {
     /// A daemon of the test's own, started, that may be restarted while its
     /// containers run.
     pub fn restartable() -> Self {
+        assert!(!bare::is_chosen(), "this needs Docker: say needs_docker!");
         let mut daemon = Daemon::with_live_restore();
         daemon.start();
         Self::at(daemon.host(), Some(daemon))
+    }
+
+    fn without_daemon(host: &str) -> Self {
+        Self(Arc::new(Inner { host: host.to_owned(), marker: OnceLock::new(), daemon: None }))
+    }
+
+    /// Whether containers are started without Docker.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.0.host == bare::NO_DOCKER
     }
 
     fn at(host: String, daemon: Option<Daemon>) -> Self {
@@ -73,6 +87,7 @@ impl Docker {
 
     /// `docker …` against this daemon, with no configuration of the user's.
     pub fn command(&self) -> Command {
+        assert!(!self.is_bare(), "this needs Docker: say needs_docker!");
         command_for(&self.0.host)
     }
 
@@ -99,11 +114,7 @@ impl Docker {
     pub fn marker(&self) -> &Mutex<ActorBox> {
         self.0.marker.get_or_init(|| {
             // The clone must not keep the daemon alive through its own container.
-            let weak = Self(Arc::new(Inner {
-                host: self.0.host.clone(),
-                marker: OnceLock::new(),
-                daemon: None,
-            }));
+            let weak = Self::without_daemon(&self.0.host);
             Mutex::new(weak.launch("host").actor())
         })
     }

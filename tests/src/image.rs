@@ -35,7 +35,7 @@ pub fn import(docker: &Docker) {
     assert!(tar.wait().expect("tar ends").success(), "tar failed");
 }
 
-fn fill(root: &Path) {
+pub fn fill(root: &Path) {
     for directory in ["bin", "proc", "sys", "dev", "etc", "tmp", "www"] {
         fs::create_dir(root.join(directory)).expect("a directory");
     }

@@ -7,6 +7,7 @@
 
 mod actor;
 mod agent;
+mod bare;
 mod container;
 mod daemon;
 mod docker;
@@ -34,27 +35,60 @@ pub use terminal::{Terminal, hostile_controls};
 pub use want::{Want, want};
 
 use std::{
+    env, fs,
+    sync::LazyLock,
     thread,
     time::{Duration, Instant},
 };
 
-/// How long a fact may take. Reached only by a failure.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a fact may take. Reached only by a failure. A slow machine needs
+/// more of it: `HOSTNET_TESTS_PATIENCE` is how many times as much.
+pub fn patience() -> Duration {
+    static FACTOR: LazyLock<u32> = LazyLock::new(|| {
+        let factor = env::var("HOSTNET_TESTS_PATIENCE");
+        factor.map_or(1, |factor| factor.parse().expect("HOSTNET_TESTS_PATIENCE is a number"))
+    });
+    Duration::from_secs(20) * *FACTOR
+}
 
 /// Whether this test can run; says why when it cannot.
 pub fn can_observe() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
-        tell("skipping: needs root to load eBPF programs and to start containers");
+        skip("needs root to load eBPF programs and to start containers");
     }
     root
 }
 
+/// Whether a container's cgroup tells whose a socket is; says so when not.
+pub fn has_owners() -> bool {
+    let mounts = fs::read_to_string("/proc/self/mounts").expect("/proc is mounted");
+    let v2 = mounts.lines().any(|line| line.split(' ').nth(2) == Some("cgroup2"));
+    if !v2 {
+        skip("cgroup v1 alone: every process is in the one cgroup that v2 has");
+    }
+    v2
+}
+
+/// Whether containers are Docker's; says what is missing without it.
+pub fn has_docker(what_for: &str) -> bool {
+    let docker = !bare::is_chosen();
+    if !docker {
+        skip(&format!("no Docker here to ask for {what_for}"));
+    }
+    docker
+}
+
+/// Why a test does not run. Whoever counts skips looks for these lines.
+pub fn skip(why: &str) {
+    tell(&format!("skipped: {why}"));
+}
+
 /// Waits for a fact about the world outside the agent's output.
 pub fn wait_for(what: &str, fact: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while !fact() {
-        assert!(Instant::now() < deadline, "{what} did not come within {PATIENCE:?}");
+        assert!(Instant::now() < deadline, "{what} did not come within {:?}", patience());
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -65,11 +99,28 @@ pub fn tell(remark: &str) {
     eprintln!("{remark}");
 }
 
-/// Returns from the test when it cannot observe this machine.
+/// Returns from the test when it cannot observe this machine, or not tell whose
+/// a socket is; a test that is not about containers does without `(no owners)`.
 #[macro_export]
 macro_rules! needs_root {
     () => {
+        if !$crate::can_observe() || !$crate::has_owners() {
+            return;
+        }
+    };
+    (no owners) => {
         if !$crate::can_observe() {
+            return;
+        }
+    };
+}
+
+/// Returns from the test where containers are not Docker's, with what it would
+/// have asked Docker for.
+#[macro_export]
+macro_rules! needs_docker {
+    ($what_for:literal) => {
+        if !$crate::has_docker($what_for) {
             return;
         }
     };

@@ -5,7 +5,6 @@ use std::{
     io::{Read as _, Write as _},
     net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     sync::atomic::{AtomicU16, Ordering},
-    time::Duration,
 };
 
 /// A TCP port nobody uses.
@@ -63,7 +62,7 @@ pub struct Exchange {
 /// Connects, sends a request, reads the answer to its end.
 pub fn exchange(remote: SocketAddr, request: &[u8]) -> Exchange {
     let mut stream = TcpStream::connect(remote).unwrap_or_else(|error| panic!("{remote}: {error}"));
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set_read_timeout");
+    stream.set_read_timeout(Some(crate::patience())).expect("set_read_timeout");
     let local = stream.local_addr().expect("connected");
     stream.write_all(request).expect("the server reads");
     let mut received = Vec::new();

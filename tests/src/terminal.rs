@@ -16,7 +16,7 @@ use rustix::{
     termios::{Winsize, tcsetwinsize},
 };
 
-use crate::PATIENCE;
+use crate::patience;
 
 #[derive(Default)]
 struct Screen {
@@ -66,7 +66,7 @@ impl Terminal {
 
     /// Waits until the output so far satisfies a condition.
     pub fn expect(&self, what: &str, condition: impl Fn(&str) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         let mut bytes = self.screen.bytes.lock().expect("not poisoned");
         while !condition(&String::from_utf8_lossy(&bytes)) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -82,7 +82,7 @@ impl Terminal {
     /// Sends a signal, waits for the end, and returns all output.
     pub fn end(mut self, signal: Signal) -> (ExitStatus, Vec<u8>) {
         kill_process(Pid::from_child(&self.child), signal).expect("the program runs");
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("our child") {
                 break status;

@@ -66,12 +66,17 @@ impl Want {
 
     /// The event's owner is this container, by its full identity.
     pub fn owned_by(self, container: &crate::Container) -> Self {
-        self.is("hostnet.owner.kind", "container")
+        let owned = self
+            .is("hostnet.owner.kind", "container")
             .is("container.id", container.id.as_str())
+            .is("container.runtime", "docker");
+        if container.is_bare() {
+            return owned.is("hostnet.owner.confidence", "path").absent("container.name");
+        }
+        owned
             .is("container.name", container.name.as_str())
             .is("container.image.name", "hostnet-test/box")
             .is("container.image.tag", serde_json::json!(["1"]))
-            .is("container.runtime", "docker")
     }
 
     fn and(mut self, path: &str, condition: Condition) -> Self {

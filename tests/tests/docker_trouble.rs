@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use hostnet_tests::{ActorBox, Agent, Docker, Want, needs_root, net, want};
+use hostnet_tests::{ActorBox, Agent, Docker, Want, needs_docker, needs_root, net, want};
 use serde_json::Value;
 
 fn connect(actor: &mut ActorBox) -> u16 {
@@ -58,6 +58,7 @@ fn pipes() -> tempfile::TempDir {
 #[test]
 fn docker_comes_after_the_agent() {
     needs_root!();
+    needs_docker!("an absence");
     let docker = Docker::restartable();
     let directory = pipes();
     let mut actor = docker.launch("host").actor_by_pipes(directory.path());
@@ -111,18 +112,21 @@ fn restarted(how: impl Fn(&Docker)) {
 #[test]
 fn docker_is_restarted_during_the_run() {
     needs_root!();
+    needs_docker!("a restart");
     restarted(|docker| docker.daemon().stop());
 }
 
 #[test]
 fn docker_is_killed_during_the_run() {
     needs_root!();
+    needs_docker!("a restart");
     restarted(|docker| docker.daemon().kill());
 }
 
 #[test]
 fn containers_older_than_the_agent_have_names() {
     needs_root!();
+    needs_docker!("names");
     let docker = Docker::shared();
     let mut actors = [(); 3].map(|()| docker.launch("host").actor());
     let mut server = docker.launch("host").actor();
@@ -157,6 +161,7 @@ fn containers_older_than_the_agent_have_names() {
 #[test]
 fn a_container_ends_while_docker_is_away() {
     needs_root!();
+    needs_docker!("an absence");
     let docker = Docker::restartable();
     let directory = pipes();
     let mut actor = docker.launch("host").actor_by_pipes(directory.path());
@@ -176,6 +181,7 @@ fn a_container_ends_while_docker_is_away() {
 #[test]
 fn the_docker_socket_is_not_readable() {
     needs_root!();
+    needs_docker!("a socket");
     let docker = Docker::shared();
     let mut actor = docker.launch("host").actor();
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -215,6 +221,7 @@ fn the_docker_socket_is_no_socket() {
 #[test]
 fn docker_hangs() {
     needs_root!();
+    needs_docker!("patience");
     let docker = Docker::restartable();
     let directory = pipes();
     let mut actor = docker.launch("host").actor_by_pipes(directory.path());

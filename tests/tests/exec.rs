@@ -91,11 +91,10 @@ fn the_exit_code_of_a_container() {
 #[test]
 fn docker_exec_is_the_containers_too() {
     needs_root!();
-    let docker = Docker::shared();
     let agent = Agent::start();
-    let container = docker.launch("host").start(["sleep", "1000"]);
+    let container = Docker::shared().launch("host").start(["sleep", "1000"]);
     let port = net::closed_port().to_string();
-    docker.run(["exec", &container.name, "/actor", "short", "127.0.0.1", &port]);
+    container.exec(["/actor", "short", "127.0.0.1", &port]);
     let args = json!(["/actor", "short", "127.0.0.1", port]);
     agent.expect(&process("exec", &container).is("process.args", args.clone()));
     agent.expect(

@@ -6,8 +6,8 @@
 use std::process::Command;
 
 use hostnet_tests::{
-    ActorBox, Agent, Docker, Rewriter, Run, Terminal, hostile_controls, hostnet, needs_root, net,
-    want,
+    ActorBox, Agent, Docker, Rewriter, Run, Terminal, hostile_controls, hostnet, needs_docker,
+    needs_root, net, want,
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -106,6 +106,7 @@ fn a_renamed_process() {
 #[test]
 fn hostile_labels() {
     needs_root!();
+    needs_docker!("labels");
     let agent = Agent::start();
     let labels = [
         format!("value={HOSTILE}"),
@@ -139,6 +140,7 @@ fn is_hostile_name(name: &Value) -> bool {
 #[test]
 fn a_hostile_container_name() {
     needs_root!();
+    needs_docker!("names");
     let docker = Docker::shared();
     let between = Rewriter::start(docker.host(), PLAIN_NAME, &hostile_name_as_json());
     let agent = Agent::setup().docker_host(&between.host()).start();
@@ -156,6 +158,7 @@ fn a_hostile_container_name() {
 #[test]
 fn no_hostile_byte_reaches_a_terminal() {
     needs_root!();
+    needs_docker!("names");
     let docker = Docker::shared();
     let between = Rewriter::start(docker.host(), PLAIN_NAME, &hostile_name_as_json());
     for (columns, all) in [(200, false), (80, false), (40, false), (200, true)] {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fs, thread};
 
-use hostnet_tests::{Actor, ActorBox, Agent, Docker, Run, at, needs_root, net, want};
+use hostnet_tests::{Actor, ActorBox, Agent, Docker, Run, at, needs_docker, needs_root, net, want};
 use serde_json::{Value, json};
 
 /// A bit of everything, inside the actor's own network namespace.
@@ -98,6 +98,7 @@ fn the_same_in_the_hosts_network_is_told() {
 #[test]
 fn a_container_that_joins_anothers_network() {
     needs_root!();
+    needs_docker!("the declared network");
     let docker = Docker::shared();
     let agent = Agent::start();
     let first = docker.launch("host").start(["sleep", "1000"]);
@@ -125,6 +126,7 @@ fn a_container_that_joins_anothers_network() {
 #[test]
 fn a_container_comes_and_goes() {
     needs_root!();
+    needs_docker!("the declared network");
     let agent = Agent::start();
     let mut actor = Docker::shared().launch("host").actor();
     let port = net::closed_port();
@@ -177,6 +179,7 @@ fn a_host_process_only_with_all() {
 #[test]
 fn a_hundred_containers_that_live_a_moment() {
     needs_root!();
+    needs_docker!("names");
     const EACH: usize = 25;
     let docker = Docker::shared();
     let agent = Agent::start();
@@ -261,6 +264,7 @@ fn two_containers_interleaved() {
 #[test]
 fn labels_and_settings_of_the_container() {
     needs_root!();
+    needs_docker!("labels");
     let agent = Agent::start();
     let label = ["--label", "team=blue", "--label", "com.docker.compose.service=web"];
     let mut plain = Docker::shared().launch("host").actor();

@@ -7,7 +7,9 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use hostnet_tests::{Agent, Docker, hostnet, needs_root, net, program, want};
+use hostnet_tests::{
+    Agent, Docker, hostnet, needs_docker, needs_root, net, patience, program, want,
+};
 use tempfile::TempDir;
 
 const USAGE: i32 = 2;
@@ -33,7 +35,7 @@ fn refusal(command: &mut Command) -> (i32, String) {
 /// `timeout` so that an agent that does not refuse fails the test.
 fn observing() -> Command {
     let mut command = Command::new("timeout");
-    command.args(["--kill-after=1", "20"]).arg(hostnet());
+    command.args(["-k", "1", &patience().as_secs().to_string()]).arg(hostnet());
     command
 }
 
@@ -57,7 +59,7 @@ const GOOD: &str = "[[sink]]\ntype = \"stdout\"\nformat = \"ecs\"\n";
 
 #[test]
 fn not_root() {
-    needs_root!();
+    needs_root!(no owners);
     // Nobody must be able to reach the program; the build directory may be private.
     let directory = directory();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
@@ -67,7 +69,7 @@ fn not_root() {
     for arguments in [&["watch"][..], &["agent", "--config", &config]] {
         let mut command = Command::new("timeout");
         command
-            .args(["--kill-after=1", "20"])
+            .args(["-k", "1", &patience().as_secs().to_string()])
             .arg(&program)
             .args(arguments)
             .uid(65_534)
@@ -78,7 +80,7 @@ fn not_root() {
 
 #[test]
 fn no_btf() {
-    needs_root!();
+    needs_root!(no owners);
     let path = "/nonexistent/vmlinux";
     let mut watch = observing();
     watch.arg("watch").env("HOSTNET_BTF", path);
@@ -103,8 +105,9 @@ fn without_cgroup2(script: &str) -> Command {
 /// Not mounted, and the kernel does not know it.
 #[test]
 fn no_cgroup_v2() {
-    needs_root!();
-    let mut command = without_cgroup2("exec timeout -k 1 20 \"$2\" without-mounts -- \"$1\" watch");
+    needs_root!(no owners);
+    let mut command =
+        without_cgroup2("exec timeout -k 1 120 \"$2\" without-mounts -- \"$1\" watch");
     command.arg(program("actor"));
     refused_with(CANNOT_OBSERVE, &["cgroup v2", "no such device"], &mut command);
 }
@@ -154,7 +157,7 @@ fn wrong_usage() {
 
 #[test]
 fn unwritable_output() {
-    needs_root!();
+    needs_root!(no owners);
     let directory = directory();
     let own = directory.path().to_str().expect("UTF-8");
     let impossible = [
@@ -172,7 +175,7 @@ fn unwritable_output() {
 /// A disk that fills up while the agent runs is told, not passed over in silence.
 #[test]
 fn output_that_fails_later() {
-    needs_root!();
+    needs_root!(no owners);
     let directory = directory();
     let text = "[[sink]]\ntype = \"file\"\npath = \"/dev/full\"\nformat = \"ecs\"\n";
     let config = config(directory.path(), text);
@@ -186,9 +189,9 @@ fn output_that_fails_later() {
 /// `hostnet watch --json | head -1` ends when head does, without a complaint.
 #[test]
 fn a_reader_that_goes_away() {
-    needs_root!();
+    needs_root!(no owners);
     let program = hostnet();
-    let script = "timeout -k 1 20 \"$0\" watch --json | head -n 1; exit ${PIPESTATUS[0]}";
+    let script = "timeout -k 1 120 \"$0\" watch --json | head -n 1; exit ${PIPESTATUS[0]}";
     let output = Command::new("bash")
         .args(["-c", script])
         .arg(program)
@@ -204,7 +207,8 @@ fn a_reader_that_goes_away() {
 
 #[test]
 fn doctor_says_what_is_wrong() {
-    needs_root!();
+    needs_root!(no owners);
+    needs_docker!("an answer that the doctor finds good");
     let doctor = |name: &str, value: &str| {
         let output = observing().arg("doctor").env(name, value).stdin(Stdio::null()).output();
         let output = output.expect("hostnet can be started");

@@ -3,7 +3,7 @@
 
 use std::net::UdpSocket;
 
-use hostnet_tests::{Actor, Docker, Rewriter, needs_root, net};
+use hostnet_tests::{Actor, Docker, Rewriter, needs_docker, needs_root, net};
 use serde_json::Value;
 
 const LOOPBACKS: [&str; 3] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
@@ -14,7 +14,7 @@ fn results(truths: &[Value]) -> Vec<&str> {
 
 #[test]
 fn tcp_works_in_a_host_network_container() {
-    needs_root!();
+    needs_root!(no owners);
     let mut client = Docker::shared().launch("host").actor();
     let mut server = Actor::on_host();
     for address in LOOPBACKS {
@@ -36,14 +36,14 @@ fn tcp_works_in_a_host_network_container() {
 
 #[test]
 fn a_connect_to_a_full_backlog_times_out() {
-    needs_root!();
+    needs_root!(no owners);
     let mut client = Docker::shared().launch("host").actor();
     assert_eq!(results(&client.perform("tcp-backlog-full")), ["ok", "ETIMEDOUT"]);
 }
 
 #[test]
 fn binds_succeed_and_are_refused() {
-    needs_root!();
+    needs_root!(no owners);
     let mut actor = Docker::shared().launch("host").actor();
     for address in LOOPBACKS {
         for option in ["", " --udp"] {
@@ -56,7 +56,7 @@ fn binds_succeed_and_are_refused() {
 
 #[test]
 fn udp_and_raw_sockets_work_in_a_host_network_container() {
-    needs_root!();
+    needs_root!(no owners);
     let mut actor = Docker::shared().launch("host").actor();
     let peer = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let port = peer.local_addr().expect("bound").port();
@@ -77,7 +77,7 @@ fn udp_and_raw_sockets_work_in_a_host_network_container() {
 
 #[test]
 fn processes_exec_fork_and_end() {
-    needs_root!();
+    needs_root!(no owners);
     let mut actor = Docker::shared().launch("host").actor();
     let port = net::closed_port();
     let chain = actor.perform(&format!("spawn -- exec-chain 2 -- tcp-connect 127.0.0.1 {port}"));
@@ -92,7 +92,7 @@ fn processes_exec_fork_and_end() {
 
 #[test]
 fn a_bridge_container_reaches_itself_only() {
-    needs_root!();
+    needs_root!(no owners);
     let mut actor = Docker::shared().launch("bridge").actor();
     let listening = actor.one("listen 127.0.0.1 0");
     let port = &listening["local"]["port"];
@@ -104,7 +104,8 @@ fn a_bridge_container_reaches_itself_only() {
 
 #[test]
 fn a_container_outlives_its_daemon() {
-    needs_root!();
+    needs_root!(no owners);
+    needs_docker!("a restart");
     let docker = Docker::restartable();
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut actor = docker.launch("host").actor_by_pipes(directory.path());
@@ -123,7 +124,8 @@ fn a_container_outlives_its_daemon() {
 
 #[test]
 fn docker_is_overheard_with_another_name() {
-    needs_root!();
+    needs_root!(no owners);
+    needs_docker!("names");
     let docker = Docker::shared();
     let (plain, other) = ("hnt-rewritten-name-1", "hnt-\\u001b[2J-name-1x");
     let between = Rewriter::start(docker.host(), plain, &other[..plain.len()]);

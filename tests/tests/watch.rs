@@ -3,7 +3,8 @@
 use std::{fs, process::Command};
 
 use hostnet_tests::{
-    Agent, Docker, Terminal, at, hostile_controls, hostnet, is_neighbours, needs_root, net, want,
+    Agent, Docker, Terminal, at, hostile_controls, hostnet, is_neighbours, needs_docker,
+    needs_root, net, want,
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -24,6 +25,7 @@ fn the_same_events_as_json() {
 #[test]
 fn only_one_container() {
     needs_root!();
+    needs_docker!("names");
     let docker = Docker::shared();
     let name = Docker::fresh_name("chosen");
     let agent = Agent::setup().watch(["--container", &name]).start();
@@ -42,6 +44,7 @@ fn only_one_container() {
 #[test]
 fn a_table_on_a_terminal() {
     needs_root!();
+    needs_docker!("names");
     let docker = Docker::shared();
     let mut command = Command::new(hostnet());
     command.arg("watch").env("DOCKER_HOST", docker.host());

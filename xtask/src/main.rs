@@ -19,6 +19,7 @@ mod shell;
 mod static_build;
 mod test;
 mod tidy;
+mod vm;
 
 /// Build, run, test and check hostnet.
 #[derive(Parser)]
@@ -42,6 +43,8 @@ enum Task {
     Ebpf(ebpf::Args),
     /// Measure on this machine what hostnet costs and what it loses (root).
     Bench(bench::Args),
+    /// Run the live tests on other kernels, each in a VM of its own.
+    Vm(vm::Args),
     /// Record a run in which every kind of event happens (root).
     Record,
     /// Write the documents that are generated from the code.
@@ -69,6 +72,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Tidy => tidy::perform(),
         Task::Ebpf(args) => ebpf::perform(&args),
         Task::Bench(args) => bench::perform(&args),
+        Task::Vm(args) => vm::perform(&args),
         Task::Record => record::perform(),
         Task::Docs(args) => docs::perform(&args),
         Task::Ci(args) => ci::perform(&args),

@@ -26,6 +26,19 @@ pub const LIVE_TESTS: &[Package] = &[
     Package { name: "python3-yaml", present: || succeeds("python3", &["-c", "import yaml"]) },
 ];
 
+/// What boots a VM: QEMU, a static busybox for what runs in it, and what unpacks
+/// Debian's kernels and makes a disk.
+pub const VMS: &[Package] = &[
+    Package { name: "qemu-system-x86", present: || has("qemu-system-x86_64") },
+    Package { name: "busybox-static", present: busybox_is_static },
+    Package { name: "dpkg", present: || has("dpkg-deb") },
+    Package { name: "debian-archive-keyring", present: debian_keys },
+    Package { name: "e2fsprogs", present: || has("mke2fs") },
+    Package { name: "xz-utils", present: || has("xz") },
+    Package { name: "zstd", present: || has("zstd") },
+    Package { name: "util-linux", present: || has("setpriv") && has("unshare") },
+];
+
 /// Clippy for the compiler that builds the eBPF programs.
 pub const BPF_LINT: &[Package] = &[Package {
     name: "rust-web-clippy",
@@ -92,6 +105,10 @@ fn has(program: &str) -> bool {
 fn busybox_is_static() -> bool {
     shell::find_program("busybox")
         .is_some_and(|path| path.to_str().is_some_and(|path| !succeeds("ldd", &[path])))
+}
+
+fn debian_keys() -> bool {
+    fs::exists("/usr/share/keyrings/debian-archive-keyring.gpg").unwrap_or(false)
 }
 
 fn succeeds(program: &str, args: &[&str]) -> bool {

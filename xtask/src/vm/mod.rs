@@ -1,0 +1,74 @@
+//! `cargo xtask vm`: the live tests on other kernels than this machine's.
+//!
+//! The lower half (`machine`, `kernel`, `tree`, `report`) boots a kernel with
+//! files and a plan, and knows nothing of tests; the upper half (`programs`,
+//! `matrix`, `verdicts`) runs hostnet's tests in it.
+
+mod apt;
+mod cpio;
+mod kernel;
+mod machine;
+mod matrix;
+mod modules;
+mod programs;
+mod report;
+mod tree;
+mod verdicts;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use crate::{packages, shell};
+use matrix::{Cgroups, Variant};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Series of Debian's kernels: 5.10, 6.1, 6.12, 6.16 to 6.19, 7.0 and later.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    kernels: Vec<String>,
+
+    /// Every kernel of the matrix, every cgroup layout, and Docker where it is in it.
+    #[arg(long, conflicts_with_all = ["cgroup"])]
+    all: bool,
+
+    /// How the VM mounts its cgroup hierarchies.
+    #[arg(long, value_enum, default_value_t = Cgroups::V2)]
+    cgroup: Cgroups,
+
+    /// Only this test program (a file of tests/tests); may be given more than once.
+    #[arg(long, value_name = "TEST")]
+    only: Vec<String>,
+
+    /// Look for newer kernels than those fetched before.
+    #[arg(long)]
+    fresh: bool,
+}
+
+pub fn perform(args: &Args) -> Result<()> {
+    packages::ensure("VMs", packages::VMS)?;
+    let mut variants = if args.all {
+        matrix::all()
+    } else {
+        args.kernels.iter().map(|series| Variant::bare(series, args.cgroup)).collect()
+    };
+    for variant in &mut variants {
+        variant.choose(&args.only);
+    }
+    let outcome = matrix::run(&variants, &directory(), args.fresh)?;
+    print(&outcome.text());
+    if outcome.failed() > 0 {
+        bail!("{} failed", outcome.failed());
+    }
+    Ok(())
+}
+
+/// Kernels, disks and logs; kept between runs.
+fn directory() -> PathBuf {
+    shell::target_dir().join("vm")
+}
+
+#[expect(clippy::print_stdout, reason = "the result is what was asked for")]
+fn print(text: &str) {
+    println!("{text}");
+}

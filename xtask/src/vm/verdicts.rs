@@ -1,0 +1,103 @@
+//! What a test program of Rust's own harness says about each of its tests.
+
+use std::collections::BTreeMap;
+
+use super::report::Ran;
+
+/// How a test ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Ok,
+    Failed,
+    /// It said itself why it does not apply.
+    Skipped(String),
+}
+
+/// The options with which a test program says all of it.
+pub const OPTIONS: [&str; 2] = ["--test-threads=1", "--show-output"];
+
+/// One verdict per test, and one for the program itself when it did not end as
+/// it should have.
+pub fn read(ran: &Ran) -> BTreeMap<String, Verdict> {
+    let mut verdicts = BTreeMap::new();
+    let mut reading = None;
+    let mut summed_up = false;
+    for line in ran.output.lines() {
+        if let Some((name, result)) =
+            line.strip_prefix("test ").and_then(|rest| rest.split_once(" ..."))
+        {
+            let verdict = match result.trim() {
+                "ok" => Some(Verdict::Ok),
+                other if other.starts_with("ignored") => Some(Verdict::Skipped(other.to_owned())),
+                // Its output may stand between the name and the result.
+                _ => None,
+            };
+            verdicts.insert(name.to_owned(), verdict.unwrap_or(Verdict::Failed));
+            reading = Some(name);
+        } else if let Some(name) =
+            line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----"))
+        {
+            reading = Some(name);
+            summed_up = true;
+        } else if let Some(verdict) = reading.and_then(|name| verdicts.get_mut(name)) {
+            if line == "ok" && !summed_up {
+                *verdict = Verdict::Ok;
+            } else if let (Some(why), Verdict::Ok) = (line.strip_prefix("skipped: "), &verdict) {
+                *verdict = Verdict::Skipped(why.to_owned());
+            }
+        }
+    }
+    let says = verdicts.values().any(|verdict| *verdict == Verdict::Failed);
+    if !ran.succeeded() && !says || verdicts.is_empty() {
+        let ending = ran.ending.as_deref().unwrap_or("the VM ended first");
+        verdicts.insert(format!("({ending})"), Verdict::Failed);
+    }
+    verdicts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ran(output: &str, ending: &str) -> Ran {
+        let ending = Some(ending.to_owned());
+        Ran { name: "t".to_owned(), output: output.to_owned(), ending, milliseconds: 0 }
+    }
+
+    fn told(ran: &Ran) -> Vec<(String, Verdict)> {
+        read(ran).into_iter().collect()
+    }
+
+    #[test]
+    fn each_test_has_its_verdict() {
+        let output = "\nrunning 4 tests\ntest a ... ok\ntest b ... a child's words\nok\n\
+            test c ... FAILED\ntest d ... ok\n\nsuccesses:\n\n---- d stdout ----\n\
+            skipped: no Docker here\n\n\nsuccesses:\n    a\n\nfailures:\n\n\
+            ---- c stdout ----\nskipped: not really\nok\n";
+        let expected = [
+            ("a", Verdict::Ok),
+            ("b", Verdict::Ok),
+            ("c", Verdict::Failed),
+            ("d", Verdict::Skipped("no Docker here".to_owned())),
+        ];
+        let expected = expected.map(|(name, verdict)| (name.to_owned(), verdict));
+        assert_eq!(told(&ran(output, "exit 101")), expected);
+    }
+
+    #[test]
+    fn a_program_that_is_killed_fails_the_test_it_was_at() {
+        let told = told(&ran("test a ... ok\ntest b ... \n", "deadline"));
+        let expected = [("a".to_owned(), Verdict::Ok), ("b".to_owned(), Verdict::Failed)];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_program_that_ends_badly_without_a_word_fails() {
+        let failed = |name: &str| [(name.to_owned(), Verdict::Failed)];
+        assert_eq!(
+            told(&ran("", "not started: no such file")),
+            failed("(not started: no such file)")
+        );
+        assert_eq!(told(&ran("", "exit 0")), failed("(exit 0)"));
+    }
+}
