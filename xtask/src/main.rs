@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod ci;
+mod cost;
 mod docs;
 mod ebpf;
 mod lint;
@@ -45,6 +46,8 @@ enum Task {
     Bench(bench::Args),
     /// Run the live tests on other kernels, each in a VM of its own.
     Vm(vm::Args),
+    /// Count the instructions that hostnet adds to each operation, against the committed tables.
+    Cost(cost::Args),
     /// Record a run in which every kind of event happens (root).
     Record,
     /// Write the documents that are generated from the code.
@@ -73,6 +76,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Ebpf(args) => ebpf::perform(&args),
         Task::Bench(args) => bench::perform(&args),
         Task::Vm(args) => vm::perform(&args),
+        Task::Cost(args) => cost::perform(&args),
         Task::Record => record::perform(),
         Task::Docs(args) => docs::perform(&args),
         Task::Ci(args) => ci::perform(&args),

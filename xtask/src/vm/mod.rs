@@ -22,6 +22,10 @@ use anyhow::{Result, bail};
 use crate::{packages, shell};
 use matrix::{Cgroups, Variant};
 
+pub use kernel::{Kernel, fetch};
+pub use machine::{Machine, Program};
+pub use programs::Programs;
+
 #[derive(clap::Args)]
 pub struct Args {
     /// Series of Debian's kernels: 5.10, 6.1, 6.12, 6.16 to 6.19, 7.0 and later.
@@ -64,7 +68,7 @@ pub fn perform(args: &Args) -> Result<()> {
 }
 
 /// Kernels, disks and logs; kept between runs.
-fn directory() -> PathBuf {
+pub fn directory() -> PathBuf {
     shell::target_dir().join("vm")
 }
 

@@ -89,6 +89,11 @@ impl Programs {
         format!("{TESTS}/{test}")
     }
 
+    /// Where hostnet and the tests' helpers are in the VM.
+    pub fn helper_path(name: &str) -> String {
+        format!("{HELPERS}/{name}")
+    }
+
     /// A first root that boots: init and busybox.
     pub fn minimal(&self) -> Result<Tree> {
         let mut tree = Tree::default();

@@ -13,9 +13,10 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 
 type Operation = Box<dyn FnMut()>;
+type Prepare = fn() -> Operation;
 
 /// Names and how to prepare them.
-pub const OPERATIONS: [(&str, fn() -> Operation); 9] = [
+pub const OPERATIONS: [(&str, Prepare); 9] = [
     ("getppid", getppid),
     ("read", read),
     ("udp-connect", udp_connect),

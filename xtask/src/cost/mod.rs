@@ -1,0 +1,114 @@
+//! `cargo xtask cost`: how many instructions hostnet adds to each operation, on
+//! each kernel, held against the committed table.
+//!
+//! In a VM whose clock advances one nanosecond per instruction the figures are
+//! the same on every machine, so that a dearer program is a failed check and
+//! not a matter of opinion. `tests/src/bin/cost` does the measuring inside.
+
+mod table;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use crate::packages;
+use crate::vm::{self, Kernel, Machine, Program, Programs};
+use table::Table;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Series of Debian's kernels [default: those of the committed tables].
+    kernels: Vec<String>,
+
+    /// Write the tables instead of comparing with them.
+    #[arg(long)]
+    update: bool,
+}
+
+/// Kernels whose cost is kept.
+const KERNELS: [&str; 3] = ["6.1", "6.12", "7.3"];
+
+/// Seconds for all measurements.
+const DEADLINE: u64 = 400;
+
+pub fn perform(args: &Args) -> Result<()> {
+    packages::ensure("VMs", packages::VMS)?;
+    let wanted = if args.kernels.is_empty() {
+        KERNELS.map(str::to_owned).to_vec()
+    } else {
+        args.kernels.clone()
+    };
+    let kernels = vm::fetch(&wanted, &vm::directory(), false)?;
+    let programs = Programs::build()?;
+    let mut dearer = Vec::new();
+    for kernel in &kernels {
+        eprintln!("=== {} ({})", kernel.series, kernel.release);
+        let measured = measure(kernel, &programs)?;
+        let path = PathBuf::from(format!("docs/cost/{}.md", kernel.series));
+        if args.update {
+            fs::create_dir_all("docs/cost")?;
+            fs::write(&path, measured.text(&kernel.series))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            eprintln!("wrote {}", path.display());
+        } else {
+            let text = fs::read_to_string(&path).with_context(|| {
+                format!("{} cannot be read; cargo xtask cost --update makes it", path.display())
+            })?;
+            let kept = Table::parse(&text);
+            dearer.extend(
+                measured
+                    .dearer_than(&kept)
+                    .into_iter()
+                    .map(|what| format!("{}: {what}", kernel.series)),
+            );
+        }
+        print(&measured.text(&kernel.series));
+    }
+    if !dearer.is_empty() {
+        bail!("dearer than the committed tables:\n{}", dearer.join("\n"));
+    }
+    Ok(())
+}
+
+fn measure(kernel: &Kernel, programs: &Programs) -> Result<Table> {
+    let machine = Machine {
+        kernel,
+        tree: programs.with_tests()?,
+        modules: &[],
+        parameters: vec!["hostnet.cgroup=v2".to_owned(), "quiet".to_owned()],
+        disk: None,
+        size: (1, 1024),
+        // Without a random number instruction there is no entropy: nothing in
+        // such a machine ever happens by chance.
+        qemu: &[
+            "-accel",
+            "tcg,thread=single",
+            "-icount",
+            "shift=0,sleep=off",
+            "-cpu",
+            "qemu64,+rdrand",
+        ],
+        logs: vm::directory().join("logs").join(format!("cost-{}", kernel.series)),
+    };
+    let program = Program {
+        name: "cost".to_owned(),
+        command: [Programs::helper_path("cost"), Programs::helper_path("hostnet")].into(),
+        environment: [("PATH".to_owned(), "/bin".to_owned())].into(),
+        deadline: DEADLINE,
+    };
+    let report = machine.run(&[program])?;
+    if let Some(failure) = report.failure {
+        bail!("{failure}");
+    }
+    let ran = report.programs.first().context("nothing was run")?;
+    if !ran.succeeded() {
+        bail!("measuring failed:\n{}", ran.output);
+    }
+    Table::measured(&ran.output)
+}
+
+#[expect(clippy::print_stdout, reason = "the result is what was asked for")]
+fn print(text: &str) {
+    println!("{text}");
+}

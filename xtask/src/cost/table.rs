@@ -1,0 +1,186 @@
+//! The table: what is added to each operation in each place, by each way of
+//! seeing sockets beyond IP; and how long the verifier takes over each program.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anyhow::{Result, bail};
+
+/// How much dearer than the committed figure an operation may become, in percent
+/// of what is added to it, and in instructions where that is little.
+const TOLERANCE_PERCENT: i64 = 5;
+const TOLERANCE: i64 = 40;
+
+/// The ways of `--beyond-ip`, in the order of the columns.
+const WAYS: [&str; 3] = ["off", "first-use", "families"];
+
+/// Added instructions and verified instructions.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// By place and operation: without hostnet, and added in each way.
+    rows: BTreeMap<(String, String), Row>,
+    /// By hook.
+    programs: BTreeMap<String, i64>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Row {
+    without: i64,
+    added: [Option<i64>; 3],
+}
+
+impl Table {
+    /// From the lines of the program that measures.
+    pub fn measured(output: &str) -> Result<Self> {
+        let mut table = Self::default();
+        let mut last = BTreeMap::new();
+        for line in output.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words[..] {
+                ["cost", way, place, operation, count] => {
+                    let key = (place.to_owned(), operation.to_owned());
+                    let count: i64 = count.parse()?;
+                    match WAYS.iter().position(|known| *known == way) {
+                        Some(column) => {
+                            let row = table.rows.entry(key).or_default();
+                            row.added[column] = Some(count - row.without);
+                        }
+                        None if way == "none" => {
+                            table.rows.entry(key).or_default().without = count;
+                        }
+                        None => {
+                            last.insert(key, count);
+                        }
+                    }
+                }
+                ["program", hook, count] => {
+                    table.programs.insert(hook.to_owned(), count.parse()?);
+                }
+                _ => {}
+            }
+        }
+        for (key, row) in &table.rows {
+            let Some(after) = last.get(key) else { bail!("the second baseline was not measured") };
+            if (after - row.without).abs() > row.without / 20 {
+                bail!(
+                    "{} {}: {} instructions before and {after} after: the machine is not quiet",
+                    key.0,
+                    key.1,
+                    row.without
+                );
+            }
+        }
+        Ok(table)
+    }
+
+    /// What is dearer now than in the `kept` table, a line each.
+    pub fn dearer_than(&self, kept: &Self) -> Vec<String> {
+        let mut dearer = Vec::new();
+        let mut compare = |what: String, now: i64, before: i64| {
+            let allowed = TOLERANCE.max(before * TOLERANCE_PERCENT / 100);
+            if now > before + allowed {
+                dearer.push(format!("{what}: {now} instructions instead of {before}"));
+            }
+        };
+        for ((place, operation), row) in &self.rows {
+            let Some(before) = kept.rows.get(&(place.clone(), operation.clone())) else { continue };
+            for (way, (now, before)) in WAYS.iter().zip(row.added.iter().zip(before.added)) {
+                if let (Some(now), Some(before)) = (now, before) {
+                    compare(format!("{operation}, {place}, {way}"), *now, before);
+                }
+            }
+        }
+        for (hook, now) in &self.programs {
+            if let Some(before) = kept.programs.get(hook) {
+                compare(format!("verifying {hook}"), *now, *before);
+            }
+        }
+        dearer
+    }
+
+    /// The table as it is committed.
+    pub fn text(&self, series: &str) -> String {
+        let mut text = format!(
+            "# What hostnet costs on Linux {series}\n\n\
+             Instructions added to one operation, measured by `cargo xtask cost {series}` in a VM \
+             that counts them; medians. \"Watched\" is a container in the host's network \
+             namespace, \"elsewhere\" one in a namespace of its own. The columns are the ways of \
+             `--beyond-ip`.\n\n\
+             | place | operation | without hostnet | off | first-use | families |\n\
+             |---|---|---|---|---|---|\n"
+        );
+        for ((place, operation), row) in &self.rows {
+            let _ = write!(text, "| {place} | {operation} | {} |", row.without);
+            for added in row.added {
+                let _ = match added {
+                    Some(added) => write!(text, " {added:+} |"),
+                    None => write!(text, " – |"),
+                };
+            }
+            text.push('\n');
+        }
+        text.push_str(
+            "\nInstructions the verifier goes through to accept each program:\n\n\
+             | hook | instructions |\n|---|---|\n",
+        );
+        for (hook, count) in &self.programs {
+            let _ = writeln!(text, "| {hook} | {count} |");
+        }
+        text
+    }
+
+    /// Reads what [`text`](Self::text) wrote.
+    pub fn parse(text: &str) -> Self {
+        let mut table = Self::default();
+        for line in text.lines() {
+            let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+            match cells[..] {
+                [place, operation, without, off, first_use, families] => {
+                    let Ok(without) = without.parse() else { continue };
+                    let added = [off, first_use, families].map(|cell| cell.parse().ok());
+                    let key = (place.to_owned(), operation.to_owned());
+                    table.rows.insert(key, Row { without, added });
+                }
+                [hook, count] => {
+                    if let Ok(count) = count.parse() {
+                        table.programs.insert(hook.to_owned(), count);
+                    }
+                }
+                _ => {}
+            }
+        }
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTPUT: &str = "cost none watched bind 1000\ncost off watched bind 1500\n\
+                          cost families watched bind 1600\nprogram cgroup/bind4 80\n\
+                          cost none-again watched bind 1001\n";
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let table = Table::measured(OUTPUT).unwrap();
+        assert_eq!(Table::parse(&table.text("6.1")), table);
+        assert_eq!(table.dearer_than(&table), Vec::<String>::new());
+    }
+
+    #[test]
+    fn dearer_is_more_than_five_percent() {
+        let kept = Table::measured(OUTPUT).unwrap();
+        let with = |count: &str| Table::measured(&OUTPUT.replace("1500", count)).unwrap();
+        assert_eq!(with("1540").dearer_than(&kept), Vec::<String>::new());
+        assert_eq!(
+            with("1541").dearer_than(&kept),
+            ["bind, watched, off: 541 instructions instead of 500"]
+        );
+    }
+
+    #[test]
+    fn a_machine_that_is_not_quiet_measures_nothing() {
+        assert!(Table::measured(&OUTPUT.replace("1001", "1100")).is_err());
+    }
+}
