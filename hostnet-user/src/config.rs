@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use hostnet_abi::Hook;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::BeyondIp;
@@ -43,6 +44,10 @@ pub struct Observe {
     pub kernel_log: bool,
     /// How sockets beyond IP are seen.
     pub beyond_ip: BeyondIp,
+    /// Hooks to leave out, by their program's name: for a kernel on which one is
+    /// dear or wrong, and for tests that have to fail without it. The coverage
+    /// statement says so.
+    pub without: Vec<String>,
 }
 
 /// `[docker]`
@@ -87,6 +92,7 @@ impl Default for Observe {
             record: None,
             kernel_log: false,
             beyond_ip: BeyondIp::default(),
+            without: Vec::new(),
         }
     }
 }
@@ -118,6 +124,12 @@ impl Config {
         if !mib.is_power_of_two() || mib > 1024 {
             bail!("observe.ring_mib is {mib}: it must be a power of two from 1 to 1024");
         }
+        for name in &config.observe.without {
+            if hook_of(name).is_none() {
+                let known: Vec<&str> = Hook::ALL.iter().map(|hook| hook.program()).collect();
+                bail!("observe.without names {name:?}: it must be one of {}", known.join(", "));
+            }
+        }
         if let Some(host) = &config.docker.host
             && !ENDPOINTS.iter().any(|scheme| host.starts_with(scheme))
         {
@@ -135,11 +147,22 @@ impl Config {
 }
 
 impl Observe {
+    /// The hooks to leave out.
+    #[must_use]
+    pub fn hooks_left_out(&self) -> Vec<Hook> {
+        self.without.iter().filter_map(|name| hook_of(name)).collect()
+    }
+
     /// Size of the ring in bytes.
     #[must_use]
     pub const fn ring_bytes(&self) -> u32 {
         self.ring_mib << 20
     }
+}
+
+/// The hook whose program has this name.
+fn hook_of(name: &str) -> Option<Hook> {
+    Hook::ALL.iter().copied().find(|hook| hook.program() == name)
 }
 
 #[cfg(test)]
@@ -162,6 +185,12 @@ mod tests {
     }
 
     #[test]
+    fn hooks_are_left_out_by_name() {
+        let config = Config::parse("[observe]\nwithout = [\"connect4\"]\n").unwrap();
+        assert_eq!(config.observe.hooks_left_out(), [Hook::Connect4]);
+    }
+
+    #[test]
     fn what_is_not_known_is_named_with_its_line() {
         let error = Config::parse("[observe]\nal = true\n").unwrap_err().to_string();
         assert!(error.contains("unknown field `al`") && error.contains("line 2"), "{error}");
@@ -169,5 +198,7 @@ mod tests {
         assert!(error.starts_with("docker.host is \"ftp://x\": it must begin with"), "{error}");
         let error = Config::parse("[observe]\nring_mib = 3\n").unwrap_err().to_string();
         assert_eq!(error, "observe.ring_mib is 3: it must be a power of two from 1 to 1024");
+        let error = Config::parse("[observe]\nwithout = [\"connect5\"]\n").unwrap_err().to_string();
+        assert!(error.starts_with("observe.without names \"connect5\": it must be"), "{error}");
     }
 }

@@ -34,6 +34,7 @@ pub fn run(args: Args) -> Result<Exit> {
             all: config.observe.all,
             kernel_log: config.observe.kernel_log,
             beyond_ip: config.observe.beyond_ip,
+            without: config.observe.hooks_left_out(),
         },
         docker: docker::Options {
             endpoint: config.docker.host.clone(),

@@ -48,6 +48,7 @@ pub fn run(args: Args) -> Result<Exit> {
             all: args.all,
             kernel_log: args.kernel_log,
             beyond_ip: args.beyond_ip,
+            without: Vec::new(),
         },
         docker: docker::Options {
             endpoint: args.docker,

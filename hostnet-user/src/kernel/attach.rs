@@ -46,9 +46,12 @@ impl Attacher<'_> {
     ///
     /// # Errors
     /// When a hook of `inet` or `life` cannot be attached.
-    pub fn sets(&mut self, beyond_ip: BeyondIp) -> Result<Coverage> {
+    pub fn sets(&mut self, beyond_ip: BeyondIp, without: &[Hook]) -> Result<Coverage> {
         let mut coverage = Coverage::default();
-        for hook in hooks(Set::Inet).chain(hooks(Set::Life)) {
+        for hook in without {
+            coverage.set(*hook, State::Disabled("by configuration".to_owned()));
+        }
+        for hook in hooks(Set::Inet, without).chain(hooks(Set::Life, without)) {
             let state = match self.hook(hook) {
                 Ok(()) => State::Unproven(NOT_RUN.to_owned()),
                 Err(_older_kernel) if self.kernel < hook.since() => needs(hook),
@@ -59,15 +62,15 @@ impl Attacher<'_> {
             };
             coverage.set(hook, state);
         }
-        if !coverage.has(Set::Inet) || !coverage.has(Set::Life) {
+        if without.is_empty() && (!coverage.has(Set::Inet) || !coverage.has(Set::Life)) {
             bail!("this kernel is too old: hostnet needs Linux 5.10 or later");
         }
         if matches!(beyond_ip, BeyondIp::Auto | BeyondIp::Families) {
-            self.as_far_as_possible(Set::Families, &mut coverage);
+            self.as_far_as_possible(Set::Families, without, &mut coverage);
         }
         let is_refused = !coverage.has(Set::Families);
         if beyond_ip == BeyondIp::FirstUse || (beyond_ip == BeyondIp::Auto && is_refused) {
-            self.as_far_as_possible(Set::FirstUse, &mut coverage);
+            self.as_far_as_possible(Set::FirstUse, without, &mut coverage);
         }
         for hook in coverage.attached().collect::<Vec<_>>() {
             let program = self.ebpf.program(hook.program());
@@ -92,10 +95,10 @@ impl Attacher<'_> {
         coverage
     }
 
-    fn as_far_as_possible(&mut self, set: Set, coverage: &mut Coverage) {
+    fn as_far_as_possible(&mut self, set: Set, without: &[Hook], coverage: &mut Coverage) {
         let mut is_first = true;
         let mut refusal = None;
-        for hook in hooks(set) {
+        for hook in hooks(set, without) {
             let outcome = match &refusal {
                 Some(reason) => Err(String::clone(reason)),
                 None => self.hook(hook).map_err(|error| brief(&format!("{error:#}"))),
@@ -180,6 +183,6 @@ fn function(hook: Hook) -> Option<&'static str> {
     matches!(kind, "tp_btf" | "fentry" | "fexit").then_some(name)
 }
 
-fn hooks(set: Set) -> impl Iterator<Item = Hook> {
-    Hook::ALL.iter().copied().filter(move |hook| hook.set() == set)
+fn hooks(set: Set, without: &[Hook]) -> impl Iterator<Item = Hook> {
+    Hook::ALL.iter().copied().filter(move |hook| hook.set() == set && !without.contains(hook))
 }

@@ -15,6 +15,8 @@ pub enum State {
     Unproven(String),
     /// The kernel refused it.
     Refused(String),
+    /// It was left out on purpose.
+    Disabled(String),
 }
 
 impl std::fmt::Display for State {
@@ -23,6 +25,7 @@ impl std::fmt::Display for State {
             Self::Proven => f.write_str("proven"),
             Self::Unproven(reason) => write!(f, "unproven: {reason}"),
             Self::Refused(reason) => write!(f, "refused: {reason}"),
+            Self::Disabled(reason) => write!(f, "disabled: {reason}"),
         }
     }
 }
@@ -71,7 +74,8 @@ impl Coverage {
     /// Whether the kernel took this hook.
     #[must_use]
     pub fn is_attached(&self, hook: Hook) -> bool {
-        self.hooks.get(&hook).is_some_and(|state| !matches!(state, State::Refused(_)))
+        let is_attached = |state: &State| matches!(state, State::Proven | State::Unproven(_));
+        self.hooks.get(&hook).is_some_and(is_attached)
     }
 
     /// Hooks that are attached.
@@ -79,9 +83,11 @@ impl Coverage {
         self.hooks.keys().copied().filter(|hook| self.is_attached(*hook))
     }
 
-    /// Hooks that are not proven, the refused ones among them.
+    /// Hooks that are not proven, the refused ones among them, but not those
+    /// that were left out on purpose.
     pub fn unproven(&self) -> impl Iterator<Item = Hook> {
-        self.hooks.iter().filter(|(_, state)| **state != State::Proven).map(|(hook, _)| *hook)
+        let is_unproven = |state: &State| !matches!(state, State::Proven | State::Disabled(_));
+        self.hooks.iter().filter(move |(_, state)| is_unproven(state)).map(|(hook, _)| *hook)
     }
 
     /// Whether anything of `set` is attached.

@@ -51,6 +51,8 @@ pub struct LoadOptions {
     pub kernel_log: bool,
     /// How sockets beyond IP are seen.
     pub beyond_ip: BeyondIp,
+    /// Hooks that are not attached.
+    pub without: Vec<Hook>,
 }
 
 /// A map key of ours that aya may copy as bytes.
@@ -198,7 +200,7 @@ fn create(options: &LoadOptions) -> Result<Created> {
 
 fn load_programs(options: &LoadOptions) -> Result<Programs> {
     let mut created = create(options)?;
-    let coverage = created.attacher().sets(options.beyond_ip)?;
+    let coverage = created.attacher().sets(options.beyond_ip, &options.without)?;
     let Created { mut ebpf, btf, host, root, .. } = created;
     drop(btf);
     give_back_memory();

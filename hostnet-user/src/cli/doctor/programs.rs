@@ -18,6 +18,7 @@ pub fn attached() -> (Check, Coverage) {
         all: observe.all,
         kernel_log: observe.kernel_log,
         beyond_ip: observe.beyond_ip,
+        without: Vec::new(),
     };
     let programs = match kernel::load(&options) {
         Ok(programs) => programs,
@@ -66,7 +67,9 @@ fn judge(coverage: &Coverage) -> Check {
 pub fn reason(state: &State) -> Option<String> {
     match state {
         State::Proven => None,
-        State::Unproven(reason) | State::Refused(reason) => Some(reason.clone()),
+        State::Unproven(reason) | State::Refused(reason) | State::Disabled(reason) => {
+            Some(reason.clone())
+        }
     }
 }
 

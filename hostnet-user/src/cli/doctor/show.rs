@@ -93,6 +93,7 @@ fn write_coverage(text: &mut String, coverage: &Coverage, width: usize) -> Resul
             State::Proven => (style(Status::Ok), "proven"),
             State::Unproven(_) => (style(Status::Warn), "unproven"),
             State::Refused(_) => (style(Status::Fail), "refused"),
+            State::Disabled(_) => (style(Status::Warn), "disabled"),
         };
         let (operation, hook) = (row.operation, row.hook);
         writeln!(text, "{style}{state:STATUS$}{style:#}  {operation:wide$}  {hook}")?;
