@@ -153,6 +153,14 @@ impl Container {
     }
 }
 
+impl ActorBox {
+    /// The container, its actor ended.
+    pub fn into_container(self) -> Container {
+        self.actor.end();
+        self.container
+    }
+}
+
 impl Drop for Container {
     fn drop(&mut self) {
         let Runtime::Docker(docker) = &self.runtime else { return };

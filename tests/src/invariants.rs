@@ -117,10 +117,11 @@ fn check_owners(events: &[Value]) {
     }
 }
 
-/// One operation on a TCP socket is told once.
+/// One operation on a TCP socket is told once. A socket that was disconnected
+/// may connect again, to another peer.
 fn check_once(events: &[Value]) {
     let told = ["connection_attempted", "connection_accepted", "disconnect_received"];
-    let mut seen: HashMap<(&str, u64), &Value> = HashMap::new();
+    let mut seen: HashMap<(&str, u64, String), &Value> = HashMap::new();
     for event in events {
         let (Some(action), Some("tcp")) =
             (text(event, "event.action"), text(event, "network.transport"))
@@ -130,9 +131,10 @@ fn check_once(events: &[Value]) {
         let Some(cookie) = at(event, "hostnet.socket.cookie").and_then(Value::as_u64) else {
             continue;
         };
+        let peer = at(event, "hostnet.remote").map(Value::to_string).unwrap_or_default();
         if cookie != 0
             && told.contains(&action)
-            && let Some(before) = seen.insert((action, cookie), event)
+            && let Some(before) = seen.insert((action, cookie, peer), event)
         {
             panic!("told twice:\n{before}\n{event}");
         }

@@ -8,6 +8,8 @@
 mod actor;
 mod agent;
 mod bare;
+pub mod catalogue;
+mod checker;
 mod container;
 mod daemon;
 mod docker;
@@ -17,13 +19,16 @@ mod image;
 mod invariants;
 pub mod loopback;
 pub mod net;
+mod oracle;
 mod paths;
 mod rewriter;
+mod technique;
 mod terminal;
 mod want;
 
 pub use actor::Actor;
 pub use agent::{Agent, Run, Setup};
+pub use checker::Joined;
 pub use container::{ActorBox, Container, Launch};
 pub use daemon::Daemon;
 pub use docker::Docker;
@@ -31,6 +36,7 @@ pub use events::{Event, at, is_neighbours};
 pub use image::{IMAGE, PAGE};
 pub use paths::{events_directory, hostnet, program};
 pub use rewriter::Rewriter;
+pub use technique::{Technique, Trial, all};
 pub use terminal::{Terminal, hostile_controls};
 pub use want::{Want, want};
 

@@ -10,7 +10,7 @@ use std::{
 pub struct Arguments(Vec<OsString>);
 
 /// Options that are followed by a value; every other `--name` is a switch.
-const VALUED: [&str; 9] = [
+const VALUED: [&str; 14] = [
     "--addr",
     "--port",
     "--count",
@@ -20,6 +20,11 @@ const VALUED: [&str; 9] = [
     "--backlog",
     "--argv",
     "--datagrams",
+    "--by",
+    "--scope",
+    "--flow",
+    "--mark",
+    "--protocol",
 ];
 
 impl Arguments {

@@ -27,7 +27,11 @@ impl Listeners {
         } else {
             open(address, backlog)
         };
-        tell("listen").endpoint("local", local(&socket)).send();
+        tell("listen")
+            .socket(&socket)
+            .endpoint("local", local(&socket))
+            .with("result", "ok")
+            .send();
         self.0.push(socket);
     }
 
@@ -59,5 +63,21 @@ pub fn open(address: SocketAddr, backlog: i32) -> Socket {
     socket.set_reuse_address(true).expect("SO_REUSEADDR");
     socket.bind(&SockAddr::from(address)).expect("bind");
     socket.listen(backlog).expect("listen");
+    socket
+}
+
+/// A listener on an address, its bind and listen told.
+pub fn open_told(address: SocketAddr) -> Socket {
+    let socket = socket_for(address, Type::STREAM);
+    let result = socket.bind(&SockAddr::from(address));
+    let given = local(&socket);
+    tell("bind")
+        .socket(&socket)
+        .endpoint("requested", Some(address))
+        .endpoint("local", given)
+        .result(&result)
+        .send();
+    let result = socket.listen(128);
+    tell("listen").socket(&socket).endpoint("local", given).result(&result).send();
     socket
 }

@@ -5,13 +5,31 @@
 //! subcommands from standard input, one per line, and answers each with its
 //! operations and a final `done`: so a test says when something happens.
 
+mod addresses;
 mod arguments;
+mod compat;
+mod families;
+mod fast_open;
 mod listeners;
+mod messages;
+mod mptcp;
+mod namespaces;
+mod netlink;
+mod odd_protocols;
+mod packet;
+mod place;
+mod ports;
 mod processes;
+mod race;
+mod reconnect;
 mod sockets;
 mod tcp;
+mod transfers;
 mod truth;
 mod udp;
+mod unix;
+mod uring;
+mod user_fault;
 
 use std::{
     ffi::OsString,
@@ -22,6 +40,29 @@ use std::{
 use arguments::Arguments;
 use listeners::Listeners;
 use truth::{Done, tell};
+
+/// What the subcommands of one file are called, and what does them.
+type Subcommands = &'static [(&'static str, fn(&Arguments))];
+
+/// Techniques that need nothing but their arguments, by file.
+const TECHNIQUES: &[Subcommands] = &[
+    addresses::SUBCOMMANDS,
+    compat::SUBCOMMANDS,
+    families::SUBCOMMANDS,
+    fast_open::SUBCOMMANDS,
+    messages::SUBCOMMANDS,
+    mptcp::SUBCOMMANDS,
+    namespaces::SUBCOMMANDS,
+    netlink::SUBCOMMANDS,
+    odd_protocols::SUBCOMMANDS,
+    packet::SUBCOMMANDS,
+    ports::SUBCOMMANDS,
+    race::SUBCOMMANDS,
+    reconnect::SUBCOMMANDS,
+    transfers::SUBCOMMANDS,
+    unix::SUBCOMMANDS,
+    uring::SUBCOMMANDS,
+];
 
 fn main() {
     // An accepted peer that resets the connection must not end the program.
@@ -81,7 +122,12 @@ fn perform(mut words: Vec<OsString>, listeners: &mut Listeners) -> Done {
         "without-mounts" => processes::without_mounts(&arguments),
         "prctl-name" => processes::rename(&arguments),
         "wait" => wait_for_line(),
-        other => panic!("no such subcommand: {other}"),
+        other => {
+            let mut all = TECHNIQUES.iter().copied().flatten();
+            let found = all.find(|(name, _)| *name == other);
+            let (_, technique) = found.unwrap_or_else(|| panic!("no such subcommand: {other}"));
+            technique(&arguments);
+        }
     }
     Done
 }

@@ -1,6 +1,11 @@
-//! Making sockets, binding them, and raw ones.
+//! Making sockets, binding them, their options, and raw ones.
 
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::SocketAddr,
+    os::fd::{AsRawFd, OwnedFd},
+    sync::Mutex,
+};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -13,6 +18,43 @@ pub fn socket_for(address: SocketAddr, kind: Type) -> Socket {
 
 pub fn local(socket: &Socket) -> Option<SocketAddr> {
     socket.local_addr().ok().and_then(|address| address.as_socket())
+}
+
+/// The kernel's id of a socket; none where sockets have no such option.
+pub fn cookie(socket: &impl AsRawFd) -> Option<u64> {
+    get_option(socket, libc::SOL_SOCKET, libc::SO_COOKIE).ok()
+}
+
+/// Reads a socket option that is a number of `T`'s size.
+pub fn get_option<T: Default>(socket: &impl AsRawFd, level: i32, name: i32) -> io::Result<T> {
+    let mut value = T::default();
+    let mut length = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the option is written into `value`, whose length is given.
+    let result = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut length)
+    };
+    outcome(result.into()).map(|_| value)
+}
+
+/// Sets a socket option.
+pub fn set_option<T>(socket: &impl AsRawFd, level: i32, name: i32, value: &T) -> io::Result<()> {
+    let length = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the option is read from `value`, whose length is given.
+    let result = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), length)
+    };
+    outcome(result.into()).map(drop)
+}
+
+/// What a system call returned, or errno.
+pub fn outcome(result: i64) -> io::Result<i64> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Leaves a socket open until the actor ends, so that others can look at it.
+pub fn keep(socket: impl Into<OwnedFd>) {
+    static KEPT: Mutex<Vec<OwnedFd>> = Mutex::new(Vec::new());
+    KEPT.lock().expect("not poisoned").push(socket.into());
 }
 
 /// `bind ADDR PORT [--udp] [--v6only] [--reuse]`
@@ -42,6 +84,7 @@ fn bind_one(arguments: &Arguments, address: SocketAddr) -> io::Result<Socket> {
     let result = socket.bind(&SockAddr::from(address));
     let given = if result.is_ok() { local(&socket) } else { None };
     tell("bind")
+        .socket(&socket)
         .endpoint("requested", Some(address))
         .endpoint("local", given)
         .result(&result)
@@ -57,5 +100,9 @@ pub fn raw_icmp(arguments: &Arguments) {
         (Domain::IPV4, Protocol::ICMPV4)
     };
     let result = Socket::new(domain, Type::RAW, Some(protocol));
-    tell("raw-socket").with("protocol", i32::from(protocol)).result(&result).send();
+    let truth = tell("raw-socket").with("protocol", i32::from(protocol)).result(&result);
+    match &result {
+        Ok(socket) => truth.socket(socket).send(),
+        Err(_) => truth.send(),
+    }
 }

@@ -1,20 +1,31 @@
-//! The actor's own account of what it did: one JSON line per operation.
+//! The actor's own account of what it did: one JSON line per operation, with
+//! its place in the actor's order, and when and in which cgroup it was done.
 
 use std::{
     io::{self, Write as _},
     net::{IpAddr, SocketAddr},
+    os::fd::AsRawFd,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use serde_json::{Map, Value, json};
+
+use crate::{place, sockets};
 
 /// One operation, being described.
 pub struct Truth(Map<String, Value>);
 
 /// Begins the account of operation `name`.
 pub fn tell(name: &str) -> Truth {
+    static SEQUENCE: AtomicU64 = AtomicU64::new(0);
     let mut fields = Map::new();
     fields.insert("op".into(), json!(name));
+    fields.insert("seq".into(), json!(SEQUENCE.fetch_add(1, Ordering::Relaxed)));
     fields.insert("pid".into(), json!(std::process::id()));
+    fields.insert("boot_ns".into(), json!(place::boot_ns()));
+    if let Some(cgroup) = place::cgroup_id() {
+        fields.insert("cgroup".into(), json!(cgroup));
+    }
     Truth(fields)
 }
 
@@ -22,6 +33,14 @@ impl Truth {
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.0.insert(key.into(), value.into());
         self
+    }
+
+    /// The kernel's id of the socket, by which events are found.
+    pub fn socket(self, socket: &impl AsRawFd) -> Self {
+        match sockets::cookie(socket) {
+            Some(cookie) => self.with("cookie", cookie),
+            None => self,
+        }
     }
 
     /// The address as hostnet has to show it: a v4-mapped one is IPv4.
@@ -60,13 +79,20 @@ fn errno_name(errno: i32) -> &'static str {
         libc::EACCES => "EACCES",
         libc::EADDRINUSE => "EADDRINUSE",
         libc::EADDRNOTAVAIL => "EADDRNOTAVAIL",
+        libc::EAFNOSUPPORT => "EAFNOSUPPORT",
         libc::EAGAIN => "EAGAIN",
         libc::ECONNREFUSED => "ECONNREFUSED",
         libc::ECONNRESET => "ECONNRESET",
         libc::EINPROGRESS => "EINPROGRESS",
         libc::EINVAL => "EINVAL",
+        libc::ENODEV => "ENODEV",
+        libc::ENOENT => "ENOENT",
+        libc::ENOSYS => "ENOSYS",
         libc::ENETUNREACH => "ENETUNREACH",
+        libc::EOPNOTSUPP => "EOPNOTSUPP",
         libc::EPERM => "EPERM",
+        libc::EPROTONOSUPPORT => "EPROTONOSUPPORT",
+        libc::ESOCKTNOSUPPORT => "ESOCKTNOSUPPORT",
         libc::ETIMEDOUT => "ETIMEDOUT",
         _ => "other",
     }

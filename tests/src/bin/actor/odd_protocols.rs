@@ -1,0 +1,98 @@
+//! IP without TCP and UDP: UDP-Lite, echo requests without privilege, packets
+//! with a header of the sender's own making. And many ports in a row.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::{
+    arguments::{Arguments, parse},
+    sockets::{keep, local, socket_for},
+    truth::tell,
+};
+
+pub const SUBCOMMANDS: crate::Subcommands =
+    &[("udplite", udplite), ("ping", ping), ("forge", forge), ("scan", scan)];
+
+/// `udplite ADDR PORT PORT`: binds, sends to the first port, connects to the second.
+pub fn udplite(arguments: &Arguments) {
+    let peer = arguments.peer(0);
+    let other = SocketAddr::new(peer.ip(), parse(arguments.operands()[2]));
+    let domain = Domain::for_address(peer);
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDPLITE)).expect("UDP-Lite");
+    let asked = SocketAddr::new(peer.ip(), 0);
+    let result = socket.bind(&asked.into());
+    tell("bind")
+        .socket(&socket)
+        .endpoint("requested", Some(asked))
+        .endpoint("local", local(&socket))
+        .result(&result)
+        .send();
+    let result = socket.send_to(b"lite", &peer.into());
+    tell("send").socket(&socket).endpoint("remote", Some(peer)).result(&result).send();
+    let result = socket.connect(&other.into());
+    tell("connect")
+        .with("transport", "udplite")
+        .socket(&socket)
+        .endpoint("remote", Some(other))
+        .result(&result)
+        .send();
+    keep(socket);
+}
+
+/// `ping ADDR`: an echo request by a datagram socket, connected first.
+pub fn ping(arguments: &Arguments) {
+    let ip: IpAddr = parse(arguments.operands()[0]);
+    let peer = SocketAddr::new(ip, 0);
+    let (protocol, kind) =
+        if ip.is_ipv4() { (Protocol::ICMPV4, 8) } else { (Protocol::ICMPV6, 128) };
+    let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(protocol));
+    let socket = match socket {
+        Ok(socket) => socket,
+        Err(error) => return tell("ping").result::<()>(&Err(error)).send(),
+    };
+    let result = socket.connect(&peer.into());
+    tell("connect")
+        .with("transport", "icmp")
+        .socket(&socket)
+        .endpoint("remote", Some(peer))
+        .result(&result)
+        .send();
+    let result = socket.send(&[kind, 0, 0, 0, 0, 0, 0, 1]);
+    tell("data").socket(&socket).result(&result).send();
+    keep(socket);
+}
+
+/// `forge SOURCE DESTINATION`: a raw socket (`IP_HDRINCL`) sends a packet whose
+/// source is somebody else's address.
+pub fn forge(arguments: &Arguments) {
+    let [source, destination]: [Ipv4Addr; 2] =
+        [0, 1].map(|index| parse(arguments.operands()[index]));
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)));
+    let socket = socket.expect("a raw socket");
+    tell("raw-socket")
+        .socket(&socket)
+        .with("protocol", libc::IPPROTO_RAW)
+        .with("result", "ok")
+        .send();
+    // Version 4 of five words, 20 bytes of header and 8 of payload, protocol 253.
+    let mut packet = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 253, 0, 0];
+    packet.extend(source.octets());
+    packet.extend(destination.octets());
+    packet.extend(*b"forgery!");
+    let result = socket.send_to(&packet, &SocketAddr::new(destination.into(), 0).into());
+    tell("data").socket(&socket).result(&result).send();
+    keep(socket);
+}
+
+/// `scan ADDR PORT COUNT`: connects to COUNT ports, beginning at PORT.
+pub fn scan(arguments: &Arguments) {
+    let first = arguments.peer(0);
+    let count: u16 = parse(arguments.operands()[2]);
+    for port in first.port()..first.port() + count {
+        let peer = SocketAddr::new(first.ip(), port);
+        let socket = socket_for(peer, Type::STREAM);
+        let result = socket.connect(&peer.into());
+        tell("connect").socket(&socket).endpoint("remote", Some(peer)).result(&result).send();
+    }
+}
