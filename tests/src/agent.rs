@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use crate::{
     docker::Docker,
-    events::{Event, Stream, near_misses},
+    events::{Divert, Event, Stream, near_misses},
     invariants, paths, patience,
     want::{Want, want},
 };
@@ -36,6 +36,7 @@ pub struct Setup {
     wrapper: Option<Command>,
     file: Option<PathBuf>,
     observe: String,
+    divert: Option<Divert>,
 }
 
 /// An agent that runs.
@@ -103,6 +104,13 @@ impl Setup {
         self
     }
 
+    /// Hands every event to `divert` as it comes, and keeps only those it does not
+    /// take: a run of a million events is not kept.
+    pub fn divert(mut self, divert: impl FnMut(&Value) -> bool + Send + 'static) -> Self {
+        self.divert = Some(Box::new(divert));
+        self
+    }
+
     /// Writes to a file as well as to standard output.
     pub fn also_to_file(mut self, path: &Path) -> Self {
         self.file = Some(path.to_owned());
@@ -129,7 +137,7 @@ impl Setup {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let agent = Agent::spawn(command, directory);
+        let agent = Agent::spawn(command, directory, self.divert.take());
         agent.expect(&want().action("agent-started").is("event.dataset", "hostnet.health"));
         agent
     }
@@ -162,10 +170,11 @@ impl Agent {
             wrapper: None,
             file: None,
             observe: String::new(),
+            divert: None,
         }
     }
 
-    fn spawn(mut command: Command, directory: TempDir) -> Self {
+    fn spawn(mut command: Command, directory: TempDir, divert: Option<Divert>) -> Self {
         let started = SystemTime::now();
         // SAFETY: prctl is async-signal-safe, and nothing else runs in the child.
         unsafe {
@@ -181,7 +190,7 @@ impl Agent {
         let errors = BufReader::new(child.stderr.take().expect("piped"));
         let (into, text) = (Arc::clone(&stream), Arc::clone(&messages));
         let readers = vec![
-            thread::spawn(move || into.read(output)),
+            thread::spawn(move || into.read(output, divert)),
             thread::spawn(move || {
                 for line in errors.split(b'\n').map_while(Result::ok) {
                     let mut text = text.lock().expect("not poisoned");

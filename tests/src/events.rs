@@ -69,6 +69,9 @@ impl State {
     }
 }
 
+/// Takes an event that is not to be kept, and says so.
+pub(crate) type Divert = Box<dyn FnMut(&Value) -> bool + Send>;
+
 /// Everything the agent has written so far.
 #[derive(Default)]
 pub(crate) struct Stream {
@@ -78,7 +81,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// Reads lines until the end.
-    pub fn read(&self, source: impl Read) {
+    pub fn read(&self, source: impl Read, mut divert: Option<Divert>) {
         let mut source = BufReader::new(source);
         loop {
             let mut line = Vec::new();
@@ -89,14 +92,15 @@ impl Stream {
             if line.ends_with(b"\n") {
                 line.pop();
             }
-            self.push(line);
+            self.push(line, divert.as_mut());
         }
         self.state.lock().expect("not poisoned").ended = true;
         self.changed.notify_all();
     }
 
-    fn push(&self, line: Vec<u8>) {
+    fn push(&self, line: Vec<u8>, divert: Option<&mut Divert>) {
         let json: Value = serde_json::from_slice(&line).unwrap_or_default();
+        let diverted = divert.is_some_and(|divert| divert(&json));
         let mut state = self.state.lock().expect("not poisoned");
         let sequence = at(&json, "event.sequence").and_then(Value::as_u64);
         let follows = state.sequence.is_none_or(|before| sequence == Some(before + 1));
@@ -104,7 +108,7 @@ impl Stream {
             state.gap = Some(format!("after {:?} came {json}", state.sequence));
         }
         state.sequence = sequence.or(state.sequence);
-        if !is_neighbours(&json) && state.has_room_for(&json) {
+        if !diverted && !is_neighbours(&json) && state.has_room_for(&json) {
             state.events.push(Event { line, json });
             self.changed.notify_all();
         }

@@ -1,0 +1,114 @@
+//! Ports that the kernel chooses, at whichever moment it does.
+
+use std::net::TcpListener;
+
+use hostnet_tests::{Technique, all, needs_root, net, want};
+
+const LOOPBACKS: [&str; 3] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
+
+/// A listener on every address, and its port.
+fn server() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("[::]:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    (listener, port)
+}
+
+#[test]
+fn e10_listen_without_bind() {
+    needs_root!();
+    let trial = Technique::new().is_told(|actor| {
+        let rows = ["0.0.0.0", "::"].map(|any| actor.perform(&format!("listen {any} 0 --no-bind")));
+        all("ok", rows.concat())
+    });
+    let joined = trial.joined.expect("joined");
+    assert_eq!((joined.rows, joined.witnessed), (2, 2));
+    trial.run.none(&want().action("bound-socket").owned_by(&trial.container));
+}
+
+#[test]
+fn e10_bind_to_port_0() {
+    needs_root!();
+    let trial = Technique::new().is_told(|actor| {
+        let rows = LOOPBACKS
+            .map(|address| {
+                let mut rows = actor.perform(&format!("bind {address} 0"));
+                rows.extend(actor.perform(&format!("bind {address} 0 --udp")));
+                rows
+            })
+            .concat();
+        assert!(rows.iter().all(|row| row["local"]["port"].as_u64() > Some(0)), "{rows:?}");
+        all("ok", rows)
+    });
+    assert_eq!(trial.joined.expect("joined").rows, 2 * LOOPBACKS.len());
+}
+
+/// The bind succeeds without a port, and the connect chooses one.
+#[test]
+fn e10_bind_address_no_port() {
+    needs_root!();
+    let trial = Technique::new().is_told(|actor| {
+        let (_listener, port) = server();
+        let rows = LOOPBACKS.map(|address| actor.perform(&format!("late-port {address} {port}")));
+        let rows = rows.concat();
+        assert!(rows.iter().any(|row| row["op"] == "bind" && row["local"]["port"] == 0));
+        all("ok", rows)
+    });
+    assert_eq!(trial.joined.expect("joined").rows, 2 * LOOPBACKS.len());
+}
+
+#[test]
+fn e10_a_port_range_of_its_own() {
+    needs_root!();
+    let trial = Technique::new().is_told(|actor| {
+        let (_listener, port) = server();
+        let rows = LOOPBACKS
+            .map(|address| {
+                let low = net::closed_port();
+                let range = format!("{address} {low} {}", low + 1);
+                let mut rows = actor.perform(&format!("range-bind {range}"));
+                rows.extend(actor.perform(&format!("range-bind {range} --udp")));
+                rows.extend(actor.perform(&format!("range-connect {range} {port}")));
+                for row in &rows {
+                    let chosen = row["local"]["port"].as_u64();
+                    assert!(
+                        [Some(low.into()), Some(u64::from(low) + 1)].contains(&chosen),
+                        "{row}"
+                    );
+                }
+                rows
+            })
+            .concat();
+        all("ok", rows)
+    });
+    assert_eq!(trial.joined.expect("joined").rows, 3 * LOOPBACKS.len());
+}
+
+/// A UDP socket has a port from its first datagram, or its connect.
+#[test]
+fn e10_autobind() {
+    needs_root!();
+    let trial = Technique::new().is_told(|actor| {
+        let rows = LOOPBACKS
+            .map(|address| {
+                let [first, second] = [(); 2].map(|()| net::free_udp_port());
+                let mut rows = actor.perform(&format!("udp-send {address} {first}"));
+                rows.extend(actor.perform(&format!("udp-connect {address} {second}")));
+                for row in &mut rows {
+                    row["transport"] = "udp".into();
+                    assert!(row["local"]["port"].as_u64() > Some(0), "{row}");
+                }
+                rows
+            })
+            .concat();
+        all("ok", rows)
+    });
+    assert_eq!(trial.joined.expect("joined").rows, 2 * LOOPBACKS.len());
+    for row in trial.rows.iter().filter(|row| row["op"] == "send") {
+        trial.run.only(
+            &want()
+                .action("connection_attempted")
+                .endpoint("hostnet.remote", &row["remote"])
+                .is("hostnet.local.port", row["local"]["port"].clone()),
+        );
+    }
+}
