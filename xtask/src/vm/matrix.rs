@@ -107,8 +107,9 @@ impl Variant {
             disk: None,
             size: (2, 1536),
             // With a thread per processor, QEMU 7.2 lets one see half of an
-            // instruction that another patches, and the kernel panics.
-            qemu: &["-accel", "tcg,thread=single"],
+            // instruction that another patches, and the kernel panics. Without
+            // a random number instruction it takes minutes to have entropy.
+            qemu: &["-accel", "tcg,thread=single", "-cpu", "qemu64,+rdrand"],
             logs: logs.to_owned(),
         };
         machine.run(&self.plan(programs)?)

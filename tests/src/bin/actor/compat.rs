@@ -133,10 +133,12 @@ mod i386 {
                 let words: Vec<u8> =
                     arguments.iter().flat_map(|argument| argument.to_ne_bytes()).collect();
                 registers[..2].copy_from_slice(&[call.1, self.put(256, &words)]);
+                // SAFETY: as above.
                 unsafe { int80(SOCKETCALL, registers) }
             } else {
                 let count = arguments.len().min(5);
                 registers[..count].copy_from_slice(&arguments[..count]);
+                // SAFETY: as above.
                 unsafe { int80(call.0, registers) }
             };
             if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(result) }

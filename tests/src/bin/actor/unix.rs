@@ -4,6 +4,7 @@
 use std::{
     ffi::OsStr,
     fs, io,
+    mem::MaybeUninit,
     os::{fd::AsRawFd as _, unix::ffi::OsStrExt as _},
     path::Path,
 };
@@ -72,7 +73,7 @@ fn told<T>(op: &str, socket: &Socket, name: &Name, result: &io::Result<T>) {
 }
 
 /// `unix-stream NAME_HEX [--path] [--seqpacket]`: binds, listens, connects to
-/// itself and accepts.
+/// itself, accepts, and passes a byte.
 pub fn stream(arguments: &Arguments) {
     let name = Name::operand(arguments, 0);
     let kind = if arguments.switch("--seqpacket") { Type::SEQPACKET } else { Type::STREAM };
@@ -85,6 +86,8 @@ pub fn stream(arguments: &Arguments) {
     let accepted = listener.accept().map(|(socket, _)| socket);
     let server = accepted.expect("accept");
     told::<()>("accept", &server, &name, &Ok(()));
+    told("data", &client, &name, &client.send(b"x"));
+    server.recv(&mut [MaybeUninit::uninit()]).expect("a byte");
     for socket in [listener, client, server] {
         keep(socket);
     }
