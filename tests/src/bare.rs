@@ -61,7 +61,11 @@ impl Bare {
         let mut command = Command::new(program("bare"));
         command.args(["run", &self.id]).arg(root()).arg(self.pid_file());
         command.args(["--network", network]);
-        for option in options {
+        // It has every capability and no filter of system calls to begin with.
+        let more = |option: &&String| {
+            option.starts_with("--cap-add=") || *option == "--security-opt=seccomp=unconfined"
+        };
+        for option in options.iter().filter(|option| !more(option)) {
             let name = option.strip_prefix("--cap-drop=");
             let name = name.unwrap_or_else(|| panic!("{option} needs Docker: say needs_docker!"));
             command.args(["--cap-drop", name]);

@@ -53,7 +53,7 @@ impl Technique {
     /// Without Docker's seccomp filter, which newer versions of it keep
     /// io_uring and some families behind.
     pub fn unconfined(self) -> Self {
-        self.options(["--security-opt", "seccomp=unconfined"])
+        self.options(["--security-opt=seccomp=unconfined"])
     }
 
     /// Shows that it works without an agent, and that with one all of it is told.

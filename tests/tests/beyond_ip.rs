@@ -15,7 +15,7 @@ struct Told {
 
 fn told(options: &[&str], orders: &[String]) -> Told {
     let agent = Agent::start();
-    let mut launch = Docker::shared().launch("host").options(["--cap-add", "NET_ADMIN"]);
+    let mut launch = Docker::shared().launch("host").options(["--cap-add=NET_ADMIN"]);
     for option in options {
         launch = launch.options([*option]);
     }
@@ -166,7 +166,7 @@ fn other_families() {
     needs_root!();
     // A ping socket is IP, which every kernel shows.
     let orders = ["family 2 2 1".to_owned(), "xdp".to_owned()];
-    let told = told(&["--security-opt", "seccomp=unconfined"], &orders);
+    let told = told(&["--security-opt=seccomp=unconfined"], &orders);
     for row in told.rows.iter().filter(|row| row["op"] == "socket" && row["result"] == "ok") {
         let action = match row["family"].as_u64() {
             Some(44) => "opened-xdp-socket",

@@ -6,8 +6,8 @@ use std::net::TcpListener;
 use hostnet_tests::{Actor, Docker, Technique, all, needs_root, net, want};
 
 /// What a container needs to go from one network namespace to another.
-const MAY_MOVE: [&str; 4] =
-    ["--cap-add=SYS_ADMIN", "--cap-add=SYS_PTRACE", "--security-opt", "seccomp=unconfined"];
+const MAY_MOVE: [&str; 3] =
+    ["--cap-add=SYS_ADMIN", "--cap-add=SYS_PTRACE", "--security-opt=seccomp=unconfined"];
 
 /// A container of the bridge whose process enters the host's network.
 #[test]
