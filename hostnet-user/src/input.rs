@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{
-    attribute::{Policy, Process, RuntimeNews},
+    attribute::{Found, Policy, Process, RuntimeNews},
     event::Health,
     kernel::Recorder,
     sink::ecs::Identity,
@@ -32,6 +32,8 @@ pub enum World {
     Cgroup { id: u64, path: String },
     /// A process found in /proc.
     Process(Process),
+    /// The sockets that existed at `boot_ns`, when the run began.
+    Existing { boot_ns: u64, sockets: Vec<Found> },
     /// News from the container runtime at `boot_ns`.
     Runtime { boot_ns: u64, news: RuntimeNews },
     /// Both clocks at one moment.

@@ -5,15 +5,16 @@
 //! host is, but never later than [`LONGEST_WAIT`].
 
 use std::{
+    collections::BTreeSet,
     sync::mpsc::{Receiver, RecvTimeoutError},
     time::{Duration, Instant, SystemTime},
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use hostnet_abi::{Flow, FlowKey};
 
 use crate::{
-    attribute::{Policy, Request, RuntimeNews, procfs},
+    attribute::{Found, Policy, Request, RuntimeNews, procfs, sock_diag},
     event::Health,
     input::{self, InputRef, Lost, World},
     kernel::{self, Programs, Recorder},
@@ -29,6 +30,10 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
 /// Records taken before the clock, the controls and the losses are looked at.
 const BATCH: usize = 4096;
+
+/// How long the records of a socket may come after the kernel shows it: UDP and
+/// raw sockets are in its tables before their programs have run.
+const SETTLING: Duration = Duration::from_millis(50);
 
 /// How often losses are read.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -102,6 +107,8 @@ impl Pipeline {
         }
         let Programs { ring, root, coverage, .. } = &mut self.programs;
         let early = kernel::prove(ring, root, coverage)?;
+        let existing = self.existing_sockets();
+        let answered_ns = kernel::boot_clock();
         let coverage = &self.programs.coverage;
         for gap in coverage.gaps() {
             tracing::warn!("{gap}");
@@ -119,7 +126,48 @@ impl Pipeline {
         }
         // Now that the canary has run, host processes may be quietened.
         self.serve_requests();
+        self.drain_to(answered_ns + SETTLING.as_nanos() as u64)?;
+        let holders = existing.iter().flat_map(|found| &found.holders).map(|holder| holder.pid);
+        for pid in holders.collect::<BTreeSet<u32>>() {
+            if self.stages.attribution.lacks_process(pid)
+                && let Some(process) = procfs::process(pid)
+            {
+                self.world(World::Process(process))?;
+            }
+        }
+        self.world(World::Existing { boot_ns: answered_ns, sockets: existing })?;
         self.flush()
+    }
+
+    /// The sockets there are; what the kernel cannot show is in the coverage.
+    fn existing_sockets(&mut self) -> Vec<Found> {
+        let Programs { host, root, coverage, .. } = &mut self.programs;
+        let opened = kernel::in_network_namespace(host.network_namespace, || {
+            sock_diag::Connection::open().context("the kernel has no sock_diag")
+        });
+        let (found, asked) = match opened {
+            Ok(connection) => sock_diag::existing(&connection, root.path()),
+            Err(error) => (Vec::new(), sock_diag::refused(&format!("{error:#}"))),
+        };
+        for row in asked {
+            let state = row.refused.map_or(kernel::State::Proven, kernel::State::Refused);
+            coverage.set_start(row.sees, row.by, state);
+        }
+        found
+    }
+
+    /// Takes everything that was put into the ring until `boot_ns`.
+    fn drain_to(&mut self, boot_ns: u64) -> Result<()> {
+        loop {
+            let now = self.clock()?;
+            let count = self.drain()?;
+            if now >= boot_ns && (count < BATCH || self.drained_to_ns >= boot_ns) {
+                return Ok(());
+            }
+            if count < BATCH {
+                std::thread::park_timeout(Duration::from_millis(1));
+            }
+        }
     }
 
     /// Runs until told to stop; returns what was told.

@@ -39,6 +39,13 @@ pub fn is_neighbours(event: &Value) -> bool {
     container["name"].is_string() && container["labels"][LABEL] != own.as_str()
 }
 
+/// Whether the coverage that `agent-started` states says that a hook is proven.
+pub fn is_covered(started: &Value, hook: &str) -> bool {
+    let rows = at(started, "hostnet.health.coverage").and_then(Value::as_array);
+    let row = rows.and_then(|rows| rows.iter().find(|row| row["hook"] == hook));
+    row.unwrap_or_else(|| panic!("no row for {hook}: {started}"))["state"] == "proven"
+}
+
 #[derive(Default)]
 struct State {
     events: Vec<Event>,

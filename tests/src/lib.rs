@@ -32,7 +32,7 @@ pub use checker::Joined;
 pub use container::{ActorBox, Container, Launch};
 pub use daemon::Daemon;
 pub use docker::Docker;
-pub use events::{Event, at, is_neighbours};
+pub use events::{Event, at, is_covered, is_neighbours};
 pub use image::{IMAGE, PAGE};
 pub use paths::{events_directory, hostnet, program};
 pub use rewriter::Rewriter;

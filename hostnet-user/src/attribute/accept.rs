@@ -18,9 +18,13 @@ impl Attribution {
         socket: Socket,
         record: &AcceptRecord,
     ) {
-        if let Some(listener) = self.sockets.get(record.listener) {
-            party.process = listener.party.process.clone();
-        }
+        party.process = match self.sockets.get(record.listener) {
+            Some(listener) => listener.party.process.clone(),
+            None => {
+                let local = endpoint(record.local, record.local_port);
+                self.sockets.older_listener(local, &party.owner)
+            }
+        };
         let accept = Accept {
             local: endpoint(record.local, record.local_port),
             remote: endpoint(record.remote, record.remote_port),

@@ -7,7 +7,7 @@ use std::{
 
 use hostnet_abi::{
     Close as CloseRecord, ConnectOutcome as OutcomeRecord, Datagram as DatagramRecord, Header,
-    Hook, Record, direction,
+    Hook, Record, Set, direction,
 };
 
 use super::{
@@ -44,9 +44,19 @@ impl Attribution {
         if let Some((asked, errno)) = failed {
             self.tell_failed_bind(asked, errno);
         }
+        let is_end = matches!(record, Record::Close(_) | Record::DatagramClose(_));
+        if is_end && self.sockets.must_wait(header, hook, record) {
+            return;
+        }
         let party = self.party(header);
         if !self.is_told(&party.owner) {
+            if is_end {
+                self.sockets.remove(header.cookie);
+            }
             return;
+        }
+        if tells(&record, hook) {
+            self.sockets.mention(header.cookie);
         }
         let at = header.boot_ns;
         let socket = |socket| Socket { cookie: header.cookie, socket };
@@ -116,6 +126,10 @@ impl Attribution {
             | Record::NetlinkRequest(_)
             | Record::NetlinkBind(_)
             | Record::Unix(_) => {
+                // What was told as existing at start is used for the first time.
+                if hook.set() == Set::FirstUse && self.sockets.is_known_older(header.cookie) {
+                    return;
+                }
                 if let Some((of, operation)) = beyond_ip::operation(&record, tail) {
                     self.tell(at, hook, &party, Some(socket(of)), operation);
                 }
@@ -165,7 +179,7 @@ impl Attribution {
         remote: SocketAddr,
     ) {
         if socket.socket.protocol == IPPROTO_TCP {
-            let pending = PendingConnect { boot_ns: at, hook, remote, told: None };
+            let pending = PendingConnect::new(at, hook, remote);
             if let Some(before) = self.sockets.ask_connect(party, socket, pending) {
                 self.tell_connect(party, socket, before, Outcome::Failure(None), None, at);
             }
@@ -205,12 +219,12 @@ impl Attribution {
             return;
         }
         let remote = endpoint(record.remote, record.remote_port);
-        let pending = pending.unwrap_or(PendingConnect { boot_ns: at, hook, remote, told: None });
+        let pending = pending.unwrap_or_else(|| PendingConnect::new(at, hook, remote));
         let ends = Some((endpoint(record.local, record.local_port), remote));
         if !established {
             self.sockets.remove(socket.cookie);
         } else if let Some(tracked) = self.sockets.track(&party, socket, at) {
-            tracked.since_ns = at;
+            tracked.since_ns = Some(at);
             tracked.direction = Some(Direction::Egress);
         }
         self.tell_connect(&party, socket, pending, outcome, ends, at);
@@ -237,7 +251,7 @@ impl Attribution {
         let Some(told) = pending.told else {
             return self.tell(pending.boot_ns, pending.hook, party, Some(socket), connect.into());
         };
-        let after_ns = at.saturating_sub(pending.boot_ns);
+        let after_ns = (!pending.is_older).then(|| at.saturating_sub(pending.boot_ns));
         let operation = ConnectOutcome { connect, after_ns }.into();
         let event = self.event(at, Some(Hook::InetSockSetState), operation);
         let id = event.id;
@@ -262,10 +276,19 @@ impl Attribution {
         record: &CloseRecord,
     ) {
         self.tell_pending_accept(socket.cookie);
-        let tracked = self.sockets.remove(socket.cookie);
+        let mut tracked = self.sockets.remove(socket.cookie);
         let local = endpoint(record.local, record.local_port);
-        if let Some(tracked) = &tracked {
+        let remote = endpoint(record.remote, record.remote_port);
+        if let Some(tracked) = &mut tracked {
             party = tracked.party.clone();
+            // What has an end was established, even if the record of that was lost.
+            if record.from_state != TCP_LISTEN
+                && let Some(connect) = tracked.connect.take()
+            {
+                tracked.direction = Some(Direction::Egress);
+                let ends = Some((local, remote));
+                self.tell_connect(&party, socket, connect, Outcome::Success, ends, at);
+            }
         }
         if record.from_state == TCP_LISTEN {
             self.tell(at, hook, &party, Some(socket), ListenerClosed { local }.into());
@@ -273,11 +296,13 @@ impl Attribution {
         }
         let operation = Close {
             local,
-            remote: endpoint(record.remote, record.remote_port),
+            remote,
             direction: tracked.as_ref().and_then(|tracked| tracked.direction),
             sent: record.sent,
             received: record.received,
-            duration_ns: tracked.map(|tracked| at.saturating_sub(tracked.since_ns)),
+            duration_ns: tracked
+                .and_then(|tracked| tracked.since_ns)
+                .map(|since| at.saturating_sub(since)),
             errno: (record.errno != 0).then_some(record.errno),
         };
         self.tell(at, hook, &party, Some(socket), operation.into());
@@ -300,7 +325,7 @@ impl Attribution {
             remote: tracked.peer.or(only),
             direction: tracked.direction,
             flows,
-            duration_ns: Some(at.saturating_sub(tracked.since_ns)),
+            duration_ns: tracked.since_ns.map(|since| at.saturating_sub(since)),
         };
         self.tell(at, hook, &party, Some(socket), operation.into());
     }
@@ -339,4 +364,12 @@ impl Attribution {
         };
         self.tell(asked.boot_ns, asked.hook, &asked.party, Some(asked.socket), operation.into());
     }
+}
+
+/// Whether an event of the record's socket is sure to come of it: a bind that was
+/// only asked for may yet be refused, and a few records complete others.
+const fn tells(record: &Record, hook: Hook) -> bool {
+    let completes = matches!(record, Record::BindRefused(_) | Record::AcceptTaken(_))
+        || matches!(hook, Hook::InetStreamConnect);
+    !completes && !matches!(record, Record::BindAsked(_))
 }

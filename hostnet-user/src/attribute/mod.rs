@@ -1,8 +1,8 @@
 //! Records become events: correlated, dated, and tied to their owner.
 //!
 //! This stage does no I/O and reads no clock: everything it knows comes in as an
-//! input, so the same inputs give the same events. procfs.rs and docker.rs are
-//! the two files that fetch such inputs, and they are called by others.
+//! input, so the same inputs give the same events. procfs.rs, sock_diag/ and
+//! docker/ fetch such inputs, and they are called by others.
 
 mod accept;
 mod beyond_ip;
@@ -17,6 +17,8 @@ mod life;
 mod owner;
 mod process_table;
 pub mod procfs;
+mod snapshot;
+pub mod sock_diag;
 mod socket_table;
 
 use std::sync::Arc;
@@ -29,6 +31,7 @@ pub use cgroup_tree::CgroupTree;
 pub use container::{Container, RuntimeNews};
 pub use owner::{Confidence, Owner, OwnerKind};
 pub use process_table::Process;
+pub use snapshot::{Found, Holder};
 
 use crate::event::{
     Actor, Event, FlowCount, Health, Identified, Joined, LossCount, Operation, Socket, canonical,
@@ -191,6 +194,7 @@ impl Attribution {
 
     /// Tells what still waits; the run ends.
     pub fn finish(&mut self) {
+        self.existing(0, Vec::new());
         self.tell_overdue(u64::MAX);
         self.release_overdue(u64::MAX);
     }
@@ -284,20 +288,23 @@ impl Attribution {
     fn tell(
         &mut self,
         boot_ns: u64,
-        hook: Hook,
+        hook: impl Into<Option<Hook>>,
         party: &Party,
         socket: Option<Socket>,
         operation: Operation,
     ) -> Uuid {
-        let joined = (party.actor.is_some())
+        let hook = hook.into();
+        // Made and held by the same container, an older socket is a sign of it, too.
+        let is_held = matches!(operation, Operation::ExistingSocket(_)) && party.creator.is_none();
+        let joined = (party.actor.is_some() || is_held)
             .then(|| party.owner.container_id.clone())
             .flatten()
             .is_some_and(|id| self.registry.joins(&id));
         if joined {
-            let event = self.event(boot_ns, Some(hook), Joined::default().into());
+            let event = self.event(boot_ns, hook, Joined::default().into());
             self.push(Event { owner: Some(Arc::clone(&party.owner)), ..event });
         }
-        let event = self.event(boot_ns, Some(hook), operation);
+        let event = self.event(boot_ns, hook, operation);
         let id = event.id;
         self.push(Event {
             owner: Some(Arc::clone(&party.owner)),

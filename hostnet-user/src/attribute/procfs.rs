@@ -3,6 +3,7 @@
 //! in this folder; it feeds the tables and decides nothing.
 
 use std::{
+    collections::{HashMap, HashSet},
     fs,
     os::unix::{
         ffi::OsStrExt,
@@ -11,7 +12,10 @@ use std::{
     path::Path,
 };
 
-use super::process_table::{Process, last_part};
+use super::{
+    Holder,
+    process_table::{Process, last_part},
+};
 use crate::text;
 
 /// Clock ticks per second of /proc/PID/stat; 100 on every Linux user space.
@@ -53,6 +57,46 @@ pub fn processes(network_namespace: u32) -> Vec<Process> {
         })
         .filter_map(process)
         .collect()
+}
+
+/// The processes that hold sockets with these inodes, by inode and in the order
+/// of their ids, each with the cgroup it is in below `cgroup_root`.
+#[must_use]
+pub fn socket_holders(inodes: &HashSet<u32>, cgroup_root: &Path) -> HashMap<u32, Vec<Holder>> {
+    let mut holders: HashMap<u32, Vec<Holder>> = HashMap::new();
+    let Ok(entries) = fs::read_dir("/proc") else { return holders };
+    let mut pids: Vec<u32> =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    for pid in pids {
+        let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
+        let held: HashSet<u32> = entries
+            .flatten()
+            .filter_map(|entry| socket_inode(&fs::read_link(entry.path()).ok()?))
+            .filter(|inode| inodes.contains(inode))
+            .collect();
+        if held.is_empty() {
+            continue;
+        }
+        let Some(cgroup) = cgroup(pid, cgroup_root) else { continue };
+        for inode in held {
+            holders.entry(inode).or_default().push(Holder { pid, cgroup });
+        }
+    }
+    holders
+}
+
+/// `socket:[INODE]`
+fn socket_inode(link: &Path) -> Option<u32> {
+    link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// The id of a process's cgroup in the v2 hierarchy; `None` when it is gone.
+fn cgroup(pid: u32, root: &Path) -> Option<u64> {
+    let text = fs::read(format!("/proc/{pid}/cgroup")).ok()?;
+    let path = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::/"))?;
+    let directory = root.join(std::ffi::OsStr::from_bytes(path));
+    fs::metadata(directory).ok().map(|metadata| metadata.ino())
 }
 
 /// One process; `None` when it is gone.
@@ -117,6 +161,13 @@ mod tests {
     fn a_name_may_hold_parentheses_and_spaces() {
         let stat = b"42 (a) S 9 (b)) S 7 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 12345 0 0";
         assert_eq!(parse_stat(stat), Some((b"a) S 9 (b)".to_vec(), 7, 12345)));
+    }
+
+    #[test]
+    fn only_sockets_have_an_inode_in_their_name() {
+        assert_eq!(socket_inode(Path::new("socket:[42]")), Some(42));
+        assert_eq!(socket_inode(Path::new("pipe:[42]")), None);
+        assert_eq!(socket_inode(Path::new("/tmp/socket:[42]")), None);
     }
 
     #[test]

@@ -6,15 +6,16 @@
 //! containers: owners and processes are handed in and handed back.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     net::SocketAddr,
     sync::Arc,
 };
 
+use hostnet_abi::{Header, Hook, Record};
 use uuid::Uuid;
 
 use super::{Owner, Process};
-use crate::event::{Accept, Actor, Direction, Socket};
+use crate::event::{Accept, Actor, Direction, Socket, canonical};
 
 /// How long a connect waits for its outcome, and a connection for the process
 /// that takes it, before it is told without.
@@ -41,7 +42,7 @@ pub struct Party {
 #[derive(Clone, Debug)]
 pub struct PendingBind {
     pub boot_ns: u64,
-    pub hook: hostnet_abi::Hook,
+    pub hook: Hook,
     pub party: Party,
     pub socket: Socket,
     pub requested: SocketAddr,
@@ -51,17 +52,27 @@ pub struct PendingBind {
 #[derive(Clone, Debug)]
 pub struct PendingConnect {
     pub boot_ns: u64,
-    pub hook: hostnet_abi::Hook,
+    pub hook: Hook,
     pub remote: SocketAddr,
     /// Set when it was told as unknown.
     pub told: Option<Uuid>,
+    /// The attempt was made before the agent could see it.
+    pub is_older: bool,
+}
+
+impl PendingConnect {
+    /// One that was seen at `boot_ns` and is not told yet.
+    #[must_use]
+    pub const fn new(boot_ns: u64, hook: Hook, remote: SocketAddr) -> Self {
+        Self { boot_ns, hook, remote, told: None, is_older: false }
+    }
 }
 
 /// A connection that no process has taken yet.
 #[derive(Clone, Debug)]
 pub struct PendingAccept {
     pub boot_ns: u64,
-    pub hook: hostnet_abi::Hook,
+    pub hook: Hook,
     pub accept: Accept,
 }
 
@@ -70,8 +81,9 @@ pub struct PendingAccept {
 pub struct Tracked {
     pub party: Party,
     pub socket: Socket,
-    /// First operation, or the moment the connection was established.
-    pub since_ns: u64,
+    /// First operation, or the moment the connection was established; `None`
+    /// when that was before the agent.
+    pub since_ns: Option<u64>,
     pub direction: Option<Direction>,
     pub connect: Option<PendingConnect>,
     pub accept: Option<PendingAccept>,
@@ -87,6 +99,33 @@ pub struct SocketTable {
     sockets: HashMap<u64, Tracked>,
     binds: HashMap<u32, PendingBind>,
     deadlines: VecDeque<(u64, u64)>,
+    /// Sockets beyond IP that were told as existing at start. Their end is not seen.
+    older_beyond_ip: HashSet<u64>,
+    /// Listeners from before the agent, by port: their accepts do not name them.
+    older: HashMap<u16, Vec<(SocketAddr, u64)>>,
+    start: Start,
+}
+
+/// Until the sockets that existed at start are told.
+#[derive(Debug)]
+enum Start {
+    Under(Begun),
+    Over,
+}
+
+/// What records have told before that.
+#[derive(Debug, Default)]
+pub struct Begun {
+    /// Sockets that something was told of.
+    pub told: HashSet<u64>,
+    /// The ends of others: their beginning is told first.
+    pub ends: Vec<(Header, Hook, Record)>,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self::Under(Begun::default())
+    }
 }
 
 impl SocketTable {
@@ -104,13 +143,83 @@ impl SocketTable {
         Some(self.sockets.entry(socket.cookie).or_insert_with(|| Tracked {
             party: party.clone(),
             socket,
-            since_ns: boot_ns,
+            since_ns: Some(boot_ns),
             direction: None,
             connect: None,
             accept: None,
             peer: None,
             flows: Vec::new(),
         }))
+    }
+
+    /// A socket from before the agent is tracked, a listener with where it listens.
+    pub fn track_older(
+        &mut self,
+        party: &Party,
+        socket: Socket,
+        listens_on: Option<SocketAddr>,
+    ) -> Option<&mut Tracked> {
+        if let Some(local) = listens_on {
+            self.older.entry(local.port()).or_default().push((local, socket.cookie));
+        }
+        let tracked = self.track(party, socket, 0)?;
+        tracked.since_ns = None;
+        Some(tracked)
+    }
+
+    /// A socket beyond IP from before the agent was told.
+    pub fn note_older(&mut self, cookie: u64) {
+        self.older_beyond_ip.insert(cookie);
+    }
+
+    /// Whether a socket beyond IP was told as existing at start.
+    #[must_use]
+    pub fn is_known_older(&self, cookie: u64) -> bool {
+        self.older_beyond_ip.contains(&cookie)
+    }
+
+    /// The process behind the listener from before the agent that `local` came in
+    /// through, among those of `owner`; `None` when several could be it.
+    #[must_use]
+    pub fn older_listener(&self, local: SocketAddr, owner: &Owner) -> Option<Arc<Process>> {
+        let mut processes = self
+            .older
+            .get(&local.port())?
+            .iter()
+            .filter(|(listener, _)| reaches(*listener, local))
+            .filter_map(|(_, cookie)| self.sockets.get(cookie))
+            .filter(|tracked| tracked.party.owner.container_id == owner.container_id)
+            .map(|tracked| tracked.party.process.as_ref());
+        let process = processes.next()??;
+        let is_it = |other: Option<&Arc<Process>>| other.is_some_and(|one| one.pid == process.pid);
+        processes.all(is_it).then(|| Arc::clone(process))
+    }
+
+    /// A record has told of this socket.
+    pub fn mention(&mut self, cookie: u64) {
+        if let Start::Under(begun) = &mut self.start {
+            begun.told.insert(cookie);
+        }
+    }
+
+    /// Whether the end of a socket waits until its beginning is told.
+    pub fn must_wait(&mut self, header: &Header, hook: Hook, end: Record) -> bool {
+        match &mut self.start {
+            Start::Under(begun) if !begun.told.contains(&header.cookie) => {
+                begun.ends.push((*header, hook, end));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The sockets that existed at start are told now, but for those that
+    /// records have told of.
+    pub fn end_of_start(&mut self) -> Begun {
+        match std::mem::replace(&mut self.start, Start::Over) {
+            Start::Under(begun) => begun,
+            Start::Over => Begun::default(),
+        }
     }
 
     /// The socket is gone.
@@ -186,4 +295,10 @@ impl SocketTable {
             .collect();
         threads.iter().filter_map(|thread| self.binds.remove(thread)).collect()
     }
+}
+
+/// Whether what arrives at `end` arrives at this listener.
+pub fn reaches(listener: SocketAddr, end: SocketAddr) -> bool {
+    let (listener, end) = (canonical(listener), canonical(end));
+    listener.port() == end.port() && (listener.ip() == end.ip() || listener.ip().is_unspecified())
 }

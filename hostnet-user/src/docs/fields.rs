@@ -42,6 +42,18 @@ use Kind::{Flag, Free, Ip, Number, Objects, Text, Texts, Word};
 const OWNER_KINDS: Kind = Word(&["container", "host", "unknown"]);
 const CONFIDENCES: Kind = Word(&["confirmed", "runtime", "path", "cgroup", "none"]);
 const METHODS: Kind = Word(&["cgroup-path", "cgroup-id"]);
+const STATES: Kind = Word(&[
+    "listen",
+    "established",
+    "syn-sent",
+    "fin-wait-1",
+    "fin-wait-2",
+    "closing",
+    "close-wait",
+    "last-ack",
+    "bound",
+    "open",
+]);
 const SCOPES: Kind = Word(&["loopback", "specific", "any"]);
 
 /// Every field, in the order of the document.
@@ -68,6 +80,7 @@ pub const FIELDS: &[Field] = &[
             "unix-accept",
             "unix-send",
             "unix-use",
+            "existing_socket",
             "exec",
             "exit",
             "join",
@@ -187,6 +200,16 @@ pub const FIELDS: &[Field] = &[
     field("bind.v6_only", Flag, "`IPV6_V6ONLY` was set."),
     field("listen.backlog", Number, "Length of the accept queue that was asked for."),
     field("listen.scope", SCOPES, "Who can reach the address."),
+    field(
+        "existing.state",
+        STATES,
+        "What a socket that was there before the agent is doing: a TCP state, `established` also \
+         for a socket with a default peer, `bound` with an address and no peer, `open` with neither. \
+         `process` is the first, by id, of the owner's processes that hold it.",
+    ),
+    field("existing.scope", SCOPES, "Who can reach its address."),
+    field("existing.backlog", Number, "Length of a listener's accept queue."),
+    field("existing.interface", Number, "Index of the interface it is bound to."),
     field("udp.peers", Number, "How many peers the socket exchanged datagrams with."),
     field(
         "udp.datagrams_sent",

@@ -59,8 +59,8 @@ impl Told for Connect {
 pub struct ConnectOutcome {
     /// The connect, now with its outcome.
     pub connect: Connect,
-    /// Nanoseconds between attempt and outcome.
-    pub after_ns: u64,
+    /// Nanoseconds between attempt and outcome; `None` when the attempt was not seen.
+    pub after_ns: Option<u64>,
 }
 
 impl Told for ConnectOutcome {
@@ -87,6 +87,9 @@ impl Told for ConnectOutcome {
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.connect.sentence(f)?;
-        write!(f, " after {:.1} s", self.after_ns as f64 / 1e9)
+        match self.after_ns {
+            Some(after) => write!(f, " after {:.1} s", after as f64 / 1e9),
+            None => Ok(()),
+        }
     }
 }

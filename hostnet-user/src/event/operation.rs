@@ -3,8 +3,8 @@
 use std::{fmt, net::SocketAddr};
 
 use super::{
-    Accept, Bind, Close, Connect, ConnectOutcome, Datagram, DatagramClose, Exec, Exit,
-    FamilySocket, Health, Identified, Joined, Left, Listen, ListenerClosed, NetlinkBind,
+    Accept, Bind, Close, Connect, ConnectOutcome, Datagram, DatagramClose, Exec, ExistingSocket,
+    Exit, FamilySocket, Health, Identified, Joined, Left, Listen, ListenerClosed, NetlinkBind,
     NetlinkRequest, PacketBind, RawSocket, SocketFilter, Unix, UnixAddress,
 };
 
@@ -135,8 +135,8 @@ macro_rules! operations {
 
 operations! {
     Bind, Listen, Connect, ConnectOutcome, Accept, Close, ListenerClosed, Datagram, DatagramClose,
-    RawSocket, FamilySocket, PacketBind, SocketFilter, NetlinkRequest, NetlinkBind, Unix, Exec,
-    Exit, Joined, Left, Identified, Health,
+    RawSocket, FamilySocket, PacketBind, SocketFilter, NetlinkRequest, NetlinkBind, Unix,
+    ExistingSocket, Exec, Exit, Joined, Left, Identified, Health,
 }
 
 impl fmt::Display for Operation {

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::text;
 
 /// What follows `sun_family` in a `sockaddr_un`, exactly as long as the kernel
 /// keeps it. Never empty: an unnamed socket has no address at all (unix(7)).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct UnixAddress(Vec<u8>);
 
 impl UnixAddress {

@@ -51,7 +51,9 @@ impl Attacher<'_> {
         for hook in without {
             coverage.set(*hook, State::Disabled("by configuration".to_owned()));
         }
-        for hook in hooks(Set::Inet, without).chain(hooks(Set::Life, without)) {
+        // In the table attempts come before outcomes. Attached the other way round, no attempt
+        // is seen whose outcome is not.
+        for hook in hooks(Set::Inet, without).rev().chain(hooks(Set::Life, without)) {
             let state = match self.hook(hook) {
                 Ok(()) => State::Unproven(NOT_RUN.to_owned()),
                 Err(_older_kernel) if self.kernel < hook.since() => needs(hook),
@@ -183,6 +185,6 @@ fn function(hook: Hook) -> Option<&'static str> {
     matches!(kind, "tp_btf" | "fentry" | "fexit").then_some(name)
 }
 
-fn hooks(set: Set, without: &[Hook]) -> impl Iterator<Item = Hook> {
+fn hooks(set: Set, without: &[Hook]) -> impl DoubleEndedIterator<Item = Hook> {
     Hook::ALL.iter().copied().filter(move |hook| hook.set() == set && !without.contains(hook))
 }

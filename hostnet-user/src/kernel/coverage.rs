@@ -35,10 +35,11 @@ impl std::fmt::Display for State {
 pub struct Coverage {
     hooks: BTreeMap<Hook, State>,
     instructions: BTreeMap<Hook, u32>,
+    start: Vec<Row>,
 }
 
 /// One row of the statement.
-#[derive(Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Row {
     /// The operation, for a person.
     pub operation: &'static str,
@@ -63,6 +64,11 @@ impl Coverage {
     /// Notes how long the verifier took over a hook's program.
     pub fn note_instructions(&mut self, hook: Hook, instructions: u32) {
         self.instructions.insert(hook, instructions);
+    }
+
+    /// Notes how far the sockets that existed at start can be shown.
+    pub fn set_start(&mut self, operation: &'static str, by: &'static str, state: State) {
+        self.start.push(Row { operation, hook: by, set: "start", state, instructions: None });
     }
 
     /// Whether every hook was proven.
@@ -113,7 +119,7 @@ impl Coverage {
         lines
     }
 
-    /// The statement, in the order of the hook table.
+    /// The statement, in the order of the hook table; what is asked at start comes last.
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
         self.hooks
@@ -125,6 +131,7 @@ impl Coverage {
                 state: state.clone(),
                 instructions: self.instructions.get(hook).copied(),
             })
+            .chain(self.start.iter().cloned())
             .collect()
     }
 }

@@ -4,7 +4,10 @@
 //! be the obvious one to ask, but it may hold a capability the agent lacks, and
 //! then it may not be looked at (ptrace access rules).
 
-use std::os::unix::fs::MetadataExt;
+use std::{
+    fs::File,
+    os::{fd::AsFd, unix::fs::MetadataExt},
+};
 
 use anyhow::{Context, Result, bail};
 
@@ -42,6 +45,38 @@ fn inode(namespace: &str) -> Result<u32> {
     let metadata = std::fs::metadata(&path)
         .with_context(|| format!("cannot read {path} (CAP_SYS_PTRACE is needed)"))?;
     u32::try_from(metadata.ino()).with_context(|| format!("{path} has an inode beyond 32 bits"))
+}
+
+/// Does something in the first network namespace. From another one it is done on
+/// a thread of its own, which ends afterwards, because it has to enter the first.
+///
+/// # Errors
+/// That of `what`, or that the namespace cannot be entered.
+pub fn in_network_namespace<T: Send + 'static>(
+    host: u32,
+    what: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let own = std::fs::metadata("/proc/thread-self/ns/net").map(|metadata| metadata.ino());
+    if own.is_ok_and(|own| own == u64::from(host)) {
+        return what();
+    }
+    std::thread::spawn(move || {
+        let path = format!("/proc/{KTHREADD}/ns/net");
+        let target = File::open(&path).with_context(|| format!("cannot open {path}"))?;
+        rustix::thread::move_into_link_name_space(
+            target.as_fd(),
+            Some(rustix::thread::LinkNameSpaceType::Network),
+        )
+        .context(
+            "cannot enter the host's network namespace: give the agent CAP_SYS_ADMIN, or start it \
+             there (in a container with --network=host)",
+        )?;
+        what()
+    })
+    .join()
+    .map_err(|_panic| {
+        anyhow::anyhow!("the thread that entered the host's network namespace ended badly")
+    })?
 }
 
 /// `CLOCK_BOOTTIME`, nanoseconds: the clock of every record.

@@ -151,6 +151,7 @@ fn result(event: &Event) -> String {
             });
             format!("udp {received} datagrams in, {sent} out")
         }
+        Operation::ExistingSocket(existing) => existing.summary(),
         operation => match operation.told().outcome() {
             Outcome::Success => protocol.to_owned(),
             Outcome::Failure(errno) => {

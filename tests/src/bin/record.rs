@@ -30,6 +30,9 @@ fn main() {
 
 fn perform(directory: &Path, whole: &Path) -> Vec<String> {
     let docker = Docker::shared();
+    let mut db = docker.launch("host").name("db").actor();
+    db.perform("hold tcp-listener tcp-bound tcp-connection udp-connected packet netlink");
+    db.perform("hold-unix 00646200ff");
     // The agent finds the daemon late, so that a name comes after its first event.
     let socket = directory.join("docker.sock");
     let agent = Agent::setup()
@@ -46,7 +49,7 @@ fn perform(directory: &Path, whole: &Path) -> Vec<String> {
     agent.expect(&want().action("connection_attempted").is("event.outcome", "failure"));
     let real = docker.host().strip_prefix("unix://").expect("a unix socket").to_owned();
     symlink(real, &socket).expect("a link to the daemon's socket");
-    agent.expect(&want().action("container-identified"));
+    agent.expect(&want().action("container-identified").is("container.name", "web"));
 
     let listening = web.one("listen 0.0.0.0 0");
     let port = &listening["local"]["port"];
@@ -78,8 +81,8 @@ fn perform(directory: &Path, whole: &Path) -> Vec<String> {
     api.perform(&format!("tcp-connect 127.0.0.1 {closed} --times 8000"));
     agent.signal(Signal::CONT);
     agent.expect(&want().action("records-lost"));
-    let own = vec![web.container.id.clone(), api.container.id.clone()];
-    drop((api, web));
+    let own = [&db, &web, &api].map(|actor| actor.container.id.clone()).to_vec();
+    drop((api, web, db));
     agent.expect(&want().action("container-left-host-network").is("container.name", "web"));
     // Not `stop`, which allows no loss.
     let run = agent.stop_with(Signal::TERM);
@@ -97,6 +100,12 @@ fn thinned(recording: &[u8], own: &[String]) -> Vec<u8> {
         .filter(|(_, path)| own.iter().any(|id| path.contains(id)))
         .map(|(id, _)| id)
         .collect();
+    let holders: HashSet<u64> = frames_of(frames)
+        .filter_map(existing)
+        .flat_map(|sockets| ours(sockets, &cgroups))
+        .flat_map(|socket| socket["holders"].as_array().cloned().unwrap_or_default())
+        .filter_map(|holder| holder["pid"].as_u64())
+        .collect();
     let mut told = HashMap::new();
     let mut kept = magic.to_vec();
     for frame in frames_of(frames) {
@@ -105,7 +114,7 @@ fn thinned(recording: &[u8], own: &[String]) -> Vec<u8> {
             continue;
         }
         match (frame[0] == 2).then(|| serde_json::from_slice(bytes).expect("JSON")) {
-            Some(world) => append(&mut kept, anonymous(world)),
+            Some(world) => append(&mut kept, anonymous(world, &cgroups, &holders)),
             None => kept.extend_from_slice(frame),
         }
     }
@@ -126,10 +135,30 @@ fn is_wanted(record: &[u8], own: &HashSet<u64>, told: &mut HashMap<u64, usize>) 
     is_shim || own.contains(&owner) && *count <= MOST_PER_OWNER
 }
 
-/// The host's name and ids are nobody's business, its processes even less.
-fn anonymous(mut world: Value) -> Option<Value> {
-    if world.get("Process").is_some() {
-        return None;
+/// The sockets that were there before the agent, when a frame tells of them.
+fn existing(frame: &[u8]) -> Option<Vec<Value>> {
+    let world: Value = serde_json::from_slice(frame.get(5..)?).ok()?;
+    world.pointer("/Existing/sockets")?.as_array().cloned()
+}
+
+/// Those of our containers.
+fn ours(sockets: Vec<Value>, own: &HashSet<u64>) -> Vec<Value> {
+    let is_own = |cgroup: &Value| cgroup.as_u64().is_some_and(|id| own.contains(&id));
+    let is_held = |socket: &Value| {
+        let holders = socket["holders"].as_array();
+        holders.is_some_and(|holders| holders.iter().any(|holder| is_own(&holder["cgroup"])))
+    };
+    sockets.into_iter().filter(|socket| is_own(&socket["cgroup"]) || is_held(socket)).collect()
+}
+
+/// The host's name and ids are nobody's business, its processes and sockets even less.
+fn anonymous(mut world: Value, own: &HashSet<u64>, holders: &HashSet<u64>) -> Option<Value> {
+    if let Some(process) = world.get("Process") {
+        let is_holder = process["pid"].as_u64().is_some_and(|pid| holders.contains(&pid));
+        return is_holder.then_some(world);
+    }
+    if let Some(Value::Array(sockets)) = world.pointer_mut("/Existing/sockets") {
+        *sockets = ours(std::mem::take(sockets), own);
     }
     if let Some(identity) = world.pointer_mut("/Run/identity") {
         identity["host_name"] = "node1".into();

@@ -168,7 +168,7 @@ impl<'a> Document<'a> {
         let specifics = Specifics::of(event, times);
         let owner = borrowed.owner.as_deref();
         let creator = borrowed.creator.as_deref();
-        let user = event.actor.map(|actor| User { id: actor.uid.to_string() });
+        let user = user(event).map(|id| User { id: id.to_string() });
         Self {
             timestamp: times.format(event.wall_ns),
             message,
@@ -177,10 +177,10 @@ impl<'a> Document<'a> {
             event: EventFields {
                 id: event.id,
                 sequence: record.sequence,
-                kind: "event",
+                kind: kind(&event.operation),
                 module: "hostnet",
                 dataset,
-                provider: event.hook.map(hostnet_abi::Hook::attach_point),
+                provider: provider(event),
                 category: [category(told.category())],
                 r#type: told.types(),
                 action: told.action(),
@@ -221,6 +221,28 @@ impl<'a> Document<'a> {
     }
 }
 
+const fn kind(operation: &Operation) -> &'static str {
+    match operation {
+        Operation::ExistingSocket(_) => "state",
+        _ => "event",
+    }
+}
+
+fn provider(event: &Event) -> Option<&'static str> {
+    match event.operation {
+        Operation::ExistingSocket(_) => Some("sock_diag"),
+        _ => event.hook.map(hostnet_abi::Hook::attach_point),
+    }
+}
+
+/// Whoever acted; of a socket that was there before, whoever opened it.
+fn user(event: &Event) -> Option<u32> {
+    match &event.operation {
+        Operation::ExistingSocket(existing) => existing.user,
+        _ => event.actor.map(|actor| actor.uid),
+    }
+}
+
 const fn dataset(category: Category) -> &'static str {
     match category {
         Category::Network | Category::Configuration => "hostnet.network",
@@ -243,7 +265,7 @@ fn duration(operation: &Operation) -> Option<u64> {
     match operation {
         Operation::Close(close) => close.duration_ns,
         Operation::DatagramClose(close) => close.duration_ns,
-        Operation::ConnectOutcome(outcome) => Some(outcome.after_ns),
+        Operation::ConnectOutcome(outcome) => outcome.after_ns,
         _ => None,
     }
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{ends::Side, timestamp::Timestamps};
 use crate::event::{
-    Bind, Event, Exit, FlowCount, Health, LossCount, Operation, PacketBind, Scope, SocketFilter,
-    Unix, UnixKind,
+    Bind, Event, ExistingSocket, Exit, FlowCount, Health, LossCount, Operation, PacketBind, Scope,
+    SocketFilter, SocketState, Unix, UnixKind,
 };
 
 /// Most UDP peers listed in one closing record; `peers` counts them all.
@@ -20,6 +20,8 @@ pub struct Specifics {
     bind: Option<BindFields>,
     #[serde(skip_serializing_if = "Option::is_none")]
     listen: Option<ListenFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    existing: Option<ExistingFields>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rewritten_to: Option<Side>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +85,17 @@ struct NetlinkFields {
     flags: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct ExistingFields {
+    state: SocketState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<Scope>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backlog: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interface: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -151,6 +164,9 @@ impl Specifics {
             Operation::NetlinkBind(bind) => {
                 let groups = Some(bind.groups);
                 fields.netlink = Some(NetlinkFields { groups, ..NetlinkFields::default() });
+            }
+            Operation::ExistingSocket(existing) => {
+                fields.existing = Some(existing_fields(existing))
             }
             Operation::DatagramClose(close) => fields.udp = Some(udp_fields(&close.flows)),
             Operation::Exit(exit) => fields.exit = Some(exit_fields(*exit)),
@@ -224,6 +240,16 @@ fn bind_fields(bind: &Bind) -> BindFields {
         reuse_address,
         reuse_port,
         v6_only,
+    }
+}
+
+fn existing_fields(existing: &ExistingSocket) -> ExistingFields {
+    let is_open_to_others = matches!(existing.state, SocketState::Listen | SocketState::Bound);
+    ExistingFields {
+        state: existing.state,
+        scope: existing.local.filter(|_| is_open_to_others).map(Scope::of),
+        backlog: existing.backlog,
+        interface: existing.interface,
     }
 }
 

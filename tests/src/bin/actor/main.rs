@@ -7,9 +7,11 @@
 
 mod addresses;
 mod arguments;
+mod churn;
 mod compat;
 mod families;
 mod fast_open;
+mod held;
 mod listeners;
 mod messages;
 mod mptcp;
@@ -109,6 +111,10 @@ fn perform(mut words: Vec<OsString>, listeners: &mut Listeners) -> Done {
         "listen" => listeners.listen(&arguments),
         "serve" => listeners.serve(&arguments),
         "unlisten" => listeners.close(&arguments),
+        "hold" => held::hold(&arguments),
+        "hold-unix" => held::hold_unix(&arguments),
+        "release" => held::release(),
+        "churn" => churn::churn(&arguments),
         "bind" => sockets::bind(&arguments),
         "bind-used" => sockets::bind_used(&arguments),
         "raw-icmp" => sockets::raw_icmp(&arguments),

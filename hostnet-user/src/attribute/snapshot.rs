@@ -1,0 +1,394 @@
+//! The sockets from before the agent: each is told once, unless a record has
+//! told of it already, and is tracked as if its beginning had been seen.
+//!
+//! The programs are attached before the kernel is asked what exists, so a socket
+//! is in the answer, or in the records, or in both. Whoever feeds this stage
+//! gives it the records that belong to the answer first.
+//!
+//! The owner is the container that made the socket, with the first of its
+//! processes, by id, that holds it; where only others hold it, the first of
+//! those that is not the host's, beside the one that made it.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use hostnet_abi::Hook;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Attribution, Owner, OwnerKind, Party,
+    socket_table::{PendingConnect, reaches},
+};
+use crate::event::{Direction, ExistingSocket, Socket, SocketState, UnixAddress};
+
+const IPPROTO_TCP: u32 = 6;
+
+/// A socket as it was found. By default it is nothing in particular.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Found {
+    /// The kernel's id of it.
+    pub cookie: u64,
+    /// Family, type and protocol.
+    #[serde(with = "SocketNumbers")]
+    pub socket: hostnet_abi::Socket,
+    /// What it is doing.
+    pub state: SocketState,
+    /// Local end of an IP socket.
+    pub local: Option<SocketAddr>,
+    /// Remote end of an IP socket.
+    pub remote: Option<SocketAddr>,
+    /// Local end of a unix socket.
+    pub local_name: Option<UnixAddress>,
+    /// Remote end of a unix socket.
+    pub remote_name: Option<UnixAddress>,
+    /// Length of a listener's accept queue.
+    pub backlog: Option<u32>,
+    /// Index of the interface it is bound to.
+    pub interface: Option<u32>,
+    /// Who opened it.
+    pub user: Option<u32>,
+    /// Cgroup it was made in, where the kernel says so.
+    pub cgroup: Option<u64>,
+    /// Processes that hold it, in the order of their ids.
+    pub holders: Vec<Holder>,
+}
+
+/// A process that holds a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Process id in the host's pid namespace.
+    pub pid: u32,
+    /// The cgroup it is in.
+    pub cgroup: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "hostnet_abi::Socket")]
+struct SocketNumbers {
+    family: u16,
+    kind: u16,
+    protocol: u32,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self {
+            cookie: 0,
+            socket: hostnet_abi::Socket::default(),
+            state: SocketState::Open,
+            local: None,
+            remote: None,
+            local_name: None,
+            remote_name: None,
+            backlog: None,
+            interface: None,
+            user: None,
+            cgroup: None,
+            holders: Vec::new(),
+        }
+    }
+}
+
+impl Found {
+    fn is_tcp(&self) -> bool {
+        self.socket.protocol == IPPROTO_TCP && self.local.is_some()
+    }
+
+    /// Whether its end will be told by a record.
+    fn has_an_end(&self) -> bool {
+        let is_datagram = i32::from(self.socket.kind) == libc::SOCK_DGRAM && self.local.is_some();
+        is_datagram || (self.is_tcp() && self.state != SocketState::Bound)
+    }
+
+    fn socket(&self) -> Socket {
+        Socket { cookie: self.cookie, socket: self.socket }
+    }
+}
+
+impl Attribution {
+    /// Whether nothing is known of a process that holds a socket.
+    #[must_use]
+    pub fn lacks_process(&self, pid: u32) -> bool {
+        self.processes.get(pid).is_none()
+    }
+
+    /// The sockets that existed at `boot_ns`. Every record from before the
+    /// answer was complete has been taken in; ends of sockets that nothing was
+    /// told of have waited for this.
+    pub fn existing(&mut self, boot_ns: u64, found: Vec<Found>) {
+        let begun = self.sockets.end_of_start();
+        let listeners: Vec<SocketAddr> = found
+            .iter()
+            .filter(|one| one.state == SocketState::Listen)
+            .filter_map(|one| one.local)
+            .collect();
+        for one in found.into_iter().filter(|one| !begun.told.contains(&one.cookie)) {
+            let party = self.holding_party(&one);
+            if self.is_told(&party.owner) {
+                self.tell_existing(boot_ns, &party, one, &listeners);
+            } else if one.state == SocketState::Listen && one.is_tcp() {
+                self.sockets.track_older(&party, one.socket(), one.local);
+            }
+        }
+        for (header, hook, end) in begun.ends {
+            self.socket_record(&header, hook, end, &[]);
+        }
+    }
+
+    fn tell_existing(
+        &mut self,
+        boot_ns: u64,
+        party: &Party,
+        found: Found,
+        listeners: &[SocketAddr],
+    ) {
+        let socket = found.socket();
+        let direction = direction(&found, listeners);
+        let (has_an_end, state, local, remote) =
+            (found.has_an_end(), found.state, found.local, found.remote);
+        let operation = ExistingSocket {
+            socket: found.socket,
+            state,
+            local,
+            remote,
+            local_name: found.local_name,
+            remote_name: found.remote_name,
+            direction,
+            backlog: found.backlog,
+            interface: found.interface,
+            user: found.user,
+        };
+        let id = self.tell(boot_ns, None, party, Some(socket), operation.into());
+        if !matches!(i32::from(socket.socket.family), libc::AF_INET | libc::AF_INET6) {
+            self.sockets.note_older(socket.cookie);
+        }
+        if !has_an_end {
+            return;
+        }
+        let listens_on = local.filter(|_| state == SocketState::Listen);
+        let Some(tracked) = self.sockets.track_older(party, socket, listens_on) else { return };
+        tracked.direction = direction;
+        match (state, remote) {
+            (SocketState::SynSent, Some(remote)) => {
+                tracked.connect = Some(PendingConnect {
+                    boot_ns,
+                    hook: Hook::InetSockSetState,
+                    remote,
+                    told: Some(id),
+                    is_older: true,
+                });
+            }
+            (_, Some(_)) if i32::from(socket.socket.kind) == libc::SOCK_DGRAM => {
+                tracked.peer = remote;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whose a socket is, by who made it and who holds it.
+    fn holding_party(&mut self, found: &Found) -> Party {
+        let maker = found.cgroup.map(|cgroup| self.registry.owner(cgroup, &self.tree));
+        let known_maker = maker.as_ref().filter(|maker| maker.kind != OwnerKind::Unknown);
+        let holders: Vec<(u32, Arc<Owner>)> = found
+            .holders
+            .iter()
+            .map(|holder| (holder.pid, self.registry.owner(holder.cgroup, &self.tree)))
+            .collect();
+        let own =
+            known_maker.and_then(|maker| holders.iter().find(|(_, holder)| is_same(holder, maker)));
+        let (pid, owner) = match (own, known_maker) {
+            (Some((pid, _)), Some(maker)) => (Some(*pid), Arc::clone(maker)),
+            (_, maker) => {
+                let others = holders.iter().find(|(_, holder)| holder.kind != OwnerKind::Host);
+                let holder = others.or_else(|| holders.first().filter(|_| maker.is_none()));
+                match (holder, maker) {
+                    (Some((pid, holder)), _) => (Some(*pid), Arc::clone(holder)),
+                    (None, Some(maker)) => (None, Arc::clone(maker)),
+                    (None, None) => {
+                        let cgroup = found.cgroup.unwrap_or_default();
+                        let path = self.tree.path(cgroup);
+                        (None, Arc::new(Owner::unknown(cgroup, path)))
+                    }
+                }
+            }
+        };
+        Party {
+            creator: maker.filter(|maker| !is_same(maker, &owner)),
+            process: pid.and_then(|pid| self.processes.get(pid)).map(Arc::clone),
+            owner,
+            actor: None,
+        }
+    }
+}
+
+fn is_same(one: &Owner, other: &Owner) -> bool {
+    (one.kind, &one.container_id) == (other.kind, &other.container_id)
+}
+
+/// Who began a connection, where a listener tells: at the end that has one, the
+/// other end came in.
+fn direction(found: &Found, listeners: &[SocketAddr]) -> Option<Direction> {
+    if !found.is_tcp() || found.state == SocketState::Listen {
+        return None;
+    }
+    let listens = |end: SocketAddr| listeners.iter().any(|listener| reaches(*listener, end));
+    let (local, remote) = (found.local?, found.remote?);
+    match (found.state, listens(local), listens(remote)) {
+        (SocketState::SynSent, ..) | (_, false, true) => Some(Direction::Egress),
+        (_, true, false) => Some(Direction::Ingress),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hostnet_abi::{Close, EventKind};
+    use zerocopy::IntoBytes;
+
+    use super::*;
+    use crate::{
+        attribute::{Policy, Process},
+        event::{Event, Operation, canonical},
+    };
+
+    const ID: &str = "5aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
+    const OTHER: &str = "6aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
+    const TCP: hostnet_abi::Socket =
+        hostnet_abi::Socket { family: libc::AF_INET as u16, kind: 1, protocol: IPPROTO_TCP };
+
+    /// The host is cgroup 1, two containers are 7 and 8; process N is in the
+    /// cgroup that its holder says.
+    fn stage() -> Attribution {
+        let mut stage = Attribution::new(Policy {
+            all: false,
+            v1_only: false,
+            host_mount_namespace: 0,
+            seed: 1,
+            sees_acceptor: false,
+        });
+        stage.cgroup(1, "/".to_owned());
+        stage.cgroup(7, format!("/docker/{ID}"));
+        stage.cgroup(8, format!("/docker/{OTHER}"));
+        for pid in [10, 70, 80] {
+            stage.process(Process { pid, ..Process::default() });
+        }
+        stage
+    }
+
+    fn found(cookie: u64, cgroup: u64, holders: &[(u32, u64)]) -> Found {
+        Found {
+            cookie,
+            socket: TCP,
+            state: SocketState::Listen,
+            local: Some(([127, 0, 0, 1], 80).into()),
+            cgroup: (cgroup != 0).then_some(cgroup),
+            holders: holders.iter().map(|&(pid, cgroup)| Holder { pid, cgroup }).collect(),
+            ..Found::default()
+        }
+    }
+
+    fn told(mut stage: Attribution) -> Vec<Event> {
+        // Nobody waits for a runtime to name the containers.
+        stage.finish();
+        let mut events = Vec::new();
+        stage.take_events(&mut events);
+        events.retain(|event| !matches!(event.operation, Operation::Joined(_)));
+        events
+    }
+
+    /// Owner, creator and process of the one socket that is told.
+    fn party(found: Found) -> Option<(u64, Option<u64>, Option<u32>)> {
+        let mut stage = stage();
+        stage.existing(5, vec![found]);
+        let event = told(stage).pop()?;
+        let cgroup = |owner: Arc<Owner>| owner.cgroup_id;
+        Some((
+            event.owner.map(cgroup).unwrap_or_default(),
+            event.creator.map(cgroup),
+            event.process.map(|process| process.pid),
+        ))
+    }
+
+    #[test]
+    fn the_maker_owns_what_it_holds() {
+        assert_eq!(party(found(1, 7, &[(10, 1), (70, 7)])), Some((7, None, Some(70))));
+        assert_eq!(party(found(1, 7, &[])), Some((7, None, None)));
+        assert_eq!(party(found(1, 7, &[(10, 1)])), Some((7, None, None)));
+        assert_eq!(party(found(1, 1, &[(10, 1)])), None, "the host's is not told");
+    }
+
+    #[test]
+    fn what_was_handed_over_is_its_holders() {
+        assert_eq!(party(found(1, 7, &[(80, 8)])), Some((8, Some(7), Some(80))));
+        assert_eq!(party(found(1, 1, &[(80, 8)])), Some((8, Some(1), Some(80))));
+        assert_eq!(party(found(1, 0, &[(10, 1), (70, 7)])), Some((7, None, Some(70))));
+        assert_eq!(party(found(1, 0, &[(10, 1)])), None, "the host's is not told");
+    }
+
+    #[test]
+    fn what_nobody_is_known_to_have_is_told_as_such() {
+        assert_eq!(party(found(1, 99, &[])), Some((99, None, None)));
+        assert_eq!(party(found(1, 99, &[(10, 1)])), None, "a host process has it");
+    }
+
+    #[test]
+    fn a_listener_tells_who_began() {
+        let end = |port| Some(([127, 0, 0, 1], port).into());
+        let connection = |cookie, local, remote| Found {
+            state: SocketState::Established,
+            local: end(local),
+            remote: end(remote),
+            ..found(cookie, 7, &[])
+        };
+        let mut stage = stage();
+        let sockets = vec![
+            found(1, 7, &[]),
+            connection(2, 80, 999),
+            connection(3, 999, 80),
+            connection(4, 5, 6),
+        ];
+        stage.existing(5, sockets);
+        let directions: Vec<_> =
+            told(stage).iter().map(|event| event.operation.told().direction()).collect();
+        let (ingress, egress) = (Some(Direction::Ingress), Some(Direction::Egress));
+        assert_eq!(directions, [None, ingress, egress, None]);
+    }
+
+    /// A listener's end, as the kernel's program has it.
+    fn end_of(cookie: u64) -> Vec<u8> {
+        let length = EventKind::Close.record_length();
+        let mut header = hostnet_abi::header(&[0; 56]).expect("56 bytes are a header");
+        header.boot_ns = 4;
+        header.socket_cgroup = 7;
+        header.cookie = cookie;
+        header.kind = EventKind::Close as u16;
+        header.hook = Hook::InetSockSetState as u16;
+        header.length = length as u32;
+        let mut bytes = header.as_bytes().to_vec();
+        let close: Close = zerocopy::FromZeros::new_zeroed();
+        bytes.extend(Close { from_state: 10, socket: TCP, ..close }.as_bytes());
+        bytes
+    }
+
+    #[test]
+    fn an_end_waits_for_its_beginning() {
+        let mut stage = stage();
+        stage.record(&end_of(1)).unwrap();
+        stage.existing(5, vec![found(1, 7, &[(70, 7)])]);
+        let events = told(stage);
+        let actions: Vec<_> = events.iter().map(|event| event.operation.told().action()).collect();
+        assert_eq!(actions, ["existing_socket", "closed-listener"]);
+        assert_eq!(events[1].process.as_ref().map(|process| process.pid), Some(70));
+        assert_eq!(events[0].local().map(canonical), found(1, 7, &[]).local.map(canonical));
+    }
+
+    #[test]
+    fn what_a_record_told_is_not_told_again() {
+        let mut stage = stage();
+        stage.sockets.mention(1);
+        stage.existing(5, vec![found(1, 7, &[])]);
+        stage.existing(6, vec![found(2, 7, &[])]);
+        let cookies: Vec<_> =
+            told(stage).iter().filter_map(|event| Some(event.socket?.cookie)).collect();
+        assert_eq!(cookies, [2]);
+    }
+}

@@ -1,0 +1,141 @@
+//! A netlink dump: one request out, all its answers in (netlink(7)). It knows
+//! nothing of what is asked, and trusts no length the kernel's bytes name.
+
+use std::{io, os::fd::OwnedFd, time::Duration};
+
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
+    sockopt,
+};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The kernel answers at once; waiting longer means that it never will.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Room for the largest answer (`netlink_dump` allocates at most 32 KiB).
+const ANSWER: usize = 64 << 10;
+
+// include/uapi/linux/netlink.h, include/uapi/linux/sock_diag.h
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLM_F_REQUEST: u16 = 1;
+const NLM_F_DUMP: u16 = 0x300;
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+
+/// `struct nlmsghdr`
+#[repr(C)]
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+struct MessageHeader {
+    length: u32,
+    kind: u16,
+    flags: u16,
+    sequence: u32,
+    port: u32,
+}
+
+/// A `NETLINK_SOCK_DIAG` socket. It asks about the network namespace it was
+/// opened in, wherever it is used afterwards.
+pub struct Connection(OwnedFd);
+
+impl Connection {
+    /// Opens one in this thread's network namespace.
+    ///
+    /// # Errors
+    /// When the kernel has no such sockets.
+    pub fn open() -> io::Result<Self> {
+        let protocol = Some(netlink::SOCK_DIAG);
+        let socket =
+            socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
+        sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(PATIENCE))?;
+        Ok(Self(socket))
+    }
+
+    /// The socket's own inode: it is in the answers, too.
+    #[must_use]
+    pub fn inode(&self) -> u32 {
+        rustix::fs::fstat(&self.0).map_or(0, |stat| stat.st_ino as u32)
+    }
+
+    /// Asks for everything that `request` is about; `each` gets every answer.
+    ///
+    /// # Errors
+    /// The kernel's refusal: `NotFound` when it cannot show that kind of socket.
+    pub fn dump(&self, request: &[u8], mut each: impl FnMut(&[u8])) -> io::Result<()> {
+        let header = MessageHeader {
+            length: (size_of::<MessageHeader>() + request.len()) as u32,
+            kind: SOCK_DIAG_BY_FAMILY,
+            flags: NLM_F_REQUEST | NLM_F_DUMP,
+            sequence: 0,
+            port: 0,
+        };
+        send(&self.0, &[header.as_bytes(), request].concat(), SendFlags::empty())?;
+        let mut buffer = vec![0; ANSWER];
+        loop {
+            let (length, _) = recv(&self.0, &mut buffer[..], RecvFlags::empty())?;
+            let mut rest = buffer.get(..length).unwrap_or_default();
+            while let Some((kind, message, after)) = next_message(rest) {
+                rest = after;
+                match kind {
+                    // Both carry a negative errno, or 0.
+                    NLMSG_DONE | NLMSG_ERROR => return outcome(message),
+                    SOCK_DIAG_BY_FAMILY => each(message),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn next_message(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let (header, _) = MessageHeader::read_from_prefix(bytes).ok()?;
+    let message = bytes.get(size_of::<MessageHeader>()..header.length as usize)?;
+    let after = (header.length as usize).next_multiple_of(4);
+    Some((header.kind, message, bytes.get(after..).unwrap_or_default()))
+}
+
+fn outcome(message: &[u8]) -> io::Result<()> {
+    match i32::read_from_prefix(message) {
+        Ok((errno, _)) if errno < 0 => Err(io::Error::from_raw_os_error(-errno)),
+        _ => Ok(()),
+    }
+}
+
+/// The attributes that follow an answer's fixed part: kind and value.
+pub fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let (length, _) = u16::read_from_prefix(rest).ok()?;
+        let (kind, _) = u16::read_from_prefix(rest.get(2..)?).ok()?;
+        let value = rest.get(4..usize::from(length))?;
+        rest = rest.get(usize::from(length).next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, value))
+    })
+}
+
+/// The number in an attribute's value.
+pub fn number<T: FromBytes>(value: &[u8]) -> Option<T> {
+    T::read_from_prefix(value).ok().map(|(number, _)| number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_end_where_the_bytes_do() {
+        let bytes = [5, 0, 7, 0, b'x', 0, 0, 0, 8, 0, 2, 0, 1, 0, 0, 0];
+        let found: Vec<_> = attributes(&bytes).collect();
+        assert_eq!(found, [(7, &b"x"[..]), (2, &[1, 0, 0, 0])]);
+        assert_eq!(number::<u32>(found[1].1), Some(1));
+        // A length of nothing, and one beyond the end.
+        assert_eq!(attributes(&[0, 0, 1, 0]).count(), 0);
+        assert_eq!(attributes(&[9, 0, 1, 0, 1]).count(), 0);
+    }
+
+    #[test]
+    fn a_message_that_lies_about_its_length_ends_the_answer() {
+        let header = |length| MessageHeader { length, kind: 20, flags: 0, sequence: 0, port: 0 };
+        assert!(next_message(header(4).as_bytes()).is_none());
+        assert!(next_message(header(400).as_bytes()).is_none());
+        assert!(next_message(header(16).as_bytes()).is_some());
+    }
+}
