@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use hostnet_abi::Hook;
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use uuid::Uuid;
 
 use crate::{
@@ -74,6 +74,15 @@ pub fn observe(run: Run, make_sinks: MakeSinks<'_>) -> Result<Summary> {
     let inspect = Box::new(move |id| drop(wanted.try_send(id)));
     let stages = Stages::new(policy.clone(), run.filter, sinks);
     let mut pipeline = Pipeline::new(programs, stages, recorder, inspect);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the asynchronous runtime")?;
+    // Before the start is told: whoever reads that may ask for the end at once.
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::mind()?
+    };
     pipeline.start(policy, identity, run.settings)?;
     let (ended, end) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("pipeline".to_owned()).spawn(move || {
@@ -82,11 +91,7 @@ pub fn observe(run: Run, make_sinks: MakeSinks<'_>) -> Result<Summary> {
         let _nobody_listens = ended.send(());
         outcome
     })?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the asynchronous runtime")?;
-    runtime.block_on(attend(run.docker, wanted_ids, control, end))?;
+    runtime.block_on(attend(run.docker, wanted_ids, control, end, signals))?;
     finished(thread)
 }
 
@@ -102,15 +107,31 @@ impl std::fmt::Display for BadOutput {
 
 impl std::error::Error for BadOutput {}
 
+/// The signals a run minds; one that comes early waits.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// From now on they no longer end the process. Needs the runtime's context.
+    fn mind() -> Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 async fn attend(
     docker: docker::Options,
     wanted: tokio::sync::mpsc::Receiver<String>,
     control: SyncSender<Control>,
     mut end: tokio::sync::oneshot::Receiver<()>,
+    mut signals: Signals,
 ) -> Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
     let news = control.clone();
     let follow = tokio::spawn(docker::follow(docker, wanted, move |told| {
         match &told {
@@ -127,9 +148,9 @@ async fn attend(
     notify(&[NotifyState::Ready, NotifyState::Status("observing the host network namespace")]);
     let reason = loop {
         tokio::select! {
-            _ = interrupt.recv() => break "interrupted",
-            _ = terminate.recv() => break "terminated",
-            _ = hangup.recv() => {
+            _ = signals.interrupt.recv() => break "interrupted",
+            _ = signals.terminate.recv() => break "terminated",
+            _ = signals.hangup.recv() => {
                 notify(&[NotifyState::Reloading]);
                 drop(control.send(Control::Reopen));
                 notify(&[NotifyState::Ready]);
