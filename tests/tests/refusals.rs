@@ -216,7 +216,9 @@ fn doctor_says_what_is_wrong() {
         (output.status.code(), text + &String::from_utf8_lossy(&output.stderr))
     };
     let (code, text) = doctor("DOCKER_HOST", Docker::shared().host());
-    assert_eq!(code, Some(0), "{text}");
+    // A kernel without fexit programs is observed, but not in full.
+    let expected = if text.contains("refuses the set families") { 4 } else { 0 };
+    assert_eq!(code, Some(expected), "{text}");
     for word in ["BTF", "cgroup", "Docker", "bind", "connect", "accept"] {
         assert!(text.to_lowercase().contains(&word.to_lowercase()), "{word}: {text}");
     }
