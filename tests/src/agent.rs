@@ -245,10 +245,15 @@ impl Agent {
     /// Does an operation of its own and waits for its event: whatever happened
     /// before has passed the agent, but for what waits for an outcome.
     pub fn marker(&self) {
+        self.marker_at("127.0.0.1");
+    }
+
+    /// The same by the loopback address of either family.
+    pub fn marker_at(&self, loopback: &str) {
         static NEXT: AtomicU16 = AtomicU16::new(20_000);
         let port = NEXT.fetch_add(1, Ordering::Relaxed);
         let mut marker = Docker::shared().marker().lock().expect("no marker failed");
-        marker.one(&format!("udp-connect 127.0.0.1 {port}"));
+        marker.one(&format!("udp-connect {loopback} {port}"));
         self.expect(
             &want()
                 .action("connection_attempted")

@@ -119,9 +119,11 @@ impl Accounts<'_> {
             let until = row["boot_ns"].as_i64().expect("checked");
             event = event.between("hostnet.time.boot_ns", self.began_ns, until);
         }
-        for (key, path) in
-            [("cookie", "hostnet.socket.cookie"), ("cgroup", "hostnet.owner.cgroup.id")]
-        {
+        for (key, path) in [
+            ("cookie", "hostnet.socket.cookie"),
+            ("cgroup", "hostnet.owner.cgroup.id"),
+            ("args", "process.args"),
+        ] {
             if !row[key].is_null() {
                 event = event.is(path, row[key].clone());
             }
@@ -129,8 +131,11 @@ impl Accounts<'_> {
         if *operation == "close" {
             return Some(closed(event, row));
         }
-        // A datagram's own address is not known before it is sent.
-        if row["local"].is_object() && !matches!(*operation, "send" | "receive") {
+        // A datagram's own address is not known before it is sent, nor that of a
+        // socket which connects without a packet: the end of the socket tells it.
+        let unsettled = matches!(*operation, "send" | "receive")
+            || (*operation == "connect" && WITHOUT_OUTCOME.contains(&transport));
+        if row["local"].is_object() && !unsettled {
             event = event.endpoint("hostnet.local", &row["local"]);
         }
         if row["remote"].is_object() {
@@ -180,6 +185,9 @@ impl Accounts<'_> {
 }
 
 fn closed(event: Want, row: &Value) -> Want {
+    if row["datagrams"].is_u64() {
+        return event.is("hostnet.udp.datagrams_sent", row["datagrams"].clone());
+    }
     let (source, destination) = match row["end"].as_str() {
         Some("client") => ("sent", "received"),
         _ => ("received", "sent"),

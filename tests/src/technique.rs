@@ -15,7 +15,7 @@ use crate::{
 
 /// How a technique is to be tried.
 pub struct Technique {
-    network: &'static str,
+    network: String,
     options: Vec<String>,
 }
 
@@ -35,12 +35,12 @@ impl Technique {
     /// In a container with the host's network and Docker's default confinement.
     #[expect(clippy::new_without_default, reason = "it reads better than `default`")]
     pub fn new() -> Self {
-        Self { network: "host", options: Vec::new() }
+        Self { network: "host".to_owned(), options: Vec::new() }
     }
 
     /// Another network than the host's.
-    pub fn network(mut self, network: &'static str) -> Self {
-        self.network = network;
+    pub fn network(mut self, network: &str) -> Self {
+        self.network = network.to_owned();
         self
     }
 
@@ -56,11 +56,16 @@ impl Technique {
         self.options(["--security-opt=seccomp=unconfined"])
     }
 
+    /// With a capability that Docker takes away.
+    pub fn capability(self, name: &str) -> Self {
+        self.options([format!("--cap-add={name}").as_str()])
+    }
+
     /// Shows that it works without an agent, and that with one all of it is told.
     /// `perform` has to fail when something did not happen as it should.
     pub fn is_told(&self, perform: impl Fn(&mut ActorBox) -> Vec<Value>) -> Trial {
         self.works(&perform);
-        let trial = self.trial("", perform);
+        let trial = self.trial(None, perform);
         if let Err(differences) = &trial.joined {
             panic!("{differences}");
         }
@@ -74,10 +79,19 @@ impl Technique {
         rows
     }
 
-    /// Shows that not all of it is told when a hook is left out, and that the
-    /// agent says so.
-    pub fn is_not_told_without(&self, hook: &str, perform: impl Fn(&mut ActorBox) -> Vec<Value>) {
-        let trial = self.trial(&format!("without = [\"{hook}\"]"), perform);
+    /// Shows that all of it is told, that not all of it is when a hook is left
+    /// out, and that the agent then says so. `also` is what the accounts do not
+    /// say of the run.
+    pub fn is_not_told_without(
+        &self,
+        hook: &str,
+        perform: impl Fn(&mut ActorBox) -> Vec<Value>,
+        also: impl Fn(&Trial) -> bool,
+    ) {
+        let whole = self.trial(None, &perform);
+        assert!(whole.joined.is_ok(), "{:?}", whole.joined);
+        assert!(also(&whole), "not told even with every hook");
+        let trial = self.trial(Some(hook), perform);
         let coverage = at(&trial.run.events[0], "hostnet.health.coverage");
         let rows = coverage.and_then(Value::as_array).expect("the start event tells coverage");
         let row = rows.iter().find(|row| {
@@ -87,17 +101,24 @@ impl Technique {
         assert_eq!(row["state"], "disabled", "{row}");
         let complete = at(&trial.run.events[0], "hostnet.health.complete");
         assert_eq!(complete, Some(&Value::Bool(false)));
-        assert!(trial.joined.is_err(), "all is told without {hook}: {:?}", trial.joined);
+        let all = trial.joined.is_ok() && also(&trial);
+        assert!(!all, "all is told without {hook}: {:?}", trial.joined);
     }
 
-    fn trial(&self, observe: &str, perform: impl Fn(&mut ActorBox) -> Vec<Value>) -> Trial {
-        let agent = Agent::setup().observe(observe).start();
+    /// Performs it with the agent on, whatever comes of it.
+    pub fn try_out(&self, perform: impl Fn(&mut ActorBox) -> Vec<Value>) -> Trial {
+        self.trial(None, perform)
+    }
+
+    fn trial(&self, without: Option<&str>, perform: impl Fn(&mut ActorBox) -> Vec<Value>) -> Trial {
+        let observe = without.map_or_else(String::new, |hook| format!("without = [\"{hook}\"]"));
+        let agent = Agent::setup().observe(&observe).start();
         let began = clock_gettime(ClockId::Boottime);
         let began = Duration::new(began.tv_sec as u64, began.tv_nsec as u32);
         let mut actor = self.actor();
         let rows = perform(&mut actor);
         let witness = oracle::sockets();
-        agent.marker();
+        agent.marker_at(if without == Some("connect4") { "::1" } else { "127.0.0.1" });
         let run = agent.stop();
         let container = actor.into_container();
         let accounts = Accounts {
@@ -111,7 +132,7 @@ impl Technique {
     }
 
     fn actor(&self) -> ActorBox {
-        let mut launch = Docker::shared().launch(self.network);
+        let mut launch = Docker::shared().launch(&self.network);
         for option in &self.options {
             launch = launch.options([option.as_str()]);
         }

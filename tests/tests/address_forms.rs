@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use hostnet_tests::{Technique, all, needs_root, net, tell, want};
+use hostnet_tests::{Technique, all, needs_root, net, skip, want};
 
 /// Addresses for documentation (RFC 5737, RFC 3849): no interface has them.
 const NOBODYS: [&str; 2] = ["192.0.2.7", "2001:db8::7"];
@@ -64,7 +64,7 @@ fn link_local() -> Option<(std::net::Ipv6Addr, u32)> {
 fn e11_scope_ids_and_flow_labels() {
     needs_root!();
     let Some((address, scope)) = link_local() else {
-        return tell("skipping: no interface has a link-local address");
+        return skip("no interface has a link-local address");
     };
     let trial = Technique::new().is_told(|actor| {
         let rows: Vec<_> = [0, 0x12345]

@@ -129,7 +129,7 @@ fn e01_a_million_connects_while_the_address_changes() {
 #[test]
 fn e01_userfaultfd() {
     needs_root!();
-    let technique = Technique::new().unconfined().options(["--cap-add=SYS_PTRACE"]);
+    let technique = Technique::new().unconfined().capability("SYS_PTRACE");
     let trial = technique.is_told(|actor| {
         // On every address, so that each mixture of the two is somebody's.
         let listeners = [(); 2].map(|()| TcpListener::bind("0.0.0.0:0").expect("a port"));

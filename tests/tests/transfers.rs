@@ -1,7 +1,7 @@
 //! Bytes and acceptances by the less used calls, and by those of another
 //! architecture.
 
-use hostnet_tests::{Technique, all, needs_root, net, tell};
+use hostnet_tests::{Technique, all, needs_root, net, skip};
 
 const LOOPBACKS: [&str; 3] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
 
@@ -54,7 +54,7 @@ fn compat(option: &str, operations: usize) {
         rows.concat()
     };
     if technique.works(perform)[0]["result"] == "unsupported" {
-        return tell("skipping: this kernel has no 32-bit system calls (CONFIG_IA32_EMULATION)");
+        return skip("this kernel has no 32-bit system calls (CONFIG_IA32_EMULATION)");
     }
     let trial = technique.is_told(|actor| all("ok", perform(actor)));
     assert_eq!(trial.joined.expect("joined").rows, 2 * operations);

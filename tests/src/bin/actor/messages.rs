@@ -14,8 +14,13 @@ use crate::{
     truth::tell,
 };
 
-pub const SUBCOMMANDS: crate::Subcommands =
-    &[("sendmmsg", sendmmsg), ("sendmsg-elsewhere", elsewhere), ("recvmmsg", recvmmsg)];
+pub const SUBCOMMANDS: crate::Subcommands = &[
+    ("sendmmsg", sendmmsg),
+    ("sendmsg-elsewhere", elsewhere),
+    ("recvmmsg", recvmmsg),
+    ("recv-nameless", recv_nameless),
+    ("udp-close", close),
+];
 
 /// Messages for one call, each with an address and one part, and what they
 /// point to.
@@ -138,4 +143,35 @@ pub fn recvmmsg(arguments: &Arguments) {
         keep(socket);
     }
     keep(receiver);
+}
+
+/// `recv-nameless ADDR`: a bound socket receives from another, and does not ask
+/// from whom.
+pub fn recv_nameless(arguments: &Arguments) {
+    let ip = parse(arguments.operands()[0]);
+    let receiver = UdpSocket::bind(SocketAddr::new(ip, 0)).expect("bind");
+    let address = receiver.local_addr().expect("bound");
+    tell("bind").socket(&receiver).endpoint("local", Some(address)).with("result", "ok").send();
+    let sender = socket_for(address, Type::DGRAM);
+    let result = sender.send_to(b"hush", &address.into());
+    tell("send").socket(&sender).endpoint("remote", Some(address)).result(&result).send();
+    let result = receiver.recv(&mut [0; 8]);
+    tell("receive")
+        .socket(&receiver)
+        .endpoint("remote", local(&sender).map(|own| SocketAddr::new(ip, own.port())))
+        .result(&result)
+        .send();
+    keep(receiver);
+    keep(sender);
+}
+
+/// `udp-close ADDR PORT`: sends a datagram, and closes the socket.
+pub fn close(arguments: &Arguments) {
+    let peer = arguments.peer(0);
+    let socket = socket_for(peer, Type::DGRAM);
+    let result = socket.send_to(b"last", &peer.into());
+    tell("send").socket(&socket).endpoint("remote", Some(peer)).result(&result).send();
+    let cookie = crate::sockets::cookie(&socket);
+    drop(socket);
+    tell("close").with("transport", "udp").with("cookie", cookie).with("datagrams", 1).send();
 }

@@ -11,15 +11,23 @@ use crate::{
     truth::tell,
 };
 
-pub const SUBCOMMANDS: crate::Subcommands =
-    &[("udplite", udplite), ("ping", ping), ("forge", forge), ("scan", scan)];
+pub const SUBCOMMANDS: crate::Subcommands = &[
+    ("udplite", udplite),
+    ("udplite-connect", udplite_connect),
+    ("ping", ping),
+    ("forge", forge),
+    ("scan", scan),
+];
 
-/// `udplite ADDR PORT PORT`: binds, sends to the first port, connects to the second.
+fn udplite_socket(peer: SocketAddr) -> Socket {
+    let domain = Domain::for_address(peer);
+    Socket::new(domain, Type::DGRAM, Some(Protocol::UDPLITE)).expect("UDP-Lite")
+}
+
+/// `udplite ADDR PORT`: binds, and sends to a peer.
 pub fn udplite(arguments: &Arguments) {
     let peer = arguments.peer(0);
-    let other = SocketAddr::new(peer.ip(), parse(arguments.operands()[2]));
-    let domain = Domain::for_address(peer);
-    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDPLITE)).expect("UDP-Lite");
+    let socket = udplite_socket(peer);
     let asked = SocketAddr::new(peer.ip(), 0);
     let result = socket.bind(&asked.into());
     tell("bind")
@@ -30,11 +38,18 @@ pub fn udplite(arguments: &Arguments) {
         .send();
     let result = socket.send_to(b"lite", &peer.into());
     tell("send").socket(&socket).endpoint("remote", Some(peer)).result(&result).send();
-    let result = socket.connect(&other.into());
+    keep(socket);
+}
+
+/// `udplite-connect ADDR PORT`
+pub fn udplite_connect(arguments: &Arguments) {
+    let peer = arguments.peer(0);
+    let socket = udplite_socket(peer);
+    let result = socket.connect(&peer.into());
     tell("connect")
         .with("transport", "udplite")
         .socket(&socket)
-        .endpoint("remote", Some(other))
+        .endpoint("remote", Some(peer))
         .result(&result)
         .send();
     keep(socket);

@@ -23,6 +23,11 @@ pub fn tell(name: &str) -> Truth {
     fields.insert("seq".into(), json!(SEQUENCE.fetch_add(1, Ordering::Relaxed)));
     fields.insert("pid".into(), json!(std::process::id()));
     fields.insert("boot_ns".into(), json!(place::boot_ns()));
+    let words: Option<Vec<String>> =
+        std::env::args_os().map(|word| word.into_string().ok()).collect();
+    if let Some(words) = words {
+        fields.insert("args".into(), json!(words));
+    }
     if let Some(cgroup) = place::cgroup_id() {
         fields.insert("cgroup".into(), json!(cgroup));
     }
