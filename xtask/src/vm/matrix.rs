@@ -1,9 +1,12 @@
 //! Which tests run on which kernel, and what came of it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::kernel::{self, Kernel};
 use super::machine::{Machine, Program};
@@ -43,10 +46,12 @@ const KERNELS: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.3"];
 
 /// Seconds for one test program: they take a few on the host, and are thirty
 /// times slower without hardware virtualisation.
-const DEADLINE: u64 = 900;
+const DEADLINE: u64 = 300;
+
+const DOCTOR: &str = "doctor";
 
 /// What a test waits for takes longer in a VM.
-const PATIENCE: &str = "6";
+const PATIENCE: &str = "3";
 
 /// Everything that is covered.
 pub fn all() -> Vec<Variant> {
@@ -95,7 +100,8 @@ impl Variant {
                 deadline: DEADLINE,
             }
         };
-        Ok(programs.tests.keys().filter(chosen).map(program).collect())
+        let chosen = programs.tests.keys().filter(chosen).map(program);
+        Ok([doctor()].into_iter().chain(chosen).collect())
     }
 
     fn run(&self, kernel: &Kernel, programs: &Programs, logs: &Path) -> Result<Report> {
@@ -116,6 +122,16 @@ impl Variant {
     }
 }
 
+/// What hostnet itself says of the kernel, for whoever reads the log.
+fn doctor() -> Program {
+    Program {
+        name: DOCTOR.to_owned(),
+        command: ["/hostnet/hostnet", DOCTOR].map(str::to_owned).to_vec(),
+        environment: [("NO_COLOR".to_owned(), "1".to_owned())].into(),
+        deadline: 120,
+    }
+}
+
 /// What came of every test on every kernel.
 #[derive(Default)]
 pub struct Outcome {
@@ -130,47 +146,67 @@ struct Row {
     log: PathBuf,
 }
 
-/// Runs every variant, and tells of each as it ends.
-pub fn run(variants: &[Variant], directory: &Path, fresh: bool) -> Result<Outcome> {
-    let mut series: Vec<String> = variants.iter().map(|variant| variant.series.clone()).collect();
-    series.sort();
-    series.dedup();
+/// Runs every variant, some at the same time.
+pub fn run(variants: &[Variant], jobs: usize, directory: &Path, fresh: bool) -> Result<Outcome> {
+    let series: BTreeSet<&str> = variants.iter().map(|variant| &*variant.series).collect();
+    let series: Vec<String> = series.into_iter().map(str::to_owned).collect();
     let kernels = kernel::fetch(&series, directory, fresh)?;
     let programs = Programs::build()?;
-    let mut outcome = Outcome::default();
-    for variant in variants {
-        let Some(kernel) = kernels.iter().find(|kernel| kernel.series == variant.series) else {
-            bail!("no kernel {}", variant.series);
-        };
-        let logs = directory.join("logs").join(variant.name().replace(' ', "-"));
-        eprintln!("=== {} ({})", variant.name(), kernel.release);
-        let report = variant.run(kernel, &programs, &logs)?;
-        outcome.add(variant, &report, &logs);
-    }
+    let logs = directory.join("logs");
+    let (waiting, outcome) = (Mutex::new(variants.iter()), Mutex::new(Outcome::default()));
+    let work = || -> Result<()> {
+        loop {
+            let Some(variant) = locked(&waiting).next() else { return Ok(()) };
+            let kernel = kernels.iter().find(|kernel| kernel.series == variant.series);
+            let kernel = kernel.with_context(|| format!("no kernel {}", variant.series))?;
+            let logs = logs.join(variant.name().replace(' ', "-"));
+            eprintln!("{}: booting {}", variant.name(), kernel.release);
+            let report = variant.run(kernel, &programs, &logs)?;
+            let summary = locked(&outcome).add(variant, &report, &logs);
+            eprintln!("{}: {summary}", variant.name());
+        }
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| match worker.join() {
+            Ok(result) => result,
+            Err(_panic) => bail!("a VM's thread panicked; its message is above"),
+        })
+    })?;
+    let mut outcome = outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // In the order of the matrix, whichever VM was done first.
+    let place = |row: &Row| variants.iter().position(|variant| variant.name() == row.vm);
+    outcome.rows.sort_by_key(place);
     Ok(outcome)
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Outcome {
-    fn add(&mut self, variant: &Variant, report: &Report, logs: &Path) {
-        let log = logs.join("report.log");
-        for program in &report.programs {
+    /// Returns the counts of this variant.
+    fn add(&mut self, variant: &Variant, report: &Report, logs: &Path) -> String {
+        let first = self.rows.len();
+        let mut row = |test: String, verdict: Verdict, log: &str| {
+            self.rows.push(Row { vm: variant.name(), test, verdict, log: logs.join(log) });
+        };
+        for program in report.programs.iter().filter(|program| program.name != DOCTOR) {
             for (test, verdict) in verdicts::read(program) {
-                let test = format!("{}::{test}", program.name);
-                self.rows.push(Row { vm: variant.name(), test, verdict, log: log.clone() });
+                row(format!("{}::{test}", program.name), verdict, "report.log");
             }
         }
         if let Some(failure) = &report.failure {
-            let log = logs.join("console.log");
-            let verdict = Verdict::Failed;
-            self.rows.push(Row { vm: variant.name(), test: failure.clone(), verdict, log });
+            row(failure.clone(), Verdict::Failed, "console.log");
         }
+        counts(&self.rows[first..])
     }
 
     pub fn failed(&self) -> usize {
-        self.rows.iter().filter(|row| row.verdict == Verdict::Failed).count()
+        failed(&self.rows).count()
     }
 
-    /// One row per test and kernel, then the counts.
+    /// One row per test and kernel, then the counts and where to read on.
     pub fn text(&self) -> String {
         let width = self.rows.iter().map(|row| row.test.len()).max().unwrap_or_default();
         let mut text = String::new();
@@ -182,20 +218,21 @@ impl Outcome {
             };
             let _ = writeln!(text, "{vm:<12} {test:<width$} {verdict}");
         }
-        let skipped =
-            self.rows.iter().filter(|row| matches!(row.verdict, Verdict::Skipped(_))).count();
-        let ok = self.rows.len() - skipped - self.failed();
-        let _ = write!(text, "\n{ok} ok, {} failed, {skipped} skipped", self.failed());
-        let mut logs: Vec<&Path> = self
-            .rows
-            .iter()
-            .filter(|row| row.verdict == Verdict::Failed)
-            .map(|row| row.log.as_path())
-            .collect();
-        logs.dedup();
+        let _ = write!(text, "\n{}", counts(&self.rows));
+        let logs: BTreeSet<&Path> = failed(&self.rows).map(|row| row.log.as_path()).collect();
         for log in logs {
             let _ = write!(text, "\nlog: {}", log.display());
         }
         text
     }
+}
+
+fn failed(rows: &[Row]) -> impl Iterator<Item = &Row> {
+    rows.iter().filter(|row| row.verdict == Verdict::Failed)
+}
+
+fn counts(rows: &[Row]) -> String {
+    let failed = failed(rows).count();
+    let ok = rows.iter().filter(|row| row.verdict == Verdict::Ok).count();
+    format!("{ok} ok, {failed} failed, {} skipped", rows.len() - ok - failed)
 }

@@ -44,6 +44,10 @@ pub struct Args {
     #[arg(long, value_name = "TEST")]
     only: Vec<String>,
 
+    /// How many VMs run at the same time; each keeps one processor busy.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    jobs: usize,
+
     /// Look for newer kernels than those fetched before.
     #[arg(long)]
     fresh: bool,
@@ -59,7 +63,7 @@ pub fn perform(args: &Args) -> Result<()> {
     for variant in &mut variants {
         variant.choose(&args.only);
     }
-    let outcome = matrix::run(&variants, &directory(), args.fresh)?;
+    let outcome = matrix::run(&variants, args.jobs.max(1), &directory(), args.fresh)?;
     print(&outcome.text());
     if outcome.failed() > 0 {
         bail!("{} failed", outcome.failed());

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fs::{self, File},
     io,
-    os::fd::OwnedFd,
+    os::fd::{AsRawFd as _, OwnedFd},
     path::Path,
 };
 
@@ -13,6 +13,9 @@ use rustix::{
     system::RebootCommand,
     termios::{OptionalActions, tcgetattr, tcsetattr},
 };
+
+/// `_IOW('R', 0x03, int[2])`, from linux/random.h.
+const RNDADDENTROPY: libc::c_ulong = 0x4008_5203;
 
 /// `name=value` words of the kernel's command line.
 pub struct Parameters(HashMap<String, String>);
@@ -37,6 +40,27 @@ pub fn report_port() -> io::Result<File> {
     settings.make_raw();
     tcsetattr(&port, OptionalActions::Now, &settings)?;
     Ok(port.into())
+}
+
+/// Random bytes for the kernel. A machine without hardware may wait for them
+/// for ever, and everybody on it who asks for some; here nobody guards secrets.
+pub fn entropy() -> Result<(), String> {
+    #[repr(C)]
+    struct Pool {
+        bits: libc::c_int,
+        bytes: libc::c_int,
+        pool: [u8; 64],
+    }
+    let mut pool = Pool { bits: 512, bytes: 64, pool: [0; 64] };
+    let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    pool.pool[..8].copy_from_slice(&since_boot.tv_nsec.to_ne_bytes());
+    let add = || -> io::Result<()> {
+        let random = File::options().write(true).open("/dev/random")?;
+        // SAFETY: the request reads a `rand_pool_info`, which `Pool` is laid out as.
+        let result = unsafe { libc::ioctl(random.as_raw_fd(), RNDADDENTROPY, &raw const pool) };
+        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    };
+    add().map_err(|error| format!("/dev/random: {error}"))
 }
 
 pub fn kernel_release() -> String {

@@ -32,6 +32,7 @@ fn main() {
 }
 
 fn run(report: &mut File) -> Result<(), String> {
+    machine::entropy()?;
     let parameters = Parameters::read()?;
     let plan = Plan::read(Path::new("/plan.json"))?;
     for module in &plan.modules {
