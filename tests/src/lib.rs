@@ -66,10 +66,15 @@ pub fn can_observe() -> bool {
     root
 }
 
+/// Whether the v2 cgroup hierarchy is mounted.
+pub fn has_v2() -> bool {
+    let mounts = fs::read_to_string("/proc/self/mounts").expect("/proc is mounted");
+    mounts.lines().any(|line| line.split(' ').nth(2) == Some("cgroup2"))
+}
+
 /// Whether a container's cgroup tells whose a socket is; says so when not.
 pub fn has_owners() -> bool {
-    let mounts = fs::read_to_string("/proc/self/mounts").expect("/proc is mounted");
-    let v2 = mounts.lines().any(|line| line.split(' ').nth(2) == Some("cgroup2"));
+    let v2 = has_v2();
     if !v2 {
         skip("cgroup v1 alone: every process is in the one cgroup that v2 has");
     }

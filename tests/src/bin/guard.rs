@@ -17,7 +17,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a daemon may take to come or to go.
+fn longest() -> Duration {
+    3 * hostnet_tests::patience()
+}
 
 fn main() {
     // What dies with the daemon is ours to bury: the next one takes a dead
@@ -114,7 +117,7 @@ impl Daemon {
             .spawn()
             .map_err(|error| format!("dockerd: {error} (Debian: apt-get install docker.io)"))?;
         self.child = Some(child);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + longest();
         while !self.answers() {
             let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
             if ended.is_some() || Instant::now() > deadline {
@@ -144,7 +147,7 @@ impl Daemon {
         let Some(mut child) = self.child.take() else { return Err("no daemon runs".into()) };
         let pid = Pid::from_child(&child);
         kill_process(pid, signal).map_err(|error| error.to_string())?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + longest();
         loop {
             match child.try_wait() {
                 Ok(Some(_)) => return self.bury_containerd(deadline),

@@ -2,7 +2,7 @@
 //!
 //! The lower half (`machine`, `kernel`, `tree`, `report`) boots a kernel with
 //! files and a plan, and knows nothing of tests; the upper half (`programs`,
-//! `matrix`, `verdicts`) runs hostnet's tests in it.
+//! `matrix`, `verdicts`, `outcome`) runs hostnet's tests in it.
 
 mod apt;
 mod cpio;
@@ -10,6 +10,7 @@ mod kernel;
 mod machine;
 mod matrix;
 mod modules;
+mod outcome;
 mod programs;
 mod report;
 mod tree;
@@ -33,12 +34,16 @@ pub struct Args {
     kernels: Vec<String>,
 
     /// Every kernel of the matrix, every cgroup layout, and Docker where it is in it.
-    #[arg(long, conflicts_with_all = ["cgroup"])]
+    #[arg(long, conflicts_with_all = ["cgroup", "docker", "only"])]
     all: bool,
 
     /// How the VM mounts its cgroup hierarchies.
     #[arg(long, value_enum, default_value_t = Cgroups::V2)]
     cgroup: Cgroups,
+
+    /// Real containers, by this machine's Docker in the VM: few tests, slow.
+    #[arg(long, conflicts_with = "cgroup")]
+    docker: bool,
 
     /// Only this test program (a file of tests/tests); may be given more than once.
     #[arg(long, value_name = "TEST")]
@@ -58,10 +63,17 @@ pub fn perform(args: &Args) -> Result<()> {
     let mut variants = if args.all {
         matrix::all()
     } else {
-        args.kernels.iter().map(|series| Variant::bare(series, args.cgroup)).collect()
+        let variant = |series: &String| match args.docker {
+            true => Variant::with_docker(series),
+            false => Variant::new(series, args.cgroup),
+        };
+        args.kernels.iter().map(variant).collect()
     };
-    for variant in &mut variants {
-        variant.choose(&args.only);
+    if !args.only.is_empty() {
+        variants.iter_mut().for_each(|variant| variant.choose(&args.only));
+    }
+    if variants.iter().any(Variant::has_docker) {
+        packages::ensure("VMs with Docker", packages::LIVE_TESTS)?;
     }
     let outcome = matrix::run(&variants, args.jobs.max(1), &directory(), args.fresh)?;
     print(&outcome.text());

@@ -34,6 +34,8 @@ const APPLETS: &[&str] = &[
     "sleep", "tar", "timeout", "umount", "xargs",
 ];
 
+const DOCKER: &[&str] = &["containerd", "containerd-shim-runc-v2", "docker", "dockerd", "runc"];
+
 #[derive(Deserialize)]
 struct Artifact {
     executable: Option<PathBuf>,
@@ -121,6 +123,17 @@ impl Programs {
         for (name, path) in &self.tests {
             tree.copy(path, &Self::path(name));
         }
+        Ok(tree)
+    }
+
+    /// The same with this machine's Docker, for a disk.
+    pub fn with_docker(&self) -> Result<Tree> {
+        let mut tree = self.with_tests()?;
+        for program in DOCKER {
+            tree.program(program)?;
+        }
+        tree.directory("/var/lib");
+        tree.link("/var/run", "/run");
         Ok(tree)
     }
 

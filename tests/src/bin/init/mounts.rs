@@ -1,6 +1,11 @@
 //! File systems: what every Linux system has, and one of three cgroup layouts.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use rustix::mount::{MountFlags, mount, mount_move};
 
@@ -55,12 +60,12 @@ pub fn cgroups(layout: &str) -> Result<(), String> {
 
 fn v1(root: &str) -> io::Result<()> {
     attach("tmpfs", root, "mode=755")?;
-    let known = fs::read_to_string("/proc/cgroups")?;
     for controller in V1 {
-        if known.lines().any(|line| line.split_whitespace().next() == Some(controller)) {
-            let path = format!("{root}/{controller}");
-            fs::create_dir(&path)?;
-            attach("cgroup", &path, controller)?;
+        let path = format!("{root}/{controller}");
+        fs::create_dir(&path)?;
+        // From 6.12 on Debian builds some of them without their v1 half.
+        if attach("cgroup", &path, controller).is_err() {
+            fs::remove_dir(&path)?;
         }
     }
     let named = format!("{root}/systemd");
@@ -76,6 +81,10 @@ pub fn hide(path: &str) -> Result<(), String> {
 /// Goes on with the file system of a disk; what is mounted already comes along.
 pub fn change_root(disk: &str) -> Result<(), String> {
     let change = || -> io::Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !Path::new(disk).exists() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
+        }
         let new = "/root";
         fs::create_dir_all(new)?;
         mount(disk, new, "ext4", MountFlags::empty(), None)?;
