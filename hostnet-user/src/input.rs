@@ -34,6 +34,8 @@ pub enum World {
     Process(Process),
     /// The sockets that existed at `boot_ns`, when the run began.
     Existing { boot_ns: u64, sockets: Vec<Found> },
+    /// The port that the socket of the next record listens on.
+    Port { cookie: u64, port: u16 },
     /// News from the container runtime at `boot_ns`.
     Runtime { boot_ns: u64, news: RuntimeNews },
     /// Both clocks at one moment.

@@ -13,6 +13,7 @@ pub mod errno;
 pub mod event;
 pub mod exit_code;
 mod family;
+mod feed;
 pub mod input;
 pub mod kernel;
 pub mod observe;

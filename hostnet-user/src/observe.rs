@@ -64,6 +64,9 @@ pub fn observe(run: Run, make_sinks: MakeSinks<'_>) -> Result<Summary> {
     let policy = Policy {
         all: run.load.all,
         v1_only: programs.root.is_private(),
+        sees_refusals: [Hook::InetBind, Hook::Inet6Bind]
+            .iter()
+            .all(|hook| programs.coverage.is_attached(*hook)),
         sees_acceptor: programs.coverage.is_attached(Hook::InetAccept),
         host_mount_namespace: programs.host.mount_namespace,
         seed: seed.as_u64_pair().1,

@@ -11,12 +11,12 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use hostnet_abi::{Flow, FlowKey};
 
 use crate::{
     attribute::{Found, Policy, Request, RuntimeNews, procfs, sock_diag},
     event::Health,
-    input::{self, InputRef, Lost, World},
+    feed::{Feed, write_down},
+    input::{InputRef, Lost, World},
     kernel::{self, Programs, Recorder},
     sink::{ecs::Identity, is_broken_pipe},
     stages::{Stages, Summary},
@@ -58,6 +58,8 @@ pub struct Pipeline {
     stages: Stages,
     recorder: Option<Recorder>,
     inspect: Inspect,
+    /// Asks the kernel for sockets; `None` where it has no sock_diag.
+    sockets: Option<sock_diag::Connection>,
     losses_read: Instant,
     losses_read_boot_ns: u64,
     /// Time of the latest record taken.
@@ -79,6 +81,7 @@ impl Pipeline {
             stages,
             recorder,
             inspect,
+            sockets: None,
             losses_read: Instant::now(),
             losses_read_boot_ns: kernel::boot_clock(),
             drained_to_ns: 0,
@@ -120,8 +123,10 @@ impl Pipeline {
         };
         self.health(health)?;
         for record in early {
-            let Self { programs, stages, recorder, .. } = self;
-            feed(&record, stages, &mut programs.maps, recorder)
+            let Self { programs, stages, sockets, recorder, .. } = self;
+            let (maps, sockets) = (&mut programs.maps, sockets.as_ref());
+            Feed { stages, maps, sockets, recorder }
+                .record(&record)
                 .or_else(|error| self.sink_error(error))?;
         }
         // Now that the canary has run, host processes may be quietened.
@@ -146,7 +151,11 @@ impl Pipeline {
             sock_diag::Connection::open().context("the kernel has no sock_diag")
         });
         let (found, asked) = match opened {
-            Ok(connection) => sock_diag::existing(&connection, root.path()),
+            Ok(connection) => {
+                let existing = sock_diag::existing(&connection, root.path());
+                self.sockets = Some(connection);
+                existing
+            }
             Err(error) => (Vec::new(), sock_diag::refused(&format!("{error:#}"))),
         };
         for row in asked {
@@ -253,7 +262,9 @@ impl Pipeline {
             count += 1;
             self.drained_to_ns =
                 hostnet_abi::header(&record).map_or(self.drained_to_ns, |header| header.boot_ns);
-            let outcome = feed(&record, &mut self.stages, maps, &mut self.recorder);
+            let (stages, sockets) = (&mut self.stages, self.sockets.as_ref());
+            let mut feed = Feed { stages, maps, sockets, recorder: &mut self.recorder };
+            let outcome = feed.record(&record);
             drop(record);
             outcome.or_else(|error| self.sink_error(error))?;
         }
@@ -352,38 +363,5 @@ impl Pipeline {
                 Request::Inspect(id) => (self.inspect)(id),
             }
         }
-    }
-}
-
-/// Takes one record through the stages, after what it needs to be understood:
-/// the process it blames, and the counts of the flows it closes.
-fn feed(
-    bytes: &[u8],
-    stages: &mut Stages,
-    maps: &mut kernel::Maps,
-    recorder: &mut Option<Recorder>,
-) -> Result<()> {
-    if let Some(pid) = stages.attribution.unknown_process(bytes)
-        && let Some(process) = procfs::process(pid)
-    {
-        let world = World::Process(process);
-        write_down(recorder, InputRef::World(&world))?;
-        stages.world(world)?;
-    }
-    let flows = stages.attribution.wanted_flows(bytes);
-    if !flows.is_empty() {
-        let counts: Vec<(FlowKey, Flow)> =
-            flows.into_iter().filter_map(|key| Some((key, maps.take_flow(key)?))).collect();
-        write_down(recorder, InputRef::Flows(&counts))?;
-        stages.flows(&counts);
-    }
-    write_down(recorder, InputRef::Record(bytes))?;
-    stages.record(bytes)
-}
-
-fn write_down(recorder: &mut Option<Recorder>, input: InputRef<'_>) -> Result<()> {
-    match recorder {
-        Some(recorder) => input::record(recorder, input),
-        None => Ok(()),
     }
 }

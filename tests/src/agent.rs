@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use crate::{
     docker::Docker,
-    events::{Divert, Event, Stream, near_misses},
+    events::{Divert, Event, Stream, at, near_misses},
     invariants, paths, patience,
     want::{Want, want},
 };
@@ -349,6 +349,14 @@ impl Drop for Agent {
 }
 
 impl Run {
+    /// Whether all hooks of a set are proven on this kernel.
+    pub fn proves(&self, set: &str) -> bool {
+        let coverage = at(&self.events[0], "hostnet.health.coverage");
+        let rows = coverage.and_then(Value::as_array).expect("the start event tells coverage");
+        let mut of_set = rows.iter().filter(|row| row["set"] == set).peekable();
+        of_set.peek().is_some() && of_set.all(|row| row["state"] == "proven")
+    }
+
     pub fn all(&self, want: &Want) -> Vec<&Value> {
         self.events.iter().filter(|event| want.matches(event)).collect()
     }

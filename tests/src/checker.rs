@@ -52,6 +52,8 @@ pub(crate) struct Accounts<'a> {
     pub witness: &'a HashMap<u64, Seen>,
     /// `CLOCK_BOOTTIME` before the first row.
     pub began_ns: i64,
+    /// The agent sees which binds are refused.
+    pub sees_refusals: bool,
 }
 
 /// Joins them; the error says every difference.
@@ -142,6 +144,11 @@ impl Accounts<'_> {
             event = event.endpoint("hostnet.remote", &row["remote"]);
         }
         Some(match row["result"].as_str() {
+            // No hook says that a bind without a port was granted.
+            Some("ok") if *operation == "bind" && row["local"]["port"] == 0 => {
+                let outcome = if self.sees_refusals { "success" } else { "unknown" };
+                event.is("event.outcome", outcome)
+            }
             Some("ok") if *operation == "connect" && WITHOUT_OUTCOME.contains(&transport) => {
                 event.is("event.outcome", "unknown")
             }

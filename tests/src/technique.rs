@@ -126,6 +126,7 @@ impl Technique {
             rows: &rows,
             witness: &witness,
             began_ns: began.as_nanos() as i64,
+            sees_refusals: run.proves("families"),
         };
         let joined = checker::join(&run, &accounts);
         Trial { run, rows, container, joined }

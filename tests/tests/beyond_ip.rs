@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use hostnet_tests::{ActorBox, Agent, Docker, Run, Want, at, needs_root, want};
+use hostnet_tests::{ActorBox, Agent, Docker, Run, Want, needs_root, want};
 use serde_json::Value;
 
 /// What a container did, and what was told of it.
@@ -26,14 +26,6 @@ fn told(options: &[&str], orders: &[String]) -> Told {
 }
 
 impl Told {
-    /// Whether all hooks of a set are proven on this kernel.
-    fn proves(&self, set: &str) -> bool {
-        let coverage = at(&self.run.events[0], "hostnet.health.coverage");
-        let rows = coverage.and_then(Value::as_array).expect("the start event tells coverage");
-        let mut of_set = rows.iter().filter(|row| row["set"] == set).peekable();
-        of_set.peek().is_some() && of_set.all(|row| row["state"] == "proven")
-    }
-
     /// An event of this container's actor.
     fn by_actor(&self, action: &str) -> Want {
         want()
@@ -76,7 +68,7 @@ fn unix_streams() {
         .is("event.outcome", "success");
     told.only("unix-connect", there.clone());
     told.only("unix-accept", here("connection_accepted"));
-    if told.proves("families") {
+    if told.run.proves("families") {
         told.only("unix-bind", here("bound-socket"));
         told.only("unix-listen", here("listen-for-connections").is("hostnet.listen.backlog", 8));
         let refused = told
@@ -85,7 +77,7 @@ fn unix_streams() {
             .is("event.outcome", "failure");
         told.only("unix-connect", refused.is("event.reason", "ECONNREFUSED"));
     } else {
-        assert!(told.proves("first-use"), "neither set is proven");
+        assert!(told.run.proves("first-use"), "neither set is proven");
         told.only("unix-connect", there.is("event.provider", "tp_btf/sock_send_length"));
     }
 }
@@ -98,7 +90,7 @@ fn unix_datagrams() {
     let hex = format!("00{name}");
     let there = |action: &str| told.by_actor(action).is("hostnet.remote.name_hex", hex.as_str());
     told.only("unix-connect", there("connection_attempted"));
-    if told.proves("families") {
+    if told.run.proves("families") {
         told.only("unix-send", there("connection_attempted"));
         let bound = told.by_actor("bound-socket");
         told.only("unix-bind", bound.clone().is("hostnet.local.name_hex", hex.as_str()));
@@ -127,7 +119,7 @@ fn packet_sockets() {
         .is("hostnet.packet.interface_index", interface)
         .is("hostnet.packet.ether_type", 3);
     told.only("packet-bind", bound);
-    if told.proves("families") {
+    if told.run.proves("families") {
         told.run.exactly(2, &opened);
         let filter = told.by_actor("attached-socket-filter").present("hostnet.filter.sha256");
         told.only("socket-filter", filter.is("hostnet.filter.instructions", 4));
@@ -146,7 +138,7 @@ fn netlink_sockets() {
         .by_actor("opened-netlink-socket")
         .is("hostnet.socket.family", "netlink")
         .is("hostnet.socket.protocol", "route");
-    if told.proves("families") {
+    if told.run.proves("families") {
         told.run.exactly(2, &opened);
         let joined = told.by_actor("joined-netlink-groups");
         told.only("netlink-bind", joined.is("hostnet.netlink.groups", GROUPS));
@@ -173,7 +165,7 @@ fn other_families() {
             _ => "opened-other-socket",
         };
         let opened = told.by_actor(action);
-        if row["family"] == 2 || told.proves("families") {
+        if row["family"] == 2 || told.run.proves("families") {
             told.only("family-socket", opened);
         } else {
             told.run.none(&opened);
@@ -202,7 +194,7 @@ fn a_refused_bind_has_its_errno() {
     needs_root!();
     let told = told(&[], &["bind-used 127.0.0.1 0".to_owned()]);
     let failed = told.by_actor("bound-socket").is("event.outcome", "failure");
-    if told.proves("families") {
+    if told.run.proves("families") {
         told.only("bind", failed.is("event.reason", "EADDRINUSE"));
     } else {
         told.only("bind", failed.absent("event.reason"));

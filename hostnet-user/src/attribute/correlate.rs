@@ -42,7 +42,7 @@ impl Attribution {
             (_, asked) => (None, asked.map(|asked| (asked, None))),
         };
         if let Some((asked, errno)) = failed {
-            self.tell_failed_bind(asked, errno);
+            self.tell_unanswered_bind(asked, errno);
         }
         let is_end = matches!(record, Record::Close(_) | Record::DatagramClose(_));
         if is_end && self.sockets.must_wait(header, hook, record) {
@@ -82,11 +82,10 @@ impl Attribution {
             }
             Record::Listen(listen) => {
                 let socket = socket(listen.socket);
+                let port = self.port_of(&socket).unwrap_or(listen.port as u16);
                 self.sockets.track(&party, socket, at);
-                let operation = Listen {
-                    local: endpoint(listen.address, listen.port as u16),
-                    backlog: listen.backlog,
-                };
+                let operation =
+                    Listen { local: endpoint(listen.address, port), backlog: listen.backlog };
                 self.tell(at, hook, &party, Some(socket), operation.into());
             }
             Record::Connect(connect) => {
@@ -332,7 +331,7 @@ impl Attribution {
 
     pub(super) fn tell_overdue(&mut self, boot_ns: u64) {
         for asked in self.sockets.overdue_binds(boot_ns) {
-            self.tell_failed_bind(asked, None);
+            self.tell_unanswered_bind(asked, None);
         }
         for cookie in self.sockets.overdue(boot_ns) {
             self.tell_pending_accept(cookie);
@@ -355,13 +354,16 @@ impl Attribution {
         }
     }
 
-    fn tell_failed_bind(&mut self, asked: PendingBind, errno: Option<u16>) {
-        let operation = Bind {
-            requested: Some(asked.requested),
-            local: asked.requested,
-            reuse: 0,
-            outcome: Outcome::Failure(errno),
+    /// No success followed. With `IP_BIND_ADDRESS_NO_PORT` none does, although
+    /// the kernel agreed: the port is chosen later (`__inet_bind`, 4.2–7.3).
+    fn tell_unanswered_bind(&mut self, asked: PendingBind, errno: Option<u16>) {
+        let outcome = match errno {
+            None if asked.requested.port() == 0 && self.policy.sees_refusals => Outcome::Success,
+            None if asked.requested.port() == 0 => Outcome::Unknown,
+            errno => Outcome::Failure(errno),
         };
+        let operation =
+            Bind { requested: Some(asked.requested), local: asked.requested, reuse: 0, outcome };
         self.tell(asked.boot_ns, asked.hook, &asked.party, Some(asked.socket), operation.into());
     }
 }

@@ -50,6 +50,9 @@ pub struct Policy {
     pub all: bool,
     /// No cgroup v2 is in use: containers are in the root cgroup like everybody else.
     pub v1_only: bool,
+    /// Refused binds are seen, so one without an answer was not refused.
+    #[serde(default)]
+    pub sees_refusals: bool,
     /// The process that calls accept(2) is seen, so accepted connections wait for it.
     #[serde(default)]
     pub sees_acceptor: bool,
@@ -80,6 +83,7 @@ pub struct Attribution {
     processes: ProcessTable,
     sockets: SocketTable,
     held: Held,
+    listening_port: Option<(u64, u16)>,
     /// The runtime does not answer: nobody waits for names.
     runtime_is_silent: bool,
     flow_counts: Vec<FlowCount>,
@@ -100,6 +104,7 @@ impl Attribution {
             processes: ProcessTable::default(),
             sockets: SocketTable::default(),
             held: Held::default(),
+            listening_port: None,
             runtime_is_silent: false,
             flow_counts: Vec::new(),
             wall_minus_boot: 0,
@@ -157,6 +162,29 @@ impl Attribution {
         }
         let Some(tracked) = self.sockets.get(header.cookie) else { return Vec::new() };
         tracked.flows.iter().map(|remote| flow_key(header.cookie, *remote)).collect()
+    }
+
+    /// The socket of a record that says it listens, but not where: the kernel
+    /// announces a listen without bind before it has chosen the port
+    /// (`inet_csk_listen_start`, net/ipv4/inet_connection_sock.c, 4.16–7.3).
+    #[must_use]
+    pub fn wanted_port(&self, bytes: &[u8]) -> Option<u64> {
+        let header = hostnet_abi::header(bytes)?;
+        if header.kind != hostnet_abi::EventKind::Listen as u16 {
+            return None;
+        }
+        let (header, _, record, _) = decode(bytes).ok()?;
+        matches!(record, Record::Listen(listen) if listen.port == 0).then_some(header.cookie)
+    }
+
+    /// The port that the socket of the next record listens on.
+    pub fn port(&mut self, cookie: u64, port: u16) {
+        self.listening_port = Some((cookie, port));
+    }
+
+    fn port_of(&mut self, socket: &Socket) -> Option<u16> {
+        let (cookie, port) = self.listening_port.take()?;
+        (cookie == socket.cookie).then_some(port)
     }
 
     /// Counts of the flows that the next closing record ends.

@@ -263,6 +263,7 @@ mod tests {
             v1_only: false,
             host_mount_namespace: 0,
             seed: 1,
+            sees_refusals: false,
             sees_acceptor: false,
         });
         stage.cgroup(1, "/".to_owned());

@@ -18,6 +18,7 @@ use crate::{
         ecs::{ECS_VERSION, Encoder},
     },
     stages::{Filter, Stages},
+    text::for_terminal,
 };
 
 /// A run on a real host in which every kind of event happened.
@@ -99,7 +100,7 @@ pub fn events() -> Result<String> {
         samples.entry((place as u8, title)).or_insert(event);
     }
     for ((_, title), event) in &samples {
-        let message = event["message"].as_str().unwrap_or_default();
+        let message = for_terminal(event["message"].as_str().unwrap_or_default());
         let sample = serde_json::to_string_pretty(event)?;
         write!(text, "\n### {title}\n\n{message}\n\n```json\n{sample}\n```\n")?;
     }

@@ -67,6 +67,12 @@ fn perform(directory: &Path, whole: &Path) -> Vec<String> {
         "udp-connect 127.0.0.1 5355 --send 4",
         &format!("tcp-connect ::ffff:127.0.0.1 {closed}"),
         &format!("fork-connect tcp-connect ::1 {closed}"),
+        // `@/shim\xff` in the abstract namespace.
+        "unix-stream 2f7368696dff",
+        "unix-dgram 2f6c6f67",
+        "packet",
+        "netlink 0 1",
+        "vsock 9",
     ] {
         web.perform(words);
     }

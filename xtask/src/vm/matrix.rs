@@ -176,9 +176,8 @@ impl Variant {
             disk: with_docker.then(|| disk.to_owned()),
             size: if with_docker { (2, 3072) } else { (2, 1536) },
             // With a thread per processor, QEMU 7.2 lets one see half of an
-            // instruction that another patches, and the kernel panics. Without
-            // a random number instruction it takes minutes to have entropy.
-            qemu: &["-accel", "tcg,thread=single", "-cpu", "qemu64,+rdrand"],
+            // instruction that another patches, and the kernel panics.
+            qemu: &["-accel", "tcg,thread=single"],
             logs: logs.to_owned(),
         };
         machine.run(&self.plan(programs)?)

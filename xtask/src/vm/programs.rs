@@ -34,7 +34,9 @@ const APPLETS: &[&str] = &[
     "sleep", "tar", "timeout", "umount", "xargs",
 ];
 
-const DOCKER: &[&str] = &["containerd", "containerd-shim-runc-v2", "docker", "dockerd", "runc"];
+/// Docker, and what tests make its image with.
+const DOCKER: &[&str] =
+    &["containerd", "containerd-shim-runc-v2", "docker", "dockerd", "runc", "tar"];
 
 #[derive(Deserialize)]
 struct Artifact {

@@ -66,6 +66,14 @@ pub fn existing(connection: &Connection, cgroup_root: &Path) -> (Vec<Found>, Vec
     (found, asked(|row| refused.remove(row.by)))
 }
 
+/// The local port of a TCP socket; `None` when it is gone or cannot be asked for.
+#[must_use]
+pub fn port(connection: &Connection, cookie: u64) -> Option<u16> {
+    let is_tcp = |row: &Row| matches!(row.by, "sock_diag/tcp" | "sock_diag/tcp6");
+    let shown = dump(connection, is_tcp, &mut HashMap::new());
+    Some(shown.get(&cookie)?.found.local?.port())
+}
+
 /// The same when nothing can be asked for at all.
 #[must_use]
 pub fn refused(reason: &str) -> Vec<Asked> {

@@ -1,0 +1,75 @@
+//! One record on its way from the ring to the stages, after whatever it needs to
+//! be understood: those inputs are fetched here, and written down with it.
+
+use anyhow::Result;
+use hostnet_abi::{Flow, FlowKey};
+
+use crate::{
+    attribute::{procfs, sock_diag},
+    input::{self, InputRef, World},
+    kernel::{Maps, Recorder},
+    stages::Stages,
+};
+
+/// Where the inputs come from and go to.
+pub struct Feed<'a> {
+    /// The stages.
+    pub stages: &'a mut Stages,
+    /// The kernel's maps.
+    pub maps: &'a mut Maps,
+    /// The kernel's word on sockets, where it gives it.
+    pub sockets: Option<&'a sock_diag::Connection>,
+    /// Where inputs are written down.
+    pub recorder: &'a mut Option<Recorder>,
+}
+
+impl Feed<'_> {
+    /// Takes one record: first the process it blames, the counts of the flows it
+    /// closes, the port it does not know.
+    ///
+    /// # Errors
+    /// When the recording or a sink cannot be written.
+    pub fn record(&mut self, bytes: &[u8]) -> Result<()> {
+        if let Some(pid) = self.stages.attribution.unknown_process(bytes)
+            && let Some(process) = procfs::process(pid)
+        {
+            self.world(World::Process(process))?;
+        }
+        if let Some(cookie) = self.stages.attribution.wanted_port(bytes)
+            && let Some(port) = self.sockets.and_then(|sockets| sock_diag::port(sockets, cookie))
+        {
+            self.world(World::Port { cookie, port })?;
+        }
+        let flows = self.stages.attribution.wanted_flows(bytes);
+        if !flows.is_empty() {
+            let counts: Vec<(FlowKey, Flow)> = flows
+                .into_iter()
+                .filter_map(|key| Some((key, self.maps.take_flow(key)?)))
+                .collect();
+            write_down(self.recorder, InputRef::Flows(&counts))?;
+            self.stages.flows(&counts);
+        }
+        write_down(self.recorder, InputRef::Record(bytes))?;
+        self.stages.record(bytes)
+    }
+
+    /// Takes anything else.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    pub fn world(&mut self, world: World) -> Result<()> {
+        write_down(self.recorder, InputRef::World(&world))?;
+        self.stages.world(world)
+    }
+}
+
+/// Writes an input down where that is wanted.
+///
+/// # Errors
+/// When the recording cannot be written.
+pub fn write_down(recorder: &mut Option<Recorder>, input: InputRef<'_>) -> Result<()> {
+    match recorder {
+        Some(recorder) => input::record(recorder, input),
+        None => Ok(()),
+    }
+}
