@@ -50,12 +50,19 @@ use std::{
 /// How long a fact may take. Reached only by a failure. A slow machine needs
 /// more of it: `HOSTNET_TESTS_PATIENCE` is how many times as much.
 pub fn patience() -> Duration {
-    static FACTOR: LazyLock<u32> = LazyLock::new(|| {
-        let factor = env::var("HOSTNET_TESTS_PATIENCE");
-        factor.map_or(1, |factor| factor.parse().expect("HOSTNET_TESTS_PATIENCE is a number"))
-    });
-    Duration::from_secs(20) * *FACTOR
+    Duration::from_secs(20) * *SLOWNESS
 }
+
+/// Whether this machine needs more patience than others; what takes another a
+/// minute is then to be done in less.
+pub fn is_slow() -> bool {
+    *SLOWNESS > 1
+}
+
+static SLOWNESS: LazyLock<u32> = LazyLock::new(|| {
+    let factor = env::var("HOSTNET_TESTS_PATIENCE");
+    factor.map_or(1, |factor| factor.parse().expect("HOSTNET_TESTS_PATIENCE is a number"))
+});
 
 /// Whether this test can run; says why when it cannot.
 pub fn can_observe() -> bool {
@@ -79,6 +86,19 @@ pub fn has_owners() -> bool {
         skip("cgroup v1 alone: every process is in the one cgroup that v2 has");
     }
     v2
+}
+
+/// Whether hostnet can tell what becomes of a TCP connection; says so when not.
+pub fn has_tcp() -> bool {
+    let release = rustix::system::uname();
+    let release = release.release().to_str().expect("Linux names itself in ASCII");
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    let mut next = || numbers.next().and_then(Result::ok).expect("a release begins with numbers");
+    let told = (next(), next()) >= (5, 15);
+    if !told {
+        skip("before Linux 5.15 no hook shows what becomes of a TCP connection");
+    }
+    told
 }
 
 /// Whether containers are Docker's; says what is missing without it.
@@ -110,11 +130,17 @@ pub fn tell(remark: &str) {
     eprintln!("{remark}");
 }
 
-/// Returns from the test when it cannot observe this machine, or not tell whose
-/// a socket is; a test that is not about containers does without `(no owners)`.
+/// Returns from the test when it cannot observe this machine, tell whose a socket
+/// is, or what becomes of a TCP connection. A test may do without the last
+/// `(no tcp)`, or without both `(no owners)`.
 #[macro_export]
 macro_rules! needs_root {
     () => {
+        if !$crate::can_observe() || !$crate::has_owners() || !$crate::has_tcp() {
+            return;
+        }
+    };
+    (no tcp) => {
         if !$crate::can_observe() || !$crate::has_owners() {
             return;
         }

@@ -11,7 +11,9 @@ use std::{
     time::Duration,
 };
 
-use hostnet_tests::{Agent, Docker, Technique, all, at, needs_root, net, tell, wait_for, want};
+use hostnet_tests::{
+    Agent, Docker, Technique, all, at, is_slow, needs_root, net, tell, wait_for, want,
+};
 use serde_json::Value;
 
 const CONNECTS: usize = 1_000_000;
@@ -95,10 +97,12 @@ fn e01_a_million_connects_while_the_address_changes() {
         })
         .start();
     let mut actor = Docker::shared().launch("host").actor();
+    // A machine without hardware virtualisation takes an hour for all of them.
+    let connects = if is_slow() { BATCH } else { CONNECTS };
     let mut raced = 0;
-    let mut reached = Vec::with_capacity(CONNECTS);
+    let mut reached = Vec::with_capacity(connects);
     let mut cookie = Value::Null;
-    while reached.len() < CONNECTS {
+    while reached.len() < connects {
         let row = actor.one(&format!("race {} --count {BATCH}", servers.words()));
         raced += row["raced"].as_u64().expect("a number");
         let digits = row["reached"].as_str().expect("digits");
@@ -114,7 +118,7 @@ fn e01_a_million_connects_while_the_address_changes() {
     let told = told.lock().expect("not poisoned");
     let different = told.iter().zip(&reached).filter(|(told, reached)| told != reached).count();
     tell(&format!(
-        "{CONNECTS} connects, {} told, {different} with another address than the server's; {raced} \
+        "{connects} connects, {} told, {different} with another address than the server's; {raced} \
          had another address in memory just before the call",
         told.len()
     ));

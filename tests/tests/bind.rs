@@ -33,7 +33,7 @@ fn any_bind(actor: &ActorBox) -> Want {
 
 #[test]
 fn a_bind_to_port_0_shows_the_real_port() {
-    needs_root!();
+    needs_root!(no tcp);
     let agent = Agent::start();
     let mut actor = Docker::shared().launch("host").actor();
     for (transport, option) in [("tcp", ""), ("udp", " --udp")] {
@@ -56,7 +56,7 @@ fn a_bind_to_port_0_shows_the_real_port() {
 
 #[test]
 fn a_bind_to_a_port_of_ones_choice() {
-    needs_root!();
+    needs_root!(no tcp);
     let agent = Agent::start();
     let mut actor = Docker::shared().launch("host").actor();
     for (address, scope, ..) in ADDRESSES {
@@ -81,7 +81,7 @@ fn a_bind_to_a_port_of_ones_choice() {
 /// The second bind is told although the process does nothing after it.
 #[test]
 fn a_bind_to_a_used_port_fails() {
-    needs_root!();
+    needs_root!(no tcp);
     let agent = Agent::start();
     let mut actor = Docker::shared().launch("host").actor();
     let mut binds = 0;
@@ -108,7 +108,7 @@ fn a_bind_to_a_used_port_fails() {
 
 #[test]
 fn a_bind_to_an_address_of_another_host_fails() {
-    needs_root!();
+    needs_root!(no tcp);
     let agent = Agent::start();
     let mut actor = Docker::shared().launch("host").actor();
     let truth = actor.one("bind 198.51.100.7 0");
@@ -122,7 +122,7 @@ fn a_bind_to_an_address_of_another_host_fails() {
 
 #[test]
 fn a_failed_bind_just_before_the_agent_stops() {
-    needs_root!();
+    needs_root!(no tcp);
     let agent = Agent::start();
     let mut actor = Docker::shared().launch("host").actor();
     agent.marker();

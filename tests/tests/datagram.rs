@@ -27,7 +27,7 @@ fn any(actor: &ActorBox, action: &str) -> Want {
 
 #[test]
 fn sendto_three_peers_without_connect() {
-    needs_root!();
+    needs_root!(no tcp);
     let agent = Agent::start();
     let mut actor = Docker::shared().launch("host").actor();
     for (address, network, family) in LOOPBACKS {
@@ -66,7 +66,7 @@ fn sendto_three_peers_without_connect() {
 
 #[test]
 fn a_connected_socket() {
-    needs_root!();
+    needs_root!(no tcp);
     let agent = Agent::start();
     let mut actor = Docker::shared().launch("host").actor();
     for (address, network, family) in LOOPBACKS {
@@ -88,7 +88,7 @@ fn a_connected_socket() {
 
 #[test]
 fn a_server_that_receives_from_two_peers() {
-    needs_root!();
+    needs_root!(no tcp);
     let agent = Agent::start();
     let mut actor = Docker::shared().launch("host").actor();
     for (bind, client, network, family) in [

@@ -13,7 +13,7 @@ fn process(action: &str, container: &Container) -> Want {
 
 #[test]
 fn every_exec_of_a_chain() {
-    needs_root!();
+    needs_root!(no tcp);
     let agent = Agent::start();
     let mut actor = Docker::shared().launch("host").actor();
     let port = net::closed_port().to_string();
@@ -57,7 +57,7 @@ fn every_exec_of_a_chain() {
 
 #[test]
 fn a_child_that_never_execs() {
-    needs_root!();
+    needs_root!(no tcp);
     let agent = Agent::start();
     let mut actor = Docker::shared().launch("host").actor();
     let port = net::closed_port();
@@ -79,7 +79,7 @@ fn a_child_that_never_execs() {
 
 #[test]
 fn the_exit_code_of_a_container() {
-    needs_root!();
+    needs_root!(no tcp);
     let agent = Agent::start();
     let container = Docker::shared().launch("host").start(["sh", "-c", "exit 7"]);
     let args = json!(["sh", "-c", "exit 7"]);
@@ -90,7 +90,7 @@ fn the_exit_code_of_a_container() {
 
 #[test]
 fn docker_exec_is_the_containers_too() {
-    needs_root!();
+    needs_root!(no tcp);
     let agent = Agent::start();
     let container = Docker::shared().launch("host").start(["sleep", "1000"]);
     let port = net::closed_port().to_string();
@@ -111,7 +111,7 @@ fn docker_exec_is_the_containers_too() {
 /// container's.
 #[test]
 fn the_runtimes_own_set_up_is_not_told() {
-    needs_root!();
+    needs_root!(no tcp);
     let agent = Agent::start();
     let container = Docker::shared().launch("host").start(["sleep", "1000"]);
     let exec = process("exec", &container);

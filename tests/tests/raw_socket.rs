@@ -4,7 +4,7 @@ use hostnet_tests::{Agent, Docker, needs_root, want};
 
 #[test]
 fn a_raw_icmp_socket() {
-    needs_root!();
+    needs_root!(no tcp);
     let agent = Agent::start();
     let mut actor = Docker::shared().launch("host").actor();
     for (option, network, family, protocol) in
@@ -32,7 +32,7 @@ fn a_raw_icmp_socket() {
 
 #[test]
 fn a_container_without_the_capability_opens_none() {
-    needs_root!();
+    needs_root!(no tcp);
     let agent = Agent::start();
     let mut actor = Docker::shared().launch("host").options(["--cap-drop=NET_RAW"]).actor();
     assert_eq!(actor.one("raw-icmp")["result"], "EPERM");

@@ -31,6 +31,7 @@ pub const LIVE_TESTS: &[Package] = &[
 pub const VMS: &[Package] = &[
     Package { name: "qemu-system-x86", present: || has("qemu-system-x86_64") },
     Package { name: "busybox-static", present: busybox_is_static },
+    Package { name: "iproute2", present: || has("ss") },
     Package { name: "dpkg", present: || has("dpkg-deb") },
     Package { name: "debian-archive-keyring", present: debian_keys },
     Package { name: "e2fsprogs", present: || has("mke2fs") },

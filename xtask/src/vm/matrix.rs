@@ -75,6 +75,23 @@ const DOCKER_TESTS: [(&str, &[&str]); 3] = [
 /// Room for Docker, the tests, and what is theirs in neither `/tmp` nor `/run`.
 const DISK_MEGABYTES: u32 = 1024;
 
+/// What a kernel would load by itself when a test, `ss` or hostnet asks for it.
+const TEST_MODULES: [&str; 13] = [
+    "tcp_diag",
+    "udp_diag",
+    "raw_diag",
+    "unix_diag",
+    "af_packet_diag",
+    "netlink_diag",
+    "mptcp_diag",
+    "sctp",
+    "sctp_diag",
+    "vsock_loopback",
+    "vsock_diag",
+    "algif_hash",
+    "xsk_diag",
+];
+
 /// What Docker needs of a kernel; cloud kernels have it as modules.
 const DOCKER_MODULES: [&str; 5] = ["virtio_pci", "virtio_blk", "overlay", "bridge", "veth"];
 
@@ -171,7 +188,7 @@ impl Variant {
         let machine = Machine {
             kernel,
             tree: if with_docker { programs.minimal()? } else { programs.with_tests()? },
-            modules: if with_docker { &DOCKER_MODULES } else { &[] },
+            modules: if with_docker { &DOCKER_MODULES } else { &TEST_MODULES },
             parameters,
             disk: with_docker.then(|| disk.to_owned()),
             size: if with_docker { (2, 3072) } else { (2, 1536) },
