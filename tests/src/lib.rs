@@ -90,15 +90,20 @@ pub fn has_owners() -> bool {
 
 /// Whether hostnet can tell what becomes of a TCP connection; says so when not.
 pub fn has_tcp() -> bool {
+    has_linux(5, 15, "no hook shows what becomes of a TCP connection")
+}
+
+/// Whether the kernel is this one or a later one; says what is so before it.
+pub fn has_linux(major: u32, minor: u32, before: &str) -> bool {
     let release = rustix::system::uname();
     let release = release.release().to_str().expect("Linux names itself in ASCII");
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
     let mut next = || numbers.next().and_then(Result::ok).expect("a release begins with numbers");
-    let told = (next(), next()) >= (5, 15);
-    if !told {
-        skip("before Linux 5.15 no hook shows what becomes of a TCP connection");
+    let has = (next(), next()) >= (major, minor);
+    if !has {
+        skip(&format!("before Linux {major}.{minor} {before}"));
     }
-    told
+    has
 }
 
 /// Whether containers are Docker's; says what is missing without it.
@@ -147,6 +152,16 @@ macro_rules! needs_root {
     };
     (no owners) => {
         if !$crate::can_observe() {
+            return;
+        }
+    };
+}
+
+/// Returns from the test on an older kernel, with what is so there.
+#[macro_export]
+macro_rules! needs_linux {
+    ($major:literal, $minor:literal, $before:literal) => {
+        if !$crate::has_linux($major, $minor, $before) {
             return;
         }
     };

@@ -1,7 +1,7 @@
 //! io_uring: what needs no system call is told like what does, and as the
 //! process's doing, never as that of its kernel threads.
 
-use hostnet_tests::{ActorBox, Technique, all, needs_root, net};
+use hostnet_tests::{ActorBox, Technique, all, needs_linux, needs_root, net};
 use serde_json::Value;
 
 const LOOPBACKS: [&str; 3] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
@@ -47,6 +47,7 @@ fn e04_io_uring_workers() {
 #[test]
 fn e04_io_uring_direct_descriptors() {
     needs_root!();
+    needs_linux!(6, 8, "a direct descriptor cannot be looked at");
     both(" --direct");
 }
 
@@ -66,5 +67,6 @@ fn e05_io_uring_sqpoll() {
 #[test]
 fn e05_io_uring_sqpoll_direct_descriptors() {
     needs_root!();
+    needs_linux!(6, 8, "a direct descriptor cannot be looked at");
     both(" --sqpoll --direct");
 }

@@ -116,11 +116,13 @@ impl Ring {
 
     fn bind(&mut self, socket: &RingSocket, address: &SockAddr) -> io::Result<i32> {
         let (pointer, length) = (address.as_ptr().cast(), address.len());
-        self.perform(on!(socket, |target| opcode::Bind::new(target, pointer, length).build()))
+        let bind = on!(socket, |target| opcode::Bind::new(target, pointer, length).build());
+        self.perform(bind).or_else(|error| before_6_11(error, || socket.descriptor.bind(address)))
     }
 
     fn listen(&mut self, socket: &RingSocket) -> io::Result<i32> {
-        self.perform(on!(socket, |target| opcode::Listen::new(target, 8).build()))
+        let listen = on!(socket, |target| opcode::Listen::new(target, 8).build());
+        self.perform(listen).or_else(|error| before_6_11(error, || socket.descriptor.listen(8)))
     }
 
     fn connect(&mut self, socket: &RingSocket, address: &SockAddr) -> io::Result<i32> {
@@ -167,6 +169,12 @@ impl Ring {
         let message = &raw const message;
         self.perform(on!(socket, |target| opcode::SendMsg::new(target, message).build()))
     }
+}
+
+/// A ring binds and listens from Linux 6.11 on; before, its sockets are bound by
+/// system calls, as programs have to do it there.
+fn before_6_11(error: io::Error, call: impl FnOnce() -> io::Result<()>) -> io::Result<i32> {
+    if error.kind() == io::ErrorKind::InvalidInput { call().map(|()| 0) } else { Err(error) }
 }
 
 fn told(op: &str, socket: &RingSocket) -> Truth {
