@@ -23,7 +23,10 @@ use rustix::{
         MountFlags, MountPropagationFlags, mount, mount_bind_recursive, mount_change, mount_move,
     },
     process::{Pid, Signal, WaitOptions, WaitStatus, set_parent_process_death_signal, waitpid},
-    thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space},
+    thread::{
+        CapabilitySet, LinkNameSpaceType, UnshareFlags, move_into_link_name_space,
+        remove_capability_from_bounding_set,
+    },
 };
 
 fn main() -> ExitCode {
@@ -176,9 +179,9 @@ fn change_root(root: &Path) {
 
 fn exec(options: &Options) -> ! {
     for name in &options.dropped {
-        assert_eq!(name, "NET_RAW", "the only capability that tests drop");
-        rustix::thread::remove_capability_from_bounding_set(rustix::thread::CapabilitySet::NET_RAW)
-            .expect("root may drop a capability");
+        let capability = CapabilitySet::from_name(name);
+        let capability = capability.unwrap_or_else(|| panic!("no such capability: {name}"));
+        remove_capability_from_bounding_set(capability).expect("root may drop a capability");
     }
     let (program, arguments) = options.command.split_first().expect("a command");
     let error = Command::new(program).args(arguments).env_clear().env("PATH", "/bin").exec();
