@@ -143,12 +143,14 @@ impl Accounts<'_> {
         if row["remote"].is_object() {
             event = event.endpoint("hostnet.remote", &row["remote"]);
         }
+        // Of a bind that asks for no port, only fexit tells whether it was refused.
+        let asks_for_none = |key: &str| row[key]["port"] == 0;
+        let is_portless =
+            asks_for_none("local") || (row["result"] != "ok" && asks_for_none("requested"));
+        if *operation == "bind" && is_portless && !self.sees_refusals {
+            return Some(event.is("event.outcome", "unknown"));
+        }
         Some(match row["result"].as_str() {
-            // No hook says that a bind without a port was granted.
-            Some("ok") if *operation == "bind" && row["local"]["port"] == 0 => {
-                let outcome = if self.sees_refusals { "success" } else { "unknown" };
-                event.is("event.outcome", outcome)
-            }
             Some("ok") if *operation == "connect" && WITHOUT_OUTCOME.contains(&transport) => {
                 event.is("event.outcome", "unknown")
             }

@@ -73,6 +73,7 @@ fn exec() {
 #[test]
 fn fork() {
     needs_root!();
+    needs_docker!("a machine on which the child is gone before /proc is asked about it");
     needed("sched_process_fork", &format!("fork-connect -- {}", refused("127.0.0.1")));
 }
 
