@@ -113,8 +113,9 @@ fn a_bind_to_an_address_of_another_host_fails() {
     let mut actor = Docker::shared().launch("host").actor();
     let truth = actor.one("bind 198.51.100.7 0");
     assert_eq!(truth["result"], "EADDRNOTAVAIL");
-    let refused = any_bind(&actor).is("event.outcome", "failure").owned_by(&actor.container);
-    let refused = refused.endpoint("hostnet.local", &truth["requested"]);
+    // Where no hook sees the errno, it could as well be a bind whose port is chosen later.
+    let refused = any_bind(&actor).one_of("event.outcome", ["failure", "unknown"]);
+    let refused = refused.owned_by(&actor.container).endpoint("hostnet.local", &truth["requested"]);
     agent.expect(&refused.is("source.ip", "198.51.100.7").is("hostnet.bind.requested_port", 0));
     agent.marker();
     agent.stop().only(&any_bind(&actor));

@@ -19,7 +19,7 @@ fn it_is_refused() {
     for arguments in [&["watch"][..], &["watch", "--json"], &["doctor"]] {
         // `timeout` so that an agent that does not refuse fails the test.
         let output = Command::new("timeout")
-            .args(["-k", "1", &patience().as_secs().to_string()])
+            .args(["-k", "20", &patience().as_secs().to_string()])
             .arg(hostnet())
             .args(arguments)
             .stdin(Stdio::null())

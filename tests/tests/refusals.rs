@@ -35,7 +35,7 @@ fn refusal(command: &mut Command) -> (i32, String) {
 /// `timeout` so that an agent that does not refuse fails the test.
 fn observing() -> Command {
     let mut command = Command::new("timeout");
-    command.args(["-k", "1", &patience().as_secs().to_string()]).arg(hostnet());
+    command.args(["-k", "20", &patience().as_secs().to_string()]).arg(hostnet());
     command
 }
 
@@ -69,7 +69,7 @@ fn not_root() {
     for arguments in [&["watch"][..], &["agent", "--config", &config]] {
         let mut command = Command::new("timeout");
         command
-            .args(["-k", "1", &patience().as_secs().to_string()])
+            .args(["-k", "20", &patience().as_secs().to_string()])
             .arg(&program)
             .args(arguments)
             .uid(65_534)
