@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{ebpf, lint, packages, shell, test, tidy};
+use crate::{ebpf, lint, packages, shell, test, tidy, vm};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -18,6 +18,11 @@ pub struct Args {
 /// It takes minutes to build and judges every dependency, so one known release.
 const CARGO_DENY: &str = "0.20.2";
 
+/// Other kernels, and what runs there: what a change of a program may break. All
+/// of it on every kernel takes an hour: `cargo xtask vm --all`.
+const VM_KERNELS: [&str; 2] = ["6.1", "6.12"];
+const VM_TESTS: [&str; 3] = ["accept", "beyond_ip", "connect"];
+
 /// Runs every step whatever the one before it said, the tests last: then the
 /// last lines are theirs, unless something else failed.
 pub fn perform(args: &Args) -> Result<()> {
@@ -28,6 +33,7 @@ pub fn perform(args: &Args) -> Result<()> {
         ("lint", &lint::perform),
         ("tidy", &tidy::perform),
         ("ebpf --check", &|| ebpf::perform(&check)),
+        ("vm", &|| vm::perform(&vm::Args::of(&VM_KERNELS, &VM_TESTS))),
         ("test", &|| test::perform(&test)),
     ];
 

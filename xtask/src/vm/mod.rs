@@ -58,6 +58,22 @@ pub struct Args {
     fresh: bool,
 }
 
+impl Args {
+    /// These test programs on these kernels.
+    pub fn of(kernels: &[&str], only: &[&str]) -> Self {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            kernels: owned(kernels),
+            all: false,
+            cgroup: Cgroups::V2,
+            docker: false,
+            only: owned(only),
+            jobs: 2,
+            fresh: false,
+        }
+    }
+}
+
 pub fn perform(args: &Args) -> Result<()> {
     packages::ensure("VMs", packages::VMS)?;
     let mut variants = if args.all {
