@@ -91,10 +91,10 @@ impl Told for Bind {
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let local = canonical(self.local);
-        if self.outcome == Outcome::Success {
-            write!(f, "bound {local}{}", self.scope().phrase())
-        } else {
-            write!(f, "failed to bind {local}")
+        match self.outcome {
+            Outcome::Success => write!(f, "bound {local}{}", self.scope().phrase()),
+            Outcome::Failure(_) => write!(f, "failed to bind {local}"),
+            Outcome::Unknown => write!(f, "asked to bind {local}"),
         }
     }
 }
