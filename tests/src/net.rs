@@ -7,10 +7,19 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
+/// Loopback in each form an address takes: IPv4, IPv6, and IPv4 by way of IPv6.
+pub const LOOPBACKS: [&str; 3] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
+
+/// A listener of the host's on every address, and its port.
+pub fn listener() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("[::]:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    (listener, port)
+}
+
 /// A TCP port nobody uses.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("[::]:0").expect("a free port");
-    listener.local_addr().expect("bound").port()
+    listener().1
 }
 
 /// A TCP port that refuses connections on every address. It is below the range

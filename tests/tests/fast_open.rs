@@ -3,10 +3,8 @@
 
 use std::fs;
 
-use hostnet_tests::{ActorBox, Technique, all, at, needs_root};
+use hostnet_tests::{ActorBox, Technique, all, at, needs_root, net};
 use serde_json::Value;
-
-const LOOPBACKS: [&str; 3] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
 
 /// Servers may take data with the SYN while this lives; clients may by default.
 struct ServersMay(String);
@@ -30,11 +28,14 @@ impl Drop for ServersMay {
 /// The first connection to each address asks for a cookie, if the kernel does
 /// not have it yet; the second sends its data with the SYN.
 fn twice(actor: &mut ActorBox, by: &str) -> Vec<Value> {
-    let rows = LOOPBACKS
+    let rows = net::LOOPBACKS
         .map(|address| actor.perform(&format!("fast-open {address} --by {by} --times 2")))
         .concat();
     let carried = |row: &&Value| row["syn_data"] == true;
-    assert!(rows.iter().filter(carried).count() >= LOOPBACKS.len(), "no SYN had data: {rows:?}");
+    assert!(
+        rows.iter().filter(carried).count() >= net::LOOPBACKS.len(),
+        "no SYN had data: {rows:?}"
+    );
     all("ok", rows)
 }
 
@@ -43,20 +44,23 @@ fn is_told(by: &str) {
     let trial = Technique::new().is_told(|actor| twice(actor, by));
     let joined = trial.joined.expect("joined");
     // Bind and listen; two connects and two accepts.
-    assert_eq!((joined.rows, joined.witnessed), (6 * LOOPBACKS.len(), 6 * LOOPBACKS.len()));
+    assert_eq!(
+        (joined.rows, joined.witnessed),
+        (6 * net::LOOPBACKS.len(), 6 * net::LOOPBACKS.len())
+    );
     // Where a server may not take data, the data comes after the handshake.
     drop(_setting);
     let trial = Technique::new().is_told(|actor| {
         let rows =
-            LOOPBACKS.map(|address| actor.perform(&format!("fast-open {address} --by {by}")));
+            net::LOOPBACKS.map(|address| actor.perform(&format!("fast-open {address} --by {by}")));
         all("ok", rows.concat())
     });
-    assert_eq!(trial.joined.expect("joined").rows, 4 * LOOPBACKS.len());
+    assert_eq!(trial.joined.expect("joined").rows, 4 * net::LOOPBACKS.len());
     let attempted = |event: &&Value| {
         at(event, "event.action").is_some_and(|action| action == "connection_attempted")
             && at(event, "container.id").is_some_and(|id| *id == *trial.container.id)
     };
-    assert_eq!(trial.run.events.iter().filter(attempted).count(), LOOPBACKS.len());
+    assert_eq!(trial.run.events.iter().filter(attempted).count(), net::LOOPBACKS.len());
 }
 
 #[test]

@@ -4,15 +4,14 @@
 use hostnet_tests::{ActorBox, Technique, all, needs_linux, needs_root, net};
 use serde_json::Value;
 
-const LOOPBACKS: [&str; 3] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
-
 fn tcp(actor: &mut ActorBox, options: &str) -> Vec<Value> {
-    let rows = LOOPBACKS.map(|address| actor.perform(&format!("uring-tcp {address}{options}")));
+    let rows =
+        net::LOOPBACKS.map(|address| actor.perform(&format!("uring-tcp {address}{options}")));
     all("ok", rows.concat())
 }
 
 fn udp(actor: &mut ActorBox, options: &str) -> Vec<Value> {
-    let rows = LOOPBACKS.map(|address| {
+    let rows = net::LOOPBACKS.map(|address| {
         let [first, second, third] = [(); 3].map(|()| net::free_udp_port());
         actor.perform(&format!("uring-udp {address} {first} {second} {third}{options}"))
     });
@@ -27,7 +26,7 @@ fn both(options: &str) {
     });
     // Bind, listen, connect, accept; two sends and a connect.
     let joined = trial.joined.expect("joined");
-    assert_eq!(joined.rows, 7 * LOOPBACKS.len());
+    assert_eq!(joined.rows, 7 * net::LOOPBACKS.len());
     assert_eq!(joined.witnessed, joined.rows, "every socket is open, and ss shows it");
 }
 
@@ -55,7 +54,7 @@ fn e04_io_uring_direct_descriptors() {
 fn e04_io_uring_multishot_accept() {
     needs_root!();
     let trial = Technique::new().unconfined().is_told(|actor| tcp(actor, " --multishot"));
-    assert_eq!(trial.joined.expect("joined").rows, 4 * LOOPBACKS.len());
+    assert_eq!(trial.joined.expect("joined").rows, 4 * net::LOOPBACKS.len());
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use hostnet_tests::{Technique, all, needs_root, net, want};
 
-const LOOPBACKS: [&str; 3] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
 const MANY: usize = 64;
 
 #[test]
@@ -10,11 +9,11 @@ fn e08_sendmmsg_to_64_peers() {
     needs_root!();
     let first = 30_000;
     let trial = Technique::new().is_told(|actor| {
-        let rows =
-            LOOPBACKS.map(|address| actor.perform(&format!("sendmmsg {address} {first} {MANY}")));
+        let rows = net::LOOPBACKS
+            .map(|address| actor.perform(&format!("sendmmsg {address} {first} {MANY}")));
         all("ok", rows.concat())
     });
-    assert_eq!(trial.joined.expect("joined").rows, LOOPBACKS.len() * MANY);
+    assert_eq!(trial.joined.expect("joined").rows, net::LOOPBACKS.len() * MANY);
 }
 
 #[test]
@@ -29,25 +28,26 @@ fn e08_sendmmsg_to_1024_peers() {
 fn e08_a_name_on_a_connected_socket() {
     needs_root!();
     let trial = Technique::new().is_told(|actor| {
-        let rows = LOOPBACKS.map(|address| {
+        let rows = net::LOOPBACKS.map(|address| {
             let [own, other] = [(); 2].map(|()| net::free_udp_port());
             actor.perform(&format!("sendmsg-elsewhere {address} {own} {other}"))
         });
         all("ok", rows.concat())
     });
-    assert_eq!(trial.joined.expect("joined").rows, 2 * LOOPBACKS.len());
+    assert_eq!(trial.joined.expect("joined").rows, 2 * net::LOOPBACKS.len());
 }
 
 #[test]
 fn e20_recvmmsg_from_64_peers() {
     needs_root!();
     let trial = Technique::new().is_told(|actor| {
-        let rows = LOOPBACKS.map(|address| actor.perform(&format!("recvmmsg {address} {MANY}")));
+        let rows =
+            net::LOOPBACKS.map(|address| actor.perform(&format!("recvmmsg {address} {MANY}")));
         all("ok", rows.concat())
     });
-    assert_eq!(trial.joined.expect("joined").rows, LOOPBACKS.len() * (1 + 2 * MANY));
+    assert_eq!(trial.joined.expect("joined").rows, net::LOOPBACKS.len() * (1 + 2 * MANY));
     trial.run.exactly(
-        LOOPBACKS.len() * MANY,
+        net::LOOPBACKS.len() * MANY,
         &want().action("connection_accepted").owned_by(&trial.container),
     );
 }

@@ -2,18 +2,17 @@
 
 use hostnet_tests::{Technique, all, needs_root, net};
 
-const LOOPBACKS: [&str; 3] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
-
 #[test]
 fn e12_mptcp_client_and_server() {
     needs_root!();
     let trial = Technique::new().is_told(|actor| {
-        let rows = LOOPBACKS.map(|address| actor.perform(&format!("mptcp {address}"))).concat();
+        let rows =
+            net::LOOPBACKS.map(|address| actor.perform(&format!("mptcp {address}"))).concat();
         let multipath = rows.iter().filter(|row| row["multipath"] == true).count();
-        assert_eq!(multipath, LOOPBACKS.len(), "fell back to TCP: {rows:?}");
+        assert_eq!(multipath, net::LOOPBACKS.len(), "fell back to TCP: {rows:?}");
         all("ok", rows)
     });
-    assert_eq!(trial.joined.expect("joined").rows, 4 * LOOPBACKS.len());
+    assert_eq!(trial.joined.expect("joined").rows, 4 * net::LOOPBACKS.len());
 }
 
 #[test]
@@ -21,10 +20,10 @@ fn e12_mptcp_refused() {
     needs_root!();
     let trial = Technique::new().is_told(|actor| {
         let port = net::closed_port();
-        let rows = LOOPBACKS
+        let rows = net::LOOPBACKS
             .map(|address| actor.perform(&format!("mptcp-refused {address} {port}")))
             .concat();
         all("ECONNREFUSED", rows)
     });
-    assert_eq!(trial.joined.expect("joined").rows, LOOPBACKS.len());
+    assert_eq!(trial.joined.expect("joined").rows, net::LOOPBACKS.len());
 }

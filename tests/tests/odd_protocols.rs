@@ -4,19 +4,17 @@ use std::fs;
 
 use hostnet_tests::{Technique, all, needs_root, net, want};
 
-const LOOPBACKS: [&str; 3] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
-
 #[test]
 fn e14_udp_lite() {
     needs_root!();
     let trial = Technique::new().is_told(|actor| {
-        let rows = LOOPBACKS
+        let rows = net::LOOPBACKS
             .map(|address| actor.perform(&format!("udplite {address} {}", net::closed_port())));
         all("ok", rows.concat())
     });
-    assert_eq!(trial.joined.expect("joined").rows, 2 * LOOPBACKS.len());
+    assert_eq!(trial.joined.expect("joined").rows, 2 * net::LOOPBACKS.len());
     trial.run.exactly(
-        2 * LOOPBACKS.len(),
+        2 * net::LOOPBACKS.len(),
         &want().owned_by(&trial.container).is("hostnet.socket.protocol", "udplite"),
     );
 }
@@ -81,7 +79,7 @@ fn e23_a_scan_of_1000_closed_ports() {
 fn e23_binds_that_are_refused() {
     needs_root!();
     let trial = Technique::new().options(["--cap-drop=NET_BIND_SERVICE"]).is_told(|actor| {
-        let mut rows = LOOPBACKS
+        let mut rows = net::LOOPBACKS
             .map(|address| {
                 let rows = actor.perform(&format!("bind-used {address} 0"));
                 assert_eq!([&rows[0]["result"], &rows[1]["result"]], ["ok", "EADDRINUSE"]);
@@ -92,5 +90,5 @@ fn e23_binds_that_are_refused() {
         rows.extend(all("EACCES", actor.perform("bind 127.0.0.1 1")));
         rows
     });
-    assert_eq!(trial.joined.expect("joined").rows, 2 * LOOPBACKS.len() + 2);
+    assert_eq!(trial.joined.expect("joined").rows, 2 * net::LOOPBACKS.len() + 2);
 }

@@ -1,17 +1,6 @@
 //! Ports that the kernel chooses, at whichever moment it does.
 
-use std::net::TcpListener;
-
 use hostnet_tests::{Technique, all, needs_root, net, want};
-
-const LOOPBACKS: [&str; 3] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
-
-/// A listener on every address, and its port.
-fn server() -> (TcpListener, u16) {
-    let listener = TcpListener::bind("[::]:0").expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    (listener, port)
-}
 
 #[test]
 fn e10_listen_without_bind() {
@@ -29,7 +18,7 @@ fn e10_listen_without_bind() {
 fn e10_bind_to_port_0() {
     needs_root!();
     let trial = Technique::new().is_told(|actor| {
-        let rows = LOOPBACKS
+        let rows = net::LOOPBACKS
             .map(|address| {
                 let mut rows = actor.perform(&format!("bind {address} 0"));
                 rows.extend(actor.perform(&format!("bind {address} 0 --udp")));
@@ -39,7 +28,7 @@ fn e10_bind_to_port_0() {
         assert!(rows.iter().all(|row| row["local"]["port"].as_u64() > Some(0)), "{rows:?}");
         all("ok", rows)
     });
-    assert_eq!(trial.joined.expect("joined").rows, 2 * LOOPBACKS.len());
+    assert_eq!(trial.joined.expect("joined").rows, 2 * net::LOOPBACKS.len());
 }
 
 /// The bind succeeds without a port, and the connect chooses one.
@@ -47,24 +36,25 @@ fn e10_bind_to_port_0() {
 fn e10_bind_address_no_port() {
     needs_root!();
     let trial = Technique::new().is_told(|actor| {
-        let (_listener, port) = server();
-        let rows = LOOPBACKS.map(|address| actor.perform(&format!("late-port {address} {port}")));
+        let (_listener, port) = net::listener();
+        let rows =
+            net::LOOPBACKS.map(|address| actor.perform(&format!("late-port {address} {port}")));
         let rows = rows.concat();
         assert!(rows.iter().any(|row| row["op"] == "bind" && row["local"]["port"] == 0));
         all("ok", rows)
     });
-    assert_eq!(trial.joined.expect("joined").rows, 2 * LOOPBACKS.len());
+    assert_eq!(trial.joined.expect("joined").rows, 2 * net::LOOPBACKS.len());
 }
 
 #[test]
 fn e10_a_port_range_of_its_own() {
     needs_root!();
     let trial = Technique::new().is_told(|actor| {
-        let (_listener, port) = server();
+        let (_listener, port) = net::listener();
         // Inside of the machine's own range; each address has ports of its own.
         let low = 40_000;
         let high = low + 50;
-        let rows = LOOPBACKS
+        let rows = net::LOOPBACKS
             .map(|address| {
                 let range = format!("{address} {low} {high}");
                 let mut rows = actor.perform(&format!("range-bind {range}"));
@@ -79,7 +69,7 @@ fn e10_a_port_range_of_its_own() {
             .concat();
         all("ok", rows)
     });
-    assert_eq!(trial.joined.expect("joined").rows, 3 * LOOPBACKS.len());
+    assert_eq!(trial.joined.expect("joined").rows, 3 * net::LOOPBACKS.len());
 }
 
 /// A UDP socket has a port from its first datagram, or its connect.
@@ -87,7 +77,7 @@ fn e10_a_port_range_of_its_own() {
 fn e10_autobind() {
     needs_root!();
     let trial = Technique::new().is_told(|actor| {
-        let rows = LOOPBACKS
+        let rows = net::LOOPBACKS
             .map(|address| {
                 let [first, second] = [(); 2].map(|()| net::free_udp_port());
                 let mut rows = actor.perform(&format!("udp-send {address} {first}"));
@@ -101,7 +91,7 @@ fn e10_autobind() {
             .concat();
         all("ok", rows)
     });
-    assert_eq!(trial.joined.expect("joined").rows, 2 * LOOPBACKS.len());
+    assert_eq!(trial.joined.expect("joined").rows, 2 * net::LOOPBACKS.len());
     for row in trial.rows.iter().filter(|row| row["op"] == "send") {
         trial.run.only(
             &want()

@@ -1,42 +1,32 @@
 //! One socket, several peers, one after the other.
 
-use std::net::TcpListener;
-
 use hostnet_tests::{Technique, all, needs_root, net, want};
-
-const LOOPBACKS: [&str; 3] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
-
-fn server() -> (TcpListener, u16) {
-    let listener = TcpListener::bind("[::]:0").expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    (listener, port)
-}
 
 #[test]
 fn e08_udp_connects_again_and_to_nobody() {
     needs_root!();
     let trial = Technique::new().is_told(|actor| {
-        let rows = LOOPBACKS.map(|address| {
+        let rows = net::LOOPBACKS.map(|address| {
             let [one, other] = [(); 2].map(|()| net::free_udp_port());
             actor.perform(&format!("udp-reconnect {address} {one} {address} {other}"))
         });
         all("ok", rows.concat())
     });
     // Two connects, and the send to the first peer by name; its flow was connected then.
-    assert_eq!(trial.joined.expect("joined").rows, 3 * LOOPBACKS.len());
+    assert_eq!(trial.joined.expect("joined").rows, 3 * net::LOOPBACKS.len());
 }
 
 #[test]
 fn e20_tcp_disconnects_and_connects_elsewhere() {
     needs_root!();
     let trial = Technique::new().is_told(|actor| {
-        let ((_first, one), (_second, other)) = (server(), server());
-        let rows = LOOPBACKS.map(|address| {
+        let ((_first, one), (_second, other)) = (net::listener(), net::listener());
+        let rows = net::LOOPBACKS.map(|address| {
             actor.perform(&format!("tcp-reconnect {address} {one} {address} {other}"))
         });
         all("ok", rows.concat())
     });
-    assert_eq!(trial.joined.expect("joined").rows, 2 * LOOPBACKS.len());
+    assert_eq!(trial.joined.expect("joined").rows, 2 * net::LOOPBACKS.len());
     // The first connection ends by the disconnect, with the peer that it had.
     for row in trial.rows.iter().filter(|row| row["op"] == "disconnect") {
         let before = trial
@@ -57,9 +47,9 @@ fn e20_tcp_disconnects_and_connects_elsewhere() {
 fn e20_tcp_tries_again_after_a_refusal() {
     needs_root!();
     let trial = Technique::new().is_told(|actor| {
-        let (_listener, open) = server();
+        let (_listener, open) = net::listener();
         let closed = net::closed_port();
-        let rows = LOOPBACKS
+        let rows = net::LOOPBACKS
             .map(|address| actor.perform(&format!("tcp-retry {address} {closed} {address} {open}")))
             .concat();
         for pair in rows.chunks(2) {
@@ -69,5 +59,5 @@ fn e20_tcp_tries_again_after_a_refusal() {
         }
         rows
     });
-    assert_eq!(trial.joined.expect("joined").rows, 2 * LOOPBACKS.len());
+    assert_eq!(trial.joined.expect("joined").rows, 2 * net::LOOPBACKS.len());
 }

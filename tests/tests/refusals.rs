@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader},
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::Path,
     process::{Command, Output, Stdio},
@@ -10,10 +11,12 @@ use std::{
 use hostnet_tests::{
     Agent, Docker, hostnet, needs_docker, needs_root, net, patience, program, want,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 const USAGE: i32 = 2;
 const CANNOT_OBSERVE: i32 = 3;
+const PARTIAL: i32 = 4;
 
 fn directory() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
@@ -180,10 +183,18 @@ fn output_that_fails_later() {
     let text = "[[sink]]\ntype = \"file\"\npath = \"/dev/full\"\nformat = \"ecs\"\n";
     let config = config(directory.path(), text);
     let mut command = observing();
-    command.args(["agent", "--config", &config]);
-    let (code, message) = refusal(&mut command);
-    assert_ne!(code, 0, "{message}");
-    assert!(message.contains("/dev/full") && message.contains("No space left"), "{message}");
+    command.args(["agent", "--config", &config]).stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut agent = command.spawn().expect("hostnet can be started");
+    let mut lines = BufReader::new(agent.stderr.take().expect("piped")).lines();
+    let says = |line: &String| line.contains("/dev/full") && line.contains("No space left");
+    // It observes on, for the output may come back.
+    let complaint = lines.by_ref().map_while(Result::ok).find(says);
+    assert!(complaint.is_some(), "it ended without a word of /dev/full");
+    kill_process(Pid::from_child(&agent), Signal::TERM).expect("it runs");
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    let status = agent.wait().expect("its end");
+    assert_eq!(status.code(), Some(PARTIAL), "{rest:?}");
+    assert!(rest.iter().any(says), "{rest:?}");
 }
 
 /// `hostnet watch --json | head -1` ends when head does, without a complaint.

@@ -6,8 +6,6 @@ use std::net::UdpSocket;
 use hostnet_tests::{Actor, Docker, Rewriter, needs_docker, needs_root, net};
 use serde_json::Value;
 
-const LOOPBACKS: [&str; 3] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
-
 fn results(truths: &[Value]) -> Vec<&str> {
     truths.iter().filter_map(|truth| truth["result"].as_str()).collect()
 }
@@ -17,7 +15,7 @@ fn tcp_works_in_a_host_network_container() {
     needs_root!(no owners);
     let mut client = Docker::shared().launch("host").actor();
     let mut server = Actor::on_host();
-    for address in LOOPBACKS {
+    for address in net::LOOPBACKS {
         let listening = server.one("listen :: 0");
         let port = &listening["local"]["port"];
         for option in ["", " --nonblocking"] {
@@ -45,7 +43,7 @@ fn a_connect_to_a_full_backlog_times_out() {
 fn binds_succeed_and_are_refused() {
     needs_root!(no owners);
     let mut actor = Docker::shared().launch("host").actor();
-    for address in LOOPBACKS {
+    for address in net::LOOPBACKS {
         for option in ["", " --udp"] {
             let truths = actor.perform(&format!("bind-used {address} 0{option}"));
             assert_eq!(results(&truths), ["ok", "EADDRINUSE"], "{address}{option}");

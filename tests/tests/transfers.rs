@@ -3,16 +3,14 @@
 
 use hostnet_tests::{Technique, all, needs_root, net, skip};
 
-const LOOPBACKS: [&str; 3] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
-
 fn transfer(by: &str, options: &str) {
     let trial = Technique::new().is_told(|actor| {
-        let rows = LOOPBACKS
+        let rows = net::LOOPBACKS
             .map(|address| actor.perform(&format!("transfer {address} --by {by}{options}")));
         all("ok", rows.concat())
     });
     // Bind, listen, connect, accept, and the end of both sides with its bytes.
-    assert_eq!(trial.joined.expect("joined").rows, 6 * LOOPBACKS.len());
+    assert_eq!(trial.joined.expect("joined").rows, 6 * net::LOOPBACKS.len());
 }
 
 #[test]
