@@ -7,6 +7,9 @@ use hostnet_tests::{Technique, all, needs_root, net, want};
 #[test]
 fn e14_udp_lite() {
     needs_root!();
+    if !net::has_udp_lite() {
+        return;
+    }
     let trial = Technique::new().is_told(|actor| {
         let rows = net::LOOPBACKS
             .map(|address| actor.perform(&format!("udplite {address} {}", net::closed_port())));

@@ -120,8 +120,7 @@ impl Attacher<'_> {
     /// All of a set that stands in for other hooks, or nothing of it.
     fn whole(&mut self, set: Set, without: &[Hook]) -> bool {
         let all = || hooks(set, &[]);
-        let attached =
-            all().all(|hook| !without.contains(&hook) && self.hook(hook).is_ok());
+        let attached = all().all(|hook| !without.contains(&hook) && self.hook(hook).is_ok());
         if !attached {
             for hook in all() {
                 if let Some(Program::FEntry(program)) = self.ebpf.program_mut(hook.program()) {
