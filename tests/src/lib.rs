@@ -8,7 +8,6 @@
 mod actor;
 mod agent;
 mod bare;
-pub mod catalogue;
 mod checker;
 mod container;
 mod daemon;
