@@ -119,6 +119,12 @@ pub fn skip(why: &str) {
     tell(&format!("skipped: {why}"));
 }
 
+/// What a test that runs cannot show here. Whoever says what this kernel shows
+/// looks for these lines.
+pub fn not_here(what: &str) {
+    tell(&format!("not here: {what}"));
+}
+
 /// Waits for a fact about the world outside the agent's output.
 pub fn wait_for(what: &str, fact: impl Fn() -> bool) {
     let deadline = Instant::now() + patience();

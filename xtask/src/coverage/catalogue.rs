@@ -25,6 +25,11 @@ pub const UNCOVERED: &[Uncovered] = &[
         why: "the kernel runs cgroup/recvmsg4 only for callers that ask for the address",
     },
     Uncovered {
+        id: "E13",
+        operation: "bind and connect of an SCTP socket by setsockopt",
+        why: "no hook is on their way; that the socket is opened is told",
+    },
+    Uncovered {
         id: "E14",
         operation: "connect of a UDP-Lite socket",
         why: "UDP-Lite has no pre_connect, where the kernel runs cgroup/connect4",
