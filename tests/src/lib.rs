@@ -8,7 +8,6 @@
 mod actor;
 mod agent;
 mod bare;
-pub mod catalogue;
 mod checker;
 mod container;
 mod daemon;
@@ -120,6 +119,12 @@ pub fn has_docker(what_for: &str) -> bool {
 /// Why a test does not run. Whoever counts skips looks for these lines.
 pub fn skip(why: &str) {
     tell(&format!("skipped: {why}"));
+}
+
+/// What a test that runs cannot show here. Whoever says what this kernel shows
+/// looks for these lines.
+pub fn not_here(what: &str) {
+    tell(&format!("not here: {what}"));
 }
 
 /// Waits for a fact about the world outside the agent's output.

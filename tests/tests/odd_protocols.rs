@@ -51,6 +51,7 @@ fn e14_ping_sockets() {
         all("ok", rows.concat())
     });
     assert_eq!(trial.joined.expect("joined").rows, 2);
+    trial.run.exactly(2, &want().action("opened-other-socket").owned_by(&trial.container));
 }
 
 #[test]
