@@ -115,3 +115,34 @@ fn line<'a>(text: &mut String, cells: impl IntoIterator<Item = &'a str>) {
     }
     text.push_str("|\n");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of three test programs, so that most techniques have no word: the page says
+    /// so, and a committed run of this kind is a failed test.
+    #[test]
+    fn the_page_says_what_a_real_run_found() {
+        let page = text(&[crate::vm::sample()]);
+        let has = |line: &str| assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+        has("| E15 | raw IP with a forged header | seen |");
+        has("| E12 | Multipath TCP | **silent** |");
+        has("| E23 | only failures: scans, refused binds | seen |");
+        has("1. some of it no kernel shows: see below");
+        has("No run is kept of Linux 5.10, 6.1, 6.18, 7.3.");
+        has("| 6.12.118+deb13-cloud-amd64 | [v2](coverage/6.12-v2.json) | 18 | 0 | 1 |");
+        has("`6.12.118+deb13-cloud-amd64`: 3 of 3 proven by an operation of hostnet's own.");
+        has("| bind asked, IPv4 | `cgroup/bind4` | inet | proven |");
+    }
+
+    #[test]
+    fn a_hook_that_is_not_proven_says_why() {
+        let mut run = crate::vm::sample();
+        run.coverage[2].state = "refused".to_owned();
+        run.coverage[2].reason = Some("needs a|b".to_owned());
+        let page = text(&[run]);
+        assert!(page.contains(": 2 of 3 proven"), "{page}");
+        assert!(page.ends_with("| families | refused: needs a\\|b |\n"), "{page}");
+    }
+}
