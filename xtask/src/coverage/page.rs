@@ -70,7 +70,7 @@ pub fn text(runs: &[Run]) -> String {
 fn techniques(text: &mut String, kernels: &[Kernel<'_>]) {
     let names: Vec<&str> = kernels.iter().map(Kernel::series).collect();
     line(text, ["", "technique"].into_iter().chain(names));
-    line(text, ["---"; 2].into_iter().chain(kernels.iter().map(|_| "---")));
+    let _ = writeln!(text, "|{}", "---|".repeat(2 + kernels.len()));
     let mut notes = Notes::default();
     for entry in CATALOGUE {
         let cells: Vec<String> =
@@ -95,7 +95,7 @@ fn hooks(text: &mut String, run: &Run) {
     let proven = run.coverage.iter().filter(|row| row.state == "proven").count();
     let _ = write!(
         text,
-        "\n## Linux {}\n\n`{}`: {proven} of {all} proven by an operation of hostnet's own.\n\n\
+        "\n## Linux {}\n\n`{}`: {proven} of {all} proven.\n\n\
          | operation | hook | set | state |\n|---|---|---|---|\n",
         run.series, run.release
     );
@@ -132,7 +132,7 @@ mod tests {
         has("1. some of it no kernel shows: see below");
         has("No run is kept of Linux 5.10, 6.1, 6.18, 7.3.");
         has("| 6.12.118+deb13-cloud-amd64 | [v2](coverage/6.12-v2.json) | 18 | 0 | 1 |");
-        has("`6.12.118+deb13-cloud-amd64`: 3 of 3 proven by an operation of hostnet's own.");
+        has("`6.12.118+deb13-cloud-amd64`: 3 of 3 proven.");
         has("| bind asked, IPv4 | `cgroup/bind4` | inet | proven |");
     }
 
