@@ -10,10 +10,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::{
-    attribute::{Found, Policy, Request, RuntimeNews, procfs, sock_diag},
+    attribute::{Policy, Request, RuntimeNews, procfs, sock_diag},
     event::Health,
     feed::{Feed, write_down},
     input::{InputRef, Lost, World},
@@ -110,7 +110,8 @@ impl Pipeline {
         }
         let Programs { ring, root, coverage, .. } = &mut self.programs;
         let early = kernel::prove(ring, root, coverage)?;
-        let existing = self.existing_sockets();
+        let (existing, connection) = sock_diag::of_host(&mut self.programs);
+        self.sockets = connection;
         let answered_ns = kernel::boot_clock();
         let coverage = &self.programs.coverage;
         for gap in coverage.gaps() {
@@ -142,27 +143,6 @@ impl Pipeline {
         }
         self.world(World::Existing { boot_ns: answered_ns, sockets: existing })?;
         self.flush()
-    }
-
-    /// The sockets there are; what the kernel cannot show is in the coverage.
-    fn existing_sockets(&mut self) -> Vec<Found> {
-        let Programs { host, root, coverage, .. } = &mut self.programs;
-        let opened = kernel::in_network_namespace(host.network_namespace, || {
-            sock_diag::Connection::open().context("the kernel has no sock_diag")
-        });
-        let (found, asked) = match opened {
-            Ok(connection) => {
-                let existing = sock_diag::existing(&connection, root.path());
-                self.sockets = Some(connection);
-                existing
-            }
-            Err(error) => (Vec::new(), sock_diag::refused(&format!("{error:#}"))),
-        };
-        for row in asked {
-            let state = row.refused.map_or(kernel::State::Proven, kernel::State::Refused);
-            coverage.set_start(row.sees, row.by, state);
-        }
-        found
     }
 
     /// Takes everything that was put into the ring until `boot_ns`.
@@ -210,7 +190,13 @@ impl Pipeline {
         // What happens from now on is not of this run, or a busy host would never let it end.
         let end_ns = kernel::boot_clock();
         self.clock()?;
-        while self.drain()? == BATCH && self.drained_to_ns < end_ns {}
+        while self.drain()? == BATCH || self.programs.ring.is_behind() {
+            if self.drained_to_ns >= end_ns {
+                break;
+            }
+            // A record that another processor is writing holds up those behind it.
+            std::thread::yield_now();
+        }
         self.stages.finish().or_else(|error| self.sink_error(error))?;
         self.tell_losses()?;
         // The stop itself is the last event.

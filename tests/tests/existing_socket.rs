@@ -61,7 +61,7 @@ fn told(truth: &Value) -> Want {
 
 #[test]
 fn e21_every_kind_is_told_once_with_its_owner() {
-    needs_root!();
+    needs_root!(no tcp);
     let mut actor = Docker::shared().launch("host").actor();
     let truths = actor.perform(KINDS);
     assert_eq!(truths.len(), 12, "{truths:?}");
@@ -88,7 +88,7 @@ fn e21_every_kind_is_told_once_with_its_owner() {
 /// Raw sockets need a part of the kernel that not every one has; then that is said.
 #[test]
 fn e21_raw_sockets_are_told_or_stated_as_a_gap() {
-    needs_root!();
+    needs_root!(no tcp);
     let mut actor = Docker::shared().launch("host").actor();
     let truth = actor.one("hold raw");
     let agent = Agent::start();
@@ -143,7 +143,7 @@ fn e21_later_events_carry_on() {
 
 #[test]
 fn e21_the_hosts_only_with_all_and_a_bridges_never() {
-    needs_root!();
+    needs_root!(no tcp);
     let mut host = Actor::on_host();
     let mut bridge = Docker::shared().launch("bridge").actor();
     let ours = host.perform(KINDS);
