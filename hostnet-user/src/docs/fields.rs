@@ -228,11 +228,17 @@ pub const FIELDS: &[Field] = &[
     field(
         "filter.sha256",
         Text,
-        "SHA-256 of its instructions, eight bytes each in host byte order; absent beyond 256.",
+        "SHA-256 of its instructions, eight bytes each in host byte order; absent beyond 256, and \
+         when they could not be read.",
     ),
     field("netlink.message", Number, "`nlmsg_type`: the change that was asked for."),
     field("netlink.message_name", Text, "Its name in the kernel's headers, when it is known."),
     field("netlink.flags", Number, "`nlmsg_flags`."),
+    field(
+        "netlink.unread_bytes",
+        Number,
+        "Bytes of a batch from this message on, when it held more messages than are looked at (16).",
+    ),
     field("netlink.groups", Number, "The first 32 multicast groups joined, as a mask."),
     field("exit.status", Number, "Exit status."),
     field("exit.signal", Number, "The signal that ended the process."),

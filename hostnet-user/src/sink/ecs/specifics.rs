@@ -84,6 +84,8 @@ struct NetlinkFields {
     #[serde(skip_serializing_if = "Option::is_none")]
     flags: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    unread_bytes: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<u32>,
 }
 
@@ -158,6 +160,7 @@ impl Specifics {
                     message: Some(request.message),
                     message_name: request.name(),
                     flags: Some(request.flags),
+                    unread_bytes: (request.unread > 0).then_some(request.unread),
                     groups: None,
                 });
             }
