@@ -63,6 +63,11 @@ pub const CATALOGUE: &[Entry] = &[
     },
     tested("E22", "network namespaces: setns, sockets carried in and out, joined containers"),
     tested("E23", "only failures: scans, refused binds"),
+    tested("E24", "a cgroup within the container's own"),
+    tested("E25", "a cgroup named after another container, below its own and beside it"),
+    tested("E26", "moving into another container's cgroup, the root, the host's, and back"),
+    tested("E27", "a cgroup namespace of its own, the container's and the agent's"),
+    tested("E28", "a container within a container"),
 ];
 
 #[cfg(test)]
