@@ -23,6 +23,7 @@ mod ring;
 mod settings;
 #[cfg(target_arch = "bpf")]
 mod sock;
+mod sockaddr;
 #[cfg(target_arch = "bpf")]
 mod storage;
 #[cfg(target_arch = "bpf")]
