@@ -2,11 +2,11 @@
 //! it does, in whatever cgroup, of whatever name. `ss`, which knows a socket's
 //! cgroup and nothing else, tells of another owner each time.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use hostnet_tests::{
     ActorBox, Container, Docker, Technique, Trial, all, at, cgroups, needs_docker, needs_root, net,
-    want,
+    wait_for, want,
 };
 use serde_json::Value;
 
@@ -41,9 +41,17 @@ fn enter(actor: &mut ActorBox, path: &str) {
     assert_eq!(cgroups::path_of(actor.container.pid), path);
 }
 
+/// A listener on a port of its own, which is two operations.
+fn listen(actor: &mut ActorBox) -> Vec<Value> {
+    let listening = actor.one("listen 127.0.0.1 0");
+    let mut bound = listening.clone();
+    bound["op"] = "bind".into();
+    all("ok", vec![bound, listening])
+}
+
 /// A listener, both ends of a connection, a refused one, a UDP socket.
 fn act(actor: &mut ActorBox) -> Vec<Value> {
-    let mut rows = vec![actor.one("listen 127.0.0.1 0")];
+    let mut rows = listen(actor);
     let port = rows[0]["local"]["port"].clone();
     rows.push(actor.one(&format!("tcp-connect 127.0.0.1 {port}")));
     rows.extend(actor.perform(&format!("serve {port}")));
@@ -165,9 +173,13 @@ fn e25_a_cgroup_beside_it_named_after_another_container() {
     needs_docker!("a container that may write to the cgroup file system");
     let victim = victim();
     let path = format!("/hostnet-test-spoof/docker-{}.scope", victim.id);
+    // The process that was in it may be about to end.
     let clean = || {
         for path in [&*path, "/hostnet-test-spoof"] {
-            let _ = std::fs::remove_dir(cgroups::directory(&cgroups::root(), path));
+            let directory = cgroups::directory(&cgroups::root(), path);
+            wait_for("the end of a cgroup", || {
+                !directory.exists() || fs::remove_dir(&directory).is_ok()
+            });
         }
     };
     let trial = goes_to(&with_cgroups(), &path, |actor| {
@@ -245,7 +257,7 @@ fn e26_there_and_back() {
         let mut rows = Vec::new();
         for path in ["/", &theirs, &home] {
             enter(actor, path);
-            rows.extend(all("ok", vec![actor.one("listen 127.0.0.1 0")]));
+            rows.extend(listen(actor));
         }
         rows
     });
@@ -268,7 +280,7 @@ fn e26_is_not_told_without_the_hook() {
         "cgroup_attach_task",
         |actor| {
             enter(actor, &path);
-            all("ok", vec![actor.one("listen 127.0.0.1 0")])
+            listen(actor)
         },
         |_| true,
     );

@@ -11,13 +11,21 @@ use hostnet_abi::{CgroupAttach, Exec as ExecRecord, Fork as ForkRecord, Header, 
 use zerocopy::FromZeros as _;
 
 use super::{
-    Attribution, Holder, Owner, OwnerKind, Party, Policy, Request, claims::named_container,
-    owner::Cgroup, strays::Stray,
+    Attribution, Container, Holder, Owner, OwnerKind, Party, Policy, Request,
+    claims::named_container, owner::Cgroup, strays::Stray,
 };
 use crate::{
     event::{CgroupMigration, Event, Mover, NameSpoof},
     input::Apart,
 };
+
+/// A container's process from before the agent, as /proc showed it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Older {
+    pid: u32,
+    start_ns: u64,
+    cgroup: u64,
+}
 
 impl Attribution {
     /// Whose a process is that acts in `cgroup`.
@@ -176,8 +184,31 @@ impl Attribution {
             self.strays.insert(pid, Stray::new(start_ns, None, cgroup));
             self.requests.push(Request::Mix(cgroup));
         }
+        if home != 0
+            && in_host_network
+            && let Some(process) = self.processes.get(pid)
+        {
+            let older = Older { pid, start_ns: process.start_ns, cgroup };
+            self.older.entry(mount_namespace).or_default().push(older);
+        }
         if home != 0 || is_apart {
             self.requests.push(Request::Follow { pid, home, now: cgroup });
+        }
+    }
+
+    /// Processes from before the agent that have a container's mounts, but are in
+    /// another's cgroup: they went there.
+    pub(super) fn claim_older(&mut self, container: &Container) {
+        let Some(found) = self.older.remove(&container.mount_namespace) else { return };
+        let owner = self.registry.owner_of_container(&container.id, &self.tree);
+        let Some(owner) = owner else { return };
+        for Older { pid, start_ns, cgroup } in found {
+            let is_it = self.processes.get(pid).is_some_and(|now| now.start_ns == start_ns);
+            let there = self.registry.owner(cgroup, &self.tree);
+            let is_anothers = there.kind == OwnerKind::Container && !there.is_same(&owner);
+            if is_it && is_anothers && self.strays.get(pid, 0).is_none() {
+                self.strays.insert(pid, Stray::new(start_ns, Some(owner.cgroup_id), cgroup));
+            }
         }
     }
 

@@ -27,7 +27,7 @@ mod socket_table;
 mod strays;
 mod v1_claims;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use hostnet_abi::{DecodeError, Flow, FlowKey, Header, Hook, Record, decode};
 use serde::{Deserialize, Serialize};
@@ -40,12 +40,13 @@ pub use process_table::Process;
 pub use snapshot::{Found, Holder};
 
 use crate::event::{
-    Actor, Event, FlowCount, Health, Identified, Joined, LossCount, Operation, Socket, canonical,
-    endpoint, from_socket_addr,
+    Actor, Event, FlowCount, Health, Joined, LossCount, Operation, Socket, canonical, endpoint,
+    from_socket_addr,
 };
 use crate::input::Lost;
 use container_registry::ContainerRegistry;
 use held::Held;
+use migration::Older;
 use process_table::ProcessTable;
 use socket_table::{Party, SocketTable};
 use strays::Strays;
@@ -97,6 +98,9 @@ pub struct Attribution {
     registry: ContainerRegistry,
     processes: ProcessTable,
     strays: Strays,
+    /// Containers' processes from before the agent, by mount namespace, until the
+    /// runtime has said whose that is.
+    older: HashMap<u32, Vec<Older>>,
     v1_claims: V1Claims,
     sockets: SocketTable,
     held: Held,
@@ -120,6 +124,7 @@ impl Attribution {
             policy,
             processes: ProcessTable::default(),
             strays: Strays::default(),
+            older: HashMap::new(),
             v1_claims: V1Claims::default(),
             sockets: SocketTable::default(),
             held: Held::default(),

@@ -15,6 +15,7 @@ impl Attribution {
                 if is_confirmed {
                     self.registry.confirm(&container, &self.tree);
                     self.check_names_of(&id, boot_ns);
+                    self.claim_older(&container);
                 }
                 if !self.registry.awaits_name(&id) {
                     self.release(&id);

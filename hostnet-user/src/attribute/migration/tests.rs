@@ -4,7 +4,10 @@ use hostnet_abi::{Connect, EventKind, Listen, Payload};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::*;
-use crate::{attribute::Policy, event::Operation};
+use crate::{
+    attribute::{Policy, Process, RuntimeNews},
+    event::Operation,
+};
 
 const A: &str = "5aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
 const VICTIM: &str = "6aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
@@ -76,6 +79,19 @@ impl Stage {
     fn exec(&mut self, pid: u32, cgroup: u64, mount_namespace: u32, pid_level: u32) {
         let exec = ExecRecord { mount_namespace, pid_level, ..ExecRecord::new_zeroed() };
         self.record(pid, cgroup, exec);
+    }
+
+    /// The runtime says of a container where it is, and /proc which mounts it has.
+    fn says(&mut self, id: &str, mount_namespace: u32) {
+        let container = Container {
+            id: id.to_owned(),
+            created: "now".to_owned(),
+            pid: 80,
+            cgroup_path: format!("/docker/{id}"),
+            mount_namespace,
+            ..Container::default()
+        };
+        self.0.runtime(RuntimeNews::Container(Box::new(container)), 10);
     }
 
     /// The events so far as action, container and where it is now.
@@ -234,17 +250,7 @@ fn the_programs_follow_what_is_older_than_they() {
 #[test]
 fn a_borrowed_name_is_told_of_its_maker() {
     let mut stage = Stage::new();
-    let container = crate::attribute::Container {
-        id: VICTIM.to_owned(),
-        name: "victim".to_owned(),
-        created: "now".to_owned(),
-        pid: 80,
-        cgroup_path: format!("/docker/{VICTIM}"),
-        mount_namespace: 9,
-        ..Default::default()
-    };
-    let news = crate::attribute::RuntimeNews::Container(Box::new(container));
-    stage.0.runtime(news, 10);
+    stage.says(VICTIM, 9);
     let mut make = |by: u32, cgroup, id, path: &str| {
         let mut header = Header::new_zeroed();
         (header.tgid, header.task_cgroup, header.boot_ns) = (by, cgroup, 100);
@@ -261,4 +267,19 @@ fn a_borrowed_name_is_told_of_its_maker() {
     assert_eq!(make(70, IN_A, 21, &format!("/docker/docker-{VICTIM}.scope")), spoof);
     assert_eq!(make(70, IN_A, 22, &format!("/docker/{A}/plain")), []);
     assert_eq!(make(10, ROOT, 23, &format!("/other/{VICTIM}")), [], "the host's own");
+}
+
+#[test]
+fn what_moved_before_the_agent_is_known_by_its_mounts() {
+    let mut stage = Stage::new();
+    for (pid, mount_namespace) in [(70, 21), (80, 22)] {
+        stage.0.process(Process { pid, start_ns: 5, ..Process::default() });
+        let (own_pids, in_host_network) = (true, true);
+        let cgroup = IN_VICTIM;
+        stage.0.apart(&Apart { pid, cgroup, mount_namespace, own_pids, in_host_network });
+    }
+    stage.says(VICTIM, 22);
+    stage.says(A, 21);
+    assert_eq!(stage.acts(70, IN_VICTIM, IN_VICTIM), by_a());
+    assert_eq!(stage.acts(80, IN_VICTIM, IN_VICTIM), Some((VICTIM[..12].to_owned(), None)));
 }

@@ -56,8 +56,8 @@ fn born_in(arguments: &Arguments) {
         std::process::exit(0);
     }
     let result = crate::sockets::outcome(child);
-    tell("cloned").result(&result).send();
     if result.is_err() {
+        tell("cloned").result(&result).send();
         return;
     }
     let mut status = 0;
@@ -65,4 +65,5 @@ fn born_in(arguments: &Arguments) {
     let waited = unsafe { libc::waitpid(child as i32, &raw mut status, 0) };
     assert_eq!(i64::from(waited), child, "waitpid: {}", io::Error::last_os_error());
     assert_eq!(status, 0, "the child failed");
+    tell("cloned").result(&result).send();
 }
