@@ -172,10 +172,11 @@ fn e25_a_cgroup_beside_it_named_after_another_container() {
     needs_root!();
     needs_docker!("a container that may write to the cgroup file system");
     let victim = victim();
-    let path = format!("/hostnet-test-spoof/docker-{}.scope", victim.id);
+    let parent = format!("/hostnet-test-spoof-{}", std::process::id());
+    let path = format!("{parent}/docker-{}.scope", victim.id);
     // The process that was in it may be about to end.
     let clean = || {
-        for path in [&*path, "/hostnet-test-spoof"] {
+        for path in [&path, &parent] {
             let directory = cgroups::directory(&cgroups::root(), path);
             wait_for("the end of a cgroup", || {
                 !directory.exists() || fs::remove_dir(&directory).is_ok()
@@ -184,7 +185,7 @@ fn e25_a_cgroup_beside_it_named_after_another_container() {
     };
     let trial = goes_to(&with_cgroups(), &path, |actor| {
         clean();
-        make(actor, "/hostnet-test-spoof");
+        make(actor, &parent);
         make(actor, &path);
     });
     clean();
