@@ -105,8 +105,18 @@ impl Pipeline {
         for (id, path) in procfs::cgroups(self.programs.root.path()) {
             self.world(World::Cgroup { id, path })?;
         }
-        for process in procfs::processes(self.programs.host.network_namespace) {
+        let host = self.programs.host;
+        let v1_only = self.programs.root.is_private();
+        for process in procfs::processes(host.network_namespace) {
+            let place = v1_only.then(|| procfs::v1_place(process.pid)).flatten();
+            let pid = process.pid;
             self.world(World::Process(process))?;
+            if let Some((start_ns, path)) = place {
+                self.world(World::V1Place { pid, start_ns, path })?;
+            }
+        }
+        for apart in procfs::apart(&host, self.programs.root.path()) {
+            self.world(World::Apart(apart))?;
         }
         let Programs { ring, root, coverage, .. } = &mut self.programs;
         let early = kernel::prove(ring, root, coverage)?;
@@ -315,7 +325,7 @@ impl Pipeline {
                 return Ok(());
             }
         };
-        let (mut ring, mut not_run) = (Vec::new(), Vec::new());
+        let (mut ring, mut not_run, mut not_followed) = (Vec::new(), Vec::new(), Vec::new());
         for lost in lost {
             match lost {
                 kernel::Lost::RingFull { cgroup, kind, count } => {
@@ -324,12 +334,21 @@ impl Pipeline {
                 kernel::Lost::NotRun { program, count } => {
                     not_run.push(Lost { cgroup: None, operation: program.to_owned(), count });
                 }
+                kernel::Lost::NotFollowed { count } => {
+                    let operation = "process-to-follow".to_owned();
+                    not_followed.push(Lost { cgroup: None, operation, count });
+                }
             }
         }
         let count = self.stages.take_dropped();
         let dropped = Lost { cgroup: None, operation: "event".to_owned(), count };
         let sink = (count > 0).then_some(dropped).into_iter().collect();
-        for (place, by) in [("kernel-ring", ring), ("kernel-program", not_run), ("sink", sink)] {
+        for (place, by) in [
+            ("kernel-ring", ring),
+            ("kernel-program", not_run),
+            ("kernel-map", not_followed),
+            ("sink", sink),
+        ] {
             if !by.is_empty() {
                 self.world(World::Lost { place: place.to_owned(), from_ns, to_ns, by })?;
             }
@@ -338,15 +357,23 @@ impl Pipeline {
     }
 
     fn serve_requests(&mut self) {
+        let maps = &mut self.programs.maps;
         for request in self.stages.take_requests() {
-            match request {
-                Request::Quieten(cgroup) => {
-                    if let Err(error) = self.programs.maps.quieten(cgroup) {
-                        tracing::warn!(cgroup, "{error:#}");
-                    }
+            let outcome = match request {
+                Request::Quieten { cgroup, is_service } => maps.quieten(cgroup, is_service),
+                Request::Mix(cgroup) => maps.mix(cgroup),
+                Request::Follow { pid, home, now } => maps.follow(pid, home, now),
+                Request::Forget(cgroup) => {
+                    maps.forget_cgroup(cgroup);
+                    Ok(())
                 }
-                Request::Forget(cgroup) => self.programs.maps.forget_cgroup(cgroup),
-                Request::Inspect(id) => (self.inspect)(id),
+                Request::Inspect(id) => {
+                    (self.inspect)(id);
+                    Ok(())
+                }
+            };
+            if let Err(error) = outcome {
+                tracing::warn!("{error:#}");
             }
         }
     }

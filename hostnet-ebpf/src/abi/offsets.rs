@@ -78,6 +78,8 @@ offset_table! {
     task_tgid = "task_struct"."tgid",
     task_real_parent = "task_struct"."real_parent",
     task_mm = "task_struct"."mm",
+    task_cgroups = "task_struct"."cgroups",
+    css_set_dfl_cgrp = "css_set"."dfl_cgrp",
     task_nsproxy = "task_struct"."nsproxy",
     task_signal = "task_struct"."signal",
     task_thread_pid = "task_struct"."thread_pid",

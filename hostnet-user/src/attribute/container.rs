@@ -36,6 +36,9 @@ pub struct Container {
     pub pid: u32,
     /// Cgroup-v2 path of `pid` as /proc showed it at inspect time; empty when not running or gone.
     pub cgroup_path: String,
+    /// Inode of that process' mount namespace; 0 when it could not be read.
+    #[serde(default)]
+    pub mount_namespace: u32,
     /// `docker` or `podman`.
     pub runtime: String,
 }

@@ -48,7 +48,10 @@ impl Attribution {
         if is_end && self.sockets.must_wait(header, hook, record) {
             return;
         }
-        let party = self.party(header);
+        let party = match header.tgid {
+            0 => self.party_of_socket(header, &record),
+            _ => self.party(header),
+        };
         if !self.is_told(&party.owner) {
             if is_end {
                 self.sockets.remove(header.cookie);

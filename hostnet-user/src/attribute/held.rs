@@ -97,13 +97,7 @@ impl Attribution {
 
     fn push_now(&mut self, mut event: Event) {
         for owner in [&mut event.owner, &mut event.creator].into_iter().flatten() {
-            if owner.container_id.is_some() {
-                let now = self.registry.owner(owner.cgroup_id, &self.tree);
-                // The tree may have forgotten a cgroup that is gone by now.
-                if now.container_id == owner.container_id {
-                    *owner = now;
-                }
-            }
+            *owner = self.registry.renewed(owner, &self.tree);
         }
         if let Some(owner) = &event.owner {
             match (&owner.container, &owner.container_id, &mut event.operation) {

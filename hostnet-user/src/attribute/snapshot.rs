@@ -188,11 +188,8 @@ impl Attribution {
     fn holding_party(&mut self, found: &Found) -> Party {
         let maker = found.cgroup.map(|cgroup| self.registry.owner(cgroup, &self.tree));
         let known_maker = maker.as_ref().filter(|maker| maker.kind != OwnerKind::Unknown);
-        let holders: Vec<(u32, Arc<Owner>)> = found
-            .holders
-            .iter()
-            .map(|holder| (holder.pid, self.registry.owner(holder.cgroup, &self.tree)))
-            .collect();
+        let holders: Vec<(u32, Arc<Owner>)> =
+            found.holders.iter().map(|holder| (holder.pid, self.owner_of_holder(holder))).collect();
         let own =
             known_maker.and_then(|maker| holders.iter().find(|(_, holder)| is_same(holder, maker)));
         let (pid, owner) = match (own, known_maker) {
@@ -212,7 +209,7 @@ impl Attribution {
             }
         };
         Party {
-            creator: maker.filter(|maker| !is_same(maker, &owner)),
+            creator: maker.filter(|maker| !is_same(maker, &owner) && !owner.is_by_process()),
             process: pid.and_then(|pid| self.processes.get(pid)).map(Arc::clone),
             owner,
             actor: None,
@@ -262,6 +259,7 @@ mod tests {
             all: false,
             v1_only: false,
             host_mount_namespace: 0,
+            own_mount_namespace: 0,
             seed: 1,
             sees_refusals: false,
             sees_acceptor: false,

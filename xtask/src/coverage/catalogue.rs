@@ -70,6 +70,11 @@ pub const CATALOGUE: &[Entry] = &[
     technique("E21", "sockets that existed before the agent"),
     technique("E22", "network namespaces: setns, sockets carried in and out, joined containers"),
     technique("E23", "only failures: scans, refused binds"),
+    technique("E24", "a cgroup within the container's own"),
+    technique("E25", "a cgroup named after another container, below its own and beside it"),
+    technique("E26", "moving into another container's cgroup, the root, the host's, and back"),
+    technique("E27", "a cgroup namespace of its own, the container's and the agent's"),
+    technique("E28", "a container within a container"),
 ];
 
 /// The technique that a test function is named after: `E07` for `e07_tcp`.

@@ -67,6 +67,7 @@ pub fn inspected(response: ContainerInspectResponse, runtime: &str) -> (Containe
         created: response.created.unwrap_or_default(),
         pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or_default(),
         cgroup_path: String::new(),
+        mount_namespace: 0,
         runtime: runtime.to_owned(),
     };
     (container, state.status.map(|status| status.to_string()).unwrap_or_default())
@@ -201,6 +202,7 @@ mod tests {
             created: "2026-01-02T03:04:05.6Z".into(),
             pid: 4242,
             cgroup_path: String::new(),
+            mount_namespace: 0,
             runtime: "docker".into(),
         };
         assert_eq!((container, state.as_str()), (expected, "running"));

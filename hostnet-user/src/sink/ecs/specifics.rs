@@ -5,10 +5,13 @@ use std::net::SocketAddr;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{ends::Side, timestamp::Timestamps};
-use crate::event::{
-    Bind, Event, ExistingSocket, Exit, FlowCount, Health, LossCount, Operation, PacketBind, Scope,
-    SocketFilter, SocketState, Unix, UnixKind,
+use super::{ends::Side, parts::cgroup_value, timestamp::Timestamps};
+use crate::{
+    event::{
+        Bind, CgroupMigration, Event, ExistingSocket, Exit, FlowCount, Health, LossCount,
+        NameSpoof, Operation, PacketBind, Scope, SocketFilter, SocketState, Unix, UnixKind,
+    },
+    text,
 };
 
 /// Most UDP peers listed in one closing record; `peers` counts them all.
@@ -36,6 +39,10 @@ pub struct Specifics {
     exit: Option<ExitFields>,
     #[serde(skip_serializing_if = "Option::is_none")]
     identified: Option<IdentifiedFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    migration: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spoof: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -176,6 +183,10 @@ impl Specifics {
             Operation::Identified(identified) => {
                 fields.identified = Some(IdentifiedFields { events: identified.events });
             }
+            Operation::CgroupMigration(migration) => {
+                fields.migration = Some(migration_fields(migration));
+            }
+            Operation::NameSpoof(spoof) => fields.spoof = Some(spoof_fields(spoof)),
             Operation::Health(health) => fields.health(event, health, times),
             Operation::Accept(_)
             | Operation::Close(_)
@@ -271,6 +282,32 @@ fn udp_fields(flows: &[FlowCount]) -> UdpFields {
             })
             .collect(),
     }
+}
+
+fn migration_fields(migration: &CgroupMigration) -> Value {
+    let CgroupMigration { from, to, pid, by } = migration;
+    let mut mover = json!({ "pid": by.pid, "owner": by.owner.kind });
+    if let Some(process) = &by.process {
+        mover["name"] = text::text(&process.name).readable.into();
+    }
+    if let Some(id) = &by.owner.container_id {
+        mover["container"] = json!({ "id": id, "name": by.owner.label() });
+    }
+    json!({
+        "from": cgroup_value(from.id, &from.path),
+        "to": cgroup_value(to.id, &to.path),
+        "pid": pid,
+        "by": mover,
+    })
+}
+
+fn spoof_fields(spoof: &NameSpoof) -> Value {
+    let NameSpoof { cgroup, claimed, victim } = spoof;
+    let mut victim_value = json!({ "id": claimed });
+    if let Some(victim) = victim {
+        victim_value["name"] = victim.label().into();
+    }
+    json!({ "cgroup": cgroup_value(cgroup.id, &cgroup.path), "container": victim_value })
 }
 
 fn exit_fields(exit: Exit) -> ExitFields {

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod arguments;
+mod cgroups;
 mod churn;
 mod compat;
 mod families;
@@ -49,6 +50,7 @@ type Subcommands = &'static [(&'static str, fn(&Arguments))];
 /// Techniques that need nothing but their arguments, by file.
 const TECHNIQUES: &[Subcommands] = &[
     addresses::SUBCOMMANDS,
+    cgroups::SUBCOMMANDS,
     compat::SUBCOMMANDS,
     families::SUBCOMMANDS,
     fast_open::SUBCOMMANDS,
