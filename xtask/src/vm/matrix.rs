@@ -272,7 +272,7 @@ pub struct Running<'a> {
     pub directory: &'a Path,
     /// Whether to look for newer kernels.
     pub fresh: bool,
-    /// Whether what a VM found is kept, if nothing failed.
+    /// Whether what a VM found is kept.
     pub keep: bool,
 }
 
@@ -303,7 +303,10 @@ pub fn run(variants: &[Variant], how: &Running<'_>) -> Result<Outcome> {
                 // As soon as it is there: the others may take another hour.
                 match Run::of(&variant.series, &variant.circumstances(), &report)? {
                     Some(run) => eprintln!("{}: wrote {}", variant.name(), run.keep()?),
-                    None => eprintln!("{}: not kept, because something failed", variant.name()),
+                    None => eprintln!(
+                        "{}: not kept, because it did not come to its end",
+                        variant.name()
+                    ),
                 }
             }
         }

@@ -125,7 +125,7 @@ fn perform(mut words: Vec<OsString>, listeners: &mut Listeners) -> Done {
         "udp-serve" => udp::serve(&arguments),
         "exec-chain" => processes::exec_chain(&arguments),
         "exec-as" => processes::exec_as(&arguments),
-        "fork-connect" => processes::fork_connect(&arguments),
+        "fork-connect" => processes::fork_connect(&arguments, listeners),
         "spawn" => processes::spawn(&arguments),
         "without-mounts" => processes::without_mounts(&arguments),
         "prctl-name" => processes::rename(&arguments),
