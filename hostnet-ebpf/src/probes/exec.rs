@@ -70,7 +70,11 @@ unsafe fn executed(
         let filename: u64 = field(bprm, offset!(linux_binprm_filename));
         let written =
             bpf_probe_read_kernel_str(tail.cast(), MAX_FILENAME as u32, filename as *const c_void);
-        let mut filename_length = if written > 0 { written as u64 } else { 0 };
+        // Read back from memory, because the verifier of older kernels (6.1) lost track
+        // of the sign of what the helper returned.
+        let slot = &raw mut (*scratch).exec.filename_length;
+        slot.write_volatile(if written > 0 { written as u16 } else { 0 });
+        let mut filename_length = u64::from(slot.read_volatile());
         if filename_length >= MAX_FILENAME as u64 {
             filename_length = MAX_FILENAME as u64;
             cut |= truncated::FILENAME;
