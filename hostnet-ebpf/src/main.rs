@@ -23,6 +23,7 @@ mod ring;
 mod settings;
 #[cfg(target_arch = "bpf")]
 mod sock;
+#[cfg(target_arch = "bpf")]
 mod sockaddr;
 #[cfg(target_arch = "bpf")]
 mod storage;
