@@ -59,12 +59,14 @@ pub fn processes(network_namespace: u32) -> Vec<Process> {
         .collect()
 }
 
-/// Every process whose mount or pid namespace is not the host's.
+/// Every process that runs a program and whose mount or pid namespace is not the host's.
 #[must_use]
 pub fn apart(host: &Host, cgroup_root: &Path) -> Vec<Apart> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter_map(|pid: u32| {
+        // Kernel threads run no program, and kdevtmpfs has mounts of its own.
+        fs::read_link(format!("/proc/{pid}/exe")).ok()?;
         let mount_namespace = namespace(pid, "mnt")?;
         let own_pids = namespace(pid, "pid")? != host.pid_namespace;
         if mount_namespace == host.mount_namespace && !own_pids {
