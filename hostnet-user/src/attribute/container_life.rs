@@ -178,4 +178,15 @@ mod tests {
         registry.gone(ID);
         assert_eq!(registry.owner(2, &tree).label(), "web");
     }
+    /// Whoever completes its earlier events has to find it.
+    #[test]
+    fn a_container_is_found_before_its_cgroup_is_confirmed() {
+        let (path, mut tree) = (format!("/docker/{ID}"), CgroupTree::default());
+        tree.insert(2, path.clone());
+        let mut registry = ContainerRegistry::default();
+        registry.appeared(2, &path);
+        registry.describe(container());
+        let owner = registry.owner_of_container(ID, &tree).expect("a cgroup bears its name");
+        assert_eq!((owner.cgroup_id, owner.label()), (2, "web"));
+    }
 }

@@ -137,9 +137,11 @@ impl ContainerRegistry {
         }
     }
 
-    /// The container, as another owner's of it: where the runtime has it, or had it last.
+    /// The container, as another owner's of it: where the runtime has it, or had it
+    /// last, else in a cgroup that bears its name and is not known to be another's.
     pub fn owner_of_container(&mut self, id: &str, tree: &CgroupTree) -> Option<Arc<Owner>> {
-        let cgroup = *self.containers.get(id)?.cgroups.last()?;
+        let confirmed = self.containers.get(id).and_then(|known| known.cgroups.last());
+        let cgroup = *confirmed.or_else(|| self.claimants.get(id)?.last())?;
         Some(self.owner(cgroup, tree)).filter(|owner| owner.container_id.as_deref() == Some(id))
     }
 
