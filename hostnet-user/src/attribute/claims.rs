@@ -33,10 +33,10 @@ pub fn others<'a>(claims: impl Iterator<Item = Claim<'a>>, id: &str) -> Vec<Stri
 pub fn own_part<'a>(path: &'a str, id: &str) -> Option<&'a str> {
     // The kernel marks the path of a process that outlives its cgroup.
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-    named_container(path).filter(|claim| claim.id == id)?;
-    let after = path.find(id)? + id.len();
-    let rest = path.get(after..)?;
-    Some(path.get(..after + rest.find('/').unwrap_or(rest.len())).unwrap_or(path))
+    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+    let mut parts = ends.filter_map(|end| path.get(..end));
+    let first = parts.find(|part| named_container(part).is_some())?;
+    named_container(first).filter(|claim| claim.id == id).map(|_| first)
 }
 
 #[cfg(test)]
@@ -58,6 +58,7 @@ mod tests {
                 Some(format!("/machine.slice/libpod-{ID}.scope")),
             ),
             (format!("/docker/{OTHER}/docker-{ID}.scope"), None),
+            (format!("/foo-{ID}/docker/{ID}"), Some(format!("/foo-{ID}/docker/{ID}"))),
             ("/system.slice/ssh.service".to_owned(), None),
             ("/".to_owned(), None),
         ] {

@@ -25,7 +25,7 @@ const TICK_NS: u64 = 10_000_000;
 pub struct Strays {
     by_pid: HashMap<u32, Stray>,
     ended: VecDeque<(u64, u32)>,
-    /// Every cgroup one of them has been in, until none is left.
+    /// Every cgroup one of them has gone to, until none is left.
     places: HashSet<u64>,
 }
 
@@ -100,9 +100,9 @@ impl Strays {
         self.by_pid.is_empty()
     }
 
-    /// Whether one has been in this cgroup.
+    /// Whether one has gone to this cgroup.
     #[must_use]
-    pub fn have_been_in(&self, cgroup: u64) -> bool {
+    pub fn have_gone_to(&self, cgroup: u64) -> bool {
         self.places.contains(&cgroup)
     }
 
@@ -114,7 +114,7 @@ impl Strays {
 
     /// A process is one of them from now on.
     pub fn insert(&mut self, pid: u32, stray: Stray) {
-        self.places.extend(stray.been.iter());
+        self.places.insert(stray.now);
         self.by_pid.insert(pid, stray);
     }
 
@@ -205,10 +205,10 @@ mod tests {
         assert_eq!(owner.moved_to.as_ref().map(|cgroup| cgroup.id), Some(8));
         assert!([1, 7, 8].iter().all(|cgroup| stray.has_been_in(*cgroup)));
         assert!(!stray.has_been_in(9));
-        assert!(strays.have_been_in(8) && !strays.have_been_in(9));
+        assert!(strays.have_gone_to(8) && !strays.have_gone_to(7));
         strays.exit(10, 20);
         strays.expire(u64::MAX);
-        assert!(!strays.have_been_in(8));
+        assert!(!strays.have_gone_to(8));
     }
 
     #[test]

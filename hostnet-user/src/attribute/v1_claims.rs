@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Attribution, Owner, Process};
+use super::{Attribution, Owner, Process, Request};
 
 /// Most processes kept; then all are asked for again.
 const MOST: usize = 65_536;
@@ -61,6 +61,8 @@ impl Attribution {
     /// What /proc shows of a process' place in the v1 hierarchies.
     pub fn v1_place(&mut self, pid: u32, start_ns: u64, path: &str) {
         let owner = self.registry.owner_in_v1(path, ROOT_CGROUP);
+        let id = owner.as_ref().and_then(|owner| owner.container_id.clone());
+        self.requests.extend(id.filter(|id| self.registry.awaits_name(id)).map(Request::Inspect));
         self.v1_claims.insert(pid, start_ns, owner);
     }
 }

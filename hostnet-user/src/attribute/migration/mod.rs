@@ -79,7 +79,7 @@ impl Attribution {
             if party.owner.is_by_process() {
                 return party.clone();
             }
-        } else if !self.strays.is_empty() && self.strays.have_been_in(header.socket_cgroup) {
+        } else if !self.strays.is_empty() && self.strays.have_gone_to(header.socket_cgroup) {
             let owner = self.registry.owner(header.socket_cgroup, &self.tree);
             if owner.kind == OwnerKind::Container {
                 let unknown = Owner::unknown(header.socket_cgroup, Some(&owner.cgroup_path));
