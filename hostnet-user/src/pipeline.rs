@@ -100,6 +100,10 @@ impl Pipeline {
         identity: Identity,
         settings: serde_json::Value,
     ) -> Result<()> {
+        // First of all: what is gone by the time it is asked for is never told.
+        let (existing, connection) = sock_diag::of_host(&mut self.programs);
+        self.sockets = connection;
+        let answered_ns = kernel::boot_clock();
         self.world(World::Run { policy, identity })?;
         self.clock()?;
         for (id, path) in procfs::cgroups(self.programs.root.path()) {
@@ -120,9 +124,6 @@ impl Pipeline {
         }
         let Programs { ring, root, coverage, .. } = &mut self.programs;
         let early = kernel::prove(ring, root, coverage)?;
-        let (existing, connection) = sock_diag::of_host(&mut self.programs);
-        self.sockets = connection;
-        let answered_ns = kernel::boot_clock();
         let coverage = &self.programs.coverage;
         for gap in coverage.gaps() {
             tracing::warn!("{gap}");

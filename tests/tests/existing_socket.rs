@@ -318,6 +318,9 @@ fn e21_a_hundred_restarts_under_load() {
     }
     let came = lives.len();
     tell(&format!("{came} came and went; existing {existing}, made {made}, stated lost {gaps}"));
-    assert!(existing > how_often && made > how_often, "the load was too light to prove anything");
+    assert!(
+        existing > 10 * how_often && made > how_often,
+        "the load was too light to prove anything"
+    );
     assert!(gaps <= how_often, "more was lost than a program's interrupting itself explains");
 }
