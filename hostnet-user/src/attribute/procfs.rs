@@ -47,24 +47,14 @@ pub fn cgroups(root: &Path) -> Vec<(u64, String)> {
 /// Every process that is in the network namespace with this inode.
 #[must_use]
 pub fn processes(network_namespace: u32) -> Vec<Process> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|pid| {
-            fs::metadata(format!("/proc/{pid}/ns/net"))
-                .is_ok_and(|metadata| metadata.ino() == u64::from(network_namespace))
-        })
-        .filter_map(process)
-        .collect()
+    let is_there = |pid: &u32| namespace(*pid, "net") == Some(network_namespace);
+    pids().into_iter().filter(is_there).filter_map(process).collect()
 }
 
 /// Every process that runs a program and whose mount or pid namespace is not the host's.
 #[must_use]
 pub fn apart(host: &Host, cgroup_root: &Path) -> Vec<Apart> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(|pid: u32| {
+    let apart = pids().into_iter().filter_map(|pid| {
         // Kernel threads run no program, and kdevtmpfs has mounts of its own.
         fs::read_link(format!("/proc/{pid}/exe")).ok()?;
         let mount_namespace = namespace(pid, "mnt")?;
@@ -75,8 +65,17 @@ pub fn apart(host: &Host, cgroup_root: &Path) -> Vec<Apart> {
         let in_host_network = namespace(pid, "net")? == host.network_namespace;
         let cgroup = cgroup(pid, cgroup_root)?;
         Some(Apart { pid, cgroup, mount_namespace, own_pids, in_host_network })
-    })
-    .collect()
+    });
+    apart.collect()
+}
+
+/// The ids of all processes, in their order.
+fn pids() -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let mut pids: Vec<u32> =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    pids
 }
 
 /// Inode of a process' namespace; `None` when it is gone.
@@ -90,11 +89,7 @@ fn namespace(pid: u32, name: &str) -> Option<u32> {
 #[must_use]
 pub fn socket_holders(inodes: &HashSet<u32>, cgroup_root: &Path) -> HashMap<u32, Vec<Holder>> {
     let mut holders: HashMap<u32, Vec<Holder>> = HashMap::new();
-    let Ok(entries) = fs::read_dir("/proc") else { return holders };
-    let mut pids: Vec<u32> =
-        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    pids.sort_unstable();
-    for pid in pids {
+    for pid in pids() {
         let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
         let held: HashSet<u32> = entries
             .flatten()
