@@ -201,6 +201,8 @@ pub const FIELDS: &[Field] = &[
     ),
     field("container.restart_policy", Text, "Declared restart policy."),
     field("container.created", Text, "When the container was created."),
+    field("compose.project", Text, "Compose project, as the container's labels tell it."),
+    field("compose.service", Text, "Compose service, as the container's labels tell it."),
     field(
         "process.name_hex",
         Text,

@@ -35,6 +35,8 @@ pub struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     container: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    orchestrator: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     network: Option<Network>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<End>,
@@ -123,6 +125,8 @@ struct Hostnet<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     container: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    compose: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     process: Option<Box<RawValue>>,
     #[serde(flatten)]
     specifics: Specifics,
@@ -199,6 +203,7 @@ impl<'a> Document<'a> {
             related: related(&ends, user.as_ref()),
             user,
             container: owner.and_then(|owner| owner.container.as_deref()),
+            orchestrator: owner.and_then(|owner| owner.orchestrator.as_deref()),
             network: event.socket.map(|socket| Network::of(event, socket, &ends)),
             source: ends.source,
             client: ends.client,
@@ -216,6 +221,7 @@ impl<'a> Document<'a> {
                 creator: creator.map(|creator| &*creator.creator),
                 creator_container: creator.and_then(|creator| creator.container.as_deref()),
                 container: owner.and_then(|owner| owner.declared.as_deref()),
+                compose: owner.and_then(|owner| owner.compose.as_deref()),
                 process: event.process.as_deref().and_then(exact_bytes),
                 specifics,
                 time: Time { boot_ns: event.boot_ns },

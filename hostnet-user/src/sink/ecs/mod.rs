@@ -8,6 +8,7 @@ mod ends;
 mod identity;
 mod json;
 mod network;
+mod orchestrator;
 mod parts;
 mod specifics;
 mod timestamp;

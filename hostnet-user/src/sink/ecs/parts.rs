@@ -9,7 +9,11 @@ use std::{
 use serde_json::{Map, Value, json as object, value::RawValue};
 use sha2::{Digest, Sha256};
 
-use super::{ECS_VERSION, Identity, json, timestamp::Timestamps};
+use super::{
+    ECS_VERSION, Identity, json,
+    orchestrator::{compose, orchestrator},
+    timestamp::Timestamps,
+};
 use crate::{
     attribute::{Container, Owner, Process},
     event::{Actor, Event, Operation},
@@ -49,6 +53,9 @@ pub struct OwnerParts {
     pub creator: Box<RawValue>,
     /// `hostnet.netns`.
     pub netns: Box<RawValue>,
+    /// `orchestrator`, and `hostnet.compose`.
+    pub orchestrator: Option<Box<RawValue>>,
+    pub compose: Option<Box<RawValue>>,
     /// `hostnet.container`: what the runtime declares and ECS has no field for.
     pub declared: Option<Box<RawValue>>,
 }
@@ -186,6 +193,10 @@ fn owner_parts(owner: &Owner, network_namespace: u32) -> OwnerParts {
         attribution: raw(&attribution),
         creator: raw(&creator),
         netns: raw(&netns),
+        orchestrator: container
+            .and_then(|container| orchestrator(&container.labels))
+            .map(|v| raw(&v)),
+        compose: container.and_then(|container| compose(&container.labels)).map(|v| raw(&v)),
         declared: container.map(|container| raw(&declared_value(container))),
     }
 }

@@ -1,0 +1,73 @@
+//! What a container is a part of, as its labels tell it: a pod, a Swarm service,
+//! a Compose project. Labels are anybody's words; the owner is never decided by them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json as object};
+
+type Labels = BTreeMap<String, String>;
+
+/// `orchestrator`, for Kubernetes (the labels of dockershim and cri-dockerd) and Swarm.
+pub fn orchestrator(labels: &Labels) -> Option<Value> {
+    let of = |key: &str| labels.get(key).filter(|value| !value.is_empty());
+    let (kind, namespace, resource, name, id) = if let Some(pod) = of("io.kubernetes.pod.name") {
+        let namespace = of("io.kubernetes.pod.namespace");
+        ("kubernetes", namespace, "pod", pod, of("io.kubernetes.pod.uid"))
+    } else {
+        let service = of("com.docker.swarm.service.name")?;
+        let namespace = of("com.docker.stack.namespace");
+        ("swarm", namespace, "service", service, of("com.docker.swarm.service.id"))
+    };
+    let mut value = object!({ "type": kind, "resource": { "type": resource, "name": name } });
+    if let Some(namespace) = namespace {
+        value["namespace"] = namespace.clone().into();
+    }
+    if let Some(id) = id {
+        value["resource"]["id"] = id.clone().into();
+    }
+    Some(value)
+}
+
+/// `hostnet.compose`.
+pub fn compose(labels: &Labels) -> Option<Value> {
+    let of = |key: &str| labels.get(&format!("com.docker.compose.{key}"));
+    let named = ["project", "service"].map(|key| Some((key.to_owned(), of(key)?.clone().into())));
+    let value: Map<String, Value> = named.into_iter().flatten().collect();
+    (!value.is_empty()).then(|| value.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels<const N: usize>(all: [(&str, &str); N]) -> Labels {
+        all.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+    }
+
+    #[test]
+    fn a_pod_a_service_and_neither() {
+        let pod = labels([
+            ("io.kubernetes.pod.name", "web-0"),
+            ("io.kubernetes.pod.namespace", "shop"),
+            ("io.kubernetes.pod.uid", "7"),
+            ("com.docker.swarm.service.name", "x"),
+        ]);
+        let resource = object!({ "type": "pod", "name": "web-0", "id": "7" });
+        let expected = object!({ "type": "kubernetes", "namespace": "shop", "resource": resource });
+        assert_eq!(orchestrator(&pod), Some(expected));
+        let service = labels([("com.docker.swarm.service.name", "shop_web")]);
+        let resource = object!({ "type": "service", "name": "shop_web" });
+        assert_eq!(
+            orchestrator(&service),
+            Some(object!({ "type": "swarm", "resource": resource }))
+        );
+        assert_eq!(orchestrator(&labels([("io.kubernetes.pod.name", ""), ("a", "b")])), None);
+    }
+
+    #[test]
+    fn a_compose_project() {
+        let all = labels([("com.docker.compose.project", "shop"), ("service", "web")]);
+        assert_eq!(compose(&all), Some(object!({ "project": "shop" })));
+        assert_eq!(compose(&labels([("project", "shop")])), None);
+    }
+}
