@@ -1,25 +1,23 @@
-//! Where the runtime is, and how a request reaches it.
+//! Which runtime answers, or why none does.
 
-use std::error::Error as _;
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::error::Error as StdError;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error;
 use bollard::models::SystemVersion;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
-use hyper::{Response, Uri, body::Incoming, header};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use hyper::Uri;
 use tokio::time::timeout;
 
+use super::bounded::{Excess, TooMuch};
+use super::transport::Endpoint;
 use super::words::cut;
 
-const MIB: u64 = 1 << 20;
 const NO_SOCKET: &str = "no such socket";
 const NOT_A_RUNTIME: &str = "answers, but not as a container runtime does";
-const BROKEN_OFF: &str = "answer broken off, or too long";
+const BROKEN_OFF: &str = "answer broken off";
 
 /// A runtime that answered.
 pub struct Runtime {
@@ -28,6 +26,8 @@ pub struct Runtime {
     /// `docker` or `podman`.
     pub kind: &'static str,
     pub version: String,
+    /// Why an event stream was cut.
+    pub excess: Arc<Excess>,
 }
 
 /// Where to look, in order, as the command-line clients of both runtimes do.
@@ -58,7 +58,8 @@ pub async fn connect(endpoints: &[String], limit: Duration) -> Result<Runtime, (
 }
 
 async fn reach(endpoint: &str, limit: Duration) -> Result<Runtime, String> {
-    let docker = client(endpoint, limit).map_err(|error| describe(&error))?;
+    let excess = Arc::default();
+    let docker = client(endpoint, limit, &excess).map_err(|error| describe(&error))?;
     let docker = bounded(limit, docker.negotiate_version()).await?;
     let (kind, version) = identify(&bounded(limit, docker.version()).await?);
     // The client negotiates a version and then asks without one. A later daemon
@@ -70,7 +71,7 @@ async fn reach(endpoint: &str, limit: Duration) -> Result<Runtime, String> {
         }
         request
     });
-    Ok(Runtime { docker, endpoint: endpoint.to_owned(), kind, version })
+    Ok(Runtime { docker, endpoint: endpoint.to_owned(), kind, version, excess })
 }
 
 fn prefixed(prefix: &str, uri: &Uri) -> Option<Uri> {
@@ -88,66 +89,17 @@ fn identify(version: &SystemVersion) -> (&'static str, String) {
     (kind, format!("{name} {}, API {}", number.escape_debug(), api.escape_debug()))
 }
 
-fn client(endpoint: &str, limit: Duration) -> Result<Docker, Error> {
+fn client(endpoint: &str, limit: Duration, excess: &Arc<Excess>) -> Result<Docker, Error> {
     // The client counts in whole seconds; `bounded` keeps the exact limit.
     let seconds = limit.as_secs() + 1;
-    let env = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let tcp = endpoint.strip_prefix("tcp://").or_else(|| endpoint.strip_prefix("http://"));
-    if endpoint.starts_with("https://") || (tcp.is_some() && env("DOCKER_TLS_VERIFY").is_some()) {
-        let home = || PathBuf::from(env("HOME").unwrap_or_default()).join(".docker");
-        let certs = env("DOCKER_CERT_PATH").map_or_else(home, PathBuf::from);
-        let [key, cert, ca] = ["key.pem", "cert.pem", "ca.pem"].map(|file| certs.join(file));
-        return Docker::connect_with_ssl(endpoint, &key, &cert, &ca, seconds, API_DEFAULT_VERSION);
-    }
-    let (address, tcp) = match (endpoint.strip_prefix("unix://"), tcp) {
-        (Some(path), _) => (path.to_owned(), false),
-        (None, Some(host)) => (host.trim_end_matches('/').to_owned(), true),
-        _ => return Err(Error::UnsupportedURISchemeError { uri: endpoint.to_owned() }),
-    };
+    let endpoint = Endpoint::read(endpoint, |name| std::env::var(name).ok())?;
+    let excess = Arc::clone(excess);
     // The client's own transports take an answer of any size, and keep only a
     // text of the system's error.
-    let transport = move |request: BollardRequest| {
-        let address = address.clone();
-        async move {
-            let limit = answer_limit(request.uri().path());
-            if tcp {
-                let (read, write) = TcpStream::connect(address).await?.into_split();
-                send(tokio::io::join(read.take(limit), write), request).await
-            } else {
-                let (read, write) = UnixStream::connect(address).await?.into_split();
-                send(tokio::io::join(read.take(limit), write), request).await
-            }
-        }
-    };
+    let transport =
+        move |request: BollardRequest| endpoint.clone().send(request, Arc::clone(&excess));
     let origin = Some("http://localhost");
     Docker::connect_with_custom_transport(transport, origin, seconds, API_DEFAULT_VERSION)
-}
-
-/// How many bytes an answer may have. The event stream is opened anew after that:
-/// the client reads a line from its start again with every piece of it.
-fn answer_limit(path: &str) -> u64 {
-    if path.ends_with("/containers/json") {
-        32 * MIB
-    } else if path.ends_with("/events") {
-        2 * MIB
-    } else {
-        4 * MIB
-    }
-}
-
-async fn send<S>(stream: S, mut request: BollardRequest) -> Result<Response<Incoming>, Error>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let stream = TokioIo::new(stream);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
-    // It ends with its one answer, which also shows what went wrong with it.
-    tokio::spawn(connection);
-    if let Some(path) = request.uri().path_and_query().cloned() {
-        *request.uri_mut() = Uri::from(path);
-    }
-    request.headers_mut().insert(header::HOST, header::HeaderValue::from_static("localhost"));
-    Ok(sender.send_request(request).await?)
 }
 
 async fn bounded<T>(
@@ -168,11 +120,15 @@ pub fn late(limit: Duration) -> String {
 pub fn is_answer(error: &Error) -> bool {
     use Error::{DockerResponseServerError, JsonDataError, JsonSerdeError};
     matches!(error, DockerResponseServerError { .. } | JsonDataError { .. } | JsonSerdeError { .. })
+        || too_much(error).is_some()
 }
 
 /// Why a request failed. An answer that could not be read is not quoted: it may
 /// hold a container's environment.
 pub fn describe(error: &Error) -> String {
+    if let Some(too_much) = too_much(error) {
+        return format!("{NOT_A_RUNTIME}: {too_much}");
+    }
     match error {
         Error::IOError { err } => match err.kind() {
             ErrorKind::NotFound => NO_SOCKET.into(),
@@ -185,7 +141,7 @@ pub fn describe(error: &Error) -> String {
             let message = cut(message.trim(), 256).escape_debug();
             format!("answers with status {status_code}: {message}")
         }
-        Error::APIVersionParseError {} => NOT_A_RUNTIME.into(),
+        Error::APIVersionParseError {} => format!("{NOT_A_RUNTIME}: no version of its API"),
         Error::JsonDataError { .. } | Error::JsonSerdeError { .. } => {
             format!("{NOT_A_RUNTIME}: unexpected JSON")
         }
@@ -193,20 +149,32 @@ pub fn describe(error: &Error) -> String {
             format!("{NOT_A_RUNTIME}: no HTTP")
         }
         Error::HyperResponseError { err } if err.is_incomplete_message() => BROKEN_OFF.into(),
-        Error::UnsupportedURISchemeError { uri } => format!("unsupported endpoint {uri:?}"),
+        _ if io_causes(error).any(|io| io.kind() == ErrorKind::UnexpectedEof) => BROKEN_OFF.into(),
         _ => {
-            let (mut text, mut cause) = (error.to_string(), error.source());
-            while let Some(error) = cause {
-                let io = error.downcast_ref::<std::io::Error>();
-                if io.is_some_and(|io| io.kind() == ErrorKind::UnexpectedEof) {
-                    return BROKEN_OFF.into();
-                }
-                text = format!("{text}: {error}");
-                cause = error.source();
-            }
-            text
+            let causes = causes(error).map(|cause| cause.to_string());
+            causes.collect::<Vec<_>>().join(": ")
         }
     }
+}
+
+type Cause<'a> = &'a (dyn StdError + 'static);
+
+fn causes(error: &Error) -> impl Iterator<Item = Cause<'_>> {
+    let mut next: Option<Cause<'_>> = Some(error);
+    std::iter::from_fn(move || {
+        let cause = next?;
+        next = cause.source();
+        Some(cause)
+    })
+}
+
+fn io_causes(error: &Error) -> impl Iterator<Item = &io::Error> {
+    causes(error).filter_map(|cause| cause.downcast_ref())
+}
+
+/// Whether the answer was cut, and by how much it may have.
+fn too_much(error: &Error) -> Option<&TooMuch> {
+    io_causes(error).find_map(|io| io.get_ref()?.downcast_ref())
 }
 
 #[cfg(test)]

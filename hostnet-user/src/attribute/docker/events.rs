@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bollard::Docker;
@@ -13,7 +14,8 @@ use futures_util::stream::BoxStream;
 use tokio::time::sleep_until;
 use tracing::warn;
 
-use super::client::describe;
+use super::bounded::{self, Excess};
+use super::client::{Runtime, describe};
 use super::words::{CHANGES, REMOVALS};
 
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -51,6 +53,7 @@ impl BackOff {
 /// The events of all containers.
 pub struct Events {
     docker: Docker,
+    excess: Arc<Excess>,
     stream: BoxStream<'static, Result<EventMessage, Error>>,
     began: Instant,
     /// When the stream ended, and until when to wait with the next.
@@ -60,10 +63,11 @@ pub struct Events {
 }
 
 impl Events {
-    pub fn new(docker: &Docker) -> Self {
+    pub fn new(runtime: &Runtime) -> Self {
         Self {
-            docker: docker.clone(),
-            stream: subscribe(docker, SystemTime::now()),
+            docker: runtime.docker.clone(),
+            excess: Arc::clone(&runtime.excess),
+            stream: subscribe(&runtime.docker, SystemTime::now()),
             began: Instant::now(),
             ended: None,
             back_off: BackOff::default(),
@@ -82,7 +86,10 @@ impl Events {
         }
         let reason = match self.stream.next().await {
             Some(Ok(event)) => return Ok(event),
-            Some(Err(error)) => describe(&error),
+            Some(Err(error)) => {
+                let excess = bounded::excess(&self.excess).map(|excess| excess.to_string());
+                excess.unwrap_or_else(|| describe(&error))
+            }
             None => "ended".into(),
         };
         let lasted = self.back_off.lasted(self.began);

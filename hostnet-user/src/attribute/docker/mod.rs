@@ -5,9 +5,11 @@
 //! only an inspect is believed. A container that is gone before it could be
 //! inspected is told as its event or the list showed it: `created` is then empty.
 
+mod bounded;
 mod client;
 mod events;
 mod inspections;
+mod transport;
 mod words;
 
 use std::os::unix::fs::MetadataExt;
@@ -15,19 +17,18 @@ use std::time::{Duration, Instant};
 
 use bollard::Docker;
 use bollard::errors::Error;
-use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptions;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::RuntimeNews;
 use client::{Runtime, connect, describe, endpoints, is_answer, late};
 use events::{BackOff, Events};
-use inspections::{Answer, Inspections};
+use inspections::{Answer, Inspections, List};
 use words::Happening;
 
 /// How to reach the runtime and how patient to be.
@@ -93,12 +94,13 @@ pub async fn probe(options: &Options) -> Result<String, String> {
 
 /// What came back from the runtime.
 enum Reply {
-    List(Instant, Vec<ContainerSummary>),
+    List(Instant, List),
     /// It answers, but not with a list that we can read.
     NoList(String),
     /// It does not answer.
     Silence(String),
-    Inspect(String, Answer),
+    /// And why it failed.
+    Inspect(String, Answer, Option<String>),
 }
 
 struct Follower<N> {
@@ -107,15 +109,17 @@ struct Follower<N> {
     listening: bool,
     /// The last word on whether the runtime answers.
     told: Option<RuntimeNews>,
-    /// Why there was no list, the last time.
+    /// What was said last of a list, and of an inspect.
     no_list: String,
+    no_inspect: String,
     inspections: Inspections,
 }
 
 impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
     fn new(news: N) -> Self {
-        let (no_list, inspections) = (String::new(), Inspections::default());
-        Self { news, listening: true, told: None, no_list, inspections }
+        let (no_list, no_inspect) = (String::new(), String::new());
+        let inspections = Inspections::default();
+        Self { news, listening: true, told: None, no_list, no_inspect, inspections }
     }
 
     fn tell(&mut self, news: impl IntoIterator<Item = RuntimeNews>) {
@@ -141,6 +145,28 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
         }
     }
 
+    fn complain(&mut self, list: &List) {
+        if list.is_cut || list.strange > 0 {
+            let kept = list.containers.len();
+            let why = if list.is_cut { "there are more" } else { "others cannot be read" };
+            self.warn_of_list(format!("only {kept} containers of it are known, {why}"));
+        }
+    }
+
+    fn warn_of_list(&mut self, reason: String) {
+        if reason != self.no_list {
+            warn!(reason, "the list of containers is not complete");
+            self.no_list = reason;
+        }
+    }
+
+    fn warn_of_inspect(&mut self, id: &str, reason: String) {
+        if reason != self.no_inspect {
+            warn!(id, reason, "could not inspect a container");
+            self.no_inspect = reason;
+        }
+    }
+
     /// Follows the runtime until it does not answer.
     async fn session(
         &mut self,
@@ -149,7 +175,7 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
         wanted: &mut Receiver<String>,
     ) {
         let limit = options.request_timeout;
-        let mut events = Events::new(&runtime.docker);
+        let mut events = Events::new(runtime);
         let mut replies = FuturesUnordered::<BoxFuture<'static, Reply>>::new();
         let mut ticks = interval(options.reconcile_every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -163,8 +189,6 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
                 event = events.next() => match event {
                     Ok(event) => match words::happening(event, runtime.kind) {
                         Some(Happening::Changed(sketch)) => {
-                            // A container may be over before it has been inspected.
-                            self.tell([RuntimeNews::Container(sketch.clone())]);
                             self.inspections.changed(sketch, Instant::now())
                         }
                         Some(Happening::Removed(id)) => self.inspections.removed(id),
@@ -189,15 +213,17 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
                     continue;
                 }
                 Some(reply) = replies.next() => match reply {
-                    Reply::Inspect(id, answer) => {
+                    Reply::Inspect(id, answer, reason) => {
+                        if let Some(reason) = reason {
+                            self.warn_of_inspect(&id, reason);
+                        }
                         self.inspections.answered(id, answer, Instant::now())
                     }
                     Reply::List(asked, list) => {
                         listing = false;
                         self.reachable(runtime);
-                        let list = list.into_iter();
-                        let list = list.filter_map(|item| words::listed(item, runtime.kind));
-                        self.inspections.listed(list.collect(), asked)
+                        self.complain(&list);
+                        self.inspections.listed(list, asked)
                     }
                     Reply::NoList(reason) => {
                         listing = false;
@@ -205,10 +231,7 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
                         if !matches!(self.told, Some(RuntimeNews::Reachable { .. })) {
                             self.unreachable(&runtime.endpoint, reason.clone());
                         }
-                        if reason != self.no_list {
-                            warn!(reason, "could not read the list of containers");
-                            self.no_list = reason;
-                        }
+                        self.warn_of_list(reason);
                         continue;
                     }
                     Reply::Silence(reason) => {
@@ -217,7 +240,7 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
                 },
                 _ = ticks.tick(), if !listing => {
                     listing = true;
-                    replies.push(list(runtime.docker.clone(), limit).boxed());
+                    replies.push(list(runtime.docker.clone(), runtime.kind, limit).boxed());
                     continue;
                 }
             };
@@ -226,12 +249,12 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
     }
 }
 
-async fn list(docker: Docker, limit: Duration) -> Reply {
+async fn list(docker: Docker, runtime: &'static str, limit: Duration) -> Reply {
     let asked = Instant::now();
     // Stopped containers too, or stopping would look like being removed.
     let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
     match timeout(limit, docker.list_containers(Some(all))).await {
-        Ok(Ok(list)) => Reply::List(asked, list),
+        Ok(Ok(list)) => Reply::List(asked, words::listed(list, runtime)),
         Ok(Err(error)) if is_answer(&error) => Reply::NoList(describe(&error)),
         Ok(Err(error)) => Reply::Silence(describe(&error)),
         Err(_) => Reply::Silence(late(limit)),
@@ -254,16 +277,14 @@ async fn inspect(docker: Docker, runtime: &'static str, id: String, limit: Durat
                 words::cgroup_v2(&text).clone_into(&mut container.cgroup_path);
                 container.mount_namespace = mount_namespace(container.pid);
             }
-            let container = Box::new(container);
-            return Reply::Inspect(id, Answer::Found { container, state });
+            return Reply::Inspect(id, Answer::Found { container, state }, None);
         }
         Ok(Err(Error::DockerResponseServerError { status_code: 404, .. })) => {
-            return Reply::Inspect(id, Answer::Missing);
+            return Reply::Inspect(id, Answer::Missing, None);
         }
         Ok(Ok(_)) => "the answer is about another container".into(),
         Ok(Err(error)) => describe(&error),
         Err(_) => late(limit),
     };
-    debug!(id, reason, "could not inspect a container");
-    Reply::Inspect(id, Answer::Failed)
+    Reply::Inspect(id, Answer::Failed, Some(reason))
 }

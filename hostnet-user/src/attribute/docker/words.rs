@@ -4,13 +4,15 @@ use std::cmp::Reverse;
 
 use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage};
 
-use super::inspections::Listed;
+use super::inspections::{List, Listed};
 use crate::attribute::Container;
 
 const TEXT: usize = 256;
 /// A registry, a path, a tag and a digest.
 const IMAGE: usize = 512;
 const ITEMS: usize = 64;
+/// Containers of a list.
+const MOST_LISTED: usize = 1 << 14;
 /// Labels that say whose container this is outlast the others.
 const FIRST_LABELS: [&str; 2] = ["com.docker.", "io.kubernetes."];
 
@@ -43,11 +45,11 @@ pub fn happening(event: EventMessage, runtime: &str) -> Option<Happening> {
     let (name, image) = (take("name"), take("image"));
     let (labels, runtime) = (labels.into_iter().collect(), runtime.to_owned());
     let sketch = Container { id, name, image, labels, runtime, ..Container::default() };
-    Some(Happening::Changed(Box::new(sketch)))
+    Some(Happening::Changed(cut_to_size(sketch)))
 }
 
 /// The container without its cgroup, and its state.
-pub fn inspected(response: ContainerInspectResponse, runtime: &str) -> (Container, String) {
+pub fn inspected(response: ContainerInspectResponse, runtime: &str) -> (Box<Container>, String) {
     let config = response.config.unwrap_or_default();
     let host = response.host_config.unwrap_or_default();
     let state = response.state.unwrap_or_default();
@@ -70,12 +72,25 @@ pub fn inspected(response: ContainerInspectResponse, runtime: &str) -> (Containe
         mount_namespace: 0,
         runtime: runtime.to_owned(),
     };
-    (container, state.status.map(|status| status.to_string()).unwrap_or_default())
+    (cut_to_size(container), state.status.map(|status| status.to_string()).unwrap_or_default())
 }
 
-pub fn listed(summary: ContainerSummary, runtime: &str) -> Option<Listed> {
+/// The containers of a list, of which there may be more than anybody has.
+pub fn listed(summaries: Vec<ContainerSummary>, runtime: &str) -> List {
+    let mut list = List { is_cut: summaries.len() > MOST_LISTED, ..List::default() };
+    for summary in summaries.into_iter().take(MOST_LISTED) {
+        match one_listed(summary, runtime) {
+            Some(container) => list.containers.push(container),
+            None => list.strange += 1,
+        }
+    }
+    list
+}
+
+fn one_listed(summary: ContainerSummary, runtime: &str) -> Option<Listed> {
     let id = summary.id.filter(|id| is_id(id))?;
-    let names: Vec<_> = summary.names.iter().flatten().map(|name| plain(name)).collect();
+    let names = summary.names.iter().flatten().take(ITEMS);
+    let names: Vec<_> = names.map(|name| cut(&plain(name), TEXT).to_owned()).collect();
     let sketch = Container {
         id,
         name: names.first().cloned().unwrap_or_default(),
@@ -87,7 +102,7 @@ pub fn listed(summary: ContainerSummary, runtime: &str) -> Option<Listed> {
         ..Container::default()
     };
     let state = summary.state.map(|state| state.to_string()).unwrap_or_default();
-    Some(Listed { sketch: Box::new(sketch), names, state })
+    Some(Listed { sketch: cut_to_size(sketch), names, state })
 }
 
 /// The cgroup-v2 path in the text of a /proc/PID/cgroup.
@@ -115,8 +130,12 @@ pub fn cut(text: &str, limit: usize) -> &str {
 }
 
 /// Names and labels are anybody's words: they may not cost more than they are worth.
-pub fn cut_to_size(mut container: Box<Container>) -> Box<Container> {
-    let shorten = |text: &mut String, limit| text.truncate(cut(text, limit).len());
+fn cut_to_size(container: Container) -> Box<Container> {
+    let mut container = Box::new(container);
+    let shorten = |text: &mut String, limit| {
+        text.truncate(cut(text, limit).len());
+        text.shrink_to_fit();
+    };
     shorten(&mut container.image, IMAGE);
     let Container { name, image_id, network_mode, user, restart_policy, created, .. } =
         &mut *container;
@@ -124,6 +143,7 @@ pub fn cut_to_size(mut container: Box<Container>) -> Box<Container> {
         shorten(text, TEXT);
     }
     container.capabilities.truncate(ITEMS);
+    container.capabilities.shrink_to_fit();
     container.capabilities.iter_mut().for_each(|text| shorten(text, TEXT));
     let mut labels = std::mem::take(&mut container.labels).into_iter().collect::<Vec<_>>();
     labels.sort_by_key(|(key, _)| Reverse(FIRST_LABELS.iter().any(|own| key.starts_with(own))));
@@ -205,9 +225,9 @@ mod tests {
             mount_namespace: 0,
             runtime: "docker".into(),
         };
-        assert_eq!((container, state.as_str()), (expected, "running"));
+        assert_eq!((*container, state.as_str()), (expected, "running"));
         let (bare, _) = inspected(serde_json::from_str("{}").unwrap(), "docker");
-        assert_eq!(bare, Container { runtime: "docker".into(), ..Container::default() });
+        assert_eq!(*bare, Container { runtime: "docker".into(), ..Container::default() });
     }
 
     #[test]
@@ -218,9 +238,23 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_cut_and_what_is_strange_in_it_is_counted() {
+        let item = |id: &str| {
+            let text = format!(r#"{{"Id":"{id}","Names":["/web"],"State":"running"}}"#);
+            serde_json::from_str(&text).unwrap()
+        };
+        let list = listed(vec![item("../../info"), item(ID), item(&ID[1..])], "docker");
+        assert_eq!((list.containers.len(), list.strange, list.is_cut), (1, 2, false));
+        let Listed { sketch, names, state } = &list.containers[0];
+        assert_eq!((&*sketch.name, names, &**state), ("web", &vec!["web".into()], "running"));
+        let list = listed(vec![item(ID); MOST_LISTED + 1], "docker");
+        assert_eq!((list.containers.len(), list.is_cut), (MOST_LISTED, true));
+    }
+
+    #[test]
     fn labels_and_names_are_cut_between_characters() {
         let name = "é".repeat(200);
-        let mut container = Box::new(Container { name, ..Container::default() });
+        let mut container = Container { name, ..Container::default() };
         container.labels = (0..100).map(|n| (format!("a{n:03}"), "ü".repeat(200))).collect();
         container.labels.insert("io.kubernetes.pod.name".into(), "web-0".into());
         let container = cut_to_size(container);

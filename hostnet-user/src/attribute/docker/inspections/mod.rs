@@ -4,11 +4,14 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::words::{cut_to_size, is_id};
+use super::words::is_id;
 use crate::attribute::{Container, RuntimeNews};
 
+/// Containers that are known or asked for; events of more are not heeded until
+/// the list has said which of them are gone.
+const MOST: usize = 1 << 15;
 /// Containers waiting for their inspect; what does not fit is found again in the list.
-const QUEUE: usize = 8192;
+const QUEUE: usize = 1 << 14;
 /// Containers waiting whose sketch is kept with its labels.
 const SKETCHES: usize = 1024;
 /// How long an id that the runtime did not know is not asked for again.
@@ -35,6 +38,16 @@ pub enum Answer {
     Found { container: Box<Container>, state: String },
     Missing,
     Failed,
+}
+
+/// The containers of one runtime.
+#[derive(Debug, Default)]
+pub struct List {
+    pub containers: Vec<Listed>,
+    /// There were more than are kept.
+    pub is_cut: bool,
+    /// How many were none that can be read.
+    pub strange: usize,
 }
 
 /// A container as the list shows it. The sketch is what the list said of it.
@@ -90,14 +103,22 @@ impl Inspections {
         }
     }
 
-    /// An event says that a container changed, and what the container is.
+    /// An event says that a container changed, and what the container is. That is
+    /// told at once of a new one, which may be over before it has been inspected.
     pub fn changed(&mut self, sketch: Box<Container>, now: Instant) -> Option<RuntimeNews> {
+        let is_new = !self.known.contains_key(&sketch.id) && !self.pending.contains_key(&sketch.id);
+        if is_new && self.known.len() + self.pending.len() >= MOST {
+            return None;
+        }
+        let told = is_new.then(|| RuntimeNews::Container(sketch.clone()));
         let sketch = self.cut_sketch(sketch);
         match self.ask(&sketch.id, Lane::Event) {
-            Some(pending) => pending.sketch = pending.sketch.take().or(Some(sketch)),
-            None => return self.sketched(sketch, now),
+            Some(pending) => {
+                pending.sketch = pending.sketch.take().or(Some(sketch));
+                told
+            }
+            None => self.sketched(sketch, now),
         }
-        None
     }
 
     /// An event says that a container is gone. That is told after the answer to
@@ -121,11 +142,11 @@ impl Inspections {
         }
     }
 
-    /// The complete list, which was asked for at `asked`.
-    pub fn listed(&mut self, list: Vec<Listed>, asked: Instant) -> Vec<RuntimeNews> {
+    /// The list, which was asked for at `asked`. Of one that is cut nobody is gone.
+    pub fn listed(&mut self, list: List, asked: Instant) -> Vec<RuntimeNews> {
         let mut news = Vec::new();
-        let mut present = HashSet::with_capacity(list.len());
-        for Listed { sketch, names, state } in list {
+        let mut present = HashSet::with_capacity(list.containers.len());
+        for Listed { sketch, names, state } in list.containers {
             present.insert(sketch.id.clone());
             let differs = match self.known.get(&sketch.id) {
                 Some(known) => known.state != state || !names.contains(&known.name),
@@ -146,7 +167,7 @@ impl Inspections {
         }
         // What was learned after the question is not expected in its answer.
         let gone = |(id, known): (&String, &Known)| {
-            (known.at < asked && !present.contains(id)).then(|| id.clone())
+            (!list.is_cut && known.at < asked && !present.contains(id)).then(|| id.clone())
         };
         for id in self.known.iter().filter_map(gone).collect::<Vec<_>>() {
             news.extend(self.removed(id));
@@ -198,7 +219,6 @@ impl Inspections {
         self.under_way[pending.lane as usize] -= 1;
         let missing = matches!(answer, Answer::Missing);
         if let Answer::Found { container, state } = answer {
-            let container = cut_to_size(container);
             let shown = pending.listed.unwrap_or_else(|| (container.name.clone(), state));
             self.known.insert(id.clone(), Known { name: shown.0, state: shown.1, at: now });
             news.push(RuntimeNews::Container(container));
@@ -227,7 +247,7 @@ impl Inspections {
         if self.pending.len() >= SKETCHES {
             sketch.labels.clear();
         }
-        cut_to_size(sketch)
+        sketch
     }
 
     /// A container that could not be inspected, as its event or the list showed it.
@@ -248,140 +268,4 @@ impl Pending {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(number: usize) -> String {
-        format!("{number:064x}")
-    }
-
-    fn named(number: usize, name: &str) -> Box<Container> {
-        Box::new(Container { id: id(number), name: name.into(), ..Container::default() })
-    }
-
-    fn found(number: usize, name: &str, state: &str) -> Answer {
-        Answer::Found { container: named(number, name), state: state.into() }
-    }
-
-    fn shown(number: usize, name: &str, state: &str) -> Listed {
-        Listed { sketch: named(number, name), names: vec![name.into()], state: state.into() }
-    }
-
-    fn told(name: &str, number: usize) -> RuntimeNews {
-        RuntimeNews::Container(named(number, name))
-    }
-
-    fn removed(number: usize) -> RuntimeNews {
-        RuntimeNews::Removed { id: id(number) }
-    }
-
-    #[test]
-    fn a_removal_waits_for_the_answer_that_would_bring_the_container_back() {
-        let (mut plan, now) = (Inspections::default(), Instant::now());
-        assert_eq!(plan.changed(named(1, "a"), now), None);
-        assert_eq!(plan.next(), Some(id(1)));
-        assert_eq!(plan.removed(id(1)), None);
-        let news = plan.answered(id(1), found(1, "a", "created"), now);
-        assert_eq!(news, [told("a", 1), removed(1)]);
-        assert_eq!(plan.removed(id(1)), Some(removed(1)));
-    }
-
-    #[test]
-    fn a_container_gone_before_its_inspect_is_told_by_its_event() {
-        let (mut plan, now) = (Inspections::default(), Instant::now());
-        plan.changed(named(1, "a"), now);
-        plan.next();
-        assert_eq!(plan.answered(id(1), Answer::Missing, now), [told("a", 1)]);
-        plan.changed(named(1, "b"), now);
-        plan.next();
-        assert_eq!(plan.answered(id(1), Answer::Failed, now), [], "the better word stays");
-    }
-
-    #[test]
-    fn an_event_during_the_inspect_asks_again() {
-        let (mut plan, now) = (Inspections::default(), Instant::now());
-        plan.changed(named(1, "a"), now);
-        assert_eq!(plan.next(), Some(id(1)));
-        plan.changed(named(1, "a"), now);
-        assert_eq!(plan.next(), None);
-        plan.answered(id(1), found(1, "a", "created"), now);
-        assert_eq!(plan.next(), Some(id(1)));
-        plan.answered(id(1), found(1, "a", "running"), now);
-        assert_eq!(plan.next(), None);
-    }
-
-    #[test]
-    fn the_list_says_what_the_events_forgot() {
-        let (mut plan, now) = (Inspections::default(), Instant::now());
-        let at = |ms| now + Duration::from_millis(ms);
-        plan.listed(vec![shown(1, "a", "running"), shown(2, "old", "exited")], at(0));
-        assert_eq!((plan.next(), plan.next()), (Some(id(1)), None));
-        plan.answered(id(1), found(1, "a", "running"), at(1000));
-        plan.listed(vec![shown(1, "a", "running")], at(2000));
-        assert_eq!(plan.next(), None, "nothing differs");
-        for (name, state) in [("b", "running"), ("b", "exited"), ("b", "running")] {
-            plan.listed(vec![shown(1, name, state)], at(3000));
-            assert_eq!(plan.next(), Some(id(1)));
-            plan.answered(id(1), found(1, name, state), at(3500));
-        }
-        assert_eq!(plan.listed(vec![], at(3400)), [], "older than what is known");
-        assert_eq!(plan.listed(vec![], at(4000)), [removed(1)]);
-    }
-
-    #[test]
-    fn what_the_list_shows_is_compared_with_its_own_words() {
-        let (mut plan, now) = (Inspections::default(), Instant::now());
-        plan.listed(vec![shown(1, "a", "running")], now);
-        plan.next();
-        plan.answered(id(1), found(1, "a_1", "up"), now);
-        plan.listed(vec![shown(1, "a", "running")], now);
-        assert_eq!(plan.next(), None, "or it would be inspected every time");
-        plan.doubt();
-        plan.listed(vec![shown(1, "a", "running")], now);
-        assert_eq!(plan.next(), Some(id(1)));
-    }
-
-    #[test]
-    fn what_is_wanted_goes_first() {
-        let (mut plan, now) = (Inspections::default(), Instant::now());
-        plan.listed((0..100).map(|n| shown(n, "a", "running")).collect(), now);
-        assert_eq!((0..100).filter_map(|_| plan.next()).count(), WIDTH[2]);
-        plan.changed(named(200, "b"), now);
-        plan.wanted(&id(99), now);
-        plan.wanted(&id(99), now);
-        plan.wanted("../../info", now);
-        assert_eq!((plan.next(), plan.next()), (Some(id(99)), Some(id(200))));
-        assert_eq!(plan.next(), None);
-    }
-
-    #[test]
-    fn an_unknown_id_is_not_asked_for_at_once_again() {
-        let (mut plan, now) = (Inspections::default(), Instant::now());
-        plan.wanted(&id(1), now);
-        assert_eq!(plan.next(), Some(id(1)));
-        assert_eq!(plan.answered(id(1), Answer::Missing, now), []);
-        plan.wanted(&id(1), now);
-        assert_eq!(plan.next(), None);
-        plan.wanted(&id(1), now + 2 * MISS_AGE);
-        assert_eq!(plan.next(), Some(id(1)));
-    }
-
-    #[test]
-    fn queues_are_bounded_and_lose_no_event() {
-        let (mut plan, now) = (Inspections::default(), Instant::now());
-        let told = (0..2 * QUEUE).filter_map(|n| plan.changed(named(n, "a"), now)).count();
-        assert_eq!(told, QUEUE);
-        for number in 0..QUEUE {
-            plan.wanted(&id(number), now);
-            plan.wanted(&id(number), now);
-        }
-        assert_eq!(plan.lanes.iter().map(VecDeque::len).sum::<usize>(), 2 * QUEUE);
-        let mut answered = 0;
-        while let Some(id) = plan.next() {
-            plan.answered(id, Answer::Missing, now);
-            answered += 1;
-        }
-        assert_eq!((answered, plan.misses.len()), (QUEUE, MISSES));
-        assert_eq!(plan.under_way, [0; 3]);
-    }
-}
+mod tests;
