@@ -1,10 +1,9 @@
 //! The agent under test, as a child process.
 
 use std::{
-    collections::BTreeSet,
     fmt::Write as _,
-    fs::{self, File},
-    io::{BufRead as _, BufReader, Write as _},
+    fs,
+    io::{BufRead as _, BufReader},
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -22,7 +21,7 @@ use tempfile::TempDir;
 
 use crate::{
     docker::Docker,
-    events::{Divert, Event, Stream, at, near_misses},
+    events::{Divert, Event, Stream, at, keep, near_misses},
     invariants, paths, patience,
     want::{Want, want},
 };
@@ -162,8 +161,13 @@ impl Agent {
     }
 
     pub fn setup() -> Setup {
+        Self::setup_beside(Docker::shared().host())
+    }
+
+    /// Beside another runtime than the shared daemon, which is then not started.
+    pub fn setup_beside(docker_host: &str) -> Setup {
         Setup {
-            docker_host: Docker::shared().host().to_owned(),
+            docker_host: docker_host.to_owned(),
             command: Vec::new(),
             all: false,
             environment: Vec::new(),
@@ -310,28 +314,6 @@ impl Agent {
     fn keep(&mut self, events: &[Event]) {
         self.kept = true;
         keep(events);
-    }
-}
-
-fn keep(events: &[Event]) {
-    static BEGUN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let directory = paths::events_directory();
-    fs::create_dir_all(&directory).expect("the events directory can be made");
-    let program = std::env::current_exe().expect("/proc is mounted");
-    let program = program.file_stem().expect("a file").to_string_lossy();
-    let program = program.rsplit_once('-').map_or(&*program, |(name, _)| name);
-    let test = thread::current().name().unwrap_or("main").replace("::", "-");
-    let name = format!("{program}-{test}.ndjson");
-    let first = BEGUN.lock().expect("not poisoned").insert(name.clone());
-    let mut options = File::options();
-    if first {
-        options.write(true).truncate(true);
-    } else {
-        options.append(true);
-    }
-    let mut file = options.create(true).open(directory.join(name)).expect("an events file");
-    for event in events {
-        file.write_all(&event.line).and_then(|()| file.write_all(b"\n")).expect("room");
     }
 }
 

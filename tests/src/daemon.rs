@@ -30,17 +30,9 @@ const ISOLATED: [&str; 6] = [
 ];
 
 impl Daemon {
-    /// A daemon with a bridge, not yet started.
-    pub fn with_bridge() -> Self {
-        Self::prepare(&["--with-bridge"])
-    }
-
-    /// A daemon that may be restarted while its containers run, not yet started.
-    pub fn with_live_restore() -> Self {
-        Self::prepare(&["--live-restore"])
-    }
-
-    fn prepare(options: &[&str]) -> Self {
+    /// A daemon with options of dockerd, and `--with-bridge` if it is to have one;
+    /// not yet started.
+    pub fn with_options(options: &[&str]) -> Self {
         let directory = tempfile::Builder::new()
             .prefix("hostnet-dockerd-")
             .tempdir()

@@ -42,7 +42,7 @@ impl Docker {
             if host.starts_with("unix://") && answers(&host) {
                 Self::at(host, None)
             } else {
-                let mut daemon = Daemon::with_bridge();
+                let mut daemon = Daemon::with_options(&["--with-bridge"]);
                 daemon.start();
                 Self::at(daemon.host(), Some(daemon))
             }
@@ -53,7 +53,12 @@ impl Docker {
     /// containers run.
     pub fn restartable() -> Self {
         assert!(!bare::is_chosen(), "this needs Docker: say needs_docker!");
-        let mut daemon = Daemon::with_live_restore();
+        Self::with_options(&["--live-restore"])
+    }
+
+    /// A daemon of the test's own with options of its own, started.
+    pub fn with_options(options: &[&str]) -> Self {
+        let mut daemon = Daemon::with_options(options);
         daemon.start();
         Self::at(daemon.host(), Some(daemon))
     }

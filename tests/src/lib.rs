@@ -7,6 +7,7 @@
 
 mod actor;
 mod agent;
+pub mod api;
 mod bare;
 pub mod cgroups;
 mod checker;
@@ -22,6 +23,7 @@ pub mod loopback;
 pub mod net;
 mod oracle;
 mod paths;
+pub mod proxy;
 mod rewriter;
 mod technique;
 mod terminal;
@@ -35,7 +37,7 @@ pub use daemon::Daemon;
 pub use denial::Denial;
 pub use docker::Docker;
 pub use events::{Event, at, is_covered, is_neighbours};
-pub use image::{IMAGE, PAGE};
+pub use image::{IMAGE, PAGE, fill as fill_image};
 pub use oracle::Seen;
 pub use paths::{events_directory, hostnet, program};
 pub use rewriter::Rewriter;

@@ -2,12 +2,19 @@
 //! names follow.
 
 use std::{
-    os::unix::fs::{PermissionsExt as _, symlink},
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::{
+        fs::{PermissionsExt as _, symlink},
+        net::UnixStream,
+    },
     path::Path,
     process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
-use hostnet_tests::{ActorBox, Agent, Docker, Want, needs_docker, needs_root, net, want};
+use hostnet_tests::{ActorBox, Agent, Docker, IMAGE, Want, needs_docker, needs_root, net, want};
+use rustix::process::Signal;
 use serde_json::Value;
 
 fn connect(actor: &mut ActorBox) -> u16 {
@@ -102,6 +109,8 @@ fn restarted(how: impl Fn(&Docker)) {
     for port in [before, during, after] {
         run.only(&attempt(port));
     }
+    run.only(&want().action("runtime-unreachable"));
+    run.exactly(2, &want().action("runtime-reachable"));
     run.none(
         &want()
             .action("container-left-host-network")
@@ -170,7 +179,7 @@ fn a_container_ends_while_docker_is_away() {
     named_in_the_end(&agent, &actor, port);
     docker.daemon().stop();
     let pid = rustix::process::Pid::from_raw(actor.container.pid as i32).expect("a process id");
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it runs");
+    rustix::process::kill_process(pid, Signal::KILL).expect("it runs");
     agent.expect(&want().action("end").owned_by(&actor.container).is("process.vpid", 1));
     docker.daemon().start();
     agent.stop();
@@ -233,6 +242,93 @@ fn docker_hangs() {
     nameless(&agent, &actor, port);
     signal(&pid, "CONT");
     identified(&agent, &actor);
+    agent.stop();
+}
+
+/// A connection to the daemon by which containers are renamed faster than by its
+/// command line.
+struct Renamer(BufReader<UnixStream>);
+
+impl Renamer {
+    fn new(docker: &Docker) -> Self {
+        let path = docker.host().strip_prefix("unix://").expect("a unix socket");
+        Self(BufReader::new(UnixStream::connect(path).expect("the daemon listens")))
+    }
+
+    fn rename(&mut self, container: &str, name: &str) {
+        let request = format!(
+            "POST /containers/{container}/rename?name={name} HTTP/1.1\r\nHost: localhost\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+        self.0.get_mut().write_all(request.as_bytes()).expect("the daemon listens");
+        let mut status = String::new();
+        self.0.read_line(&mut status).expect("an answer");
+        assert!(status.contains(" 204 "), "{status}");
+        let mut line = status;
+        while line.trim() != "" {
+            line.clear();
+            self.0.read_line(&mut line).expect("an answer");
+        }
+    }
+}
+
+/// Docker gives up on a reader that is a thousand events behind, and says nothing:
+/// the list has what the stream forgot.
+#[test]
+fn a_stalled_agent_catches_up_with_five_thousand_events() {
+    needs_root!();
+    needs_docker!("events");
+    const OTHERS: usize = 50;
+    const EACH: usize = 100;
+    const STALLED: Duration = Duration::from_secs(10);
+    let docker = Docker::shared();
+    let label = Docker::label();
+    let create = |_| {
+        let name = Docker::fresh_name("other");
+        docker.run(["create", "--name", &name, "--label", &label, IMAGE, "true"]);
+        name
+    };
+    let others: Vec<String> = (0..OTHERS).map(create).collect();
+    let mut actors = [(); 3].map(|()| docker.launch("host").actor());
+    let agent = Agent::start();
+    for actor in &mut actors {
+        let port = connect(actor);
+        named_in_the_end(&agent, actor, port);
+    }
+    let stalled = Instant::now();
+    agent.signal(Signal::STOP);
+    thread::scope(|scope| {
+        for name in &others {
+            scope.spawn(move || {
+                let mut renamer = Renamer::new(docker);
+                for turn in 0..EACH / 2 {
+                    let other = format!("{name}-{turn}");
+                    renamer.rename(name, &other);
+                    renamer.rename(&other, name);
+                }
+            });
+        }
+    });
+    let names = actors.each_ref().map(|_| Docker::fresh_name("late"));
+    for (actor, name) in actors.iter().zip(&names) {
+        docker.run(["rename", &actor.container.id, name]);
+    }
+    thread::sleep(STALLED.saturating_sub(stalled.elapsed()));
+    agent.signal(Signal::CONT);
+    let woken = Instant::now();
+    for (actor, name) in actors.iter_mut().zip(&names) {
+        loop {
+            let acted = woken.elapsed();
+            let port = connect(actor);
+            let ours = attempt(port).is("container.id", actor.container.id.as_str());
+            let event = agent.expect(&ours);
+            if event["container"]["name"] == name.as_str() {
+                break;
+            }
+            assert!(acted < Duration::from_secs(5), "not {name} after {acted:?}: {event}");
+        }
+    }
+    docker.run(["rm"].into_iter().chain(others.iter().map(String::as_str)));
     agent.stop();
 }
 

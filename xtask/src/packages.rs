@@ -16,13 +16,15 @@ pub struct Package {
     pub present: fn() -> bool,
 }
 
-/// What the live tests run: a Docker daemon, and a static busybox to make an
-/// image of, so that no test pulls one.
+/// What the live tests run: a Docker daemon, Podman, Compose, and a static busybox
+/// to make an image of, so that no test pulls one.
 pub const LIVE_TESTS: &[Package] = &[
     Package { name: "docker.io", present: || has("dockerd") && has("docker") },
     Package { name: "iptables", present: || has("iptables") },
     Package { name: "iproute2", present: || has("ip") },
     Package { name: "busybox-static", present: busybox_is_static },
+    Package { name: "podman", present: || has("podman") },
+    Package { name: "docker-compose", present: || has("docker-compose") },
     Package { name: "python3-yaml", present: || succeeds("python3", &["-c", "import yaml"]) },
 ];
 
