@@ -16,13 +16,14 @@ use super::{
     claims::{certain_claims, named_container, others, own_claim, own_part},
     container_life::Known,
     owner::{Confidence, Method, Owner, OwnerKind},
+    owner_cache::OwnerCache,
 };
 
 /// Owners, and the containers behind them.
 #[derive(Debug, Default)]
 pub struct ContainerRegistry {
     v1_only: bool,
-    owners: HashMap<u64, Arc<Owner>>,
+    owners: OwnerCache,
     pub(super) containers: HashMap<String, Known>,
     /// Cgroups that the runtime's word and the path agree on, by id.
     confirmed: HashMap<u64, String>,
@@ -48,13 +49,13 @@ impl ContainerRegistry {
     /// outermost container its path names, else the host; unknown when the tree
     /// does not have it, or when the name is another's.
     pub fn owner(&mut self, cgroup: u64, tree: &CgroupTree) -> Arc<Owner> {
-        if let Some(owner) = self.owners.get(&cgroup) {
-            return Arc::clone(owner);
+        if let Some(owner) = self.owners.get(cgroup) {
+            return owner;
         }
         let owner = Arc::new(self.resolve(cgroup, tree));
         // An unknown cgroup may become known; do not hold on to the answer.
         if owner.kind != OwnerKind::Unknown {
-            self.owners.insert(cgroup, Arc::clone(&owner));
+            self.owners.insert(Arc::clone(&owner));
         }
         owner
     }
@@ -222,7 +223,7 @@ impl ContainerRegistry {
 
     /// The tree forgot a cgroup, or learned its path anew.
     pub fn forget_cgroup(&mut self, cgroup: u64, path: &str) {
-        self.owners.remove(&cgroup);
+        self.owners.forget_cgroup(cgroup);
         self.told_spoofs.remove(&cgroup);
         if let Some(id) = own_claim(path).map(|claim| claim.qualified_id())
             && let Some(claimants) = self.claimants.get_mut(&*id)
@@ -240,7 +241,7 @@ impl ContainerRegistry {
     }
 
     pub(super) fn forget_owners_of(&mut self, id: &str) {
-        self.owners.retain(|_, owner| owner.container_id.as_deref() != Some(id));
+        self.owners.forget_container(id);
     }
 }
 

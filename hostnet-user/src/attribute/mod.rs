@@ -19,6 +19,7 @@ mod life;
 mod migration;
 mod news;
 mod owner;
+mod owner_cache;
 mod process_table;
 pub mod procfs;
 mod snapshot;

@@ -9,16 +9,17 @@
 //! processes, by id, that holds it; where only others hold it, the first of
 //! those that is not the host's, beside the one that made it.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    collections::HashSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
 
 use hostnet_abi::Hook;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Attribution, Owner, OwnerKind, Party,
-    socket_table::{PendingConnect, reaches},
-};
-use crate::event::{Direction, ExistingSocket, Socket, SocketState, UnixAddress};
+use super::{Attribution, Owner, OwnerKind, Party, socket_table::PendingConnect};
+use crate::event::{Direction, ExistingSocket, Socket, SocketState, UnixAddress, canonical};
 
 const IPPROTO_TCP: u32 = 6;
 
@@ -116,11 +117,9 @@ impl Attribution {
     /// told of have waited for this.
     pub fn existing(&mut self, boot_ns: u64, found: Vec<Found>) {
         let begun = self.sockets.end_of_start();
-        let listeners: Vec<SocketAddr> = found
-            .iter()
-            .filter(|one| one.state == SocketState::Listen)
-            .filter_map(|one| one.local)
-            .collect();
+        let listening = found.iter().filter(|one| one.state == SocketState::Listen);
+        let listeners: Listeners =
+            listening.filter_map(|one| one.local.map(canonical)).map(ip_and_port).collect();
         for one in found.into_iter().filter(|one| !begun.told.contains(&one.cookie)) {
             let party = self.holding_party(&one);
             if self.is_told(&party.owner) {
@@ -134,13 +133,7 @@ impl Attribution {
         }
     }
 
-    fn tell_existing(
-        &mut self,
-        boot_ns: u64,
-        party: &Party,
-        found: Found,
-        listeners: &[SocketAddr],
-    ) {
+    fn tell_existing(&mut self, boot_ns: u64, party: &Party, found: Found, listeners: &Listeners) {
         let socket = found.socket();
         let direction = direction(&found, listeners);
         let (has_an_end, state, local, remote) =
@@ -221,13 +214,24 @@ fn is_same(one: &Owner, other: &Owner) -> bool {
     (one.kind, &one.container_id) == (other.kind, &other.container_id)
 }
 
+/// Where somebody listens. There may be as many as sockets.
+type Listeners = HashSet<(IpAddr, u16)>;
+
+fn ip_and_port(end: SocketAddr) -> (IpAddr, u16) {
+    (end.ip(), end.port())
+}
+
 /// Who began a connection, where a listener tells: at the end that has one, the
 /// other end came in.
-fn direction(found: &Found, listeners: &[SocketAddr]) -> Option<Direction> {
+fn direction(found: &Found, listeners: &Listeners) -> Option<Direction> {
     if !found.is_tcp() || found.state == SocketState::Listen {
         return None;
     }
-    let listens = |end: SocketAddr| listeners.iter().any(|listener| reaches(*listener, end));
+    let everywhere = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    let listens = |end: SocketAddr| {
+        let (ip, port) = ip_and_port(canonical(end));
+        everywhere.iter().chain([&ip]).any(|ip| listeners.contains(&(*ip, port)))
+    };
     let (local, remote) = (found.local?, found.remote?);
     match (found.state, listens(local), listens(remote)) {
         (SocketState::SynSent, ..) | (_, false, true) => Some(Direction::Egress),
@@ -244,7 +248,7 @@ mod tests {
     use super::*;
     use crate::{
         attribute::{Policy, Process},
-        event::{Event, Operation, canonical},
+        event::{Event, Operation},
     };
 
     const ID: &str = "5aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
