@@ -25,6 +25,7 @@ mod floor;
 mod lines;
 mod load;
 mod machine;
+mod owners;
 mod programs;
 mod report;
 mod stats;
@@ -71,6 +72,19 @@ enum Part {
     Sustained,
     /// What the agent itself needs: CPU, memory, time to start.
     Upkeep,
+    /// Start, memory and lookups with 10 000 containers and 100 000 sockets.
+    Scale,
+    /// Owners of a million mixed events while containers come and go.
+    Mixed,
+    /// Names of 2 000 containers that live a moment.
+    Short,
+}
+
+impl Part {
+    /// Whether it is a load in a container of the benchmark's own.
+    const fn is_load(self) -> bool {
+        matches!(self, Self::Cost | Self::Delivery | Self::Sustained | Self::Upkeep)
+    }
 }
 
 /// What every measurement works with.
@@ -132,25 +146,20 @@ pub fn perform(args: &Args) -> Result<()> {
     packages::ensure("benchmark", packages::LIVE_TESTS)?;
     machine::check()?;
     let programs = Programs::build(args.hostnet.as_deref())?;
-    let container = Container::start(&programs)?;
-    let mut bench =
-        Bench { programs, container, quick: args.quick, beside_others: args.beside_others };
-
     let wanted = |part| args.only.is_empty() || args.only.contains(&part);
     let mut report = Report::new(args.quick)?;
-    if wanted(Part::Cost) {
-        report.cost = Some(cost::measure(&mut bench)?);
+    if wanted(Part::Scale) {
+        report.scale = Some(owners::scale(&programs, args.quick)?);
     }
-    if wanted(Part::Delivery) {
-        report.full_speed = delivery::at_full_speed(&mut bench)?;
+    if wanted(Part::Mixed) {
+        report.mixed = Some(owners::mixed(&programs, args.quick)?);
     }
-    if wanted(Part::Sustained) {
-        report.sustained = delivery::sustained(&mut bench)?;
+    if wanted(Part::Short) {
+        report.short = Some(owners::short(&programs, args.quick)?);
     }
-    if wanted(Part::Upkeep) {
-        report.upkeep = Some(upkeep::measure(&mut bench)?);
+    if args.only.is_empty() || args.only.iter().any(|part| part.is_load()) {
+        load_parts(args, programs, wanted, &mut report)?;
     }
-    drop(bench);
     report.finish()?;
 
     if let Some(path) = &args.json {
@@ -164,6 +173,30 @@ pub fn perform(args: &Args) -> Result<()> {
         0 => Ok(()),
         count => bail!("{count} of {} targets missed", report.targets.len()),
     }
+}
+
+fn load_parts(
+    args: &Args,
+    programs: Programs,
+    wanted: impl Fn(Part) -> bool,
+    report: &mut Report,
+) -> Result<()> {
+    let container = Container::start(&programs)?;
+    let mut bench =
+        Bench { programs, container, quick: args.quick, beside_others: args.beside_others };
+    if wanted(Part::Cost) {
+        report.cost = Some(cost::measure(&mut bench)?);
+    }
+    if wanted(Part::Delivery) {
+        report.full_speed = delivery::at_full_speed(&mut bench)?;
+    }
+    if wanted(Part::Sustained) {
+        report.sustained = delivery::sustained(&mut bench)?;
+    }
+    if wanted(Part::Upkeep) {
+        report.upkeep = Some(upkeep::measure(&mut bench)?);
+    }
+    Ok(())
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

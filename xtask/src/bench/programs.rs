@@ -9,7 +9,7 @@ use crate::{ebpf, shell, static_build};
 /// The programs of a benchmark.
 pub struct Programs {
     pub hostnet: PathBuf,
-    /// Runs in the container.
+    /// Runs in the container. Beside it are the harness's other programs.
     pub load: PathBuf,
     /// Owns the Docker daemon.
     pub guard: PathBuf,
@@ -31,8 +31,8 @@ impl Programs {
                 .with_context(|| format!("{} cannot be measured", path.display()))?,
             None => static_build::hostnet()?,
         };
-        let tools = ["--bin", "load", "--bin", "guard"];
-        shell::run(static_build::cargo("build", "hostnet-tests")?.args(tools))?;
+        // Some of them start others of them.
+        shell::run(static_build::cargo("build", "hostnet-tests")?.arg("--bins"))?;
         let release = shell::target_dir().join(shell::host_triple()?).join("release");
         Ok(Self {
             hostnet,

@@ -7,6 +7,7 @@ use super::{
     cost::{CONNECT, Costs, GETPPID, READ, Row},
     delivery::{Delivery, SUSTAINED},
     machine::{self, Machine},
+    owners::{Scale, Shifts},
     stats::Spread,
     upkeep::Upkeep,
 };
@@ -25,6 +26,12 @@ pub struct Report {
     pub sustained: Vec<Delivery>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upkeep: Option<Upkeep>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scale>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mixed: Option<Shifts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub short: Option<Shifts>,
 }
 
 /// One promise and whether this run kept it.
@@ -49,6 +56,9 @@ impl Report {
             full_speed: Vec::new(),
             sustained: Vec::new(),
             upkeep: None,
+            scale: None,
+            mixed: None,
+            short: None,
         })
     }
 
@@ -81,6 +91,15 @@ impl Report {
         }
         if let Some(upkeep) = &self.upkeep {
             upkeep_targets(upkeep, &mut targets);
+        }
+        if let Some(scale) = &self.scale {
+            scale.targets(&mut targets);
+        }
+        if let Some(mixed) = &self.mixed {
+            mixed.targets("containers, twenty at a time", &mut targets);
+        }
+        if let Some(short) = &self.short {
+            short.targets("containers that lived a moment", &mut targets);
         }
         self.targets = targets;
         Ok(())
@@ -115,7 +134,7 @@ impl Report {
     }
 }
 
-fn target(what: &str, measured: String, wanted: &str, met: bool) -> Target {
+pub fn target(what: &str, measured: String, wanted: &str, met: bool) -> Target {
     Target { what: what.to_owned(), measured, wanted: wanted.to_owned(), met }
 }
 

@@ -15,6 +15,7 @@ mod fast_open;
 mod held;
 mod listeners;
 mod messages;
+mod mixed;
 mod mptcp;
 mod namespaces;
 mod netlink;
@@ -117,6 +118,7 @@ fn perform(mut words: Vec<OsString>, listeners: &mut Listeners) -> Done {
         "hold-unix" => held::hold_unix(&arguments),
         "release" => held::release(),
         "churn" => churn::churn(&arguments),
+        "mixed" => mixed::mixed(&arguments),
         "bind" => sockets::bind(&arguments),
         "bind-used" => sockets::bind_used(&arguments),
         "raw-icmp" => sockets::raw_icmp(&arguments),
