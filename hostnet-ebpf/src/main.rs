@@ -12,6 +12,8 @@ mod netns;
 #[cfg(target_arch = "bpf")]
 mod owner;
 #[cfg(target_arch = "bpf")]
+mod place;
+#[cfg(target_arch = "bpf")]
 mod probes;
 #[cfg(target_arch = "bpf")]
 mod read;
@@ -23,6 +25,8 @@ mod settings;
 mod sock;
 #[cfg(target_arch = "bpf")]
 mod storage;
+#[cfg(target_arch = "bpf")]
+mod tail;
 #[cfg(target_arch = "bpf")]
 mod task;
 #[cfg(target_arch = "bpf")]

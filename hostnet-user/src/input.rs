@@ -31,7 +31,7 @@ pub enum World {
     /// A cgroup found at start.
     Cgroup { id: u64, path: String },
     /// A process found in /proc.
-    Process(Process),
+    Process(Box<Process>),
     /// The sockets that existed at `boot_ns`, when the run began.
     Existing { boot_ns: u64, sockets: Vec<Found> },
     /// The port that the socket of the next record listens on.

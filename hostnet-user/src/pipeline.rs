@@ -105,8 +105,9 @@ impl Pipeline {
         for (id, path) in procfs::cgroups(self.programs.root.path()) {
             self.world(World::Cgroup { id, path })?;
         }
-        for process in procfs::processes(self.programs.host.network_namespace) {
-            self.world(World::Process(process))?;
+        let Programs { host, root, .. } = &self.programs;
+        for process in procfs::processes(host.network_namespace, root.path()) {
+            self.world(World::Process(Box::new(process)))?;
         }
         let Programs { ring, root, coverage, .. } = &mut self.programs;
         let early = kernel::prove(ring, root, coverage)?;
@@ -125,7 +126,7 @@ impl Pipeline {
         for record in early {
             let Self { programs, stages, sockets, recorder, .. } = self;
             let (maps, sockets) = (&mut programs.maps, sockets.as_ref());
-            Feed { stages, maps, sockets, recorder }
+            Feed { stages, maps, cgroup_root: programs.root.path(), sockets, recorder }
                 .record(&record)
                 .or_else(|error| self.sink_error(error))?;
         }
@@ -135,9 +136,9 @@ impl Pipeline {
         let holders = existing.iter().flat_map(|found| &found.holders).map(|holder| holder.pid);
         for pid in holders.collect::<BTreeSet<u32>>() {
             if self.stages.attribution.lacks_process(pid)
-                && let Some(process) = procfs::process(pid)
+                && let Some(process) = procfs::process(pid, self.programs.root.path())
             {
-                self.world(World::Process(process))?;
+                self.world(World::Process(Box::new(process)))?;
             }
         }
         self.world(World::Existing { boot_ns: answered_ns, sockets: existing })?;
@@ -257,13 +258,14 @@ impl Pipeline {
         let mut count = 0;
         while count < BATCH {
             // One record at a time, because a record may ask for what another map holds.
-            let Programs { ring, maps, .. } = &mut self.programs;
+            let Programs { ring, maps, root, .. } = &mut self.programs;
             let Some(record) = ring.take()? else { break };
             count += 1;
             self.drained_to_ns =
                 hostnet_abi::header(&record).map_or(self.drained_to_ns, |header| header.boot_ns);
             let (stages, sockets) = (&mut self.stages, self.sockets.as_ref());
-            let mut feed = Feed { stages, maps, sockets, recorder: &mut self.recorder };
+            let (cgroup_root, recorder) = (root.path(), &mut self.recorder);
+            let mut feed = Feed { stages, maps, cgroup_root, sockets, recorder };
             let outcome = feed.record(&record);
             drop(record);
             outcome.or_else(|error| self.sink_error(error))?;

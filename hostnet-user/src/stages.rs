@@ -93,7 +93,7 @@ impl Stages {
                 self.attribution.lost(place, from_ns, to_ns, by);
             }
             World::Cgroup { id, path } => self.attribution.cgroup(id, path),
-            World::Process(process) => self.attribution.process(process),
+            World::Process(process) => self.attribution.process(*process),
             World::Existing { boot_ns, sockets } => self.attribution.existing(boot_ns, sockets),
             World::Port { cookie, port } => self.attribution.port(cookie, port),
             World::Runtime { boot_ns, news } => self.attribution.runtime(news, boot_ns),

@@ -15,6 +15,7 @@ pub mod docker;
 mod held;
 mod life;
 mod owner;
+mod process;
 mod process_table;
 pub mod procfs;
 mod snapshot;
@@ -23,14 +24,14 @@ mod socket_table;
 
 use std::sync::Arc;
 
-use hostnet_abi::{DecodeError, Flow, FlowKey, Header, Hook, Record, decode};
+use hostnet_abi::{DecodeError, EventKind, Flow, FlowKey, Header, Hook, Record, decode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use cgroup_tree::CgroupTree;
 pub use container::{Container, RuntimeNews};
 pub use owner::{Confidence, Owner, OwnerKind};
-pub use process_table::Process;
+pub use process::{Ancestor, Process};
 pub use snapshot::{Found, Holder};
 
 use crate::event::{
@@ -132,7 +133,7 @@ impl Attribution {
         let (header, hook, record, tail) = decode(bytes)?;
         match record {
             Record::Exec(exec) => self.executed(&header, hook, &exec, tail),
-            Record::Fork(fork) => self.processes.fork(header.tgid, &fork),
+            Record::Fork(fork) => self.processes.fork(&header, &fork),
             Record::Exit(exit) => self.exited(&header, hook, exit),
             Record::CgroupMkdir(made) => self.cgroup_made(made.id, tail),
             Record::CgroupRmdir(removed) => self.cgroup_removed(&header, hook, removed.id),
@@ -143,13 +144,14 @@ impl Attribution {
         Ok(())
     }
 
-    /// Whether the process a record blames is known; when it is not, whoever
-    /// feeds this stage may look it up and [`seed`](Self::process) it first.
+    /// The process a record blames, when it is not known; whoever feeds this stage
+    /// may look it up and [`seed`](Self::process) it first.
     #[must_use]
     pub fn unknown_process(&self, bytes: &[u8]) -> Option<u32> {
         let header = hostnet_abi::header(bytes)?;
-        let unknown =
-            header.cookie != 0 && header.tgid != 0 && self.processes.get(header.tgid).is_none();
+        let unknown = header.cookie != 0
+            && header.tgid != 0
+            && self.processes.get(header.tgid, header.boot_ns).is_none();
         unknown.then_some(header.tgid)
     }
 
@@ -157,7 +159,7 @@ impl Attribution {
     #[must_use]
     pub fn wanted_flows(&self, bytes: &[u8]) -> Vec<FlowKey> {
         let Some(header) = hostnet_abi::header(bytes) else { return Vec::new() };
-        if header.kind != hostnet_abi::EventKind::DatagramClose as u16 {
+        if header.kind != EventKind::DatagramClose as u16 {
             return Vec::new();
         }
         let Some(tracked) = self.sockets.get(header.cookie) else { return Vec::new() };
@@ -170,7 +172,7 @@ impl Attribution {
     #[must_use]
     pub fn wanted_port(&self, bytes: &[u8]) -> Option<u64> {
         let header = hostnet_abi::header(bytes)?;
-        if header.kind != hostnet_abi::EventKind::Listen as u16 {
+        if header.kind != EventKind::Listen as u16 {
             return None;
         }
         let (header, _, record, _) = decode(bytes).ok()?;
@@ -206,7 +208,9 @@ impl Attribution {
 
     /// A process found in /proc.
     pub fn process(&mut self, process: Process) {
-        self.processes.seed(process);
+        let Self { processes, registry, tree, .. } = self;
+        let owner = registry.owner(process.cgroup.unwrap_or_default(), tree);
+        processes.seed(process, |cgroup| registry.owner(cgroup, tree).is_same(&owner));
     }
 
     /// The clock: both readings of the same moment, nanoseconds.
@@ -269,6 +273,10 @@ impl Attribution {
 
     /// Records were lost in `place` between two boot-clock times.
     pub fn lost(&mut self, place: String, from_ns: u64, to_ns: u64, by: Vec<Lost>) {
+        // Whoever such a record would have told of may have another process' id.
+        if by.iter().any(|lost| is_about_processes(&lost.operation)) {
+            self.processes.doubt(to_ns);
+        }
         let by = by
             .into_iter()
             .map(|lost| LossCount {
@@ -294,10 +302,8 @@ impl Attribution {
         let owner = self.registry.owner(cgroup, &self.tree);
         let creator = (has_actor && header.socket_cgroup != 0 && header.socket_cgroup != cgroup)
             .then(|| self.registry.owner(header.socket_cgroup, &self.tree))
-            .filter(|creator| {
-                (creator.kind, &creator.container_id) != (owner.kind, &owner.container_id)
-            });
-        let process = self.processes.get(header.tgid).map(Arc::clone);
+            .filter(|creator| !creator.is_same(&owner));
+        let process = self.processes.get(header.tgid, header.boot_ns).map(Arc::clone);
         let actor = has_actor.then_some(Actor {
             tgid: header.tgid,
             tid: header.tid,
@@ -362,6 +368,14 @@ impl Attribution {
             operation,
         }
     }
+}
+
+/// Whether a lost record of this kind, or run of this program, has left the process
+/// table without something it should have.
+fn is_about_processes(operation: &str) -> bool {
+    let kinds = [EventKind::Exec, EventKind::Fork, EventKind::Exit].map(EventKind::name);
+    let hooks = [Hook::SchedProcessExec, Hook::SchedProcessFork, Hook::SchedProcessExit];
+    kinds.contains(&operation) || hooks.map(Hook::program).contains(&operation)
 }
 
 /// UUIDv7: the event's own time, then the run's seed and a counter.

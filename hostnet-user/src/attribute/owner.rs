@@ -68,6 +68,12 @@ impl Owner {
         }
     }
 
+    /// Whether both are the same container, or both the host.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.kind, &self.container_id) == (other.kind, &other.container_id)
+    }
+
     /// The name a person knows it by.
     #[must_use]
     pub fn label(&self) -> &str {

@@ -108,7 +108,7 @@ impl Attribution {
     /// Whether nothing is known of a process that holds a socket.
     #[must_use]
     pub fn lacks_process(&self, pid: u32) -> bool {
-        self.processes.get(pid).is_none()
+        !self.processes.knows(pid)
     }
 
     /// The sockets that existed at `boot_ns`. Every record from before the
@@ -122,7 +122,7 @@ impl Attribution {
             .filter_map(|one| one.local)
             .collect();
         for one in found.into_iter().filter(|one| !begun.told.contains(&one.cookie)) {
-            let party = self.holding_party(&one);
+            let party = self.holding_party(&one, boot_ns);
             if self.is_told(&party.owner) {
                 self.tell_existing(boot_ns, &party, one, &listeners);
             } else if one.state == SocketState::Listen && one.is_tcp() {
@@ -185,7 +185,7 @@ impl Attribution {
     }
 
     /// Whose a socket is, by who made it and who holds it.
-    fn holding_party(&mut self, found: &Found) -> Party {
+    fn holding_party(&mut self, found: &Found, boot_ns: u64) -> Party {
         let maker = found.cgroup.map(|cgroup| self.registry.owner(cgroup, &self.tree));
         let known_maker = maker.as_ref().filter(|maker| maker.kind != OwnerKind::Unknown);
         let holders: Vec<(u32, Arc<Owner>)> = found
@@ -194,7 +194,7 @@ impl Attribution {
             .map(|holder| (holder.pid, self.registry.owner(holder.cgroup, &self.tree)))
             .collect();
         let own =
-            known_maker.and_then(|maker| holders.iter().find(|(_, holder)| is_same(holder, maker)));
+            known_maker.and_then(|maker| holders.iter().find(|(_, holder)| holder.is_same(maker)));
         let (pid, owner) = match (own, known_maker) {
             (Some((pid, _)), Some(maker)) => (Some(*pid), Arc::clone(maker)),
             (_, maker) => {
@@ -212,16 +212,12 @@ impl Attribution {
             }
         };
         Party {
-            creator: maker.filter(|maker| !is_same(maker, &owner)),
-            process: pid.and_then(|pid| self.processes.get(pid)).map(Arc::clone),
+            creator: maker.filter(|maker| !maker.is_same(&owner)),
+            process: pid.and_then(|pid| self.processes.get(pid, boot_ns)).map(Arc::clone),
             owner,
             actor: None,
         }
     }
-}
-
-fn is_same(one: &Owner, other: &Owner) -> bool {
-    (one.kind, &one.container_id) == (other.kind, &other.container_id)
 }
 
 /// Who began a connection, where a listener tells: at the end that has one, the

@@ -178,6 +178,62 @@ pub const FIELDS: &[Field] = &[
     field("container.restart_policy", Text, "Declared restart policy."),
     field("container.created", Text, "When the container was created."),
     field(
+        "process.source",
+        Word(&["exec", "proc"]),
+        "Where all that is known of the process is from: `exec` the kernel, when it began to run \
+         its program; `proc` /proc, later, when it may have rewritten its arguments.",
+    ),
+    field(
+        "process.called",
+        Text,
+        "The name exec was given, when that is not `process.executable`: a link, a script, a \
+         descriptor, a name relative to the working directory.",
+    ),
+    field("process.called_truncated", Flag, "That name was longer than what is kept (256 bytes)."),
+    field("process.called_hex", Text, "Exact bytes of that name, when not valid UTF-8."),
+    field("process.file.inode", Number, "Inode of the executable."),
+    field("process.file.device", Text, "Its file system's device, `MAJOR:MINOR`."),
+    field("process.file.deleted", Flag, "It had been removed from its directory before the exec."),
+    field(
+        "process.file.memfd",
+        Flag,
+        "It is in memory only, made by memfd_create(2); `process.executable` is its name.",
+    ),
+    field(
+        "process.executable_outside",
+        Flag,
+        "The executable is outside the process' mount namespace: a descriptor of it was let in.",
+    ),
+    field(
+        "process.executable_truncated",
+        Flag,
+        "`process.executable` is the end of a longer path, and begins without a slash.",
+    ),
+    field(
+        "process.working_directory_outside",
+        Flag,
+        "The working directory is outside the process' mount namespace.",
+    ),
+    field(
+        "process.working_directory_truncated",
+        Flag,
+        "`process.working_directory` is the end of a longer path, and begins without a slash.",
+    ),
+    field(
+        "process.working_directory_hex",
+        Text,
+        "Exact bytes of `process.working_directory`, when not valid UTF-8.",
+    ),
+    field(
+        "process.ancestors",
+        Objects,
+        "Who made the process, nearest first, up to the container's first process and at most 16; \
+         each as it was when it made the next, ended or not.",
+    ),
+    field("process.ancestors.pid", Number, "Process id."),
+    field("process.ancestors.name", Text, "Name of its program."),
+    field("process.ancestors.executable", Text, "Where its file is."),
+    field(
         "process.name_hex",
         Text,
         "Exact bytes of `process.name`, when they are not valid UTF-8.",
@@ -191,7 +247,7 @@ pub const FIELDS: &[Field] = &[
     field(
         "process.args_truncated",
         Flag,
-        "The arguments were longer than what is kept (1024 bytes).",
+        "Arguments are missing at the end: of more than 1024 bytes, or where very many processes live.",
     ),
     field("bind.scope", SCOPES, "Who can reach the address."),
     field("bind.requested_port", Number, "The port asked for; 0 lets the kernel choose."),

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use super::{
     ends::{End, Ends, Side},
     network::{Network, SocketFields},
-    parts::{OwnerParts, Parts, exact_bytes},
+    parts::{OwnerParts, Parts},
+    process::ProcessParts,
     specifics::Specifics,
     timestamp::Timestamps,
 };
@@ -121,7 +122,7 @@ struct Hostnet<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     container: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    process: Option<Box<RawValue>>,
+    process: Option<&'a RawValue>,
     #[serde(flatten)]
     specifics: Specifics,
     time: Time,
@@ -136,7 +137,7 @@ struct Time {
 pub struct Borrowed {
     pub owner: Option<Arc<OwnerParts>>,
     pub creator: Option<Arc<OwnerParts>>,
-    pub process: Option<Arc<RawValue>>,
+    pub process: Option<Arc<ProcessParts>>,
 }
 
 impl Borrowed {
@@ -193,7 +194,7 @@ impl<'a> Document<'a> {
             },
             agent: &parts.agent,
             host: &parts.host,
-            process: borrowed.process.as_deref(),
+            process: borrowed.process.as_ref().map(|process| &*process.ecs),
             related: related(&ends, user.as_ref()),
             user,
             container: owner.and_then(|owner| owner.container.as_deref()),
@@ -213,7 +214,7 @@ impl<'a> Document<'a> {
                 creator: creator.map(|creator| &*creator.owner),
                 creator_container: creator.and_then(|creator| creator.container.as_deref()),
                 container: owner.and_then(|owner| owner.declared.as_deref()),
-                process: event.process.as_deref().and_then(exact_bytes),
+                process: borrowed.process.as_ref().and_then(|process| process.own.as_deref()),
                 specifics,
                 time: Time { boot_ns: event.boot_ns },
             },

@@ -9,6 +9,7 @@ mod identity;
 mod json;
 mod network;
 mod parts;
+mod process;
 mod specifics;
 mod timestamp;
 
