@@ -63,6 +63,8 @@ pub const CATALOGUE: &[Entry] = &[
     },
     tested("E22", "network namespaces: setns, sockets carried in and out, joined containers"),
     tested("E23", "only failures: scans, refused binds"),
+    tested("E35", "another name, other arguments, a file in memory, removed, or by a descriptor"),
+    tested("E37", "docker exec and health checks act in the container"),
 ];
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod addresses;
 mod arguments;
 mod churn;
 mod compat;
+mod disguises;
 mod families;
 mod fast_open;
 mod held;
@@ -50,6 +51,7 @@ type Subcommands = &'static [(&'static str, fn(&Arguments))];
 const TECHNIQUES: &[Subcommands] = &[
     addresses::SUBCOMMANDS,
     compat::SUBCOMMANDS,
+    disguises::SUBCOMMANDS,
     families::SUBCOMMANDS,
     fast_open::SUBCOMMANDS,
     messages::SUBCOMMANDS,
