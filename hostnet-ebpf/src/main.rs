@@ -27,6 +27,8 @@ mod storage;
 mod task;
 #[cfg(target_arch = "bpf")]
 mod unix_name;
+#[cfg(target_arch = "bpf")]
+mod unix_peer;
 
 /// A BPF program cannot unwind; the verifier proves that this is never reached.
 #[cfg(target_arch = "bpf")]

@@ -14,8 +14,8 @@ fn ids_names_and_lengths() {
         table,
         [
             "1 bind-asked 84",
-            "2 bind 88",
-            "3 listen 88",
+            "2 bind 92",
+            "3 listen 92",
             "4 connect 84",
             "5 connect-outcome 104",
             "6 accept 112",
@@ -36,7 +36,7 @@ fn ids_names_and_lengths() {
             "21 socket-filter 72",
             "22 netlink-request 72",
             "23 netlink-bind 68",
-            "24 unix 184",
+            "24 unix 192",
         ]
     );
 }

@@ -1,5 +1,7 @@
 //! Everything the pure stages are told, as one type: live, recorded, replayed.
 
+use std::net::IpAddr;
+
 use anyhow::{Context, Result, bail};
 use hostnet_abi::{Flow, FlowKey};
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,11 @@ pub enum World {
     Process(Process),
     /// The sockets that existed at `boot_ns`, when the run began.
     Existing { boot_ns: u64, sockets: Vec<Found> },
+    /// The sockets there are at `boot_ns`, asked anew after records were lost.
+    Listeners { boot_ns: u64, sockets: Vec<Found> },
+    /// The host's own addresses from now on, and the lowest and the highest port
+    /// that its kernel chooses.
+    Addresses { addresses: Vec<IpAddr>, chosen_ports: (u16, u16) },
     /// The port that the socket of the next record listens on.
     Port { cookie: u64, port: u16 },
     /// News from the container runtime at `boot_ns`.

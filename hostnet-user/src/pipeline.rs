@@ -10,16 +10,17 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::{
-    attribute::{Found, Policy, Request, RuntimeNews, procfs, sock_diag},
+    attribute::{Policy, Request, RuntimeNews, procfs},
     event::Health,
     feed::{Feed, write_down},
     input::{InputRef, Lost, World},
     kernel::{self, Programs, Recorder},
     sink::{ecs::Identity, is_broken_pipe},
     stages::{Stages, Summary},
+    survey::Survey,
 };
 
 /// The longest a record waits in the ring on an idle host.
@@ -58,8 +59,7 @@ pub struct Pipeline {
     stages: Stages,
     recorder: Option<Recorder>,
     inspect: Inspect,
-    /// Asks the kernel for sockets; `None` where it has no sock_diag.
-    sockets: Option<sock_diag::Connection>,
+    survey: Survey,
     losses_read: Instant,
     losses_read_boot_ns: u64,
     /// Time of the latest record taken.
@@ -81,7 +81,7 @@ impl Pipeline {
             stages,
             recorder,
             inspect,
-            sockets: None,
+            survey: Survey::default(),
             losses_read: Instant::now(),
             losses_read_boot_ns: kernel::boot_clock(),
             drained_to_ns: 0,
@@ -110,7 +110,12 @@ impl Pipeline {
         }
         let Programs { ring, root, coverage, .. } = &mut self.programs;
         let early = kernel::prove(ring, root, coverage)?;
-        let existing = self.existing_sockets();
+        self.survey = Survey::open(self.programs.host.network_namespace);
+        if let Some(addresses) = self.survey.addresses() {
+            self.world(addresses)?;
+        }
+        let Programs { root, coverage, .. } = &mut self.programs;
+        let existing = self.survey.existing(root.path(), coverage);
         let answered_ns = kernel::boot_clock();
         let coverage = &self.programs.coverage;
         for gap in coverage.gaps() {
@@ -123,14 +128,14 @@ impl Pipeline {
         };
         self.health(health)?;
         for record in early {
-            let Self { programs, stages, sockets, recorder, .. } = self;
-            let (maps, sockets) = (&mut programs.maps, sockets.as_ref());
+            let Self { programs, stages, survey, recorder, .. } = self;
+            let (maps, sockets) = (&mut programs.maps, survey.sockets());
             Feed { stages, maps, sockets, recorder }
                 .record(&record)
                 .or_else(|error| self.sink_error(error))?;
         }
         // Now that the canary has run, host processes may be quietened.
-        self.serve_requests();
+        self.serve_requests()?;
         self.drain_to(answered_ns + SETTLING.as_nanos() as u64)?;
         let holders = existing.iter().flat_map(|found| &found.holders).map(|holder| holder.pid);
         for pid in holders.collect::<BTreeSet<u32>>() {
@@ -142,27 +147,6 @@ impl Pipeline {
         }
         self.world(World::Existing { boot_ns: answered_ns, sockets: existing })?;
         self.flush()
-    }
-
-    /// The sockets there are; what the kernel cannot show is in the coverage.
-    fn existing_sockets(&mut self) -> Vec<Found> {
-        let Programs { host, root, coverage, .. } = &mut self.programs;
-        let opened = kernel::in_network_namespace(host.network_namespace, || {
-            sock_diag::Connection::open().context("the kernel has no sock_diag")
-        });
-        let (found, asked) = match opened {
-            Ok(connection) => {
-                let existing = sock_diag::existing(&connection, root.path());
-                self.sockets = Some(connection);
-                existing
-            }
-            Err(error) => (Vec::new(), sock_diag::refused(&format!("{error:#}"))),
-        };
-        for row in asked {
-            let state = row.refused.map_or(kernel::State::Proven, kernel::State::Refused);
-            coverage.set_start(row.sees, row.by, state);
-        }
-        found
     }
 
     /// Takes everything that was put into the ring until `boot_ns`.
@@ -190,6 +174,9 @@ impl Pipeline {
                 break reason;
             }
             self.clock()?;
+            if let Some(addresses) = self.survey.changed_addresses() {
+                self.world(addresses)?;
+            }
             let count = self.drain()?;
             wait = match count {
                 BATCH => Duration::ZERO,
@@ -262,13 +249,13 @@ impl Pipeline {
             count += 1;
             self.drained_to_ns =
                 hostnet_abi::header(&record).map_or(self.drained_to_ns, |header| header.boot_ns);
-            let (stages, sockets) = (&mut self.stages, self.sockets.as_ref());
+            let (stages, sockets) = (&mut self.stages, self.survey.sockets());
             let mut feed = Feed { stages, maps, sockets, recorder: &mut self.recorder };
             let outcome = feed.record(&record);
             drop(record);
             outcome.or_else(|error| self.sink_error(error))?;
         }
-        self.serve_requests();
+        self.serve_requests()?;
         if let Some(diagnostics) = &mut self.programs.diagnostics {
             diagnostics.flush();
         }
@@ -351,7 +338,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn serve_requests(&mut self) {
+    fn serve_requests(&mut self) -> Result<()> {
         for request in self.stages.take_requests() {
             match request {
                 Request::Quieten(cgroup) => {
@@ -361,7 +348,13 @@ impl Pipeline {
                 }
                 Request::Forget(cgroup) => self.programs.maps.forget_cgroup(cgroup),
                 Request::Inspect(id) => (self.inspect)(id),
+                Request::Listeners => {
+                    if let Some(listeners) = self.survey.listeners(self.programs.root.path()) {
+                        self.world(listeners)?;
+                    }
+                }
             }
         }
+        Ok(())
     }
 }

@@ -95,6 +95,10 @@ impl Stages {
             World::Cgroup { id, path } => self.attribution.cgroup(id, path),
             World::Process(process) => self.attribution.process(process),
             World::Existing { boot_ns, sockets } => self.attribution.existing(boot_ns, sockets),
+            World::Listeners { boot_ns, sockets } => self.attribution.listeners(boot_ns, &sockets),
+            World::Addresses { addresses, chosen_ports } => {
+                self.attribution.addresses(addresses, chosen_ports);
+            }
             World::Port { cookie, port } => self.attribution.port(cookie, port),
             World::Runtime { boot_ns, news } => self.attribution.runtime(news, boot_ns),
             World::Clock { boot_ns, wall_ns } => {

@@ -38,6 +38,8 @@ pub struct Bind {
     pub socket: Socket,
     /// Bits of [`reuse`].
     pub reuse: u32,
+    /// Index of the interface it is bound to (`SO_BINDTODEVICE`), or 0.
+    pub interface: u32,
 }
 
 /// The kernel refused the bind that was asked for.

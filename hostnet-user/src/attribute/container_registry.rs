@@ -1,7 +1,7 @@
 //! Owners by cgroup id: which cgroup is which container's, and what the
 //! runtime says of it. It does no I/O; news comes from docker.rs.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use uuid::Uuid;
 
@@ -147,6 +147,19 @@ impl ContainerRegistry {
                 self.forget_owners_of(&oldest);
             }
         }
+    }
+
+    /// The only container that runs and has this address.
+    #[must_use]
+    pub fn container_at(&self, address: IpAddr) -> Option<&str> {
+        let has_it = |container: &Container| container.addresses.contains(&address);
+        let mut found = self
+            .containers
+            .values()
+            .filter(|known| !known.gone && !known.left)
+            .filter_map(|known| known.container.as_deref().filter(|one| has_it(one)));
+        let container = found.next()?;
+        found.next().is_none().then_some(&container.id)
     }
 
     /// Whether this is a container's first sign of life in the host's network

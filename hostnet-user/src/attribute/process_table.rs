@@ -61,6 +61,13 @@ impl ProcessTable {
         self.by_pid.get(&pid)
     }
 
+    /// The process that began last among those that `is_it` holds of.
+    #[must_use]
+    pub fn youngest(&self, is_it: impl Fn(&Process) -> bool) -> Option<Arc<Process>> {
+        let found = self.by_pid.values().filter(|process| is_it(process));
+        found.max_by_key(|process| process.start_ns).map(Arc::clone)
+    }
+
     /// Enters what /proc shows, unless a record has told of that process.
     pub fn seed(&mut self, process: Process) {
         self.by_pid.entry(process.pid).or_insert_with(|| Arc::new(process));

@@ -54,6 +54,15 @@ const STATES: Kind = Word(&[
     "bound",
     "open",
 ]);
+const PEER_METHODS: Kind = Word(&["address", "wildcard", "connection", "credentials"]);
+const PEER_METHOD: &str = "How that is known: a socket is bound to that very `address`, or to every \
+    one (`wildcard`); the same `connection` was seen from its other end; or the kernel keeps the \
+    other end's `credentials` with a unix socket. Not known are: whoever sent a datagram first, \
+    the receiver of a unix datagram sent by name, host processes that connect to a container \
+    unless they are told (`--all`), and what a record was lost of.";
+const PEER_PROCESS: &str = "Process id on the host, when it is one process and known. A socket \
+    that is handed on, by systemd for one, is of the process that called listen(2).";
+const VIAS: Kind = Word(&["docker-proxy"]);
 const SCOPES: Kind = Word(&["loopback", "specific", "any"]);
 
 /// Every field, in the order of the document.
@@ -193,13 +202,51 @@ pub const FIELDS: &[Field] = &[
         Flag,
         "The arguments were longer than what is kept (1024 bytes).",
     ),
+    field(
+        "peer.kind",
+        OWNER_KINDS,
+        "Who is at the other end, when that is on this host: whoever began to listen there, or to \
+         connect. Without this field it is not known; see `peer.method`.",
+    ),
+    field("peer.method", PEER_METHODS, PEER_METHOD),
+    field("peer.confidence", CONFIDENCES, "How sure."),
+    field("peer.cgroup.id", Number, "cgroup-v2 id of the process at the other end."),
+    field("peer.cgroup.path", Text, "Path of that cgroup."),
+    field("peer.unit", Text, "systemd unit of a host process, by its cgroup's path."),
+    field("peer.container", Free, "The container at the other end, as `container`."),
+    field("peer.process.pid", Number, PEER_PROCESS),
+    field("peer.process.entity_id", Text, "As `process.entity_id`."),
+    field("peer.process.name", Text, "As `process.name`."),
+    field("peer.process.executable", Text, "As `process.executable`."),
+    field(
+        "peer.via",
+        VIAS,
+        "The program in between: `peer.process` is it, and the other fields are of the container \
+         that it passes on to.",
+    ),
+    field("peer.listens_on.ip", Ip, "Address that the other end is bound to."),
+    field("peer.listens_on.port", Number, "Port of that address."),
+    field("peer.scope", SCOPES, "Who can reach the other end."),
+    field(
+        "peer.ambiguous",
+        Flag,
+        "The kernel chooses among several owners' sockets, which are `peer.candidates`.",
+    ),
+    field("peer.candidates", Objects, "Everybody it may be, with the fields of `peer` each."),
     field("bind.scope", SCOPES, "Who can reach the address."),
     field("bind.requested_port", Number, "The port asked for; 0 lets the kernel choose."),
     field("bind.reuse_address", Flag, "`SO_REUSEADDR` was set."),
     field("bind.reuse_port", Flag, "`SO_REUSEPORT` was set."),
     field("bind.v6_only", Flag, "`IPV6_V6ONLY` was set."),
+    field(
+        "bind.shares_port_with",
+        Objects,
+        "Other owners whose sockets have this port at one of the socket's addresses: what was \
+         theirs may reach it, or the other way round.",
+    ),
     field("listen.backlog", Number, "Length of the accept queue that was asked for."),
     field("listen.scope", SCOPES, "Who can reach the address."),
+    field("listen.shares_port_with", Objects, "As `bind.shares_port_with`."),
     field(
         "existing.state",
         STATES,

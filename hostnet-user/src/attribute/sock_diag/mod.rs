@@ -7,7 +7,7 @@
 
 mod families;
 mod layout;
-mod netlink;
+pub(super) mod netlink;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

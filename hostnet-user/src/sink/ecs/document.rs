@@ -3,12 +3,13 @@
 use std::{net::IpAddr, sync::Arc};
 
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     ends::{End, Ends, Side},
     network::{Network, SocketFields},
     parts::{OwnerParts, Parts, exact_bytes},
+    peer,
     specifics::Specifics,
     timestamp::Timestamps,
 };
@@ -122,8 +123,10 @@ struct Hostnet<'a> {
     container: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     process: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<&'a RawValue>,
     #[serde(flatten)]
-    specifics: Specifics,
+    specifics: Specifics<'a>,
     time: Time,
 }
 
@@ -137,6 +140,8 @@ pub struct Borrowed {
     pub owner: Option<Arc<OwnerParts>>,
     pub creator: Option<Arc<OwnerParts>>,
     pub process: Option<Arc<RawValue>>,
+    pub peer: Option<Box<RawValue>>,
+    pub shares_port_with: Vec<Value>,
 }
 
 impl Borrowed {
@@ -145,6 +150,12 @@ impl Borrowed {
             owner: event.owner.as_ref().map(|owner| parts.owner(owner)),
             creator: event.creator.as_ref().map(|creator| parts.owner(creator)),
             process: parts.process(event, times),
+            peer: event.peer.as_ref().map(|peer| peer::peer(peer, parts)),
+            shares_port_with: match &event.operation {
+                Operation::Bind(bind) => peer::others(&bind.shares_port_with, parts),
+                Operation::Listen(listen) => peer::others(&listen.shares_port_with, parts),
+                _ => Vec::new(),
+            },
         }
     }
 }
@@ -165,7 +176,7 @@ impl<'a> Document<'a> {
             Outcome::Failure(errno) => errno,
             _ => close_errno(&event.operation),
         };
-        let specifics = Specifics::of(event, times);
+        let specifics = Specifics::of(event, &borrowed.shares_port_with, times);
         let owner = borrowed.owner.as_deref();
         let creator = borrowed.creator.as_deref();
         let user = user(event).map(|id| User { id: id.to_string() });
@@ -214,6 +225,7 @@ impl<'a> Document<'a> {
                 creator_container: creator.and_then(|creator| creator.container.as_deref()),
                 container: owner.and_then(|owner| owner.declared.as_deref()),
                 process: event.process.as_deref().and_then(exact_bytes),
+                peer: borrowed.peer.as_deref(),
                 specifics,
                 time: Time { boot_ns: event.boot_ns },
             },

@@ -152,7 +152,7 @@ impl Parts {
 
     /// The same for one process on one boot of one host, and for no other.
     /// Start is taken in clock ticks, which is all that /proc shows.
-    fn entity_id(&self, process: &Process) -> String {
+    pub fn entity_id(&self, process: &Process) -> String {
         let ticks = process.start_ns / 10_000_000;
         let text = format!("{} {} {} {ticks}", self.host_id, self.boot_id, process.pid);
         hex(&Sha256::digest(text))[..16].to_owned()
