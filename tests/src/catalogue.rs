@@ -63,6 +63,10 @@ pub const CATALOGUE: &[Entry] = &[
     },
     tested("E22", "network namespaces: setns, sockets carried in and out, joined containers"),
     tested("E23", "only failures: scans, refused binds"),
+    tested("E29", "sockets handed over by SCM_RIGHTS, to a container or to the host"),
+    tested("E31", "sharing a port: SO_REUSEPORT, a specific address, SO_REUSEADDR of UDP"),
+    tested("E38", "a host process that acts for a container: docker-proxy"),
+    tested("E39", "abstract sockets of the host"),
 ];
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod churn;
 mod compat;
 mod families;
 mod fast_open;
+mod handed;
 mod held;
 mod listeners;
 mod messages;
@@ -52,6 +53,7 @@ const TECHNIQUES: &[Subcommands] = &[
     compat::SUBCOMMANDS,
     families::SUBCOMMANDS,
     fast_open::SUBCOMMANDS,
+    handed::SUBCOMMANDS,
     messages::SUBCOMMANDS,
     mptcp::SUBCOMMANDS,
     namespaces::SUBCOMMANDS,
