@@ -206,8 +206,11 @@ fn each(
 impl Filter {
     fn passes(&self, event: &Event) -> bool {
         let (Some(wanted), Some(owner)) = (&self.container, &event.owner) else { return true };
-        owner.container.as_ref().is_some_and(|container| container.name == *wanted)
-            || owner.container_id.as_ref().is_some_and(|id| id.starts_with(wanted.as_str()))
+        // What others do with its sockets is of it, too.
+        [Some(owner), event.creator.as_ref()].into_iter().flatten().any(|owner| {
+            owner.container.as_ref().is_some_and(|container| container.name == *wanted)
+                || owner.container_id.as_ref().is_some_and(|id| id.starts_with(wanted.as_str()))
+        })
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Listener {
     pub interface: u32,
     /// Who began to listen.
     pub party: Party,
+    /// As which user of the host's, when that is known.
+    pub user: Option<u32>,
     pub since_ns: u64,
 }
 
@@ -220,7 +222,8 @@ mod tests {
             actor: None,
         };
         let (protocol, local) = (TCP, at(local));
-        Listener { cookie, protocol, local, reuse: 0, interface: 0, party, since_ns: 10 }
+        let (reuse, interface, user, since_ns) = (0, 0, None, 10);
+        Listener { cookie, protocol, local, reuse, interface, party, user, since_ns }
     }
 
     fn table(listeners: impl IntoIterator<Item = Listener>) -> Listeners {

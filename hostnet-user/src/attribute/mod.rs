@@ -14,6 +14,7 @@ mod container;
 mod container_registry;
 mod correlate;
 pub mod docker;
+mod docker_proxy;
 mod found;
 mod held;
 mod life;

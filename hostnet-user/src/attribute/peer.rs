@@ -14,7 +14,6 @@ use hostnet_abi::{Header, Record, Unix};
 use super::{
     Attribution, Found, Owner, OwnerKind, Party, Process, Request,
     listeners::{Listener, Listeners},
-    process_table::last_part,
 };
 use crate::event::{Peer, PeerMethod, PeerParty, SocketState, Via, canonical, endpoint};
 
@@ -37,7 +36,7 @@ pub struct Ends {
     /// The end that connected, by its address and the other's.
     clients: HashMap<(SocketAddr, SocketAddr), (u64, Party)>,
     /// Proxies that listen, by cookie, and whom they stand for.
-    proxied: HashMap<u64, (Arc<Process>, Arc<Owner>)>,
+    pub(super) proxied: HashMap<u64, (Arc<Process>, Arc<Owner>)>,
     /// Addresses of this host's, beside the loopback ones.
     addresses: Vec<IpAddr>,
     /// The lowest and the highest port that the kernel chooses.
@@ -137,6 +136,7 @@ impl Attribution {
             reuse: v6_only,
             interface: interface.unwrap_or_default(),
             party,
+            user: found.user,
             since_ns,
         });
     }
@@ -178,8 +178,8 @@ impl Attribution {
             _ => return None,
         };
         let (cookie, since_ns) = (header.cookie, header.boot_ns);
-        let (protocol, party) = (socket.protocol, party.clone());
-        Some(Listener { cookie, protocol, local, reuse, interface, party, since_ns })
+        let (protocol, party, user) = (socket.protocol, party.clone(), Some(header.uid));
+        Some(Listener { cookie, protocol, local, reuse, interface, party, user, since_ns })
     }
 
     /// Keeps the table true: `begun` listens from now on, or the record's socket
@@ -307,54 +307,6 @@ impl Attribution {
             }
         }
     }
-
-    /// The container behind a published port. docker-proxy listens itself, or
-    /// dockerd does and hands the socket to it (since Docker 28).
-    fn behind_proxy(&mut self, listener: &Listener) -> Option<(Arc<Process>, Arc<Owner>)> {
-        if let Some(known) = self.ends.proxied.get(&listener.cookie) {
-            return Some(known.clone());
-        }
-        let process = listener.party.process.as_ref()?;
-        if listener.party.owner.kind != OwnerKind::Host {
-            return None;
-        }
-        let proxy = match process.name.as_slice() {
-            DOCKER_PROXY => Arc::clone(process),
-            b"dockerd" => {
-                let serves = |one: &Process| one.parent == process.pid && is_proxy(one, listener);
-                self.processes.youngest(serves)?
-            }
-            _ => return None,
-        };
-        if !is_proxy(&proxy, listener) {
-            return None;
-        }
-        let address = argument(&proxy, b"-container-ip")?.parse().ok()?;
-        let id = self.registry.container_at(address)?.to_owned();
-        let found = (proxy, self.owner_of_container(&id)?);
-        self.ends.proxied.insert(listener.cookie, found.clone());
-        Some(found)
-    }
-}
-
-const DOCKER_PROXY: &[u8] = b"docker-proxy";
-
-/// Whether this is the docker-proxy of where `listener` listens.
-fn is_proxy(process: &Process, listener: &Listener) -> bool {
-    let protocol = if is_datagram(listener.protocol) { "udp" } else { "tcp" };
-    last_part(&process.executable) == DOCKER_PROXY
-        && argument(process, b"-proto") == Some(protocol)
-        && argument(process, b"-host-port").and_then(|port| port.parse().ok())
-            == Some(listener.local.port())
-        && argument(process, b"-host-ip").and_then(|ip| ip.parse::<IpAddr>().ok())
-            == Some(listener.local.ip().to_canonical())
-}
-
-/// The word after `name` on a process's command line.
-fn argument<'a>(process: &'a Process, name: &[u8]) -> Option<&'a str> {
-    let mut words = process.arguments.iter();
-    words.find(|word| word.as_slice() == name)?;
-    std::str::from_utf8(words.next()?).ok()
 }
 
 fn one(owner: &Arc<Owner>, process: Option<&Arc<Process>>, method: PeerMethod) -> Box<Peer> {
@@ -389,7 +341,7 @@ fn is_same(one: &Owner, other: &Owner) -> bool {
         && (is_known || one.cgroup_id == other.cgroup_id)
 }
 
-const fn is_datagram(protocol: u32) -> bool {
+pub const fn is_datagram(protocol: u32) -> bool {
     matches!(protocol, IPPROTO_UDP | IPPROTO_UDPLITE)
 }
 

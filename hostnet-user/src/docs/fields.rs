@@ -59,7 +59,8 @@ const PEER_METHOD: &str = "How that is known: a socket is bound to that very `ad
     one (`wildcard`); the same `connection` was seen from its other end; or the kernel keeps the \
     other end's `credentials` with a unix socket. Not known are: whoever sent a datagram first, \
     the receiver of a unix datagram sent by name, host processes that connect to a container \
-    unless they are told (`--all`), and what a record was lost of.";
+    unless they are told (`--all`), and, until the table is filled anew, anybody after a record was \
+    lost. Packet filters and programs that redirect on the way are not looked at.";
 const PEER_PROCESS: &str = "Process id on the host, when it is one process and known. A socket \
     that is handed on, by systemd for one, is of the process that called listen(2).";
 const VIAS: Kind = Word(&["docker-proxy"]);
