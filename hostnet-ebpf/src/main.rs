@@ -22,6 +22,8 @@ mod settings;
 #[cfg(target_arch = "bpf")]
 mod sock;
 #[cfg(target_arch = "bpf")]
+mod sockaddr;
+#[cfg(target_arch = "bpf")]
 mod storage;
 #[cfg(target_arch = "bpf")]
 mod task;

@@ -8,10 +8,10 @@
 mod actor;
 mod agent;
 mod bare;
-pub mod catalogue;
 mod checker;
 mod container;
 mod daemon;
+mod denial;
 mod docker;
 pub mod ecs;
 mod events;
@@ -32,6 +32,7 @@ pub use agent::{Agent, Run, Setup};
 pub use checker::Joined;
 pub use container::{ActorBox, Container, Launch};
 pub use daemon::Daemon;
+pub use denial::Denial;
 pub use docker::Docker;
 pub use events::{Event, at, is_covered, is_neighbours};
 pub use image::{IMAGE, PAGE};
@@ -120,6 +121,12 @@ pub fn has_docker(what_for: &str) -> bool {
 /// Why a test does not run. Whoever counts skips looks for these lines.
 pub fn skip(why: &str) {
     tell(&format!("skipped: {why}"));
+}
+
+/// What a test that runs cannot show here. Whoever says what this kernel shows
+/// looks for these lines.
+pub fn not_here(what: &str) {
+    tell(&format!("not here: {what}"));
 }
 
 /// Waits for a fact about the world outside the agent's output.

@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{net, wait_for};
+use crate::{net, skip, wait_for};
 
 /// A service that answers on a port of loopback; ended when dropped.
 pub struct Service {
@@ -25,6 +25,16 @@ pub struct Service {
 }
 
 impl Service {
+    /// Whether this machine has all of them; says so when not.
+    pub fn are_installed() -> bool {
+        let programs = ["/usr/bin/redis-server", "/usr/lib/postgresql", "/usr/sbin/sshd"];
+        let missing = programs.into_iter().find(|program| !Path::new(program).exists());
+        if let Some(program) = missing {
+            skip(&format!("no {program} on this machine"));
+        }
+        missing.is_none()
+    }
+
     /// Debian's redis-server.
     pub fn redis() -> Self {
         Self::start("redis-server", |_, port| {

@@ -111,7 +111,9 @@ impl Technique {
     }
 
     fn trial(&self, without: Option<&str>, perform: impl Fn(&mut ActorBox) -> Vec<Value>) -> Trial {
-        let observe = without.map_or_else(String::new, |hook| format!("without = [\"{hook}\"]"));
+        // Nothing then stands in for a hook that is left out.
+        let observe = without
+            .map_or_else(String::new, |hook| format!("without = [\"{hook}\", \"tcp_v4_connect\"]"));
         let agent = Agent::setup().observe(&observe).start();
         let began = clock_gettime(ClockId::Boottime);
         let began = Duration::new(began.tv_sec as u64, began.tv_nsec as u32);

@@ -23,7 +23,7 @@ impl Attribution {
         socket: Socket,
         remote: SocketAddr,
     ) {
-        if socket.socket.protocol == IPPROTO_TCP {
+        if is_tcp(socket) {
             let pending = PendingConnect::new(at, hook, remote);
             if let Some(before) = self.sockets.ask_connect(party, socket, pending) {
                 self.tell_connect(party, socket, before, Outcome::Failure(None), None, at);
@@ -60,8 +60,10 @@ impl Attribution {
             Some(tracked) => (tracked.connect.take(), tracked.party.clone()),
             None => (None, seen_by.clone()),
         };
-        // What the connection's own state has told is not told again.
-        if hook == Hook::InetStreamConnect && pending.is_none() {
+        // What the connection's own state has told is not told again. What a program of
+        // somebody else refused may have come no further than this.
+        let is_refused = i32::from(record.errno) == libc::EPERM && is_tcp(socket);
+        if hook == Hook::InetStreamConnect && pending.is_none() && !is_refused {
             return;
         }
         let remote = endpoint(record.remote, record.remote_port);
@@ -125,4 +127,8 @@ impl Attribution {
         });
         id
     }
+}
+
+const fn is_tcp(socket: Socket) -> bool {
+    socket.socket.protocol == IPPROTO_TCP
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{HashMap, Map, MapData, PerCpuArray},
-    programs::Program,
+    programs::{Program, ProgramType, loaded_programs},
 };
 use hostnet_abi::{Flow, FlowKey, Hook, LossKey, Offsets, Settings};
 use rustix::thread::CapabilitySet;
@@ -150,14 +150,16 @@ struct Created {
     ebpf: Ebpf,
     btf: aya::Btf,
     missing: Vec<(&'static str, String)>,
+    others_rewrite: bool,
     host: Host,
     root: CgroupRoot,
 }
 
 impl Created {
     fn attacher(&mut self) -> Attacher<'_> {
-        let Self { ebpf, btf, missing, root, .. } = self;
-        Attacher { ebpf, root, btf, kernel: running_release(), missing }
+        let Self { ebpf, btf, missing, others_rewrite, root, .. } = self;
+        let (kernel, others_rewrite) = (running_release(), *others_rewrite);
+        Attacher { ebpf, root, btf, kernel, others_rewrite, missing }
     }
 }
 
@@ -195,7 +197,16 @@ fn create(options: &LoadOptions) -> Result<Created> {
         .map_max_entries("RECORDS", options.ring_bytes)
         .load(OBJECT)
         .context("cannot create the eBPF maps (CAP_BPF is needed)")?;
-    Ok(Created { ebpf, btf, missing, host, root })
+    let others_rewrite = others_rewrite();
+    Ok(Created { ebpf, btf, missing, others_rewrite, host, root })
+}
+
+/// Whether the kernel has a program, not of ours yet, that may change the address
+/// of a connect (a socket load balancer) or refuse it; so where that cannot be told.
+fn others_rewrite() -> bool {
+    let rewrites = ProgramType::CgroupSockAddr.into();
+    loaded_programs()
+        .any(|program| !program.is_ok_and(|program| program.program_type() != rewrites))
 }
 
 fn load_programs(options: &LoadOptions) -> Result<Programs> {

@@ -1,0 +1,117 @@
+//! The page, from what is kept.
+
+use std::fmt::Write as _;
+
+use super::catalogue::{CATALOGUE, UNCOVERED};
+use super::techniques::{Kernel, Notes};
+use crate::vm::{KERNELS, Run, Verdict};
+
+const BEGINNING: &str = "\
+# What each kernel shows
+
+Made by `cargo xtask docs` from the test runs in [coverage/](coverage), which `cargo xtask vm --all
+--update` makes: each is all live tests in a virtual machine with a kernel of Debian's. `hostnet
+doctor` says the same of the machine it runs on, and the agent's first event too.
+";
+
+const TECHNIQUES: &str = "
+## Techniques
+
+Ways not to be seen, and what the tests named after them found. *Seen*: the technique worked, and
+all of it was told with its container, its addresses and its outcome. *Not shown*: it cannot be tried
+or cannot be told on this kernel, and the note says why.
+
+";
+
+const UNSEEN: &str = "
+## What is not shown
+
+A test holds each row: it fails when the operation is told after all.
+
+| | operation | why | but where the kernel takes set |
+|---|---|---|---|
+";
+
+const RUN: &str = "
+## Test runs
+
+Without Docker a container is a cgroup and namespaces, made in runc's order; with it, only the tests
+that ask Docker for something are run.
+
+| kernel | cgroups, and what else | tests passed | in part | skipped |
+|---|---|---|---|---|
+";
+
+/// All of it.
+pub fn text(runs: &[Run]) -> String {
+    let kernels = Kernel::of(runs);
+    let mut text = BEGINNING.to_owned();
+    let is_missing = |series: &&&str| kernels.iter().all(|kernel| kernel.series() != **series);
+    let missing: Vec<&str> = KERNELS.iter().filter(is_missing).copied().collect();
+    if !missing.is_empty() {
+        let _ = writeln!(text, "\nNo run is kept of Linux {}.", missing.join(", "));
+    }
+    if !kernels.is_empty() {
+        text.push_str(TECHNIQUES);
+        techniques(&mut text, &kernels);
+    }
+    text.push_str(UNSEEN);
+    for row in UNCOVERED {
+        line(&mut text, [row.id, row.operation, row.why, row.shown_by.unwrap_or("–")]);
+    }
+    if !runs.is_empty() {
+        text.push_str(RUN);
+        runs.iter().for_each(|run| summary(&mut text, run));
+    }
+    kernels.iter().for_each(|kernel| hooks(&mut text, kernel.main));
+    text
+}
+
+fn techniques(text: &mut String, kernels: &[Kernel<'_>]) {
+    let names: Vec<&str> = kernels.iter().map(Kernel::series).collect();
+    line(text, ["", "technique"].into_iter().chain(names));
+    line(text, ["---"; 2].into_iter().chain(kernels.iter().map(|_| "---")));
+    let mut notes = Notes::default();
+    for entry in CATALOGUE {
+        let cells: Vec<String> =
+            kernels.iter().map(|kernel| kernel.says(entry.id, &mut notes)).collect();
+        line(text, [entry.id, entry.title].into_iter().chain(cells.iter().map(String::as_str)));
+    }
+    let _ = write!(text, "\n{}", notes.list());
+}
+
+fn summary(text: &mut String, run: &Run) {
+    let count = |is: fn(&Verdict) -> bool| run.tests.values().filter(|v| is(v)).count().to_string();
+    let passed = count(|verdict| *verdict == Verdict::Ok);
+    let partly = count(|verdict| matches!(verdict, Verdict::Partly(_)));
+    let skipped = count(|verdict| matches!(verdict, Verdict::Skipped(_)));
+    let file = format!("[{}]({})", run.variant, run.path().replacen("docs/", "", 1));
+    line(text, [&run.release, &file, &passed, &partly, &skipped].map(String::as_str));
+}
+
+/// The kernel's own table, in the words and the order of `hostnet doctor`.
+fn hooks(text: &mut String, run: &Run) {
+    let all = run.coverage.len();
+    let proven = run.coverage.iter().filter(|row| row.state == "proven").count();
+    let _ = write!(
+        text,
+        "\n## Linux {}\n\n`{}`: {proven} of {all} proven by an operation of hostnet's own.\n\n\
+         | operation | hook | set | state |\n|---|---|---|---|\n",
+        run.series, run.release
+    );
+    for row in &run.coverage {
+        let state = match &row.reason {
+            Some(reason) => format!("{}: {reason}", row.state),
+            None => row.state.clone(),
+        };
+        line(text, [&row.operation, &format!("`{}`", row.hook), &row.set, &state].map(|s| &**s));
+    }
+}
+
+/// One line of a table.
+fn line<'a>(text: &mut String, cells: impl IntoIterator<Item = &'a str>) {
+    for cell in cells {
+        let _ = write!(text, "| {} ", cell.replace('|', r"\|"));
+    }
+    text.push_str("|\n");
+}

@@ -1,0 +1,111 @@
+//! What a whole run of one VM found, as it is kept in docs/coverage: a file per
+//! VM, which only another run of that VM replaces. It must not know what is made
+//! of it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::kernel::numbers;
+use super::matrix::{MAIN, STATEMENT};
+use super::report::Report;
+use super::verdicts::{self, Verdict};
+use crate::shell;
+
+/// Where runs are kept.
+const RUNS: &str = "docs/coverage";
+
+/// One VM, run to its end without a failure.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// `6.12`.
+    pub series: String,
+    /// What else the VM is: `v2`, `hybrid`, `v2 docker`.
+    pub variant: String,
+    /// The kernel's own name.
+    pub release: String,
+    /// `hostnet doctor`'s statement, in its order.
+    pub coverage: Vec<Hook>,
+    /// By program and function: `connect::a_connect_that_succeeds`.
+    pub tests: BTreeMap<String, Verdict>,
+}
+
+/// A row of the statement.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Hook {
+    pub operation: String,
+    pub hook: String,
+    pub set: String,
+    pub state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// As much of `hostnet doctor --json` as is kept.
+#[derive(Deserialize)]
+struct Statement {
+    coverage: Vec<Hook>,
+}
+
+impl Run {
+    /// Takes a VM's report; `None` when something failed.
+    pub fn of(series: &str, variant: &str, report: &Report) -> Result<Option<Self>> {
+        let tests: BTreeMap<String, Verdict> = verdicts::of(report).collect();
+        let has_failed = tests.values().any(|verdict| *verdict == Verdict::Failed);
+        if report.failure.is_some() || has_failed {
+            return Ok(None);
+        }
+        let doctor = report.programs.iter().find(|program| program.name == STATEMENT);
+        let doctor = doctor.context("hostnet doctor --json was not run")?;
+        let statement: Statement = serde_json::from_str(&doctor.output)
+            .with_context(|| format!("hostnet doctor --json said {:?}", doctor.output))?;
+        Ok(Some(Self {
+            series: series.to_owned(),
+            variant: variant.to_owned(),
+            release: report.kernel.clone(),
+            coverage: statement.coverage,
+            tests,
+        }))
+    }
+
+    /// Writes it in place of the VM's last one, and returns where.
+    pub fn keep(&self) -> Result<String> {
+        let path = self.path();
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        let file = shell::root().join(&path);
+        fs::create_dir_all(shell::root().join(RUNS))
+            .and_then(|()| fs::write(&file, text))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(path)
+    }
+
+    /// Its file.
+    pub fn path(&self) -> String {
+        format!("{RUNS}/{}-{}.json", self.series, self.variant.replace(' ', "-"))
+    }
+
+    /// Those that are kept: kernels in their order, the main variant first.
+    pub fn kept() -> Result<Vec<Self>> {
+        let directory = shell::root().join(RUNS);
+        if !directory.exists() {
+            return Ok(Vec::new());
+        }
+        let mut runs = Vec::new();
+        for entry in fs::read_dir(directory)? {
+            runs.push(Self::read(entry?.path())?);
+        }
+        runs.sort_by_cached_key(|run| {
+            (numbers(&run.series), run.variant != MAIN, run.variant.clone())
+        });
+        Ok(runs)
+    }
+
+    fn read(path: PathBuf) -> Result<Self> {
+        let context = || format!("{} cannot be read", path.display());
+        serde_json::from_slice(&fs::read(&path).with_context(context)?).with_context(context)
+    }
+}
