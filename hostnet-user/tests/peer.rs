@@ -8,7 +8,7 @@ use hostnet::{
 };
 use hostnet_abi::{
     Bind, Close, Connect, ConnectOutcome, DatagramClose, Header, Hook, Listen, Payload, Socket,
-    Unix, unix_operation, v4_mapped,
+    Unix, reuse, unix_operation, v4_mapped,
 };
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -187,10 +187,13 @@ fn what_ended_before_the_start_was_over_is_not_there() {
 #[test]
 fn datagrams_to_a_socket_whose_end_is_told() {
     let mut stage = begun();
-    let bind = |address, port| Bind { address, port, socket: UDP, reuse: 0, interface: 0 };
+    let bind =
+        |address, port| Bind { address, port, socket: UDP, reuse: reuse::OF_PROCESS, interface: 0 };
     let any = v4_mapped(0);
     record(&mut stage, Hook::PostBind4, 10, 1, REDIS, bind(loopback(), 5000));
     record(&mut stage, Hook::PostBind4, 11, 2, REDIS, bind(any, 40_000));
+    let of_the_kernel = Bind { reuse: 0, ..bind(loopback(), 4789) };
+    record(&mut stage, Hook::PostBind4, 12, 3, REDIS, of_the_kernel);
     let send = |stage: &mut Attribution, at: u64, port: u32| {
         let attempt = Connect { address: loopback(), port, socket: UDP };
         record(stage, Hook::Connect4, at, 1000 + at, WEB, attempt);
@@ -198,6 +201,7 @@ fn datagrams_to_a_socket_whose_end_is_told() {
     };
     assert_eq!(send(&mut stage, 20, 5000), redis());
     assert_eq!(send(&mut stage, 21, 40_000), None, "the kernel would not tell its end");
+    assert_eq!(send(&mut stage, 22, 4789), None, "nor that of its own");
     let end = DatagramClose { local: loopback(), local_port: 5000, socket: UDP };
     record(&mut stage, Hook::SockRelease, 30, 1, REDIS, end);
     assert_eq!(send(&mut stage, 40, 5000), None);

@@ -173,6 +173,23 @@ fn datagrams_name_their_receiver() {
     agent.stop();
 }
 
+/// Who cannot be known to have gone is not named at all.
+#[test]
+fn nobody_is_named_whose_end_would_not_be_seen() {
+    needs_root!();
+    let without = r#"without = ["inet_sock_set_state", "sock_release"]"#;
+    let (listener, socket) = (net::listener(), UdpSocket::bind("127.0.0.1:0").expect("a port"));
+    let agent = Agent::setup().observe(without).start();
+    let mut client = Docker::shared().launch("host").actor();
+    let udp = socket.local_addr().expect("bound").port();
+    client.one(&format!("tcp-connect 127.0.0.1 {}", listener.1));
+    client.one(&format!("udp-send 127.0.0.1 {udp}"));
+    for port in [listener.1, udp] {
+        agent.expect(&connect(port, &client).absent("hostnet.peer"));
+    }
+    agent.stop();
+}
+
 /// A published port is the container's behind it, not docker-proxy's.
 #[test]
 fn e38_a_published_port_is_the_containers() {

@@ -12,6 +12,9 @@ pub mod reuse {
     pub const PORT: u32 = 0x10;
     /// `IPV6_V6ONLY` (`skc_ipv6only:1`).
     pub const V6_ONLY: u32 = 0x20;
+    /// Somebody's socket, not one of the kernel's own (`skc_net_refcnt:1`), of
+    /// which no hook shows the end.
+    pub const OF_PROCESS: u32 = 0x40;
 }
 
 /// The address a task asked for; the kernel may still refuse it.

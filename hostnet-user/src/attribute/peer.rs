@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use hostnet_abi::{Header, Record, Unix};
+use hostnet_abi::{Header, Record, Unix, reuse};
 
 use super::{
     Attribution, Found, Owner, OwnerKind, Party, Process, Request,
@@ -39,8 +39,8 @@ pub struct Ends {
     pub(super) proxied: HashMap<u64, (Arc<Process>, Arc<Owner>)>,
     /// Addresses of this host's, beside the loopback ones.
     addresses: Vec<IpAddr>,
-    /// The lowest and the highest port that the kernel chooses.
-    chosen_ports: (u16, u16),
+    /// The lowest and the highest port that the kernel chooses, once they are known.
+    chosen_ports: Option<(u16, u16)>,
     /// Since when records are missing, so that the table may lie.
     doubted_ns: Option<u64>,
     asked_anew: bool,
@@ -72,7 +72,7 @@ impl Attribution {
     /// The addresses this host has now, and the ports its kernel chooses from.
     pub fn addresses(&mut self, addresses: Vec<IpAddr>, chosen_ports: (u16, u16)) {
         self.ends.addresses = addresses;
-        self.ends.chosen_ports = chosen_ports;
+        self.ends.chosen_ports = Some(chosen_ports);
     }
 
     /// Who can be the other end is asked anew, because records of it were lost.
@@ -116,10 +116,13 @@ impl Attribution {
         let can_receive = match protocol {
             IPPROTO_TCP => *state == SocketState::Listen && self.policy.sees_listeners,
             IPPROTO_UDP | IPPROTO_UDPLITE => {
+                let is_chosen_by_kernel =
+                    |(low, high): (u16, u16)| (low..=high).contains(&local.port());
                 let was_chosen = !local.ip().to_canonical().is_unspecified()
-                    || !(self.ends.chosen_ports.0..=self.ends.chosen_ports.1)
-                        .contains(&local.port());
-                *state == SocketState::Bound && was_chosen && self.policy.sees_datagram_ends
+                    || self.ends.chosen_ports.is_some_and(|ports| !is_chosen_by_kernel(ports));
+                // Without a holder it is the kernel's own.
+                let is_bound = *state == SocketState::Bound && !found.holders.is_empty();
+                is_bound && was_chosen && self.policy.sees_datagram_ends
             }
             _ => false,
         };
@@ -128,7 +131,7 @@ impl Attribution {
             return;
         }
         let party = self.receiving_party(found);
-        let v6_only = if found.v6_only { hostnet_abi::reuse::V6_ONLY } else { 0 };
+        let v6_only = if found.v6_only { reuse::V6_ONLY } else { 0 };
         self.ends.listeners.open(Listener {
             cookie: *cookie,
             protocol,
@@ -201,7 +204,8 @@ impl Attribution {
                         && asked_port.is_none_or(|port| port == 0)
                         && listener.party.owner.kind == OwnerKind::Host
                 };
-                if !self.policy.sees_datagram_ends || begun.is_some_and(is_any) {
+                let is_the_kernels = bind.reuse & reuse::OF_PROCESS == 0;
+                if !self.policy.sees_datagram_ends || is_the_kernels || begun.is_some_and(is_any) {
                     return;
                 }
             }
