@@ -60,7 +60,7 @@ fn a_table_on_a_terminal() {
     actor.one(&format!("tcp-connect 127.0.0.1 {port}"));
     let other_end = format!("({})", actor.container.name);
     terminal.expect("who is at the other end", |text| {
-        text.lines().any(|line| line.contains(" connect ") && line.contains(&other_end))
+        text.lines().any(|line| line.contains("connect ") && line.contains(&other_end))
     });
     let refused = net::closed_port();
     actor.one(&format!("tcp-connect 127.0.0.1 {refused}"));
