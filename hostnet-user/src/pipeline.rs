@@ -110,12 +110,11 @@ impl Pipeline {
         }
         let Programs { ring, root, coverage, .. } = &mut self.programs;
         let early = kernel::prove(ring, root, coverage)?;
-        self.survey = Survey::open(self.programs.host.network_namespace);
+        let (survey, existing) = Survey::begin(&mut self.programs);
+        self.survey = survey;
         if let Some(addresses) = self.survey.addresses() {
             self.world(addresses)?;
         }
-        let Programs { root, coverage, .. } = &mut self.programs;
-        let existing = self.survey.existing(root.path(), coverage);
         let answered_ns = kernel::boot_clock();
         let coverage = &self.programs.coverage;
         for gap in coverage.gaps() {
@@ -197,7 +196,13 @@ impl Pipeline {
         // What happens from now on is not of this run, or a busy host would never let it end.
         let end_ns = kernel::boot_clock();
         self.clock()?;
-        while self.drain()? == BATCH && self.drained_to_ns < end_ns {}
+        while self.drain()? == BATCH || self.programs.ring.is_behind() {
+            if self.drained_to_ns >= end_ns {
+                break;
+            }
+            // A record that another processor is writing holds up those behind it.
+            std::thread::yield_now();
+        }
         self.stages.finish().or_else(|error| self.sink_error(error))?;
         self.tell_losses()?;
         // The stop itself is the last event.

@@ -8,25 +8,21 @@ use anyhow::Context;
 use crate::{
     attribute::{Found, addresses::Addresses, sock_diag},
     input::World,
-    kernel::{self, Coverage},
+    kernel::{self, Programs},
 };
 
 /// What can be asked; by default nothing.
 #[derive(Default)]
 pub struct Survey {
-    /// `Err` says why the kernel has no sock_diag.
-    sockets: Option<Result<sock_diag::Connection, String>>,
+    sockets: Option<sock_diag::Connection>,
     addresses: Option<Addresses>,
 }
 
 impl Survey {
-    /// Asks about the network namespace with this inode.
-    #[must_use]
-    pub fn open(network_namespace: u32) -> Self {
-        let sockets = kernel::in_network_namespace(network_namespace, || {
-            sock_diag::Connection::open().context("the kernel has no sock_diag")
-        });
-        let addresses = kernel::in_network_namespace(network_namespace, || {
+    /// Asks about the host's network namespace from now on. Returns the sockets
+    /// there are, too; what the kernel cannot show of them is in the coverage.
+    pub fn begin(programs: &mut Programs) -> (Self, Vec<Found>) {
+        let addresses = kernel::in_network_namespace(programs.host.network_namespace, || {
             Addresses::open().context("the kernel has no rtnetlink")
         });
         if let Err(error) = &addresses {
@@ -35,36 +31,20 @@ impl Survey {
                  other end named: {error:#}"
             );
         }
-        Self {
-            sockets: Some(sockets.map_err(|error| format!("{error:#}"))),
-            addresses: addresses.ok(),
-        }
+        let (existing, sockets) = sock_diag::of_host(programs);
+        (Self { sockets, addresses: addresses.ok() }, existing)
     }
 
     /// Where to ask about single sockets.
     #[must_use]
-    pub fn sockets(&self) -> Option<&sock_diag::Connection> {
-        self.sockets.as_ref()?.as_ref().ok()
+    pub const fn sockets(&self) -> Option<&sock_diag::Connection> {
+        self.sockets.as_ref()
     }
 
-    /// The sockets there are; what the kernel cannot show is in the coverage.
-    pub fn existing(&self, cgroup_root: &Path, coverage: &mut Coverage) -> Vec<Found> {
-        let (found, asked) = match &self.sockets {
-            Some(Ok(connection)) => sock_diag::existing(connection, cgroup_root),
-            Some(Err(error)) => (Vec::new(), sock_diag::refused(error)),
-            None => return Vec::new(),
-        };
-        for row in asked {
-            let state = row.refused.map_or(kernel::State::Proven, kernel::State::Refused);
-            coverage.set_start(row.sees, row.by, state);
-        }
-        found
-    }
-
-    /// The same later, as of now.
+    /// The sockets there are now.
     #[must_use]
     pub fn listeners(&self, cgroup_root: &Path) -> Option<World> {
-        let (sockets, _) = sock_diag::existing(self.sockets()?, cgroup_root);
+        let sockets = sock_diag::now(self.sockets()?, cgroup_root);
         Some(World::Listeners { boot_ns: kernel::boot_clock(), sockets })
     }
 

@@ -3,7 +3,9 @@
 
 use std::fmt::Write as _;
 
-use hostnet_tests::{ActorBox, Agent, Docker, Run, Want, needs_root, not_here, skip, want};
+use hostnet_tests::{
+    ActorBox, Agent, Docker, Run, Want, needs_linux, needs_root, not_here, skip, want,
+};
 use serde_json::Value;
 
 /// What a container did, and what was told of it.
@@ -54,7 +56,8 @@ fn hostile_name(kind: &str) -> String {
 
 #[test]
 fn e14_unix_streams() {
-    needs_root!();
+    needs_root!(no tcp);
+    needs_linux!(5, 17, "no hook shows sockets beyond IP");
     let name = hostile_name("stream");
     let told = told(&[], &[format!("unix-stream {name}"), format!("unix-refused 00{name}")]);
     let hex = format!("00{name}");
@@ -85,7 +88,8 @@ fn e14_unix_streams() {
 
 #[test]
 fn e14_unix_datagrams() {
-    needs_root!();
+    needs_root!(no tcp);
+    needs_linux!(5, 17, "no hook shows sockets beyond IP");
     let name = hostile_name("dgram");
     let told = told(&[], &[format!("unix-dgram {name}"), "unix-autobind".to_owned()]);
     let hex = format!("00{name}");
@@ -104,7 +108,8 @@ fn e14_unix_datagrams() {
 
 #[test]
 fn e14_unix_paths() {
-    needs_root!();
+    needs_root!(no tcp);
+    needs_linux!(5, 17, "no hook shows sockets beyond IP");
     let path: String = b"/tmp/hnt.sock".iter().map(|byte| format!("{byte:02x}")).collect();
     let told = told(&[], &[format!("unix-stream {path} --path")]);
     let connect = told.by_actor("connection_attempted").is("hostnet.remote.name", "/tmp/hnt.sock");
@@ -113,7 +118,8 @@ fn e14_unix_paths() {
 
 #[test]
 fn e16_packet_sockets() {
-    needs_root!();
+    needs_root!(no tcp);
+    needs_linux!(5, 17, "no hook shows sockets beyond IP");
     let told = told(&[], &["packet".to_owned(), "filter".to_owned()]);
     let interface = told.rows.iter().find_map(|row| row["interface"].as_u64()).expect("bound");
     let opened = told.by_actor("opened-packet-socket").is("hostnet.socket.family", "packet");
@@ -135,7 +141,8 @@ fn e16_packet_sockets() {
 
 #[test]
 fn e18_netlink_sockets() {
-    needs_root!();
+    needs_root!(no tcp);
+    needs_linux!(5, 17, "no hook shows sockets beyond IP");
     const GROUPS: u32 = 1;
     let told = told(&[], &[format!("netlink 0 {GROUPS}"), "netlink-write 127.213.7.9".to_owned()]);
     let opened = told
@@ -179,26 +186,29 @@ fn opened(order: &str, name: &str, action: &str) {
 
 #[test]
 fn e13_sctp() {
-    needs_root!();
+    needs_root!(no tcp);
     let words = format!("family {} {} {}", libc::AF_INET, libc::SOCK_SEQPACKET, libc::IPPROTO_SCTP);
     opened(&words, "SCTP", "opened-sctp-socket");
 }
 
 #[test]
 fn e14_vsock() {
-    needs_root!();
+    needs_root!(no tcp);
+    needs_linux!(5, 17, "no hook shows sockets beyond IP");
     opened("vsock 4711", "AF_VSOCK", "opened-vsock-socket");
 }
 
 #[test]
 fn e14_the_kernels_cryptography() {
-    needs_root!();
+    needs_root!(no tcp);
+    needs_linux!(5, 17, "no hook shows sockets beyond IP");
     opened("alg", "AF_ALG", "opened-alg-socket");
 }
 
 #[test]
 fn e17_af_xdp() {
-    needs_root!();
+    needs_root!(no tcp);
+    needs_linux!(5, 17, "no hook shows sockets beyond IP");
     opened("xdp", "AF_XDP", "opened-xdp-socket");
 }
 

@@ -230,7 +230,7 @@ fn doctor_says_what_is_wrong() {
     // A kernel without fexit programs is observed, but not in full.
     let expected = if text.contains("refuses the set families") { 4 } else { 0 };
     assert_eq!(code, Some(expected), "{text}");
-    for word in ["BTF", "cgroup", "Docker", "bind", "connect", "accept"] {
+    for word in ["BTF", "cgroup", "Docker", "bind", "connect", "accept", "sock_diag/tcp6"] {
         assert!(text.to_lowercase().contains(&word.to_lowercase()), "{word}: {text}");
     }
     let (code, text) = doctor("DOCKER_HOST", "unix:///nonexistent/docker.sock");

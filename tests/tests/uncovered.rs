@@ -35,7 +35,7 @@ fn is_not_told_unless(
 
 #[test]
 fn e14_udp_lite_connect() {
-    needs_root!();
+    needs_root!(no tcp);
     if !net::has_udp_lite() {
         return;
     }
@@ -49,7 +49,7 @@ fn e14_udp_lite_connect() {
 
 #[test]
 fn e08_a_receiver_that_does_not_ask_who_sent() {
-    needs_root!();
+    needs_root!(no tcp);
     is_not_told(&["receive"], |actor| {
         let rows =
             ["127.0.0.1", "::1"].map(|address| actor.perform(&format!("recv-nameless {address}")));
@@ -59,7 +59,7 @@ fn e08_a_receiver_that_does_not_ask_who_sent() {
 
 #[test]
 fn e13_sctp_by_setsockopt() {
-    needs_root!();
+    needs_root!(no tcp);
     let perform = |actor: &mut ActorBox| actor.perform("sctp-options 127.0.0.1");
     let first = Technique::new().works(perform);
     if first[0]["result"] == "EPROTONOSUPPORT" {

@@ -36,7 +36,7 @@ const NEEDED: [Needed; 20] = [
     Needed {
         hook: Hook::InetAccept,
         perform: accept_in_a_child,
-        told: |event| event.action("connection_accepted").is("process.parent.name", "actor"),
+        told: |event| event.action("connection_accepted").is("process.vpid", 2),
     },
     Needed {
         hook: Hook::SocketPostCreate,
@@ -132,7 +132,7 @@ fn refused(actor: &mut ActorBox, words: &str) {
     order(actor, &format!("{words} {}", net::closed_port()));
 }
 
-/// The process that accepts is another than the one that listens.
+/// The process that accepts is the second one of its container; the first listens.
 fn accept_in_a_child(actor: &mut ActorBox) {
     let port = actor.one("listen 127.0.0.1 0")["local"]["port"].as_u64().expect("a port") as u16;
     actor.begin(&format!("fork-connect -- serve {port}"));

@@ -60,9 +60,13 @@ pub const KERNELS: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.3"];
 /// Where Docker runs too. A container takes it half a minute there, so these
 /// tests alone: what Docker tells of a container, and how it starts one.
 const DOCKER_KERNELS: [&str; 2] = ["6.1", "6.12"];
-const DOCKER_TESTS: [(&str, &[&str]); 3] = [
+const DOCKER_TESTS: [(&str, &[&str]); 4] = [
     ("connect", &["a_connect_that_succeeds"]),
     ("exec", &["docker_exec_is_the_containers_too", "the_runtimes_own_set_up_is_not_told"]),
+    (
+        "namespaces",
+        &["e22_joined_to_a_container_of_the_hosts_network", "e22_setns_from_a_bridge_container"],
+    ),
     (
         "owner",
         &[

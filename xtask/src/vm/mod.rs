@@ -29,6 +29,8 @@ pub use machine::{Machine, Program};
 pub use matrix::{KERNELS, MAIN};
 pub use programs::Programs;
 pub use run::Run;
+#[cfg(test)]
+pub use run::tests::sample;
 pub use verdicts::Verdict;
 
 #[derive(clap::Args)]

@@ -19,7 +19,7 @@ use crate::shell;
 const RUNS: &str = "docs/coverage";
 
 /// One VM, run to its end without a failure.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// `6.12`.
     pub series: String,
@@ -34,7 +34,7 @@ pub struct Run {
 }
 
 /// A row of the statement.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hook {
     pub operation: String,
     pub hook: String,
@@ -107,5 +107,51 @@ impl Run {
     fn read(path: PathBuf) -> Result<Self> {
         let context = || format!("{} cannot be read", path.display());
         serde_json::from_slice(&fs::read(&path).with_context(context)?).with_context(context)
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// A real one, of three test programs, and of hooks only a few.
+    const REPORT: &str = include_str!("samples/report.log");
+
+    fn run(report: &str) -> Result<Option<Run>> {
+        Run::of("6.12", MAIN, &Report::parse(report))
+    }
+
+    /// What is kept of it.
+    pub fn sample() -> Run {
+        run(REPORT).expect("a statement").expect("no failure")
+    }
+
+    #[test]
+    fn a_report_has_the_statement_and_every_verdict() {
+        let run = sample();
+        assert_eq!(run.release, "6.12.118+deb13-cloud-amd64");
+        let hooks: Vec<&str> = run.coverage.iter().map(|row| &*row.hook).collect();
+        assert_eq!(hooks, ["cgroup/bind4", "tp_btf/inet_sock_set_state", "fexit/unix_bind"]);
+        assert_eq!(run.tests.len(), 11 + 5 + 3);
+        assert_eq!(run.tests["odd_protocols::e15_a_forged_header"], Verdict::Ok);
+        let why = "no Docker here to ask for a container without CAP_NET_ADMIN".to_owned();
+        assert_eq!(run.tests["families::netlink_writes"], Verdict::Skipped(why));
+        let kept = serde_json::to_string(&run).expect("JSON");
+        assert_eq!(serde_json::from_str::<Run>(&kept).expect("a run"), run);
+    }
+
+    #[test]
+    fn a_run_with_a_failure_is_not_kept() {
+        let failed = REPORT
+            .replace("e15_a_forged_header ... ok", "e15_a_forged_header ... FAILED")
+            .replace("odd_protocols exit 0", "odd_protocols exit 101");
+        assert_eq!(run(&failed).expect("a statement"), None);
+        assert_eq!(run(&REPORT.replace("@vm done\n", "")).expect("a statement"), None);
+    }
+
+    #[test]
+    fn a_run_without_a_statement_is_an_error() {
+        assert!(run(&REPORT.replace("\"coverage\"", "\"other\"")).is_err());
+        assert!(run(&REPORT.replace("doctor --json", "doctor")).is_err());
     }
 }
