@@ -53,7 +53,7 @@ impl Peer {
         // An hlist_node is two pointers.
         let task = first - (offset!(task_pid_links) + 2 * link) as u64;
         let cgroups: u64 = copied(task, offset!(task_cgroups));
-        let cgroup: u64 = copied(cgroups, offset!(css_set_default));
+        let cgroup: u64 = copied(cgroups, offset!(css_set_dfl_cgrp));
         let kn: u64 = copied(cgroup, offset!(cgroup_kn));
         Self { cgroup: copied(kn, offset!(kernfs_node_id)), tgid: copied(task, offset!(task_tgid)) }
     }

@@ -35,6 +35,11 @@ impl Feed<'_> {
                 self.world(World::Process(process))?;
             }
         }
+        if let Some(pid) = self.stages.attribution.unplaced_process(bytes)
+            && let Some((start_ns, path)) = procfs::v1_place(pid)
+        {
+            self.world(World::V1Place { pid, start_ns, path })?;
+        }
         if let Some(cookie) = self.stages.attribution.wanted_port(bytes)
             && let Some(port) = self.sockets.and_then(|sockets| sock_diag::port(sockets, cookie))
         {

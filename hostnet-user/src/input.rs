@@ -34,6 +34,10 @@ pub enum World {
     Cgroup { id: u64, path: String },
     /// A process found in /proc.
     Process(Process),
+    /// A process with namespaces of its own, found at start.
+    Apart(Apart),
+    /// A process' path in the cgroup-v1 hierarchies, on a host that has no other.
+    V1Place { pid: u32, start_ns: u64, path: String },
     /// The sockets that existed at `boot_ns`, when the run began.
     Existing { boot_ns: u64, sockets: Vec<Found> },
     /// The sockets there are at `boot_ns`, asked anew after records were lost.
@@ -51,6 +55,21 @@ pub enum World {
     Health { boot_ns: u64, health: Health },
     /// Records were lost in `place` between two boot-clock times.
     Lost { place: String, from_ns: u64, to_ns: u64, by: Vec<Lost> },
+}
+
+/// What /proc shows of a process with mounts or process ids of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Apart {
+    /// Process id.
+    pub pid: u32,
+    /// Cgroup-v2 id of the cgroup it is in.
+    pub cgroup: u64,
+    /// Inode of its mount namespace.
+    pub mount_namespace: u32,
+    /// Its pid namespace is not the host's.
+    pub own_pids: bool,
+    /// It is in the host's network namespace.
+    pub in_host_network: bool,
 }
 
 /// Lost records of one owner and kind.

@@ -100,22 +100,33 @@ impl Pipeline {
         identity: Identity,
         settings: serde_json::Value,
     ) -> Result<()> {
-        self.world(World::Run { policy, identity })?;
-        self.clock()?;
-        for (id, path) in procfs::cgroups(self.programs.root.path()) {
-            self.world(World::Cgroup { id, path })?;
-        }
-        for process in procfs::processes(self.programs.host.network_namespace) {
-            self.world(World::Process(process))?;
-        }
-        let Programs { ring, root, coverage, .. } = &mut self.programs;
-        let early = kernel::prove(ring, root, coverage)?;
+        // First of all: what is gone by the time it is asked for is never told.
         let (survey, existing) = Survey::begin(&mut self.programs);
         self.survey = survey;
+        let answered_ns = kernel::boot_clock();
+        self.world(World::Run { policy, identity })?;
+        self.clock()?;
         if let Some(addresses) = self.survey.addresses() {
             self.world(addresses)?;
         }
-        let answered_ns = kernel::boot_clock();
+        for (id, path) in procfs::cgroups(self.programs.root.path()) {
+            self.world(World::Cgroup { id, path })?;
+        }
+        let host = self.programs.host;
+        let v1_only = self.programs.root.is_private();
+        for process in procfs::processes(host.network_namespace) {
+            let place = v1_only.then(|| procfs::v1_place(process.pid)).flatten();
+            let pid = process.pid;
+            self.world(World::Process(process))?;
+            if let Some((start_ns, path)) = place {
+                self.world(World::V1Place { pid, start_ns, path })?;
+            }
+        }
+        for apart in procfs::apart(&host, self.programs.root.path()) {
+            self.world(World::Apart(apart))?;
+        }
+        let Programs { ring, root, coverage, .. } = &mut self.programs;
+        let early = kernel::prove(ring, root, coverage)?;
         let coverage = &self.programs.coverage;
         for gap in coverage.gaps() {
             tracing::warn!("{gap}");
@@ -321,7 +332,7 @@ impl Pipeline {
                 return Ok(());
             }
         };
-        let (mut ring, mut not_run) = (Vec::new(), Vec::new());
+        let (mut ring, mut not_run, mut not_followed) = (Vec::new(), Vec::new(), Vec::new());
         for lost in lost {
             match lost {
                 kernel::Lost::RingFull { cgroup, kind, count } => {
@@ -330,12 +341,21 @@ impl Pipeline {
                 kernel::Lost::NotRun { program, count } => {
                     not_run.push(Lost { cgroup: None, operation: program.to_owned(), count });
                 }
+                kernel::Lost::NotFollowed { count } => {
+                    let operation = "process-to-follow".to_owned();
+                    not_followed.push(Lost { cgroup: None, operation, count });
+                }
             }
         }
         let count = self.stages.take_dropped();
         let dropped = Lost { cgroup: None, operation: "event".to_owned(), count };
         let sink = (count > 0).then_some(dropped).into_iter().collect();
-        for (place, by) in [("kernel-ring", ring), ("kernel-program", not_run), ("sink", sink)] {
+        for (place, by) in [
+            ("kernel-ring", ring),
+            ("kernel-program", not_run),
+            ("kernel-map", not_followed),
+            ("sink", sink),
+        ] {
             if !by.is_empty() {
                 self.world(World::Lost { place: place.to_owned(), from_ns, to_ns, by })?;
             }
@@ -345,19 +365,28 @@ impl Pipeline {
 
     fn serve_requests(&mut self) -> Result<()> {
         for request in self.stages.take_requests() {
-            match request {
-                Request::Quieten(cgroup) => {
-                    if let Err(error) = self.programs.maps.quieten(cgroup) {
-                        tracing::warn!(cgroup, "{error:#}");
-                    }
+            let maps = &mut self.programs.maps;
+            let outcome = match request {
+                Request::Quieten { cgroup, is_service } => maps.quieten(cgroup, is_service),
+                Request::Mix(cgroup) => maps.mix(cgroup),
+                Request::Follow { pid, home, now } => maps.follow(pid, home, now),
+                Request::Forget(cgroup) => {
+                    maps.forget_cgroup(cgroup);
+                    Ok(())
                 }
-                Request::Forget(cgroup) => self.programs.maps.forget_cgroup(cgroup),
-                Request::Inspect(id) => (self.inspect)(id),
+                Request::Inspect(id) => {
+                    (self.inspect)(id);
+                    Ok(())
+                }
                 Request::Listeners => {
                     if let Some(listeners) = self.survey.listeners(self.programs.root.path()) {
                         self.world(listeners)?;
                     }
+                    Ok(())
                 }
+            };
+            if let Err(error) = outcome {
+                tracing::warn!("{error:#}");
             }
         }
         Ok(())

@@ -94,6 +94,10 @@ impl Stages {
             }
             World::Cgroup { id, path } => self.attribution.cgroup(id, path),
             World::Process(process) => self.attribution.process(process),
+            World::Apart(apart) => self.attribution.apart(&apart),
+            World::V1Place { pid, start_ns, path } => {
+                self.attribution.v1_place(pid, start_ns, &path);
+            }
             World::Existing { boot_ns, sockets } => self.attribution.existing(boot_ns, sockets),
             World::Listeners { boot_ns, sockets } => self.attribution.listeners(boot_ns, &sockets),
             World::Addresses { addresses, chosen_ports } => {

@@ -22,6 +22,8 @@ impl Survey {
     /// Asks about the host's network namespace from now on. Returns the sockets
     /// there are, too; what the kernel cannot show of them is in the coverage.
     pub fn begin(programs: &mut Programs) -> (Self, Vec<Found>) {
+        // First of all: what is gone by the time it is asked for is never told.
+        let (existing, sockets) = sock_diag::of_host(programs);
         let addresses = kernel::in_network_namespace(programs.host.network_namespace, || {
             Addresses::open().context("the kernel has no rtnetlink")
         });
@@ -31,7 +33,6 @@ impl Survey {
                  other end named: {error:#}"
             );
         }
-        let (existing, sockets) = sock_diag::of_host(programs);
         (Self { sockets, addresses: addresses.ok() }, existing)
     }
 

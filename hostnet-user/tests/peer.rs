@@ -33,6 +33,7 @@ fn stage() -> Attribution {
         sees_listeners: true,
         sees_datagram_ends: true,
         host_mount_namespace: 0,
+        own_mount_namespace: 0,
         seed: 1,
     });
     stage.cgroup(1, "/".to_owned());

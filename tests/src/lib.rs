@@ -8,6 +8,7 @@
 mod actor;
 mod agent;
 mod bare;
+pub mod cgroups;
 mod checker;
 mod container;
 mod daemon;
@@ -36,6 +37,7 @@ pub use denial::Denial;
 pub use docker::Docker;
 pub use events::{Event, at, is_covered, is_neighbours};
 pub use image::{IMAGE, PAGE};
+pub use oracle::Seen;
 pub use paths::{events_directory, hostnet, program};
 pub use rewriter::Rewriter;
 pub use service::Service;

@@ -165,6 +165,23 @@ fn e18_netlink_sockets() {
     }
 }
 
+/// What is behind sixteen questions may be anything: that there is more is told.
+#[test]
+fn e18_a_change_behind_many_questions() {
+    needs_root!(no tcp);
+    needs_linux!(5, 17, "no hook shows sockets beyond IP");
+    let told = told(&[], &["netlink-batch 16 127.213.7.12".to_owned()]);
+    if !told.run.proves("families") {
+        return not_here("changes asked for by netlink (set families)");
+    }
+    let batch = told.rows.iter().find(|row| row["op"] == "netlink-batch").expect("a row");
+    let request = told.by_actor("requested-netlink-change");
+    let more = request.clone().is("hostnet.netlink.unread_bytes", batch["last_bytes"].clone());
+    told.only("netlink-request", more.is("hostnet.netlink.message_name", "RTM_NEWADDR"));
+    let taken_back = request.is("hostnet.netlink.message_name", "RTM_DELADDR");
+    told.only("netlink-request", taken_back.absent("hostnet.netlink.unread_bytes"));
+}
+
 /// Sockets that are opened, and neither send nor receive: IP ones are told on every
 /// kernel, others where it takes `families`.
 fn opened(order: &str, name: &str, action: &str) {

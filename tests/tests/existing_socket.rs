@@ -265,7 +265,7 @@ impl Census {
 #[test]
 fn e21_a_hundred_restarts_under_load() {
     needs_root!();
-    let (how_often, pause) = if is_slow() { (10, 25) } else { (100, 2) };
+    let (how_often, pause) = if is_slow() { (10, 10) } else { (100, 2) };
     let docker = Docker::shared();
     let mut lasting = docker.launch("host").actor();
     let held = lasting.perform(&format!("{KINDS} --times 20"));

@@ -129,6 +129,23 @@ fn cgroup_v2_that_nobody_mounted() {
     agent.stop();
 }
 
+/// Containers' cgroups have other paths there; the agent says so and ends.
+#[test]
+fn e27_an_agent_in_a_cgroup_namespace_of_its_own() {
+    needs_root!(no owners);
+    let within = |arguments: &str| {
+        let mut command = Command::new("unshare");
+        let script = format!("exec timeout -k 1 120 \"$0\" {arguments}");
+        command.args(["--cgroup", "sh", "-c", &script]).arg(hostnet());
+        command
+    };
+    refused_with(CANNOT_OBSERVE, &["cgroup namespace", "--cgroupns=host"], &mut within("watch"));
+    let output = within("doctor").stdin(Stdio::null()).output().expect("unshare can be started");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(CANNOT_OBSERVE), "{text}");
+    assert!(text.contains("cgroup namespace"), "{text}");
+}
+
 #[test]
 fn broken_config() {
     let directory = directory();

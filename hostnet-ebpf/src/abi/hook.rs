@@ -14,8 +14,8 @@ pub enum Set {
     Families,
     /// The same at a socket's first send or receive, where the kernel refuses `Families`.
     FirstUse,
-    /// IP connects where they are done, for less than half of what cgroup programs
-    /// cost; stands in for those of `Inet` that it replaces.
+    /// IP connects where they are done, which costs less than cgroup programs; stands
+    /// in for those of `Inet` that it replaces.
     Connect,
 }
 

@@ -5,8 +5,8 @@
 //! net/ipv6, 5.7–7.3) run `BPF_CGROUP_INET{4,6}_CONNECT`, also for io_uring, TCP
 //! Fast Open and MPTCP subflows. How it ends is told by `inet_sock_set_state`.
 //!
-//! Running a cgroup program takes the kernel more than all of ours does, so where
-//! fentry is allowed (set `connect`) these stand in:
+//! Getting to a cgroup program takes the kernel more than twice as long as fentry
+//! (docs/cost, "elsewhere"), so where that is allowed (set `connect`) these stand in:
 //! `tcp_v4_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)` and
 //! `tcp_v6_connect` (net/ipv4/tcp_ipv4.c, net/ipv6/tcp_ipv6.c, 5.10–7.3), which
 //! every TCP connect ends in, and

@@ -17,6 +17,7 @@ use hostnet_abi::{EventKind, Exec, Header, Hook, MAX_ARGUMENTS, MAX_FILENAME, tr
 
 use super::fork::{namespace_pid, start_of};
 use crate::{
+    contained::{self, mount_namespace, pid_level},
     netns,
     read::field,
     ring::{Origin, emit_scratch},
@@ -40,11 +41,13 @@ static EXEC_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     let task: *const c_void = ctx.arg(0);
     let bprm: *const c_void = ctx.arg(2);
+    let actor = Actor::current();
+    let contained = contained::executed(task, (actor.tgid_tid >> 32) as u32, actor.cgroup);
     if netns::task_is_host(task)
         && let Some(scratch) = EXEC_SCRATCH.get_ptr_mut(0)
     {
         // SAFETY: this CPU's own slot; a tracepoint program does not preempt itself.
-        unsafe { executed(task, bprm, scratch) };
+        unsafe { executed(task, bprm, actor, contained, scratch) };
     }
     0
 }
@@ -52,7 +55,13 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
 /// # Safety
 /// `task` and `bprm` are BTF-typed, `scratch` is exclusive.
 #[inline(always)]
-unsafe fn executed(task: *const c_void, bprm: *const c_void, scratch: *mut Scratch) {
+unsafe fn executed(
+    task: *const c_void,
+    bprm: *const c_void,
+    actor: Actor,
+    contained: bool,
+    scratch: *mut Scratch,
+) {
     // SAFETY: the caller's promise; the verifier checks each access.
     unsafe {
         let tail = (&raw mut (*scratch).tail).cast::<u8>();
@@ -61,7 +70,11 @@ unsafe fn executed(task: *const c_void, bprm: *const c_void, scratch: *mut Scrat
         let filename: u64 = field(bprm, offset!(linux_binprm_filename));
         let written =
             bpf_probe_read_kernel_str(tail.cast(), MAX_FILENAME as u32, filename as *const c_void);
-        let mut filename_length = if written > 0 { written as u64 } else { 0 };
+        // Read back from memory, because the verifier of older kernels (6.1) lost track
+        // of the sign of what the helper returned.
+        let slot = &raw mut (*scratch).exec.filename_length;
+        slot.write_volatile(if written > 0 { written as u16 } else { 0 });
+        let mut filename_length = u64::from(slot.read_volatile());
         if filename_length >= MAX_FILENAME as u64 {
             filename_length = MAX_FILENAME as u64;
             cut |= truncated::FILENAME;
@@ -85,24 +98,23 @@ unsafe fn executed(task: *const c_void, bprm: *const c_void, scratch: *mut Scrat
             cut |= truncated::ARGUMENTS;
         }
 
-        let nsproxy: *const c_void = field(task, offset!(task_nsproxy));
-        let mnt: *const c_void = field(nsproxy, offset!(nsproxy_mnt));
         let parent: *const c_void = field(task, offset!(task_real_parent));
         (&raw mut (*scratch).exec).write(Exec {
             start_ns: start_of(task),
             parent: field(parent, offset!(task_tgid)),
             namespace_pid: namespace_pid(task),
-            mount_namespace: field(mnt, offset!(mnt_namespace_inum)),
+            mount_namespace: mount_namespace(task),
             filename_length: filename_length as u16,
             arguments_length: arguments_length as u16,
             truncated: cut,
-            padding: [0; 3],
+            contained: contained.into(),
+            pid_level: pid_level(task),
         });
         let length = size_of::<Header>() as u64
             + size_of::<Exec>() as u64
             + filename_length
             + arguments_length;
-        let origin = Origin::of_task(Hook::SchedProcessExec, Actor::current());
+        let origin = Origin::of_task(Hook::SchedProcessExec, actor);
         (&raw mut (*scratch).header).write(origin.header(EventKind::Exec, length as usize));
         emit_scratch(&origin, EventKind::Exec, scratch);
     }

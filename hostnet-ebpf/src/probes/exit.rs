@@ -9,7 +9,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use hostnet_abi::{Exit, Hook};
 
 use crate::{
-    netns,
+    contained, netns,
     read::field,
     ring::{Origin, emit},
     settings::offset,
@@ -24,9 +24,14 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
         let signal: *const c_void = field(task, offset!(task_signal));
         (field(signal, offset!(signal_live)), field(task, offset!(task_exit_code)))
     };
-    if live == 0 && netns::task_is_host(task) {
-        let origin = Origin::of_task(Hook::SchedProcessExit, Actor::current());
-        emit(origin, Exit { code: code as u32 });
+    if live == 0 {
+        let actor = Actor::current();
+        let tgid = (actor.tgid_tid >> 32) as u32;
+        let is_away = contained::is_away(contained::known(tgid));
+        contained::ended(tgid);
+        if is_away || netns::task_is_host(task) {
+            emit(Origin::of_task(Hook::SchedProcessExit, actor), Exit { code: code as u32 });
+        }
     }
     0
 }

@@ -39,6 +39,9 @@ pub struct Container {
     /// Its addresses in networks of its own.
     #[serde(default)]
     pub addresses: Vec<IpAddr>,
+    /// Inode of that process' mount namespace; 0 when it could not be read.
+    #[serde(default)]
+    pub mount_namespace: u32,
     /// `docker` or `podman`.
     pub runtime: String,
 }

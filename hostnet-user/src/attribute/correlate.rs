@@ -43,7 +43,10 @@ impl Attribution {
         {
             listen.port = port;
         }
-        let party = self.party(header);
+        let party = match header.tgid {
+            0 => self.party_of_socket(header, &record),
+            _ => self.party(header),
+        };
         let begun = self.begun_listener(header, &record, &party);
         let asked_port = bound.as_ref().map(|asked| asked.requested.port());
         self.note_listener(header, &record, begun.as_ref(), asked_port);

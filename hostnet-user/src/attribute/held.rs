@@ -100,13 +100,7 @@ impl Attribution {
         let others = others.map(|party| &mut party.owner);
         let own = [&mut event.owner, &mut event.creator].into_iter().flatten();
         for owner in own.chain(others) {
-            if owner.container_id.is_some() {
-                let now = self.registry.owner(owner.cgroup_id, &self.tree);
-                // The tree may have forgotten a cgroup that is gone by now.
-                if now.container_id == owner.container_id {
-                    *owner = now;
-                }
-            }
+            *owner = self.registry.renewed(owner, &self.tree);
         }
         if let Some(owner) = &event.owner {
             match (&owner.container, &owner.container_id, &mut event.operation) {

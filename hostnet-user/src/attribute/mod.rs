@@ -9,8 +9,10 @@ pub mod addresses;
 mod beyond_ip;
 pub mod cgroup_path;
 mod cgroup_tree;
+mod claims;
 mod connect;
 mod container;
+mod container_life;
 mod container_registry;
 mod correlate;
 pub mod docker;
@@ -19,6 +21,8 @@ mod found;
 mod held;
 mod life;
 mod listeners;
+mod migration;
+mod news;
 mod owner;
 mod peer;
 mod process_table;
@@ -26,10 +30,12 @@ pub mod procfs;
 mod snapshot;
 pub mod sock_diag;
 mod socket_table;
+mod strays;
 mod unit;
+mod v1_claims;
 mod wanted;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use hostnet_abi::{DecodeError, Header, Hook, Record, decode};
 use serde::{Deserialize, Serialize};
@@ -38,20 +44,22 @@ use uuid::Uuid;
 pub use cgroup_tree::CgroupTree;
 pub use container::{Container, RuntimeNews};
 pub use found::{Found, Holder};
-pub use owner::{Confidence, Owner, OwnerKind};
+pub use owner::{Cgroup, Confidence, Method, Owner, OwnerKind};
 pub use process_table::Process;
 pub use unit::unit;
 
 use crate::event::{
-    Actor, Event, FlowCount, Health, Identified, Joined, LossCount, Operation, Peer, Socket,
-    canonical,
+    Actor, Event, FlowCount, Health, Joined, LossCount, Operation, Peer, Socket, canonical,
 };
 use crate::input::Lost;
-use container_registry::{ContainerRegistry, named_container};
+use container_registry::ContainerRegistry;
 use held::Held;
+use migration::Older;
 use peer::Ends;
 use process_table::ProcessTable;
 use socket_table::{Party, SocketTable};
+use strays::Strays;
+use v1_claims::V1Claims;
 
 /// What does not change during a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,6 +83,9 @@ pub struct Policy {
     /// Inode of the host's mount namespace: a process in a container's cgroup
     /// that still has it is the runtime setting the container up.
     pub host_mount_namespace: u32,
+    /// Inode of the agent's own mount namespace, which counts as the host's, too.
+    #[serde(default)]
+    pub own_mount_namespace: u32,
     /// Random per run; event ids are derived from it.
     pub seed: u64,
 }
@@ -82,8 +93,12 @@ pub struct Policy {
 /// What this stage asks to be done elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Class this cgroup as the host's own in the kernel.
-    Quieten(u64),
+    /// Class this cgroup as the host's own in the kernel: a service manager's, or not.
+    Quieten { cgroup: u64, is_service: bool },
+    /// A stranger is in this cgroup of the host's: tell all that it does.
+    Mix(u64),
+    /// Follow this process wherever it goes: a container's, or one apart (`home` is 0).
+    Follow { pid: u32, home: u64, now: u64 },
     /// A cgroup is gone from the tree.
     Forget(u64),
     /// A cgroup names this container: ask the runtime about it.
@@ -99,6 +114,11 @@ pub struct Attribution {
     tree: CgroupTree,
     registry: ContainerRegistry,
     processes: ProcessTable,
+    strays: Strays,
+    /// Containers' processes from before the agent, by mount namespace, until the
+    /// runtime has said whose that is.
+    older: HashMap<u32, Vec<Older>>,
+    v1_claims: V1Claims,
     sockets: SocketTable,
     ends: Ends,
     held: Held,
@@ -121,6 +141,9 @@ impl Attribution {
             registry: ContainerRegistry::new(policy.v1_only),
             policy,
             processes: ProcessTable::default(),
+            strays: Strays::default(),
+            older: HashMap::new(),
+            v1_claims: V1Claims::default(),
             sockets: SocketTable::default(),
             ends: Ends::default(),
             held: Held::default(),
@@ -152,12 +175,11 @@ impl Attribution {
         let (header, hook, record, tail) = decode(bytes)?;
         match record {
             Record::Exec(exec) => self.executed(&header, hook, &exec, tail),
-            Record::Fork(fork) => self.processes.fork(header.tgid, &fork),
+            Record::Fork(fork) => self.forked(&header, hook, &fork),
             Record::Exit(exit) => self.exited(&header, hook, exit),
-            Record::CgroupMkdir(made) => self.cgroup_made(made.id, tail),
+            Record::CgroupMkdir(made) => self.cgroup_made(&header, hook, made.id, tail),
             Record::CgroupRmdir(removed) => self.cgroup_removed(&header, hook, removed.id),
-            // Ownership across migrations is decided by the cgroup at the time of each operation.
-            Record::CgroupAttach(_) => {}
+            Record::CgroupAttach(attach) => self.attached(&header, hook, &attach),
             record => self.socket_record(&header, hook, record, tail),
         }
         Ok(())
@@ -165,7 +187,7 @@ impl Attribution {
 
     /// A cgroup found at start.
     pub fn cgroup(&mut self, id: u64, path: String) {
-        self.enter_cgroup(id, path);
+        self.enter_cgroup(id, path, None);
     }
 
     /// A process found in /proc.
@@ -180,8 +202,9 @@ impl Attribution {
         self.release_overdue(boot_ns);
         self.processes.expire(boot_ns);
         self.expire_ends(boot_ns);
-        for cgroup in self.tree.expire(boot_ns) {
-            self.registry.forget_cgroup(cgroup);
+        self.strays.expire(boot_ns);
+        for (cgroup, path) in self.tree.expire(boot_ns) {
+            self.registry.forget_cgroup(cgroup, &path);
         }
     }
 
@@ -190,40 +213,6 @@ impl Attribution {
         self.existing(0, Vec::new());
         self.tell_overdue(u64::MAX);
         self.release_overdue(u64::MAX);
-    }
-
-    /// News from a container runtime.
-    pub fn runtime(&mut self, news: RuntimeNews, boot_ns: u64) {
-        match news {
-            RuntimeNews::Container(container) => {
-                let id = container.id.clone();
-                let nameless = self.registry.describe(*container);
-                if !self.registry.awaits_name(&id) {
-                    self.release(&id);
-                }
-                if let Some(nameless) = nameless
-                    && let Some(owner) = self.owner_of_container(&id)
-                {
-                    let identified = Identified { events: nameless.events };
-                    let event = self.event(boot_ns, None, identified.into());
-                    self.events.push(Event {
-                        owner: Some(owner),
-                        amends: Some(nameless.first),
-                        ..event
-                    });
-                }
-            }
-            RuntimeNews::Removed { id } => self.registry.gone(&id),
-            RuntimeNews::Reachable { endpoint, version } => {
-                self.runtime_is_silent = false;
-                self.health(boot_ns, Health::RuntimeReachable { endpoint, version });
-            }
-            RuntimeNews::Unreachable { endpoint, reason } => {
-                self.runtime_is_silent = true;
-                self.release_overdue(u64::MAX);
-                self.health(boot_ns, Health::RuntimeUnreachable { endpoint, reason });
-            }
-        }
     }
 
     /// Something about the agent itself.
@@ -248,23 +237,19 @@ impl Attribution {
         self.health(to_ns, Health::Lost { place, from_ns, to_ns, by });
     }
 
-    fn owner_of_container(&mut self, id: &str) -> Option<Arc<Owner>> {
-        let cgroup = self
-            .tree
-            .find(|path| named_container(path).is_some_and(|claim| claim.qualified_id() == id))?;
-        Some(self.registry.owner(cgroup, &self.tree))
-    }
-
     /// Who did it: owner, creator when that differs, process.
     fn party(&mut self, header: &Header) -> Party {
         let has_actor = header.tgid != 0;
-        let cgroup = if has_actor { header.task_cgroup } else { header.socket_cgroup };
-        let owner = self.registry.owner(cgroup, &self.tree);
-        let creator = (has_actor && header.socket_cgroup != 0 && header.socket_cgroup != cgroup)
-            .then(|| self.registry.owner(header.socket_cgroup, &self.tree))
-            .filter(|creator| {
-                (creator.kind, &creator.container_id) != (owner.kind, &owner.container_id)
-            });
+        let owner = if has_actor {
+            self.owner_of_process(header)
+        } else {
+            self.registry.owner(header.socket_cgroup, &self.tree)
+        };
+        let made_in = header.socket_cgroup;
+        let is_passed = has_actor && made_in != 0 && made_in != header.task_cgroup;
+        let creator = (is_passed && !self.may_have_made(header, made_in))
+            .then(|| self.registry.owner(made_in, &self.tree))
+            .filter(|creator| !creator.is_same(&owner));
         let process = self.processes.get(header.tgid).map(Arc::clone);
         let actor = has_actor.then_some(Actor {
             tgid: header.tgid,

@@ -12,7 +12,7 @@ use std::{
 use hostnet_abi::{Header, Record, Unix, reuse};
 
 use super::{
-    Attribution, Found, Owner, OwnerKind, Party, Process, Request,
+    Attribution, Found, Holder, Owner, OwnerKind, Party, Process, Request,
     listeners::{Listener, Listeners},
 };
 use crate::event::{Peer, PeerMethod, PeerParty, SocketState, Via, canonical, endpoint};
@@ -152,7 +152,7 @@ impl Attribution {
             return party;
         }
         for holder in found.holders.iter().filter(|holder| holder.pid != 1) {
-            let owner = self.registry.owner(holder.cgroup, &self.tree);
+            let owner = self.owner_of_holder(holder);
             if owner.kind == OwnerKind::Host {
                 let process = self.processes.get(holder.pid).map(Arc::clone);
                 return Party { owner, process, ..party };
@@ -280,7 +280,8 @@ impl Attribution {
         if record.peer_cgroup == 0 {
             return None;
         }
-        let owner = self.registry.owner(record.peer_cgroup, &self.tree);
+        let holder = Holder { pid: record.peer_tgid, cgroup: record.peer_cgroup };
+        let owner = self.owner_of_holder(&holder);
         // A younger process has only the number.
         let process = self.processes.get(record.peer_tgid).filter(|one| one.start_ns <= at);
         Some(one(&owner, process, PeerMethod::Credentials))
@@ -341,8 +342,7 @@ fn distinct(parties: Vec<PeerParty>) -> Vec<PeerParty> {
 
 fn is_same(one: &Owner, other: &Owner) -> bool {
     let is_known = one.kind != OwnerKind::Unknown;
-    (one.kind, &one.container_id) == (other.kind, &other.container_id)
-        && (is_known || one.cgroup_id == other.cgroup_id)
+    one.is_same(other) && (is_known || one.cgroup_id == other.cgroup_id)
 }
 
 pub const fn is_datagram(protocol: u32) -> bool {

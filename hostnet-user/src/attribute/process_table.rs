@@ -180,7 +180,8 @@ mod tests {
             filename_length: filename.len() as u16,
             arguments_length: arguments.len() as u16,
             truncated: 0,
-            padding: [0; 3],
+            contained: 0,
+            pid_level: 0,
         };
         (exec, [filename, arguments].concat())
     }
@@ -199,7 +200,9 @@ mod tests {
         let mut table = ProcessTable::default();
         let (record, tail) = exec(b"/bin/nginx\0", b"nginx\0", 5);
         table.exec(10, &record, &tail, Some(7));
-        table.fork(10, &Fork { start_ns: 9, child: 11, namespace_pid: 2 });
+        let fork =
+            Fork { start_ns: 9, cgroup: 7, child: 11, namespace_pid: 2, contained: 0, padding: 0 };
+        table.fork(10, &fork);
         let child = table.get(11).unwrap();
         assert_eq!((child.parent, &child.name[..], child.start_ns), (10, &b"nginx"[..], 9));
     }

@@ -107,13 +107,10 @@ impl Attribution {
     pub(super) fn holding_party(&mut self, found: &Found) -> Party {
         let maker = found.cgroup.map(|cgroup| self.registry.owner(cgroup, &self.tree));
         let known_maker = maker.as_ref().filter(|maker| maker.kind != OwnerKind::Unknown);
-        let holders: Vec<(u32, Arc<Owner>)> = found
-            .holders
-            .iter()
-            .map(|holder| (holder.pid, self.registry.owner(holder.cgroup, &self.tree)))
-            .collect();
+        let holders: Vec<(u32, Arc<Owner>)> =
+            found.holders.iter().map(|holder| (holder.pid, self.owner_of_holder(holder))).collect();
         let own =
-            known_maker.and_then(|maker| holders.iter().find(|(_, holder)| is_same(holder, maker)));
+            known_maker.and_then(|maker| holders.iter().find(|(_, holder)| holder.is_same(maker)));
         let (pid, owner) = match (own, known_maker) {
             (Some((pid, _)), Some(maker)) => (Some(*pid), Arc::clone(maker)),
             (_, maker) => {
@@ -131,16 +128,12 @@ impl Attribution {
             }
         };
         Party {
-            creator: maker.filter(|maker| !is_same(maker, &owner)),
+            creator: maker.filter(|maker| !maker.is_same(&owner) && !owner.is_by_process()),
             process: pid.and_then(|pid| self.processes.get(pid)).map(Arc::clone),
             owner,
             actor: None,
         }
     }
-}
-
-fn is_same(one: &Owner, other: &Owner) -> bool {
-    (one.kind, &one.container_id) == (other.kind, &other.container_id)
 }
 
 /// Who began a connection, where a listener tells: at the end that has one, the
@@ -181,6 +174,7 @@ mod tests {
             all: false,
             v1_only: false,
             host_mount_namespace: 0,
+            own_mount_namespace: 0,
             seed: 1,
             sees_refusals: false,
             sees_acceptor: false,

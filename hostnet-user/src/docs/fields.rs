@@ -39,9 +39,16 @@ const fn field(name: &'static str, kind: Kind, text: &'static str) -> Field {
 
 use Kind::{Flag, Free, Ip, Number, Objects, Text, Texts, Word};
 
-const OWNER_KINDS: Kind = Word(&["container", "host", "unknown"]);
-const CONFIDENCES: Kind = Word(&["confirmed", "runtime", "path", "cgroup", "none"]);
-const METHODS: Kind = Word(&["cgroup-path", "cgroup-id"]);
+const OWNER_KINDS: Kind = Word(&["container", "container-unknown", "host", "unknown"]);
+const CONFIDENCES: Kind = Word(&["confirmed", "runtime", "path", "cgroup", "namespace", "none"]);
+const METHODS: Kind =
+    Word(&["cgroup-id", "cgroup-path", "cgroup-v1-path", "origin", "namespaces", "none"]);
+const METHOD_TEXT: &str = "How the owner is known: by the id of its cgroup, confirmed or outside \
+     every container; by the path of its cgroup, or by that in a cgroup-v1 hierarchy; by the \
+     `origin` of a process that has left its container's cgroup; by its namespaces.";
+const CONFIDENCE_TEXT: &str = "How sure: `confirmed` the runtime's own process is in that cgroup, \
+     `runtime` the runtime knows the id, `path` only the path names it, `cgroup` outside every \
+     container, `namespace` not the host's namespaces, `none` not known.";
 const STATES: Kind = Word(&[
     "listen",
     "established",
@@ -93,9 +100,11 @@ pub const FIELDS: &[Field] = &[
             "existing_socket",
             "exec",
             "exit",
+            "cgroup-migration",
             "join",
             "leave",
             "identify",
+            "name-spoof",
             "health",
         ]),
         "What was done.",
@@ -157,26 +166,41 @@ pub const FIELDS: &[Field] = &[
     field("netns.inode", Number, "Inode of the host's network namespace."),
     field("netns.is_host", Flag, "Always true: nothing else is told."),
     field("netns.declared", Text, "The network mode the runtime declares for the container."),
-    field("owner.kind", OWNER_KINDS, "Whose operation it is."),
-    field("owner.method", METHODS, "How the owner is known."),
     field(
-        "owner.confidence",
-        CONFIDENCES,
-        "How sure: `confirmed` the runtime's own process is in that cgroup, `runtime` the runtime \
-         knows the id, `path` only the cgroup's path names it, `cgroup` outside every container, \
-         `none` not known.",
+        "owner.kind",
+        OWNER_KINDS,
+        "Whose operation it is; `container-unknown` for a process in namespaces of its own that is \
+         in no container's cgroup.",
     ),
     field(
         "owner.cgroup.id",
         Number,
-        "cgroup-v2 id of the acting task, or of the socket where nobody acts.",
+        "cgroup-v2 id of the acting task, or of the socket where nobody acts; of a process that \
+         has left its container's cgroup, that cgroup.",
     ),
     field("owner.cgroup.path", Text, "Path of that cgroup."),
+    field(
+        "owner.nested",
+        Texts,
+        "Container ids that the path names below the owner: containers inside it, or names that \
+         anybody in it could give.",
+    ),
+    field(
+        "owner.moved_to.id",
+        Number,
+        "cgroup-v2 id of where the process is now, when it has left its container's cgroup.",
+    ),
+    field("owner.moved_to.path", Text, "Path of that cgroup."),
+    field("attribution.method", METHODS, METHOD_TEXT),
+    field("attribution.confidence", CONFIDENCES, CONFIDENCE_TEXT),
     field("creator.kind", OWNER_KINDS, "Who made the socket, when that was somebody else."),
-    field("creator.method", METHODS, "How the creator is known."),
-    field("creator.confidence", CONFIDENCES, "How sure."),
+    field("creator.attribution.method", METHODS, "How the creator is known."),
+    field("creator.attribution.confidence", CONFIDENCES, "How sure."),
     field("creator.cgroup.id", Number, "cgroup-v2 id the socket was made in."),
     field("creator.cgroup.path", Text, "Path of that cgroup."),
+    field("creator.nested", Texts, "As `owner.nested`."),
+    field("creator.moved_to.id", Number, "As `owner.moved_to.id`."),
+    field("creator.moved_to.path", Text, "As `owner.moved_to.path`."),
     field("creator_container", Free, "The creator's container, as `container`."),
     field("container.network_mode", Text, "Declared network mode."),
     field("container.user", Text, "Declared user; empty for the image's default."),
@@ -276,15 +300,34 @@ pub const FIELDS: &[Field] = &[
     field(
         "filter.sha256",
         Text,
-        "SHA-256 of its instructions, eight bytes each in host byte order; absent beyond 256.",
+        "SHA-256 of its instructions, eight bytes each in host byte order; absent beyond 256, and \
+         when they could not be read.",
     ),
     field("netlink.message", Number, "`nlmsg_type`: the change that was asked for."),
     field("netlink.message_name", Text, "Its name in the kernel's headers, when it is known."),
     field("netlink.flags", Number, "`nlmsg_flags`."),
+    field(
+        "netlink.unread_bytes",
+        Number,
+        "Bytes of a batch from this message on, when it held more messages than are looked at (16).",
+    ),
     field("netlink.groups", Number, "The first 32 multicast groups joined, as a mask."),
     field("exit.status", Number, "Exit status."),
     field("exit.signal", Number, "The signal that ended the process."),
     field("identified.events", Number, "How many earlier events had the container's id only."),
+    field("migration.from.id", Number, "cgroup-v2 id of where the process was."),
+    field("migration.from.path", Text, "Path of that cgroup."),
+    field("migration.to.id", Number, "cgroup-v2 id of where it is now."),
+    field("migration.to.path", Text, "Path of that cgroup."),
+    field("migration.pid", Number, "The process that was moved, in the host's pid namespace."),
+    field("migration.by.pid", Number, "The process that moved it; the same when it moved itself."),
+    field("migration.by.name", Text, "That process' name."),
+    field("migration.by.owner", OWNER_KINDS, "Whose that process is."),
+    field("migration.by.container", Free, "That process' container."),
+    field("spoof.cgroup.id", Number, "cgroup-v2 id of a cgroup that bears another's name."),
+    field("spoof.cgroup.path", Text, "Path of that cgroup."),
+    field("spoof.container.id", Text, "The id in its name, of a container that is elsewhere."),
+    field("spoof.container.name", Text, "That container's name."),
     field(
         "health",
         Free,
@@ -292,8 +335,9 @@ pub const FIELDS: &[Field] = &[
     ),
     field(
         "loss.place",
-        Word(&["kernel-ring", "kernel-program", "decode", "sink"]),
-        "Where records were lost.",
+        Word(&["kernel-ring", "kernel-program", "kernel-map", "decode", "sink"]),
+        "Where records were lost; `kernel-map`: processes that could not be followed out of their \
+         container's cgroup.",
     ),
     field("loss.count", Number, "How many."),
     field("loss.reason", Text, "Why, where that is known."),

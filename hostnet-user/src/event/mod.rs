@@ -5,6 +5,7 @@
 
 mod accept;
 mod bind;
+mod cgroup_migration;
 mod close;
 mod connect;
 mod container;
@@ -16,6 +17,7 @@ mod exit;
 mod family_socket;
 mod health;
 mod listen;
+mod name_spoof;
 mod netlink;
 mod operation;
 mod packet;
@@ -31,6 +33,7 @@ use uuid::Uuid;
 
 pub use accept::Accept;
 pub use bind::{Bind, Scope};
+pub use cgroup_migration::{CgroupMigration, Mover};
 pub use close::{Close, ListenerClosed};
 pub use connect::{Connect, ConnectOutcome};
 pub use container::{Identified, Joined, Left};
@@ -42,6 +45,7 @@ pub use exit::Exit;
 pub use family_socket::FamilySocket;
 pub use health::{Health, LossCount};
 pub use listen::Listen;
+pub use name_spoof::NameSpoof;
 pub use netlink::{NetlinkBind, NetlinkRequest};
 pub use operation::{Category, Direction, Operation, Outcome, Told};
 pub use packet::{PacketBind, SocketFilter};

@@ -127,6 +127,7 @@ impl fmt::Display for PeerParty {
             (OwnerKind::Host, Some(unit)) => write!(f, "{unit} on the host"),
             (OwnerKind::Host, None) => f.write_str("on the host"),
             (OwnerKind::Container, _) => write!(f, "container {}", self.owner.label()),
+            (OwnerKind::ContainerUnknown, _) => f.write_str("of an unknown container"),
             (OwnerKind::Unknown, _) => f.write_str("of an unknown owner"),
         }
     }

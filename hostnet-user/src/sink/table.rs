@@ -192,7 +192,9 @@ fn bytes(count: u64) -> String {
 
 fn style(event: &Event) -> Style {
     let color = match (&event.operation, event.operation.told().outcome()) {
-        (_, Outcome::Failure(_)) => AnsiColor::Red,
+        (Operation::CgroupMigration(_) | Operation::NameSpoof(_), _) | (_, Outcome::Failure(_)) => {
+            AnsiColor::Red
+        }
         (Operation::Listen(_) | Operation::Bind(_), _) => AnsiColor::Yellow,
         (Operation::Accept(_), _) => AnsiColor::Cyan,
         (Operation::Connect(_) | Operation::ConnectOutcome(_) | Operation::Datagram(_), _) => {

@@ -19,7 +19,8 @@ const TECHNIQUES: &str = "
 
 Ways not to be seen, and what the tests named after them found. *Seen*: the technique worked, and
 all of it was told with its container, its addresses and its outcome. *Not shown*: it cannot be tried
-or cannot be told on this kernel, and the note says why.
+or cannot be told on this kernel, and the note says why. *Not tried yet*: its tests are younger than
+the run.
 
 ";
 
@@ -38,8 +39,8 @@ const RUN: &str = "
 Without Docker a container is a cgroup and namespaces, made in runc's order; with it, only the tests
 that ask Docker for something are run.
 
-| kernel | cgroups, and what else | tests passed | in part | skipped |
-|---|---|---|---|---|
+| kernel | cgroups, and what else | tests passed | in part | skipped | failed |
+|---|---|---|---|---|---|
 ";
 
 /// All of it.
@@ -85,8 +86,9 @@ fn summary(text: &mut String, run: &Run) {
     let passed = count(|verdict| *verdict == Verdict::Ok);
     let partly = count(|verdict| matches!(verdict, Verdict::Partly(_)));
     let skipped = count(|verdict| matches!(verdict, Verdict::Skipped(_)));
+    let failed = count(|verdict| *verdict == Verdict::Failed);
     let file = format!("[{}]({})", run.variant, run.path().replacen("docs/", "", 1));
-    line(text, [&run.release, &file, &passed, &partly, &skipped].map(String::as_str));
+    line(text, [&run.release, &file, &passed, &partly, &skipped, &failed].map(String::as_str));
 }
 
 /// The kernel's own table, in the words and the order of `hostnet doctor`.
@@ -127,11 +129,11 @@ mod tests {
         let page = text(&[crate::vm::sample()]);
         let has = |line: &str| assert!(page.lines().any(|found| found == line), "{line}\n{page}");
         has("| E15 | raw IP with a forged header | seen |");
-        has("| E12 | Multipath TCP | **silent** |");
+        has("| E12 | Multipath TCP | **not tried yet** |");
         has("| E23 | only failures: scans, refused binds | seen |");
         has("1. some of it no kernel shows: see below");
         has("No run is kept of Linux 5.10, 6.1, 6.18, 7.3.");
-        has("| 6.12.118+deb13-cloud-amd64 | [v2](coverage/6.12-v2.json) | 18 | 0 | 1 |");
+        has("| 6.12.118+deb13-cloud-amd64 | [v2](coverage/6.12-v2.json) | 18 | 0 | 1 | 0 |");
         has("`6.12.118+deb13-cloud-amd64`: 3 of 3 proven.");
         has("| bind asked, IPv4 | `cgroup/bind4` | inet | proven |");
     }

@@ -3,8 +3,9 @@
 use super::catalogue::{REVERSE, UNCOVERED, technique_of};
 use crate::vm::{MAIN, Run, Verdict};
 
-/// No test and no reason: a hole in what is stated, which a test forbids.
-pub const SILENT: &str = "**silent**";
+/// No test of it in the kernel's runs, and no reason: they are older than the tests.
+/// A test holds which techniques this may be said of.
+pub const NOT_TRIED: &str = "**not tried yet**";
 
 /// The runs of one kernel, the main one first.
 pub struct Kernel<'a> {
@@ -39,7 +40,8 @@ impl<'a> Kernel<'a> {
                     reasons.extend(gaps.clone());
                 }
                 Some(Verdict::Skipped(why)) => reasons.push(why.clone()),
-                Some(Verdict::Failed) | None => {}
+                Some(Verdict::Failed) => reasons.push(format!("`{name}` failed")),
+                None => {}
             }
         }
         if UNCOVERED.iter().any(|row| row.id == id) {
@@ -49,7 +51,7 @@ impl<'a> Kernel<'a> {
             (true, true) => "seen".to_owned(),
             (true, false) => format!("seen, but{}", notes.refer(reasons)),
             (false, false) => format!("not shown{}", notes.refer(reasons)),
-            (false, true) => SILENT.to_owned(),
+            (false, true) => NOT_TRIED.to_owned(),
         }
     }
 
@@ -149,7 +151,7 @@ mod tests {
         ];
         let (kernels, mut notes) = (Kernel::of(&runs), Notes::default());
         let says = ["E01", "E02", "E04", "E05", "E08"].map(|id| kernels[0].says(id, &mut notes));
-        assert_eq!(says, ["seen", "not shown¹", "seen, but²", SILENT, "not shown³"]);
+        assert_eq!(says, ["seen", "not shown¹", "seen, but²", NOT_TRIED, "not shown³"]);
         assert!(notes.list().starts_with("1. no Docker\n2. no raw sockets\n3. "));
     }
 

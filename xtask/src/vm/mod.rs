@@ -63,7 +63,7 @@ pub struct Args {
     #[arg(long)]
     fresh: bool,
 
-    /// Keep what each VM without a failure found, for docs/coverage.md.
+    /// Keep what each VM found, failures included, for docs/coverage.md.
     #[arg(long, conflicts_with = "only")]
     update: bool,
 }

@@ -78,6 +78,7 @@ pub fn inspected(response: ContainerInspectResponse, runtime: &str) -> (Containe
         pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or_default(),
         cgroup_path: String::new(),
         addresses: addresses(response.network_settings),
+        mount_namespace: 0,
         runtime: runtime.to_owned(),
     };
     (container, state.status.map(|status| status.to_string()).unwrap_or_default())
@@ -215,6 +216,7 @@ mod tests {
             pid: 4242,
             cgroup_path: String::new(),
             addresses: vec![[172, 17, 0, 2].into()],
+            mount_namespace: 0,
             runtime: "docker".into(),
         };
         assert_eq!((container, state.as_str()), (expected, "running"));

@@ -116,6 +116,8 @@ struct Hostnet<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    attribution: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     creator: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     creator_container: Option<&'a RawValue>,
@@ -221,7 +223,8 @@ impl<'a> Document<'a> {
                 socket: event.socket.map(|socket| SocketFields::of(socket, errno)),
                 netns: owner.map(|owner| &*owner.netns),
                 owner: owner.map(|owner| &*owner.owner),
-                creator: creator.map(|creator| &*creator.owner),
+                attribution: owner.map(|owner| &*owner.attribution),
+                creator: creator.map(|creator| &*creator.creator),
                 creator_container: creator.and_then(|creator| creator.container.as_deref()),
                 container: owner.and_then(|owner| owner.declared.as_deref()),
                 process: event.process.as_deref().and_then(exact_bytes),
@@ -236,6 +239,7 @@ impl<'a> Document<'a> {
 const fn kind(operation: &Operation) -> &'static str {
     match operation {
         Operation::ExistingSocket(_) => "state",
+        Operation::NameSpoof(_) => "alert",
         _ => "event",
     }
 }
@@ -260,6 +264,7 @@ const fn dataset(category: Category) -> &'static str {
         Category::Network | Category::Configuration => "hostnet.network",
         Category::Process => "hostnet.process",
         Category::State => "hostnet.state",
+        Category::Finding => "hostnet.finding",
         Category::Health => "hostnet.health",
     }
 }
@@ -269,6 +274,7 @@ const fn category(category: Category) -> &'static str {
         Category::Network | Category::State => "network",
         Category::Configuration => "configuration",
         Category::Process => "process",
+        Category::Finding => "intrusion_detection",
         Category::Health => "host",
     }
 }

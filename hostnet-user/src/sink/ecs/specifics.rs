@@ -5,10 +5,13 @@ use std::net::SocketAddr;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{ends::Side, timestamp::Timestamps};
-use crate::event::{
-    Bind, Event, ExistingSocket, Exit, FlowCount, Health, LossCount, Operation, PacketBind, Scope,
-    SocketFilter, SocketState, Unix, UnixKind,
+use super::{ends::Side, parts::cgroup_value, timestamp::Timestamps};
+use crate::{
+    event::{
+        Bind, CgroupMigration, Event, ExistingSocket, Exit, FlowCount, Health, LossCount,
+        NameSpoof, Operation, PacketBind, Scope, SocketFilter, SocketState, Unix, UnixKind,
+    },
+    text,
 };
 
 /// Most UDP peers listed in one closing record; `peers` counts them all.
@@ -36,6 +39,10 @@ pub struct Specifics<'a> {
     exit: Option<ExitFields>,
     #[serde(skip_serializing_if = "Option::is_none")]
     identified: Option<IdentifiedFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    migration: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spoof: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,6 +94,8 @@ struct NetlinkFields {
     message_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     flags: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread_bytes: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<u32>,
 }
@@ -165,6 +174,7 @@ impl<'a> Specifics<'a> {
                     message: Some(request.message),
                     message_name: request.name(),
                     flags: Some(request.flags),
+                    unread_bytes: (request.unread > 0).then_some(request.unread),
                     groups: None,
                 });
             }
@@ -180,6 +190,10 @@ impl<'a> Specifics<'a> {
             Operation::Identified(identified) => {
                 fields.identified = Some(IdentifiedFields { events: identified.events });
             }
+            Operation::CgroupMigration(migration) => {
+                fields.migration = Some(migration_fields(migration));
+            }
+            Operation::NameSpoof(spoof) => fields.spoof = Some(spoof_fields(spoof)),
             Operation::Health(health) => fields.health(event, health, times),
             Operation::Accept(_)
             | Operation::Close(_)
@@ -276,6 +290,32 @@ fn udp_fields(flows: &[FlowCount]) -> UdpFields {
             })
             .collect(),
     }
+}
+
+fn migration_fields(migration: &CgroupMigration) -> Value {
+    let CgroupMigration { from, to, pid, by } = migration;
+    let mut mover = json!({ "pid": by.pid, "owner": by.owner.kind });
+    if let Some(process) = &by.process {
+        mover["name"] = text::text(&process.name).readable.into();
+    }
+    if let Some(id) = &by.owner.container_id {
+        mover["container"] = json!({ "id": id, "name": by.owner.label() });
+    }
+    json!({
+        "from": cgroup_value(from.id, &from.path),
+        "to": cgroup_value(to.id, &to.path),
+        "pid": pid,
+        "by": mover,
+    })
+}
+
+fn spoof_fields(spoof: &NameSpoof) -> Value {
+    let NameSpoof { cgroup, claimed, victim } = spoof;
+    let mut victim_value = json!({ "id": claimed });
+    if let Some(victim) = victim {
+        victim_value["name"] = victim.label().into();
+    }
+    json!({ "cgroup": cgroup_value(cgroup.id, &cgroup.path), "container": victim_value })
 }
 
 fn exit_fields(exit: Exit) -> ExitFields {

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod arguments;
+mod cgroups;
 mod churn;
 mod compat;
 mod families;
@@ -50,6 +51,7 @@ type Subcommands = &'static [(&'static str, fn(&Arguments))];
 /// Techniques that need nothing but their arguments, by file.
 const TECHNIQUES: &[Subcommands] = &[
     addresses::SUBCOMMANDS,
+    cgroups::SUBCOMMANDS,
     compat::SUBCOMMANDS,
     families::SUBCOMMANDS,
     fast_open::SUBCOMMANDS,
@@ -125,7 +127,7 @@ fn perform(mut words: Vec<OsString>, listeners: &mut Listeners) -> Done {
         "udp-serve" => udp::serve(&arguments),
         "exec-chain" => processes::exec_chain(&arguments),
         "exec-as" => processes::exec_as(&arguments),
-        "fork-connect" => processes::fork_connect(&arguments),
+        "fork-connect" => processes::fork_connect(&arguments, listeners),
         "spawn" => processes::spawn(&arguments),
         "without-mounts" => processes::without_mounts(&arguments),
         "prctl-name" => processes::rename(&arguments),
