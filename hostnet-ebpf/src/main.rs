@@ -8,6 +8,8 @@
 #![cfg_attr(target_arch = "bpf", allow(internal_features, reason = "atomic_xadd"))]
 
 #[cfg(target_arch = "bpf")]
+mod contained;
+#[cfg(target_arch = "bpf")]
 mod netns;
 #[cfg(target_arch = "bpf")]
 mod owner;
@@ -24,6 +26,8 @@ mod settings;
 #[cfg(target_arch = "bpf")]
 mod sock;
 #[cfg(target_arch = "bpf")]
+mod sockaddr;
+#[cfg(target_arch = "bpf")]
 mod storage;
 #[cfg(target_arch = "bpf")]
 mod tail;
@@ -31,6 +35,8 @@ mod tail;
 mod task;
 #[cfg(target_arch = "bpf")]
 mod unix_name;
+#[cfg(target_arch = "bpf")]
+mod unix_peer;
 
 /// A BPF program cannot unwind; the verifier proves that this is never reached.
 #[cfg(target_arch = "bpf")]

@@ -135,7 +135,7 @@ pub unsafe fn emit_scratch<S>(origin: &Origin, kind: EventKind, scratch: *const 
     // the verifier of older kernels (6.1) lost track of how the length came about.
     let length = unsafe { (&raw const (*scratch.cast::<Header>()).length).read_volatile() };
     if length as usize > size_of::<S>() {
-        return;
+        return count_loss(origin, kind);
     }
     // SAFETY: the caller vouches for the bytes; the verifier checks the bounds.
     let status = unsafe {

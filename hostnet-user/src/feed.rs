@@ -28,16 +28,21 @@ pub struct Feed<'a> {
 }
 
 impl Feed<'_> {
-    /// Takes one record: first the process it blames, the counts of the flows it
+    /// Takes one record: first the processes it names, the counts of the flows it
     /// closes, the port it does not know.
     ///
     /// # Errors
     /// When the recording or a sink cannot be written.
     pub fn record(&mut self, bytes: &[u8]) -> Result<()> {
-        if let Some(pid) = self.stages.attribution.unknown_process(bytes)
-            && let Some(process) = procfs::process(pid, self.cgroup_root)
+        for pid in self.stages.attribution.unknown_processes(bytes) {
+            if let Some(process) = procfs::process(pid, self.cgroup_root) {
+                self.world(World::Process(Box::new(process)))?;
+            }
+        }
+        if let Some(pid) = self.stages.attribution.unplaced_process(bytes)
+            && let Some((start_ns, path)) = procfs::v1_place(pid)
         {
-            self.world(World::Process(Box::new(process)))?;
+            self.world(World::V1Place { pid, start_ns, path })?;
         }
         if let Some(cookie) = self.stages.attribution.wanted_port(bytes)
             && let Some(port) = self.sockets.and_then(|sockets| sock_diag::port(sockets, cookie))

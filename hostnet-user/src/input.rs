@@ -1,5 +1,7 @@
 //! Everything the pure stages are told, as one type: live, recorded, replayed.
 
+use std::net::IpAddr;
+
 use anyhow::{Context, Result, bail};
 use hostnet_abi::{Flow, FlowKey};
 use serde::{Deserialize, Serialize};
@@ -32,8 +34,17 @@ pub enum World {
     Cgroup { id: u64, path: String },
     /// A process found in /proc.
     Process(Box<Process>),
+    /// A process with namespaces of its own, found at start.
+    Apart(Apart),
+    /// A process' path in the cgroup-v1 hierarchies, on a host that has no other.
+    V1Place { pid: u32, start_ns: u64, path: String },
     /// The sockets that existed at `boot_ns`, when the run began.
     Existing { boot_ns: u64, sockets: Vec<Found> },
+    /// The sockets there are at `boot_ns`, asked anew after records were lost.
+    Listeners { boot_ns: u64, sockets: Vec<Found> },
+    /// The host's own addresses from now on, and the lowest and the highest port
+    /// that its kernel chooses.
+    Addresses { addresses: Vec<IpAddr>, chosen_ports: (u16, u16) },
     /// The port that the socket of the next record listens on.
     Port { cookie: u64, port: u16 },
     /// News from the container runtime at `boot_ns`.
@@ -44,6 +55,21 @@ pub enum World {
     Health { boot_ns: u64, health: Health },
     /// Records were lost in `place` between two boot-clock times.
     Lost { place: String, from_ns: u64, to_ns: u64, by: Vec<Lost> },
+}
+
+/// What /proc shows of a process with mounts or process ids of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Apart {
+    /// Process id.
+    pub pid: u32,
+    /// Cgroup-v2 id of the cgroup it is in.
+    pub cgroup: u64,
+    /// Inode of its mount namespace.
+    pub mount_namespace: u32,
+    /// Its pid namespace is not the host's.
+    pub own_pids: bool,
+    /// It is in the host's network namespace.
+    pub in_host_network: bool,
 }
 
 /// Lost records of one owner and kind.

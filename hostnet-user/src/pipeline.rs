@@ -10,16 +10,17 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::{
-    attribute::{Found, Policy, Request, RuntimeNews, procfs, sock_diag},
+    attribute::{Policy, Request, RuntimeNews, procfs},
     event::Health,
     feed::{Feed, write_down},
     input::{InputRef, Lost, World},
     kernel::{self, Programs, Recorder},
     sink::{ecs::Identity, is_broken_pipe},
     stages::{Stages, Summary},
+    survey::Survey,
 };
 
 /// The longest a record waits in the ring on an idle host.
@@ -58,8 +59,7 @@ pub struct Pipeline {
     stages: Stages,
     recorder: Option<Recorder>,
     inspect: Inspect,
-    /// Asks the kernel for sockets; `None` where it has no sock_diag.
-    sockets: Option<sock_diag::Connection>,
+    survey: Survey,
     losses_read: Instant,
     losses_read_boot_ns: u64,
     /// Time of the latest record taken.
@@ -81,7 +81,7 @@ impl Pipeline {
             stages,
             recorder,
             inspect,
-            sockets: None,
+            survey: Survey::default(),
             losses_read: Instant::now(),
             losses_read_boot_ns: kernel::boot_clock(),
             drained_to_ns: 0,
@@ -100,19 +100,33 @@ impl Pipeline {
         identity: Identity,
         settings: serde_json::Value,
     ) -> Result<()> {
+        // First of all: what is gone by the time it is asked for is never told.
+        let (survey, existing) = Survey::begin(&mut self.programs);
+        self.survey = survey;
+        let answered_ns = kernel::boot_clock();
         self.world(World::Run { policy, identity })?;
         self.clock()?;
+        if let Some(addresses) = self.survey.addresses() {
+            self.world(addresses)?;
+        }
         for (id, path) in procfs::cgroups(self.programs.root.path()) {
             self.world(World::Cgroup { id, path })?;
         }
         let Programs { host, root, .. } = &self.programs;
+        let (host, v1_only) = (*host, root.is_private());
         for process in procfs::processes(host.network_namespace, root.path()) {
+            let place = v1_only.then(|| procfs::v1_place(process.pid)).flatten();
+            let pid = process.pid;
             self.world(World::Process(Box::new(process)))?;
+            if let Some((start_ns, path)) = place {
+                self.world(World::V1Place { pid, start_ns, path })?;
+            }
+        }
+        for apart in procfs::apart(&host, self.programs.root.path()) {
+            self.world(World::Apart(apart))?;
         }
         let Programs { ring, root, coverage, .. } = &mut self.programs;
         let early = kernel::prove(ring, root, coverage)?;
-        let existing = self.existing_sockets();
-        let answered_ns = kernel::boot_clock();
         let coverage = &self.programs.coverage;
         for gap in coverage.gaps() {
             tracing::warn!("{gap}");
@@ -124,14 +138,14 @@ impl Pipeline {
         };
         self.health(health)?;
         for record in early {
-            let Self { programs, stages, sockets, recorder, .. } = self;
-            let (maps, sockets) = (&mut programs.maps, sockets.as_ref());
+            let Self { programs, stages, survey, recorder, .. } = self;
+            let (maps, sockets) = (&mut programs.maps, survey.sockets());
             Feed { stages, maps, cgroup_root: programs.root.path(), sockets, recorder }
                 .record(&record)
                 .or_else(|error| self.sink_error(error))?;
         }
         // Now that the canary has run, host processes may be quietened.
-        self.serve_requests();
+        self.serve_requests()?;
         self.drain_to(answered_ns + SETTLING.as_nanos() as u64)?;
         let holders = existing.iter().flat_map(|found| &found.holders).map(|holder| holder.pid);
         for pid in holders.collect::<BTreeSet<u32>>() {
@@ -143,27 +157,6 @@ impl Pipeline {
         }
         self.world(World::Existing { boot_ns: answered_ns, sockets: existing })?;
         self.flush()
-    }
-
-    /// The sockets there are; what the kernel cannot show is in the coverage.
-    fn existing_sockets(&mut self) -> Vec<Found> {
-        let Programs { host, root, coverage, .. } = &mut self.programs;
-        let opened = kernel::in_network_namespace(host.network_namespace, || {
-            sock_diag::Connection::open().context("the kernel has no sock_diag")
-        });
-        let (found, asked) = match opened {
-            Ok(connection) => {
-                let existing = sock_diag::existing(&connection, root.path());
-                self.sockets = Some(connection);
-                existing
-            }
-            Err(error) => (Vec::new(), sock_diag::refused(&format!("{error:#}"))),
-        };
-        for row in asked {
-            let state = row.refused.map_or(kernel::State::Proven, kernel::State::Refused);
-            coverage.set_start(row.sees, row.by, state);
-        }
-        found
     }
 
     /// Takes everything that was put into the ring until `boot_ns`.
@@ -191,6 +184,9 @@ impl Pipeline {
                 break reason;
             }
             self.clock()?;
+            if let Some(addresses) = self.survey.changed_addresses() {
+                self.world(addresses)?;
+            }
             let count = self.drain()?;
             wait = match count {
                 BATCH => Duration::ZERO,
@@ -211,7 +207,13 @@ impl Pipeline {
         // What happens from now on is not of this run, or a busy host would never let it end.
         let end_ns = kernel::boot_clock();
         self.clock()?;
-        while self.drain()? == BATCH && self.drained_to_ns < end_ns {}
+        while self.drain()? == BATCH || self.programs.ring.is_behind() {
+            if self.drained_to_ns >= end_ns {
+                break;
+            }
+            // A record that another processor is writing holds up those behind it.
+            std::thread::yield_now();
+        }
         self.stages.finish().or_else(|error| self.sink_error(error))?;
         self.tell_losses()?;
         // The stop itself is the last event.
@@ -263,14 +265,14 @@ impl Pipeline {
             count += 1;
             self.drained_to_ns =
                 hostnet_abi::header(&record).map_or(self.drained_to_ns, |header| header.boot_ns);
-            let (stages, sockets) = (&mut self.stages, self.sockets.as_ref());
+            let (stages, sockets) = (&mut self.stages, self.survey.sockets());
             let (cgroup_root, recorder) = (root.path(), &mut self.recorder);
             let mut feed = Feed { stages, maps, cgroup_root, sockets, recorder };
             let outcome = feed.record(&record);
             drop(record);
             outcome.or_else(|error| self.sink_error(error))?;
         }
-        self.serve_requests();
+        self.serve_requests()?;
         if let Some(diagnostics) = &mut self.programs.diagnostics {
             diagnostics.flush();
         }
@@ -331,7 +333,7 @@ impl Pipeline {
                 return Ok(());
             }
         };
-        let (mut ring, mut not_run) = (Vec::new(), Vec::new());
+        let (mut ring, mut not_run, mut not_followed) = (Vec::new(), Vec::new(), Vec::new());
         for lost in lost {
             match lost {
                 kernel::Lost::RingFull { cgroup, kind, count } => {
@@ -340,12 +342,21 @@ impl Pipeline {
                 kernel::Lost::NotRun { program, count } => {
                     not_run.push(Lost { cgroup: None, operation: program.to_owned(), count });
                 }
+                kernel::Lost::NotFollowed { count } => {
+                    let operation = "process-to-follow".to_owned();
+                    not_followed.push(Lost { cgroup: None, operation, count });
+                }
             }
         }
         let count = self.stages.take_dropped();
         let dropped = Lost { cgroup: None, operation: "event".to_owned(), count };
         let sink = (count > 0).then_some(dropped).into_iter().collect();
-        for (place, by) in [("kernel-ring", ring), ("kernel-program", not_run), ("sink", sink)] {
+        for (place, by) in [
+            ("kernel-ring", ring),
+            ("kernel-program", not_run),
+            ("kernel-map", not_followed),
+            ("sink", sink),
+        ] {
             if !by.is_empty() {
                 self.world(World::Lost { place: place.to_owned(), from_ns, to_ns, by })?;
             }
@@ -353,17 +364,32 @@ impl Pipeline {
         Ok(())
     }
 
-    fn serve_requests(&mut self) {
+    fn serve_requests(&mut self) -> Result<()> {
         for request in self.stages.take_requests() {
-            match request {
-                Request::Quieten(cgroup) => {
-                    if let Err(error) = self.programs.maps.quieten(cgroup) {
-                        tracing::warn!(cgroup, "{error:#}");
-                    }
+            let maps = &mut self.programs.maps;
+            let outcome = match request {
+                Request::Quieten { cgroup, is_service } => maps.quieten(cgroup, is_service),
+                Request::Mix(cgroup) => maps.mix(cgroup),
+                Request::Follow { pid, home, now } => maps.follow(pid, home, now),
+                Request::Forget(cgroup) => {
+                    maps.forget_cgroup(cgroup);
+                    Ok(())
                 }
-                Request::Forget(cgroup) => self.programs.maps.forget_cgroup(cgroup),
-                Request::Inspect(id) => (self.inspect)(id),
+                Request::Inspect(id) => {
+                    (self.inspect)(id);
+                    Ok(())
+                }
+                Request::Listeners => {
+                    if let Some(listeners) = self.survey.listeners(self.programs.root.path()) {
+                        self.world(listeners)?;
+                    }
+                    Ok(())
+                }
+            };
+            if let Err(error) = outcome {
+                tracing::warn!("{error:#}");
             }
         }
+        Ok(())
     }
 }

@@ -79,7 +79,7 @@ pub(crate) fn join(run: &Run, accounts: &Accounts<'_>) -> Result<Joined, String>
         };
         told.insert(*event);
         joined.rows += 1;
-        match accounts.witness(row, &run.events[*event]) {
+        match accounts.in_place(row, &run.events[*event]) {
             Ok(seen) => joined.witnessed += usize::from(seen),
             Err(difference) => {
                 let _ = writeln!(differences, "{difference}: {row}");
@@ -121,11 +121,7 @@ impl Accounts<'_> {
             let until = row["boot_ns"].as_i64().expect("checked");
             event = event.between("hostnet.time.boot_ns", self.began_ns, until);
         }
-        for (key, path) in [
-            ("cookie", "hostnet.socket.cookie"),
-            ("cgroup", "hostnet.owner.cgroup.id"),
-            ("args", "process.args"),
-        ] {
+        for (key, path) in [("cookie", "hostnet.socket.cookie"), ("args", "process.args")] {
             if !row[key].is_null() {
                 event = event.is(path, row[key].clone());
             }
@@ -170,14 +166,27 @@ impl Accounts<'_> {
             && TOLD.iter().any(|(_, told, _)| Some(*told) == action)
     }
 
+    /// The kernel's number of the cgroup the actor was in agrees, and then what
+    /// [`Self::witness`] says.
+    fn in_place(&self, row: &Value, event: &Value) -> Result<bool, String> {
+        // A process that has left its container's cgroup is the container's still.
+        let moved_to = at(event, "hostnet.owner.moved_to.id");
+        let cgroup = moved_to.or_else(|| at(event, "hostnet.owner.cgroup.id"));
+        if row["cgroup"].is_u64() && cgroup != Some(&row["cgroup"]) {
+            return Err(format!("the actor was in another cgroup than {cgroup:?}"));
+        }
+        self.witness(row, event)
+    }
+
     /// Whether `ss` has shown the row's socket; an error when it says otherwise.
     fn witness(&self, row: &Value, event: &Value) -> Result<bool, String> {
         let Some(seen) = row["cookie"].as_u64().and_then(|cookie| self.witness.get(&cookie)) else {
             return Ok(false);
         };
-        let path = at(event, "hostnet.owner.cgroup.path").and_then(Value::as_str);
-        if seen.cgroup.is_some() && seen.cgroup.as_deref() != path {
-            return Err(format!("ss has it in {:?}, the event in {path:?}", seen.cgroup));
+        let places = ["hostnet.owner.cgroup.path", "hostnet.owner.moved_to.path"];
+        let paths = places.map(|place| at(event, place).and_then(Value::as_str));
+        if seen.cgroup.is_some() && !paths.contains(&seen.cgroup.as_deref()) {
+            return Err(format!("ss has it in {:?}, the event in {paths:?}", seen.cgroup));
         }
         if row["op"] == "listen" || row["op"] == "bind" {
             let port = at(event, "hostnet.local.port").and_then(Value::as_u64);

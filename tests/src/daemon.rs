@@ -40,6 +40,11 @@ impl Daemon {
         Self::prepare(&["--live-restore"])
     }
 
+    /// A daemon whose docker-proxy serves published ports, not yet started.
+    pub fn with_proxy() -> Self {
+        Self::prepare(&["--with-bridge", "--userland-proxy=true"])
+    }
+
     fn prepare(options: &[&str]) -> Self {
         let directory = tempfile::Builder::new()
             .prefix("hostnet-dockerd-")

@@ -58,6 +58,14 @@ impl Docker {
         Self::at(daemon.host(), Some(daemon))
     }
 
+    /// A daemon of the test's own, started, that serves published ports by docker-proxy.
+    pub fn publishing() -> Self {
+        assert!(!bare::is_chosen(), "this needs Docker: say needs_docker!");
+        let mut daemon = Daemon::with_proxy();
+        daemon.start();
+        Self::at(daemon.host(), Some(daemon))
+    }
+
     fn without_daemon(host: &str) -> Self {
         Self(Arc::new(Inner { host: host.to_owned(), marker: OnceLock::new(), daemon: None }))
     }

@@ -8,10 +8,11 @@
 mod actor;
 mod agent;
 mod bare;
-pub mod catalogue;
+pub mod cgroups;
 mod checker;
 mod container;
 mod daemon;
+mod denial;
 mod docker;
 pub mod ecs;
 mod events;
@@ -22,6 +23,7 @@ pub mod net;
 mod oracle;
 mod paths;
 mod rewriter;
+mod service;
 mod technique;
 mod terminal;
 mod want;
@@ -31,11 +33,14 @@ pub use agent::{Agent, Run, Setup};
 pub use checker::Joined;
 pub use container::{ActorBox, Container, Launch};
 pub use daemon::Daemon;
+pub use denial::Denial;
 pub use docker::Docker;
 pub use events::{Event, at, is_covered, is_neighbours};
 pub use image::{IMAGE, PAGE};
+pub use oracle::Seen;
 pub use paths::{events_directory, hostnet, program};
 pub use rewriter::Rewriter;
+pub use service::Service;
 pub use technique::{Technique, Trial, all};
 pub use terminal::{Terminal, hostile_controls};
 pub use want::{Want, want};
@@ -118,6 +123,12 @@ pub fn has_docker(what_for: &str) -> bool {
 /// Why a test does not run. Whoever counts skips looks for these lines.
 pub fn skip(why: &str) {
     tell(&format!("skipped: {why}"));
+}
+
+/// What a test that runs cannot show here. Whoever says what this kernel shows
+/// looks for these lines.
+pub fn not_here(what: &str) {
+    tell(&format!("not here: {what}"));
 }
 
 /// Waits for a fact about the world outside the agent's output.

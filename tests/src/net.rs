@@ -7,6 +7,10 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::skip;
+
 /// Loopback in each form an address takes: IPv4, IPv6, and IPv4 by way of IPv6.
 pub const LOOPBACKS: [&str; 3] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
 
@@ -34,6 +38,15 @@ pub fn closed_port() -> u16 {
             return port;
         }
     }
+}
+
+/// Whether the kernel has UDP-Lite, which later ones have not; says so when not.
+pub fn has_udp_lite() -> bool {
+    let has = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDPLITE)).is_ok();
+    if !has {
+        skip("this kernel has no UDP-Lite");
+    }
+    has
 }
 
 /// A UDP port nobody uses.

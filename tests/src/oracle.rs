@@ -5,7 +5,7 @@ use std::{collections::HashMap, net::IpAddr, process::Command};
 
 /// A socket as `ss` shows it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub struct Seen {
     /// `None` where `ss` writes `*`: every address of both families.
     pub ip: Option<IpAddr>,
     pub port: u16,

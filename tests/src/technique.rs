@@ -1,7 +1,7 @@
 //! One technique, shown: it works with the agent off, all of it is told with the
 //! agent on, and not all of it when a hook is left out.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::{
     Agent, Container, Docker, Run, at,
     checker::{self, Accounts, Joined},
     container::ActorBox,
-    oracle,
+    oracle::{self, Seen},
 };
 
 /// How a technique is to be tried.
@@ -25,6 +25,8 @@ pub struct Trial {
     pub run: Run,
     /// The actor's own account.
     pub rows: Vec<Value>,
+    /// What `ss` showed at the end, by cookie.
+    pub witness: HashMap<u64, Seen>,
     /// The container that acted; it is gone.
     pub container: Container,
     /// The three accounts, joined.
@@ -111,7 +113,9 @@ impl Technique {
     }
 
     fn trial(&self, without: Option<&str>, perform: impl Fn(&mut ActorBox) -> Vec<Value>) -> Trial {
-        let observe = without.map_or_else(String::new, |hook| format!("without = [\"{hook}\"]"));
+        // Nothing then stands in for a hook that is left out.
+        let observe = without
+            .map_or_else(String::new, |hook| format!("without = [\"{hook}\", \"tcp_v4_connect\"]"));
         let agent = Agent::setup().observe(&observe).start();
         let began = clock_gettime(ClockId::Boottime);
         let began = Duration::new(began.tv_sec as u64, began.tv_nsec as u32);
@@ -129,7 +133,7 @@ impl Technique {
             sees_refusals: run.proves("families"),
         };
         let joined = checker::join(&run, &accounts);
-        Trial { run, rows, container, joined }
+        Trial { run, rows, witness, container, joined }
     }
 
     fn actor(&self) -> ActorBox {

@@ -71,7 +71,7 @@ impl Want {
             .is("container.id", container.id.as_str())
             .is("container.runtime", "docker");
         if container.is_bare() {
-            return owned.is("hostnet.owner.confidence", "path").absent("container.name");
+            return owned.is("hostnet.attribution.confidence", "path").absent("container.name");
         }
         owned
             .is("container.name", container.name.as_str())

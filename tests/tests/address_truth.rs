@@ -72,7 +72,7 @@ impl Drop for Servers {
 /// is compared, connect by connect, with the server that was really reached.
 #[test]
 fn e01_a_million_connects_while_the_address_changes() {
-    needs_root!();
+    needs_root!(no tcp);
     let servers = Arc::new(Servers::start());
     // Every connect of the actor's, as the number of the server it names; any
     // other number is an address of nobody's.

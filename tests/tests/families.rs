@@ -1,5 +1,5 @@
 //! Families beyond IP: each technique works with no agent anywhere. What is told
-//! of it depends on the sets that a kernel allows.
+//! of it is in beyond_ip.rs, whose tests are named after the techniques.
 
 use hostnet_tests::{ActorBox, Technique, all, needs_docker, needs_root, skip};
 use serde_json::Value;
@@ -26,7 +26,7 @@ fn is_there(rows: &[Value], what: &str) -> bool {
 const NAMES: [&str; 3] = ["686e742d61", "686e742d1b5b324a", "686e742dff00fe"];
 
 #[test]
-fn e14_unix_sockets_in_the_hosts_abstract_namespace() {
+fn unix_sockets_in_the_hosts_abstract_namespace() {
     needs_root!();
     let words: Vec<String> = NAMES
         .iter()
@@ -45,7 +45,7 @@ fn e14_unix_sockets_in_the_hosts_abstract_namespace() {
 }
 
 #[test]
-fn e14_unix_sockets_in_the_file_system() {
+fn unix_sockets_in_the_file_system() {
     needs_root!();
     // `/tmp/s`, and `/tmp/` with bytes that drive a terminal.
     works(
@@ -58,7 +58,7 @@ fn e14_unix_sockets_in_the_file_system() {
 
 /// A container of another network has abstract names of its own.
 #[test]
-fn e14_abstract_names_belong_to_a_network_namespace() {
+fn abstract_names_belong_to_a_network_namespace() {
     needs_root!();
     let mut inside = hostnet_tests::Docker::shared().launch("host").actor();
     all("ok", inside.perform("unix-stream 686e742d7368617265"));
@@ -69,7 +69,7 @@ fn e14_abstract_names_belong_to_a_network_namespace() {
 }
 
 #[test]
-fn e14_every_family_that_this_kernel_has() {
+fn every_family_that_this_kernel_has() {
     needs_root!();
     let rows = works(&Technique::new().unconfined(), &["families"]);
     for family in [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK, libc::AF_PACKET]
@@ -79,7 +79,7 @@ fn e14_every_family_that_this_kernel_has() {
 }
 
 #[test]
-fn e14_vsock() {
+fn vsock() {
     needs_root!();
     let rows = Technique::new().unconfined().works(|actor| actor.perform("vsock 4711"));
     if is_there(&rows, "AF_VSOCK") {
@@ -89,7 +89,7 @@ fn e14_vsock() {
 }
 
 #[test]
-fn e14_the_kernels_cryptography() {
+fn the_kernels_cryptography() {
     needs_root!();
     let rows = Technique::new().unconfined().works(|actor| actor.perform("alg"));
     if is_there(&rows, "AF_ALG") {
@@ -98,7 +98,7 @@ fn e14_the_kernels_cryptography() {
 }
 
 #[test]
-fn e13_sctp() {
+fn sctp() {
     needs_root!();
     let words = format!("family {} {} {}", libc::AF_INET, libc::SOCK_SEQPACKET, libc::IPPROTO_SCTP);
     let rows = Technique::new().unconfined().works(|actor| actor.perform(&words));
@@ -108,14 +108,14 @@ fn e13_sctp() {
 }
 
 #[test]
-fn e16_packet_sockets() {
+fn packet_sockets() {
     needs_root!();
     let rows = works(&Technique::new(), &["packet --send", "packet --dgram", "filter"]);
     assert!(rows.iter().any(|row| row["sniffed"].as_u64() > Some(7)), "{rows:?}");
 }
 
 #[test]
-fn e17_af_xdp() {
+fn af_xdp() {
     needs_root!();
     let rows = Technique::new().unconfined().works(|actor| actor.perform("xdp"));
     if is_there(&rows, "AF_XDP") {
@@ -124,7 +124,7 @@ fn e17_af_xdp() {
 }
 
 #[test]
-fn e18_netlink_listeners() {
+fn netlink_listeners() {
     needs_root!();
     // Routes and links (NETLINK_ROUTE), and sockets' diagnosis (NETLINK_SOCK_DIAG).
     works(&Technique::new(), &["netlink 0 1", "netlink 4 0"]);
@@ -133,7 +133,7 @@ fn e18_netlink_listeners() {
 /// Loopback gets an address of its own network, and loses it: in a namespace of
 /// the container's own, and in the host's.
 #[test]
-fn e18_netlink_writes() {
+fn netlink_writes() {
     needs_root!();
     let technique = Technique::new().unconfined();
     let technique = technique.capability("NET_ADMIN").capability("SYS_ADMIN");

@@ -6,7 +6,7 @@ const MANY: usize = 64;
 
 #[test]
 fn e08_sendmmsg_to_64_peers() {
-    needs_root!();
+    needs_root!(no tcp);
     let first = 30_000;
     let trial = Technique::new().is_told(|actor| {
         let rows = net::LOOPBACKS
@@ -18,7 +18,7 @@ fn e08_sendmmsg_to_64_peers() {
 
 #[test]
 fn e08_sendmmsg_to_1024_peers() {
-    needs_root!();
+    needs_root!(no tcp);
     let trial =
         Technique::new().is_told(|actor| all("ok", actor.perform("sendmmsg 127.0.0.1 30000 1024")));
     assert_eq!(trial.joined.expect("joined").rows, 1024);
@@ -26,7 +26,7 @@ fn e08_sendmmsg_to_1024_peers() {
 
 #[test]
 fn e08_a_name_on_a_connected_socket() {
-    needs_root!();
+    needs_root!(no tcp);
     let trial = Technique::new().is_told(|actor| {
         let rows = net::LOOPBACKS.map(|address| {
             let [own, other] = [(); 2].map(|()| net::free_udp_port());
@@ -39,7 +39,7 @@ fn e08_a_name_on_a_connected_socket() {
 
 #[test]
 fn e20_recvmmsg_from_64_peers() {
-    needs_root!();
+    needs_root!(no tcp);
     let trial = Technique::new().is_told(|actor| {
         let rows =
             net::LOOPBACKS.map(|address| actor.perform(&format!("recvmmsg {address} {MANY}")));

@@ -16,7 +16,7 @@ fn e10_listen_without_bind() {
 
 #[test]
 fn e10_bind_to_port_0() {
-    needs_root!();
+    needs_root!(no tcp);
     let trial = Technique::new().is_told(|actor| {
         let rows = net::LOOPBACKS
             .map(|address| {
@@ -75,7 +75,7 @@ fn e10_a_port_range_of_its_own() {
 /// A UDP socket has a port from its first datagram, or its connect.
 #[test]
 fn e10_autobind() {
-    needs_root!();
+    needs_root!(no tcp);
     let trial = Technique::new().is_told(|actor| {
         let rows = net::LOOPBACKS
             .map(|address| {

@@ -4,7 +4,7 @@ use hostnet_tests::{Technique, all, needs_root, net, want};
 
 #[test]
 fn e08_udp_connects_again_and_to_nobody() {
-    needs_root!();
+    needs_root!(no tcp);
     let trial = Technique::new().is_told(|actor| {
         let rows = net::LOOPBACKS.map(|address| {
             let [one, other] = [(); 2].map(|()| net::free_udp_port());

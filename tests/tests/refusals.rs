@@ -129,6 +129,23 @@ fn cgroup_v2_that_nobody_mounted() {
     agent.stop();
 }
 
+/// Containers' cgroups have other paths there; the agent says so and ends.
+#[test]
+fn e27_an_agent_in_a_cgroup_namespace_of_its_own() {
+    needs_root!(no owners);
+    let within = |arguments: &str| {
+        let mut command = Command::new("unshare");
+        let script = format!("exec timeout -k 1 120 \"$0\" {arguments}");
+        command.args(["--cgroup", "sh", "-c", &script]).arg(hostnet());
+        command
+    };
+    refused_with(CANNOT_OBSERVE, &["cgroup namespace", "--cgroupns=host"], &mut within("watch"));
+    let output = within("doctor").stdin(Stdio::null()).output().expect("unshare can be started");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(CANNOT_OBSERVE), "{text}");
+    assert!(text.contains("cgroup namespace"), "{text}");
+}
+
 #[test]
 fn broken_config() {
     let directory = directory();
@@ -230,7 +247,7 @@ fn doctor_says_what_is_wrong() {
     // A kernel without fexit programs is observed, but not in full.
     let expected = if text.contains("refuses the set families") { 4 } else { 0 };
     assert_eq!(code, Some(expected), "{text}");
-    for word in ["BTF", "cgroup", "Docker", "bind", "connect", "accept"] {
+    for word in ["BTF", "cgroup", "Docker", "bind", "connect", "accept", "sock_diag/tcp6"] {
         assert!(text.to_lowercase().contains(&word.to_lowercase()), "{word}: {text}");
     }
     let (code, text) = doctor("DOCKER_HOST", "unix:///nonexistent/docker.sock");

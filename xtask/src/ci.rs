@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{ebpf, lint, packages, shell, test, tidy, vm};
+use crate::{cost, ebpf, lint, packages, shell, test, tidy, vm};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -23,6 +23,9 @@ const CARGO_DENY: &str = "0.20.2";
 const VM_KERNELS: [&str; 2] = ["6.1", "6.12"];
 const VM_TESTS: [&str; 3] = ["accept", "beyond_ip", "connect"];
 
+/// Where the committed cost is held; instructions are the same on every machine.
+const COST_KERNELS: [&str; 1] = ["6.12"];
+
 /// Runs every step whatever the one before it said, the tests last: then the
 /// last lines are theirs, unless something else failed.
 pub fn perform(args: &Args) -> Result<()> {
@@ -34,6 +37,7 @@ pub fn perform(args: &Args) -> Result<()> {
         ("tidy", &tidy::perform),
         ("ebpf --check", &|| ebpf::perform(&check)),
         ("vm", &|| vm::perform(&vm::Args::of(&VM_KERNELS, &VM_TESTS))),
+        ("cost", &|| cost::perform(&cost::Args::of(&COST_KERNELS))),
         ("test", &|| test::perform(&test)),
     ];
 

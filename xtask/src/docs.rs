@@ -1,11 +1,12 @@
-//! `cargo xtask docs`: the documents that hostnet writes about itself.
+//! `cargo xtask docs`: the documents that hostnet writes about itself, and the one
+//! about what the tests found.
 
 use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::shell;
+use crate::{coverage, shell};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -36,30 +37,38 @@ pub fn generate(check: bool) -> Result<Vec<&'static str>> {
     let mut stale = Vec::new();
 
     for &(path, kind) in DOCUMENTS {
-        let file = shell::root().join(path);
-        let committed = fs::read(&file).ok();
         let mut command = shell::command(&hostnet);
         command.args(["generate-docs", "--kind", kind]);
         let Some(text) = output(&mut command)? else {
-            if committed.is_some() {
+            if shell::root().join(path).exists() {
                 bail!("{path} is committed, but this hostnet cannot generate it");
             }
             eprintln!("{path}: this hostnet does not generate documents yet");
             continue;
         };
-        if committed.as_deref() == Some(&text) {
-            continue;
-        }
-        if check {
+        if !settle(path, &text, check)? {
             stale.push(path);
-            continue;
         }
-        fs::create_dir_all(file.parent().unwrap_or(&file))
-            .and_then(|()| fs::write(&file, &text))
-            .with_context(|| format!("{path} could not be written"))?;
-        eprintln!("wrote {path}");
+    }
+    if !settle(coverage::PAGE, coverage::text()?.as_bytes(), check)? {
+        stale.push(coverage::PAGE);
     }
     Ok(stale)
+}
+
+/// Whether the committed document has this text; if not to be checked only, it has
+/// afterwards.
+pub fn settle(path: &str, text: &[u8], check: bool) -> Result<bool> {
+    let file = shell::root().join(path);
+    let is_current = fs::read(&file).is_ok_and(|committed| committed == text);
+    if is_current || check {
+        return Ok(is_current);
+    }
+    fs::create_dir_all(file.parent().unwrap_or(&file))
+        .and_then(|()| fs::write(&file, text))
+        .with_context(|| format!("{path} could not be written"))?;
+    eprintln!("wrote {path}");
+    Ok(true)
 }
 
 /// What the command prints; `None` when it does not know the subcommand.

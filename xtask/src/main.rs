@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod ci;
 mod cost;
+mod coverage;
 mod docs;
 mod ebpf;
 mod lint;

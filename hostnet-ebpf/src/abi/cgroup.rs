@@ -29,6 +29,10 @@ pub struct CgroupRmdir {
 pub struct CgroupAttach {
     /// The cgroup it is in now.
     pub id: u64,
+    /// The cgroup it came from; 0 when it was no container's process before.
+    pub from: u64,
+    /// Start of the process, `CLOCK_BOOTTIME` nanoseconds.
+    pub start_ns: u64,
     /// The process that was moved; the header's task did it.
     pub moved: u32,
     /// Explicit padding, zero.

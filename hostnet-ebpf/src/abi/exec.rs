@@ -59,6 +59,8 @@ pub struct Exec {
     pub directory_length: u16,
     /// Bits of [`exec_flag`].
     pub flags: u16,
-    /// Explicit padding, zero.
-    pub padding: [u16; 3],
+    /// 1 when it was known to be a container's process before this exec.
+    pub contained: u16,
+    /// Depth of its pid namespace: 0 is the host's.
+    pub pid_level: u32,
 }

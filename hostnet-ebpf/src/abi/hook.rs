@@ -14,6 +14,9 @@ pub enum Set {
     Families,
     /// The same at a socket's first send or receive, where the kernel refuses `Families`.
     FirstUse,
+    /// IP connects where they are done, which costs less than cgroup programs; stands
+    /// in for those of `Inet` that it replaces.
+    Connect,
 }
 
 impl Set {
@@ -25,12 +28,13 @@ impl Set {
             Self::Life => "life",
             Self::Families => "families",
             Self::FirstUse => "first-use",
+            Self::Connect => "connect",
         }
     }
 }
 
 macro_rules! hook_table {
-    ($($id:literal => $name:ident { program: $program:literal, attach: $attach:literal, set: $set:ident, since: ($major:literal, $minor:literal), sees: $sees:literal $(, reads: $reads:expr)? }),+ $(,)?) => {
+    ($($id:literal => $name:ident { program: $program:literal, attach: $attach:literal, set: $set:ident, since: ($major:literal, $minor:literal), sees: $sees:literal $(, reads: $reads:expr)? $(, replaced_by: $by:ident)? }),+ $(,)?) => {
         /// A place in the kernel where one of our programs runs.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u16)]
@@ -80,6 +84,13 @@ macro_rules! hook_table {
                 match self { $(Self::$name => hook_table!(@reads $($reads)?)),+ }
             }
 
+            /// The set that shows the same, where all of it is attached: this hook
+            /// is then left out.
+            #[must_use]
+            pub const fn replaced_by(self) -> Option<Set> {
+                match self { $(Self::$name => hook_table!(@by $($by)?)),+ }
+            }
+
             /// The operation the hook shows, for a person.
             #[must_use]
             pub const fn sees(self) -> &'static str {
@@ -89,17 +100,20 @@ macro_rules! hook_table {
     };
     (@reads $reads:expr) => { &$reads };
     (@reads) => { &[] };
+    (@by $by:ident) => { Some(Set::$by) };
+    (@by) => { None };
 }
 
 const UNIX: [&str; 2] = ["unix_sock", "unix_address"];
+const PLACE: [&str; 6] = ["file", "path", "mount", "dentry", "inode", "super_block"];
 
 hook_table! {
     1 => Bind4 { program: "bind4", attach: "cgroup/bind4", set: Inet, since: (5, 10), sees: "bind asked, IPv4" },
     2 => Bind6 { program: "bind6", attach: "cgroup/bind6", set: Inet, since: (5, 10), sees: "bind asked, IPv6" },
     3 => PostBind4 { program: "post_bind4", attach: "cgroup/post_bind4", set: Inet, since: (5, 10), sees: "bind done, IPv4" },
     4 => PostBind6 { program: "post_bind6", attach: "cgroup/post_bind6", set: Inet, since: (5, 10), sees: "bind done, IPv6" },
-    5 => Connect4 { program: "connect4", attach: "cgroup/connect4", set: Inet, since: (5, 10), sees: "connect, IPv4" },
-    6 => Connect6 { program: "connect6", attach: "cgroup/connect6", set: Inet, since: (5, 10), sees: "connect, IPv6" },
+    5 => Connect4 { program: "connect4", attach: "cgroup/connect4", set: Inet, since: (5, 10), sees: "connect, IPv4", replaced_by: Connect },
+    6 => Connect6 { program: "connect6", attach: "cgroup/connect6", set: Inet, since: (5, 10), sees: "connect, IPv6", replaced_by: Connect },
     7 => Sendmsg4 { program: "sendmsg4", attach: "cgroup/sendmsg4", set: Inet, since: (5, 10), sees: "UDP send, IPv4" },
     8 => Sendmsg6 { program: "sendmsg6", attach: "cgroup/sendmsg6", set: Inet, since: (5, 10), sees: "UDP send, IPv6" },
     9 => Recvmsg4 { program: "recvmsg4", attach: "cgroup/recvmsg4", set: Inet, since: (5, 10), sees: "UDP receive, IPv4" },
@@ -107,7 +121,7 @@ hook_table! {
     11 => SockCreate { program: "sock_create", attach: "cgroup/sock_create", set: Inet, since: (5, 10), sees: "raw, SCTP, ping or other IP socket opened" },
     12 => SockRelease { program: "sock_release", attach: "cgroup/sock_release", set: Inet, since: (5, 10), sees: "UDP socket closed" },
     13 => InetSockSetState { program: "inet_sock_set_state", attach: "tp_btf/inet_sock_set_state", set: Inet, since: (5, 15), sees: "TCP listen, connect outcome, accept, close" },
-    14 => SchedProcessExec { program: "sched_process_exec", attach: "tp_btf/sched_process_exec", set: Life, since: (5, 10), sees: "exec" },
+    14 => SchedProcessExec { program: "sched_process_exec", attach: "tp_btf/sched_process_exec", set: Life, since: (5, 10), sees: "exec", reads: PLACE },
     15 => SchedProcessFork { program: "sched_process_fork", attach: "tp_btf/sched_process_fork", set: Life, since: (5, 10), sees: "fork" },
     16 => SchedProcessExit { program: "sched_process_exit", attach: "tp_btf/sched_process_exit", set: Life, since: (5, 10), sees: "exit" },
     17 => CgroupMkdir { program: "cgroup_mkdir", attach: "tp_btf/cgroup_mkdir", set: Life, since: (5, 10), sees: "cgroup made" },
@@ -130,4 +144,7 @@ hook_table! {
     34 => UnixDgramSendmsg { program: "unix_dgram_sendmsg", attach: "fexit/unix_dgram_sendmsg", set: Families, since: (5, 17), sees: "unix datagrams to a name", reads: ["msghdr"] },
     35 => SockSendLength { program: "sock_send_length", attach: "tp_btf/sock_send_length", set: FirstUse, since: (6, 3), sees: "first send of a unix, packet, netlink or other socket", reads: ["unix_sock", "unix_address", "packet_sock"] },
     36 => SockRecvLength { program: "sock_recv_length", attach: "tp_btf/sock_recv_length", set: FirstUse, since: (6, 3), sees: "first receive of a unix, packet, netlink or other socket", reads: ["unix_sock", "unix_address", "packet_sock"] },
+    37 => TcpV4Connect { program: "tcp_v4_connect", attach: "fentry/tcp_v4_connect", set: Connect, since: (5, 17), sees: "TCP connect, IPv4" },
+    38 => TcpV6Connect { program: "tcp_v6_connect", attach: "fentry/tcp_v6_connect", set: Connect, since: (5, 17), sees: "TCP connect, IPv6" },
+    39 => InetDgramConnect { program: "inet_dgram_connect", attach: "fentry/inet_dgram_connect", set: Connect, since: (5, 17), sees: "connect of UDP, raw and ping sockets" },
 }

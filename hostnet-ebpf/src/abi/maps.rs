@@ -4,6 +4,27 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::Address;
 
+/// Values of the map of cgroups that are no container's.
+pub mod cgroup_class {
+    /// Host processes.
+    pub const HOST: u8 = 1;
+    /// Host processes of a service manager, which gives many of them mounts of their own.
+    pub const SERVICE: u8 = 2;
+    /// A container's process is, or was, among the host's: all are told.
+    pub const MIXED: u8 = 3;
+}
+
+/// Value of the map of containers' processes, whose key is the process id.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Contained {
+    /// The cgroup it, or its ancestor, was first seen contained in; 0 when that
+    /// was the host's and only its namespaces told it apart.
+    pub home: u64,
+    /// The cgroup it is in now.
+    pub now: u64,
+}
+
 /// Key of the map of lost records: how many is the value (`u64`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -43,7 +43,7 @@ pub use fork::Fork;
 pub use header::{Address, Header, Socket, V4_MAPPED_PREFIX, v4_mapped};
 pub use hook::{Hook, Set};
 pub use listen::Listen;
-pub use maps::{Flow, FlowKey, LossKey};
+pub use maps::{Contained, Flow, FlowKey, LossKey, cgroup_class};
 pub use netlink::{NetlinkBind, NetlinkRequest};
 pub use offsets::Offsets;
 pub use packet::{MAX_FILTER, PacketBind, SocketFilter};

@@ -14,8 +14,9 @@ pub struct NetlinkRequest {
     pub message: u16,
     /// `nlmsg_flags`.
     pub flags: u16,
-    /// Explicit padding, zero.
-    pub padding: u32,
+    /// Bytes of the buffer from this message on, when it is one more than are
+    /// looked at: whatever it and those behind it ask for. Else 0.
+    pub unread: u32,
 }
 
 /// A netlink socket joined multicast groups by `bind(2)`.

@@ -10,9 +10,11 @@ pub struct Settings {
     pub host_netns: u32,
     /// 1: host processes are told in full, not only their listeners.
     pub all: u32,
+    /// Inode of the host's mount namespace.
+    pub host_mount_namespace: u32,
 }
 
 impl Settings {
     /// What the object holds until the loader writes the real values.
-    pub const UNSET: Self = Self { host_netns: 0, all: 0 };
+    pub const UNSET: Self = Self { host_netns: 0, all: 0, host_mount_namespace: 0 };
 }

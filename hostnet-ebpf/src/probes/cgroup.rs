@@ -4,7 +4,8 @@
 //! `cgroup_rmdir(struct cgroup *cgrp, const char *path)` and
 //! `cgroup_attach_task(struct cgroup *dst_cgrp, const char *path, struct task_struct *task, bool threadgroup)`
 //! (include/trace/events/cgroup.h, 4.15–7.3). They fire once per hierarchy; only
-//! the default one (`root->hierarchy_id == 0`) has the ids the helpers return.
+//! the default one (`root->hierarchy_id == 0`) has the ids the helpers return. The
+//! last is called at the end of `cgroup_attach_task` (kernel/cgroup/cgroup.c).
 
 use core::ffi::c_void;
 
@@ -18,7 +19,9 @@ use hostnet_abi::{
     CgroupAttach, CgroupMkdir, CgroupRmdir, EventKind, Header, Hook, MAX_CGROUP_PATH,
 };
 
+use super::fork::start_of;
 use crate::{
+    contained,
     read::field,
     ring::{Origin, emit, emit_scratch},
     settings::offset,
@@ -83,8 +86,10 @@ pub fn cgroup_attach_task(ctx: BtfTracePointContext) -> i32 {
     if let Some(id) = default_hierarchy_id(ctx.arg(0)) {
         // SAFETY: a BTF-typed task and the kernel's offset.
         let moved: u32 = unsafe { field(task, offset!(task_tgid)) };
+        // The task is in its new cgroup already; only our own notes say where it was.
+        let from = contained::moved(task, moved, id).unwrap_or(0);
         let origin = Origin::of_task(Hook::CgroupAttachTask, Actor::current());
-        emit(origin, CgroupAttach { id, moved, padding: 0 });
+        emit(origin, CgroupAttach { id, from, start_ns: start_of(task), moved, padding: 0 });
     }
     0
 }

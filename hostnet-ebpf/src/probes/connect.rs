@@ -4,16 +4,35 @@
 //! `udp_pre_connect`, `ping_v4_pre_connect` and their IPv6 twins (net/ipv4,
 //! net/ipv6, 5.7–7.3) run `BPF_CGROUP_INET{4,6}_CONNECT`, also for io_uring, TCP
 //! Fast Open and MPTCP subflows. How it ends is told by `inet_sock_set_state`.
+//!
+//! Getting to a cgroup program takes the kernel more than twice as long as fentry
+//! (docs/cost, "elsewhere"), so where that is allowed (set `connect`) these stand in:
+//! `tcp_v4_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)` and
+//! `tcp_v6_connect` (net/ipv4/tcp_ipv4.c, net/ipv6/tcp_ipv6.c, 5.10–7.3), which
+//! every TCP connect ends in, and
+//! `inet_dgram_connect(struct socket *sock, struct sockaddr *uaddr, int addr_len, int flags)`
+//! (net/ipv4/af_inet.c, 5.10–7.3) for all that is not a stream, UDP-Lite too. The
+//! address is the kernel's copy: for TCP the one that cgroup programs of others,
+//! if any, have left there.
+
+use core::ffi::c_void;
 
 use aya_ebpf::{
-    EbpfContext as _, bindings::bpf_sock, macros::cgroup_sock_addr, programs::SockAddrContext,
+    EbpfContext as _,
+    bindings::bpf_sock,
+    macros::{cgroup_sock_addr, fentry},
+    programs::{FEntryContext, SockAddrContext},
 };
 use hostnet_abi::{Address, Connect, Hook};
 
 use crate::{
     netns, owner,
     ring::{CreatedIn, Origin, emit},
-    sock::{cookie, socket_of_context, user_address4, user_address6, user_port},
+    sock::{
+        AF_INET, AF_INET6, cookie, origin_of, sk_of, socket_of, socket_of_context, user_address4,
+        user_address6, user_port,
+    },
+    sockaddr::SockAddr,
     task::{Actor, current_cgroup},
 };
 
@@ -56,3 +75,46 @@ fn attempted(hook: Hook, ctx: &SockAddrContext, address: Address) {
         },
     );
 }
+
+#[fentry]
+pub fn tcp_v4_connect(ctx: FEntryContext) -> i32 {
+    let sk: *const c_void = ctx.arg(0);
+    let Some(origin) = origin_of(Hook::TcpV4Connect, sk) else { return 0 };
+    let socket = socket_of(sk);
+    // A v4-mapped connect was told where it came through tcp_v6_connect.
+    if socket.family == AF_INET {
+        let asked = SockAddr::read(ctx.arg(1));
+        emit(origin, Connect { address: asked.v4(), port: asked.port(), socket });
+    }
+    0
+}
+
+#[fentry]
+pub fn tcp_v6_connect(ctx: FEntryContext) -> i32 {
+    let sk: *const c_void = ctx.arg(0);
+    let Some(origin) = origin_of(Hook::TcpV6Connect, sk) else { return 0 };
+    let asked = SockAddr::read(ctx.arg(1));
+    emit(origin, Connect { address: asked.v6(), port: asked.port(), socket: socket_of(sk) });
+    0
+}
+
+#[fentry]
+pub fn inet_dgram_connect(ctx: FEntryContext) -> i32 {
+    let sk = sk_of(ctx.arg(0));
+    let Some(origin) = origin_of(Hook::InetDgramConnect, sk) else { return 0 };
+    let asked = SockAddr::read(ctx.arg(1));
+    let length: i32 = ctx.arg(2);
+    // Anything else is refused, or takes the peer away (AF_UNSPEC).
+    let address = match asked.family() {
+        AF_INET if length >= SIN_LENGTH => asked.v4(),
+        AF_INET6 if length >= SIN6_LENGTH => asked.v6(),
+        _ => return 0,
+    };
+    emit(origin, Connect { address, port: asked.port(), socket: socket_of(sk) });
+    0
+}
+
+/// `sizeof(struct sockaddr_in)`, and the least of a `sockaddr_in6` that the kernel
+/// takes (`SIN6_LEN_RFC2133`, include/net/ipv6.h).
+const SIN_LENGTH: i32 = 16;
+const SIN6_LENGTH: i32 = 24;

@@ -16,6 +16,7 @@ use hostnet_abi::{EventKind, Exec, Header, Hook, MAX_ARGUMENTS, MAX_FILENAME, ex
 
 use super::fork::{namespace_pid, start_of};
 use crate::{
+    contained::{self, mount_namespace, pid_level},
     netns,
     place::{self, Place, Way},
     read::field,
@@ -75,11 +76,13 @@ static EXEC_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     let task: *const c_void = ctx.arg(0);
     let bprm: *const c_void = ctx.arg(2);
+    let actor = Actor::current();
+    let contained = contained::executed(task, (actor.tgid_tid >> 32) as u32, actor.cgroup);
     if netns::task_is_host(task)
         && let Some(scratch) = EXEC_SCRATCH.get_ptr_mut(0)
     {
         // SAFETY: this CPU's own slot; a tracepoint program does not preempt itself.
-        unsafe { executed(task, bprm, scratch) };
+        unsafe { executed(task, bprm, actor, contained, scratch) };
     }
     0
 }
@@ -87,7 +90,13 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
 /// # Safety
 /// `task` and `bprm` are BTF-typed, `scratch` is exclusive.
 #[inline(always)]
-unsafe fn executed(task: *const c_void, bprm: *const c_void, scratch: *mut Scratch) {
+unsafe fn executed(
+    task: *const c_void,
+    bprm: *const c_void,
+    actor: Actor,
+    contained: bool,
+    scratch: *mut Scratch,
+) {
     // SAFETY: the caller's promise; the verifier checks each access.
     unsafe {
         let tail = Tail::new(&raw mut (*scratch).tail_length, &raw mut (*scratch).record.tail);
@@ -141,16 +150,17 @@ unsafe fn executed(task: *const c_void, bprm: *const c_void, scratch: *mut Scrat
             device,
             parent: field(parent, offset!(task_tgid)),
             namespace_pid: namespace_pid(task),
-            mount_namespace: field(mnt, offset!(mnt_namespace_inum)),
+            mount_namespace: mount_namespace(task),
             filename_length: filename_length as u16,
             arguments_length: (with_arguments - filename_length) as u16,
             executable_length: (with_executable - with_arguments) as u16,
             directory_length: (tail.length() - with_executable) as u16,
             flags: flags.get(),
-            padding: [0; 3],
+            contained: contained.into(),
+            pid_level: pid_level(task),
         });
         let length = size_of::<Header>() as u64 + size_of::<Exec>() as u64 + tail.length();
-        let origin = Origin::of_task(Hook::SchedProcessExec, Actor::current());
+        let origin = Origin::of_task(Hook::SchedProcessExec, actor);
         (&raw mut (*record).header).write(origin.header(EventKind::Exec, length as usize));
         emit_scratch(&origin, EventKind::Exec, record.cast_const());
     }

@@ -12,7 +12,7 @@ use hostnet_abi::{Exit, Hook};
 
 use super::fork::start_of;
 use crate::{
-    netns,
+    contained, netns,
     read::field,
     ring::{Origin, emit},
     settings::offset,
@@ -32,9 +32,15 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
             field(task, offset!(task_group_leader)),
         )
     };
-    if live == 0 && (netns::task_is_host(task) || netns::task_is_host(parent)) {
-        let origin = Origin::of_task(Hook::SchedProcessExit, Actor::current());
-        emit(origin, Exit { start_ns: start_of(leader), code: code as u32, padding: 0 });
+    if live == 0 {
+        let actor = Actor::current();
+        let tgid = (actor.tgid_tid >> 32) as u32;
+        let is_away = contained::is_away(contained::known(tgid));
+        contained::ended(tgid);
+        if is_away || netns::task_is_host(task) || netns::task_is_host(parent) {
+            let exit = Exit { start_ns: start_of(leader), code: code as u32, padding: 0 };
+            emit(Origin::of_task(Hook::SchedProcessExit, actor), exit);
+        }
     }
     0
 }

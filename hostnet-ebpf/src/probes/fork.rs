@@ -9,7 +9,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use hostnet_abi::{Fork, Hook};
 
 use crate::{
-    netns,
+    contained, netns,
     read::{copied, field},
     ring::{Origin, emit},
     settings::offset,
@@ -25,13 +25,25 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: a BTF-typed task and the kernel's offsets.
     let (pid, tgid): (u32, u32) =
         unsafe { (field(child, offset!(task_pid)), field(child, offset!(task_tgid))) };
-    if pid != tgid || !netns::task_is_host(child) {
+    if pid != tgid {
         return 0;
     }
-    let origin = Origin::of_task(Hook::SchedProcessFork, Actor::current());
-    let record =
-        Fork { start_ns: start_of(child), child: tgid, namespace_pid: namespace_pid(child) };
-    emit(origin, record);
+    let actor = Actor::current();
+    let cgroup = contained::cgroup_of(child);
+    let contained = contained::forked(child, tgid, (actor.tgid_tid >> 32) as u32, cgroup);
+    // One that is away from its container may enter the host's network later.
+    let is_away = contained && contained::is_away(contained::known(tgid));
+    if is_away || netns::task_is_host(child) {
+        let record = Fork {
+            start_ns: start_of(child),
+            cgroup,
+            child: tgid,
+            namespace_pid: namespace_pid(child),
+            contained: contained.into(),
+            padding: 0,
+        };
+        emit(Origin::of_task(Hook::SchedProcessFork, actor), record);
+    }
     0
 }
 

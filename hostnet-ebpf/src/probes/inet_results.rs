@@ -14,10 +14,12 @@ use hostnet_abi::{AcceptTaken, BindRefused, ConnectOutcome, Hook};
 use crate::{
     read::returned,
     ring::emit,
-    sock::{ends_of, origin_of, sk_of, socket_of},
+    sock::{AF_INET, ends_of, origin_of, sk_of, socket_of},
+    sockaddr::SockAddr,
 };
 
 // include/uapi/asm-generic/errno.h
+const EPERM: i32 = 1;
 const ETIMEDOUT: i32 = 110;
 const ECONNREFUSED: i32 = 111;
 const EALREADY: i32 = 114;
@@ -48,7 +50,9 @@ fn bind_returned(hook: Hook, ctx: &FExitContext) {
     }
 }
 
-/// What the connection's own state shows is left to `inet_sock_set_state`.
+/// What the connection's own state shows is left to `inet_sock_set_state`. One that
+/// another cgroup program refused (EPERM) never had a peer: it is told by what was
+/// asked for.
 #[fexit]
 pub fn inet_stream_connect(ctx: FExitContext) -> i32 {
     let errno = -returned(&ctx);
@@ -58,7 +62,13 @@ pub fn inet_stream_connect(ctx: FExitContext) -> i32 {
     let sk = sk_of(ctx.arg(0));
     if let Some(origin) = origin_of(Hook::InetStreamConnect, sk) {
         let socket = socket_of(sk);
-        let ends = ends_of(sk, socket.family);
+        let mut ends = ends_of(sk, socket.family);
+        if errno == EPERM {
+            let asked = SockAddr::read(ctx.arg(1));
+            let v4 = asked.family() == AF_INET;
+            ends.remote = if v4 { asked.v4() } else { asked.v6() };
+            ends.remote_port = asked.port() as u16;
+        }
         emit(
             origin,
             ConnectOutcome {

@@ -20,7 +20,8 @@ use crate::{
     sock::{origin_of, sk_of, socket_of},
 };
 
-/// Messages looked at in one buffer; a batch may hold more.
+/// Messages looked at in one buffer; of a batch that holds more it is told that
+/// it does, for what is behind sixteen questions may be anything.
 const MOST_MESSAGES: u32 = 16;
 /// Bytes of a `struct nlmsghdr`.
 const HEADER: u32 = 16;
@@ -56,19 +57,24 @@ pub fn netlink_unicast(ctx: FEntryContext) -> i32 {
     let mut at = 0_u32;
     for _ in 0..MOST_MESSAGES {
         if at + HEADER > length {
-            break;
+            return 0;
         }
         // struct nlmsghdr: length, type and flags.
         let size: u32 = copied(data + u64::from(at), 0);
         let type_and_flags: u32 = copied(data + u64::from(at), 4);
-        if size < HEADER || size > length {
-            break;
+        if size < HEADER || size > length - at {
+            return 0;
         }
         let (message, flags) = (type_and_flags as u16, (type_and_flags >> 16) as u16);
         if changes_something(socket.protocol, message, flags) {
-            emit(origin, NetlinkRequest { socket, message, flags, padding: 0 });
+            emit(origin, NetlinkRequest { socket, message, flags, unread: 0 });
         }
         at += (size + 3) & !3;
+    }
+    if at + HEADER <= length {
+        let type_and_flags: u32 = copied(data + u64::from(at), 4);
+        let (message, flags) = (type_and_flags as u16, (type_and_flags >> 16) as u16);
+        emit(origin, NetlinkRequest { socket, message, flags, unread: length - at });
     }
     0
 }

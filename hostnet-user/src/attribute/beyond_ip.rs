@@ -28,8 +28,8 @@ pub fn operation(record: &Record, tail: &[u8]) -> Option<(Socket, Operation)> {
         }
         Record::SocketFilter(record) => (record.socket, filter(record, tail).into()),
         Record::NetlinkRequest(record) => {
-            let hostnet_abi::NetlinkRequest { socket, message, flags, .. } = *record;
-            let operation = NetlinkRequest { protocol: socket.protocol, message, flags };
+            let hostnet_abi::NetlinkRequest { socket, message, flags, unread } = *record;
+            let operation = NetlinkRequest { protocol: socket.protocol, message, flags, unread };
             (socket, operation.into())
         }
         Record::NetlinkBind(record) => {

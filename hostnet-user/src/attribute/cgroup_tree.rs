@@ -3,16 +3,28 @@
 //! Filled by one walk at start and by the kernel's mkdir and rmdir records; it
 //! does no I/O itself.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    iter,
+};
 
 /// How long a removed cgroup stays known: sockets outlive it.
 const TOMBSTONE_NS: u64 = 60_000_000_000;
 
-/// Paths by cgroup id.
+/// Cgroups by id.
 #[derive(Debug, Default)]
 pub struct CgroupTree {
-    paths: HashMap<u64, String>,
+    cgroups: HashMap<u64, Cgroup>,
+    /// The cgroups that are there, by path.
+    by_path: HashMap<String, u64>,
     removed: VecDeque<(u64, u64)>,
+}
+
+#[derive(Debug)]
+struct Cgroup {
+    path: String,
+    /// The cgroup it was made in, when that was known.
+    parent: Option<u64>,
 }
 
 impl CgroupTree {
@@ -20,39 +32,65 @@ impl CgroupTree {
     /// that happen, the newer path is the true one.
     pub fn insert(&mut self, id: u64, path: String) {
         self.removed.retain(|(_, removed)| *removed != id);
-        self.paths.insert(id, path);
+        let parent = parent_path(&path).and_then(|parent| self.id(parent));
+        self.by_path.insert(path.clone(), id);
+        self.cgroups.insert(id, Cgroup { path, parent });
     }
 
     /// A cgroup was removed at `boot_ns`.
     pub fn remove(&mut self, id: u64, boot_ns: u64) {
-        if self.paths.contains_key(&id) {
-            self.removed.push_back((boot_ns, id));
+        let Some(cgroup) = self.cgroups.get(&id) else { return };
+        if self.by_path.get(&cgroup.path) == Some(&id) {
+            self.by_path.remove(&cgroup.path);
         }
+        self.removed.push_back((boot_ns, id));
     }
 
     /// The path of a cgroup that is or was there.
     #[must_use]
     pub fn path(&self, id: u64) -> Option<&str> {
-        self.paths.get(&id).map(String::as_str)
+        self.cgroups.get(&id).map(|cgroup| cgroup.path.as_str())
     }
 
-    /// The id of a cgroup whose path satisfies `is_it`.
+    /// The cgroup that is there by this path.
     #[must_use]
-    pub fn find(&self, is_it: impl Fn(&str) -> bool) -> Option<u64> {
-        self.paths.iter().find(|(_, path)| is_it(path)).map(|(id, _)| *id)
+    pub fn id(&self, path: &str) -> Option<u64> {
+        self.by_path.get(path).copied()
+    }
+
+    /// Whether a cgroup is there still.
+    #[must_use]
+    pub fn is_there(&self, id: u64) -> bool {
+        self.path(id).is_some_and(|path| self.id(path) == Some(id))
+    }
+
+    /// The cgroup and those above it, innermost first.
+    pub fn lineage(&self, id: u64) -> impl Iterator<Item = u64> {
+        iter::successors(Some(id), |id| {
+            let cgroup = self.cgroups.get(id)?;
+            cgroup.parent.or_else(|| self.id(parent_path(&cgroup.path)?))
+        })
     }
 
     /// Forgets cgroups removed long before `boot_ns`, and names them.
-    pub fn expire(&mut self, boot_ns: u64) -> Vec<u64> {
+    pub fn expire(&mut self, boot_ns: u64) -> Vec<(u64, String)> {
         let mut forgotten = Vec::new();
         while let Some(&(at, id)) = self.removed.front()
             && boot_ns.saturating_sub(at) > TOMBSTONE_NS
         {
             self.removed.pop_front();
-            self.paths.remove(&id);
-            forgotten.push(id);
+            forgotten.extend(self.cgroups.remove(&id).map(|cgroup| (id, cgroup.path)));
         }
         forgotten
+    }
+}
+
+fn parent_path(path: &str) -> Option<&str> {
+    let (parent, name) = path.rsplit_once('/')?;
+    match (parent, name) {
+        ("", "") => None,
+        ("", _) => Some("/"),
+        (parent, _) => Some(parent),
     }
 }
 
@@ -66,8 +104,9 @@ mod tests {
         tree.insert(7, "/docker/a".to_owned());
         tree.remove(7, 1_000);
         assert_eq!(tree.path(7), Some("/docker/a"));
+        assert!(!tree.is_there(7));
         assert!(tree.expire(TOMBSTONE_NS).is_empty());
-        assert_eq!(tree.expire(TOMBSTONE_NS + 2_000), vec![7]);
+        assert_eq!(tree.expire(TOMBSTONE_NS + 2_000), [(7, "/docker/a".to_owned())]);
         assert_eq!(tree.path(7), None);
     }
 
@@ -79,5 +118,28 @@ mod tests {
         tree.insert(7, "/b".to_owned());
         assert!(tree.expire(u64::MAX).is_empty());
         assert_eq!(tree.path(7), Some("/b"));
+    }
+
+    #[test]
+    fn a_cgroup_stays_below_the_one_it_was_made_in() {
+        let mut tree = CgroupTree::default();
+        tree.insert(1, "/".to_owned());
+        tree.insert(2, "/a".to_owned());
+        tree.insert(3, "/a/b".to_owned());
+        assert_eq!(tree.lineage(3).collect::<Vec<_>>(), [3, 2, 1]);
+        tree.remove(2, 5);
+        tree.insert(4, "/a".to_owned());
+        assert_eq!(tree.id("/a"), Some(4));
+        assert_eq!(tree.lineage(3).collect::<Vec<_>>(), [3, 2, 1]);
+        assert!(tree.is_there(4) && !tree.is_there(2));
+    }
+
+    #[test]
+    fn a_gap_in_the_tree_is_bridged_by_the_path() {
+        let mut tree = CgroupTree::default();
+        tree.insert(3, "/a/b".to_owned());
+        tree.insert(2, "/a".to_owned());
+        assert_eq!(tree.lineage(3).collect::<Vec<_>>(), [3, 2]);
+        assert_eq!(tree.lineage(9).collect::<Vec<_>>(), [9]);
     }
 }

@@ -1,51 +1,41 @@
 //! Owners by cgroup id: which cgroup is which container's, and what the
 //! runtime says of it. It does no I/O; news comes from docker.rs.
+//!
+//! A cgroup is a container's for certain when its path names the container and
+//! the runtime's own process of that container is in it. Everything below such a
+//! cgroup is that container's, whatever names it bears.
 
-use std::{collections::HashMap, sync::Arc};
-
-use uuid::Uuid;
-
-use super::{
-    CgroupTree, Container, cgroup_path,
-    cgroup_path::Claim,
-    owner::{Confidence, Owner, OwnerKind},
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
 };
 
-/// Most containers whose metadata is kept after they are gone.
-const MOST_GONE: usize = 4096;
+use super::{
+    CgroupTree, Container,
+    cgroup_path::Claim,
+    claims::{certain_claims, named_container, others, own_claim, own_part},
+    container_life::Known,
+    owner::{Confidence, Method, Owner, OwnerKind},
+};
 
 /// Owners, and the containers behind them.
 #[derive(Debug, Default)]
 pub struct ContainerRegistry {
     v1_only: bool,
     owners: HashMap<u64, Arc<Owner>>,
-    containers: HashMap<String, Known>,
-    gone: std::collections::VecDeque<String>,
+    pub(super) containers: HashMap<String, Known>,
+    /// Cgroups that the runtime's word and the path agree on, by id.
+    confirmed: HashMap<u64, String>,
+    /// Paths that the runtime spoke of before the tree had them.
+    awaited: HashMap<String, String>,
+    /// Cgroups by the container that their own name claims; mostly one.
+    claimants: HashMap<String, Vec<u64>>,
+    /// Cgroups whose false name has been told.
+    told_spoofs: HashSet<u64>,
+    /// Whose a mount namespace is, by its inode.
+    mounts: HashMap<u32, String>,
+    pub(super) gone: VecDeque<String>,
 }
-
-/// What is kept of one container id.
-#[derive(Debug, Default)]
-struct Known {
-    container: Option<Arc<Container>>,
-    gone: bool,
-    joined: bool,
-    /// Its cgroup is gone; what is still told of it is from before.
-    left: bool,
-    /// Its events have waited for its name once, in vain.
-    waited: bool,
-    nameless: u64,
-    first_nameless: Option<Uuid>,
-}
-
-/// Events that were told before their container's name was known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Nameless {
-    /// How many.
-    pub events: u64,
-    /// The first of them.
-    pub first: Uuid,
-}
-
 impl ContainerRegistry {
     /// An empty registry. On a host with cgroup v1 only everybody is in v2's root
     /// cgroup, which then says nothing of anybody.
@@ -54,8 +44,9 @@ impl ContainerRegistry {
         Self { v1_only, ..Self::default() }
     }
 
-    /// The owner of a cgroup: the outermost container its path names, else the
-    /// host; unknown when the tree does not have it.
+    /// The owner of a cgroup: the outermost confirmed container it is in, else the
+    /// outermost container its path names, else the host; unknown when the tree
+    /// does not have it, or when the name is another's.
     pub fn owner(&mut self, cgroup: u64, tree: &CgroupTree) -> Arc<Owner> {
         if let Some(owner) = self.owners.get(&cgroup) {
             return Arc::clone(owner);
@@ -69,170 +60,188 @@ impl ContainerRegistry {
     }
 
     fn resolve(&self, cgroup: u64, tree: &CgroupTree) -> Owner {
-        let path = tree.path(cgroup);
-        let claim = path.and_then(named_container);
-        let known = claim.as_ref().and_then(|claim| self.containers.get(&*claim.qualified_id()));
-        let container = known.and_then(|known| known.container.clone());
-        let (kind, confidence) = match (&claim, path, &container) {
-            (Some(_), Some(path), Some(container)) if is_within(path, container) => {
-                (OwnerKind::Container, Confidence::Confirmed)
+        let Some(path) = tree.path(cgroup) else { return Owner::unknown(cgroup, None) };
+        let unknown = Owner::unknown(cgroup, Some(path));
+        let mut claims = certain_claims(path);
+        let outermost = claims.next();
+        if let Some(id) = self.confirmed_above(cgroup, tree) {
+            let claim = certain_claims(path).find(|claim| claim.qualified_id() == id);
+            return Owner {
+                kind: OwnerKind::Container,
+                container_id: Some(id.to_owned()),
+                runtime: claim.map(|claim| claim.runtime.name()),
+                container: self.container(id),
+                method: Method::CgroupId,
+                confidence: Confidence::Confirmed,
+                nested: others(certain_claims(path), id),
+                ..unknown
+            };
+        }
+        let Some(claim) = outermost else {
+            if self.v1_only && path == "/" {
+                return unknown;
             }
-            // The path names a container whose processes the runtime has elsewhere: a
-            // name anybody can give. Unknown is allowed, wrong is not.
-            (Some(_), _, Some(container)) if is_a_place(container) => {
-                return Owner::unknown(cgroup, path);
-            }
-            (Some(_), _, Some(_)) => (OwnerKind::Container, Confidence::Runtime),
-            (Some(_), _, None) => (OwnerKind::Container, Confidence::Path),
-            (None, Some("/"), _) if self.v1_only => return Owner::unknown(cgroup, path),
-            (None, Some(_), _) => (OwnerKind::Host, Confidence::Cgroup),
-            (None, None, _) => return Owner::unknown(cgroup, path),
+            let (method, confidence) = (Method::CgroupId, Confidence::Cgroup);
+            return Owner { kind: OwnerKind::Host, method, confidence, ..unknown };
         };
+        let id = claim.qualified_id();
+        // The path names a container whose processes the runtime has elsewhere: a
+        // name anybody can give. Unknown is allowed, wrong is not.
+        if self.is_elsewhere(&id, tree) {
+            return unknown;
+        }
+        let nested = others(claims, &id);
+        self.claimed(&claim, Method::CgroupPath, Owner { nested, ..unknown })
+    }
+
+    /// The owner that a path names; `of` is the rest of what is known.
+    fn claimed(&self, claim: &Claim<'_>, method: Method, of: Owner) -> Owner {
+        let id = claim.qualified_id().into_owned();
+        let container = self.container(&id);
+        let runtime_knows = container.is_some() && method == Method::CgroupPath;
         Owner {
-            kind,
-            container_id: claim.as_ref().map(|claim| claim.qualified_id().into_owned()),
-            runtime: claim.as_ref().map(|claim| claim.runtime.name()),
+            kind: OwnerKind::Container,
+            container_id: Some(id),
+            runtime: Some(claim.runtime.name()),
             container,
-            confidence,
-            cgroup_id: cgroup,
-            cgroup_path: path.unwrap_or_default().to_owned(),
+            method,
+            confidence: if runtime_knows { Confidence::Runtime } else { Confidence::Path },
+            ..of
         }
     }
 
-    /// The runtime described a container. Returns what had been told without its name.
-    pub fn describe(&mut self, mut container: Container) -> Option<Nameless> {
-        let known = self.containers.entry(container.id.clone()).or_default();
-        known.gone = false;
-        // What an event says of a container is less than what an inspect has said.
-        if known.container.as_ref().is_some_and(|before| before.is_inspected())
-            && !container.is_inspected()
-        {
-            return None;
-        }
-        // The kernel marks the path of a process that outlives its cgroup.
-        if let Some(path) = container.cgroup_path.strip_suffix(" (deleted)") {
-            container.cgroup_path = path.to_owned();
-        }
-        // A container that has exited has no process to look at; where it was stays true.
-        if let Some(before) = &known.container
-            && container.cgroup_path.is_empty()
-        {
-            container.cgroup_path.clone_from(&before.cgroup_path);
-        }
-        if known.container.as_deref() == Some(&container) {
-            return None;
-        }
-        let nameless = known
-            .first_nameless
-            .take()
-            .map(|first| Nameless { events: std::mem::take(&mut known.nameless), first });
-        let id = container.id.clone();
-        known.container = Some(Arc::new(container));
-        self.forget_owners_of(&id);
-        nameless
+    /// The owner of a process whose path in a v1 hierarchy is known; `None` when
+    /// that names no container.
+    #[must_use]
+    pub fn owner_in_v1(&self, path: &str, cgroup: u64) -> Option<Owner> {
+        let claim = named_container(path)?;
+        let nested = others(certain_claims(path).skip(1), &claim.qualified_id());
+        let of = Owner { nested, ..Owner::unknown(cgroup, Some(path)) };
+        Some(self.claimed(&claim, Method::CgroupV1Path, of))
     }
 
-    /// The runtime no longer has the container. It stays known for a while:
-    /// its last events may still be on their way.
-    pub fn gone(&mut self, id: &str) {
-        let Some(known) = self.containers.get_mut(id) else { return };
-        if !std::mem::replace(&mut known.gone, true) {
-            self.gone.push_back(id.to_owned());
+    /// The same owner with what is known of it by now.
+    pub fn renewed(&mut self, owner: &Arc<Owner>, tree: &CgroupTree) -> Arc<Owner> {
+        let Some(id) = &owner.container_id else { return Arc::clone(owner) };
+        if !owner.is_by_process() {
+            let now = self.owner(owner.cgroup_id, tree);
+            // The tree may have forgotten a cgroup that is gone by now.
+            let is_same = now.container_id == owner.container_id;
+            return if is_same { now } else { Arc::clone(owner) };
         }
-        while self.gone.len() > MOST_GONE
-            && let Some(oldest) = self.gone.pop_front()
-        {
-            if self.containers.get(&oldest).is_some_and(|known| known.gone) {
-                self.containers.remove(&oldest);
-                self.forget_owners_of(&oldest);
+        match self.container(id) {
+            Some(now) if owner.container.as_ref().is_none_or(|then| !Arc::ptr_eq(then, &now)) => {
+                Arc::new(Owner { container: Some(now), ..Owner::clone(owner) })
             }
+            _ => Arc::clone(owner),
         }
     }
 
-    /// Whether this is a container's first sign of life in the host's network
-    /// namespace; from now on it has joined.
-    pub fn joins(&mut self, id: &str) -> bool {
-        match self.containers.get_mut(id) {
-            Some(known) => !known.left && !std::mem::replace(&mut known.joined, true),
+    /// The container, as another owner's of it: where the runtime has it, or had it
+    /// last, else in a cgroup that bears its name and is not known to be another's.
+    pub fn owner_of_container(&mut self, id: &str, tree: &CgroupTree) -> Option<Arc<Owner>> {
+        let confirmed = self.containers.get(id).and_then(|known| known.cgroups.last());
+        let cgroup = *confirmed.or_else(|| self.claimants.get(id)?.last())?;
+        Some(self.owner(cgroup, tree)).filter(|owner| owner.container_id.as_deref() == Some(id))
+    }
+
+    /// The id that a cgroup was named after without being that container's, when
+    /// the runtime has the container elsewhere.
+    #[must_use]
+    pub fn spoofed(&self, cgroup: u64, tree: &CgroupTree) -> Option<String> {
+        let claim = own_claim(tree.path(cgroup)?)?;
+        let id = claim.qualified_id();
+        let owns = self.confirmed_above(cgroup, tree) == Some(&*id);
+        (!owns && tree.is_there(cgroup) && self.is_elsewhere(&id, tree)).then(|| id.into_owned())
+    }
+
+    /// The outermost confirmed container that a cgroup is in.
+    fn confirmed_above(&self, cgroup: u64, tree: &CgroupTree) -> Option<&str> {
+        tree.lineage(cgroup).filter_map(|id| self.confirmed.get(&id)).last().map(String::as_str)
+    }
+
+    /// Whether a container has a cgroup of its own that is there.
+    fn is_elsewhere(&self, id: &str, tree: &CgroupTree) -> bool {
+        let known = self.containers.get(id);
+        known.is_some_and(|known| known.cgroups.iter().any(|cgroup| tree.is_there(*cgroup)))
+    }
+
+    fn container(&self, id: &str) -> Option<Arc<Container>> {
+        self.containers.get(id)?.container.clone()
+    }
+
+    /// The runtime's process of a container is in the cgroup with this path: what
+    /// of it is the container's own is confirmed, now or when the tree has it.
+    /// Refused when the path does not name the container first of all, or when
+    /// the process has the mounts of another container.
+    pub fn confirm(&mut self, container: &Container, tree: &CgroupTree) {
+        let Some(place) = own_part(&container.cgroup_path, &container.id) else { return };
+        let other = self.mounts.get(&container.mount_namespace).filter(|id| **id != container.id);
+        if other.and_then(|id| self.containers.get(id)).is_some_and(|other| !other.left) {
+            return;
+        }
+        self.mounts.insert(container.mount_namespace, container.id.clone());
+        match tree.id(place) {
+            Some(cgroup) => self.confirm_cgroup(cgroup, container.id.clone()),
             None => {
-                self.containers.insert(id.to_owned(), Known { joined: true, ..Known::default() });
-                true
+                self.awaited.insert(place.to_owned(), container.id.clone());
             }
         }
     }
 
-    /// Whether the runtime's word on a container is still worth waiting for.
-    pub fn awaits_name(&self, id: &str) -> bool {
-        let Some(known) = self.containers.get(id) else { return true };
-        let is_inspected =
-            known.container.as_ref().is_some_and(|container| container.is_inspected());
-        !is_inspected && !known.waited
+    /// Cgroups that bear a container's name.
+    #[must_use]
+    pub fn claimants(&self, id: &str) -> Vec<u64> {
+        self.claimants.get(id).cloned().unwrap_or_default()
     }
 
-    /// A container's events have waited long enough; later ones go out at once.
-    pub fn waited(&mut self, id: &str) {
-        if !self.containers.contains_key(id) {
-            self.containers.insert(id.to_owned(), Known::default());
-        }
-        if let Some(known) = self.containers.get_mut(id) {
-            known.waited = true;
-        }
+    /// Whether a cgroup's false name is still to be told; from now on it has been.
+    pub fn tells_spoof(&mut self, cgroup: u64) -> bool {
+        self.told_spoofs.insert(cgroup)
     }
 
-    /// Notes that an event of a container is told without its name.
-    pub fn told_nameless(&mut self, id: &str, event: Uuid) {
-        if !self.containers.contains_key(id) {
-            self.containers.insert(id.to_owned(), Known::default());
+    /// The tree has a new cgroup.
+    pub fn appeared(&mut self, cgroup: u64, path: &str) {
+        self.forget_cgroup(cgroup, path);
+        if let Some(claim) = own_claim(path) {
+            self.claimants.entry(claim.qualified_id().into_owned()).or_default().push(cgroup);
         }
-        if let Some(known) = self.containers.get_mut(id) {
-            known.nameless += 1;
-            known.first_nameless.get_or_insert(event);
+        if let Some(id) = self.awaited.remove(path) {
+            self.confirm_cgroup(cgroup, id);
         }
     }
 
-    /// The container's own cgroup is gone; says whether it had joined the
-    /// host's network namespace.
-    pub fn left(&mut self, id: &str) -> bool {
-        let Some(known) = self.containers.get_mut(id) else { return false };
-        known.left = true;
-        std::mem::take(&mut known.joined)
-    }
-
-    /// The container has a cgroup (again): it starts, or restarts.
-    pub fn starts(&mut self, id: &str) {
-        if let Some(known) = self.containers.get_mut(id) {
-            known.left = false;
+    fn confirm_cgroup(&mut self, cgroup: u64, id: String) {
+        let known = self.containers.entry(id.clone()).or_default();
+        if !known.cgroups.contains(&cgroup) {
+            known.cgroups.push(cgroup);
         }
+        self.forget_owners_of(&id);
+        self.confirmed.insert(cgroup, id);
     }
 
     /// The tree forgot a cgroup, or learned its path anew.
-    pub fn forget_cgroup(&mut self, cgroup: u64) {
+    pub fn forget_cgroup(&mut self, cgroup: u64, path: &str) {
         self.owners.remove(&cgroup);
+        self.told_spoofs.remove(&cgroup);
+        if let Some(id) = own_claim(path).map(|claim| claim.qualified_id())
+            && let Some(claimants) = self.claimants.get_mut(&*id)
+        {
+            claimants.retain(|claimant| *claimant != cgroup);
+            if claimants.is_empty() {
+                self.claimants.remove(&*id);
+            }
+        }
+        if let Some(id) = self.confirmed.remove(&cgroup)
+            && let Some(known) = self.containers.get_mut(&id)
+        {
+            known.cgroups.retain(|known| *known != cgroup);
+        }
     }
 
-    fn forget_owners_of(&mut self, id: &str) {
+    pub(super) fn forget_owners_of(&mut self, id: &str) {
         self.owners.retain(|_, owner| owner.container_id.as_deref() != Some(id));
     }
-}
-
-/// The outermost container a path names for certain; a path that only has the
-/// shape of one is the host's.
-pub(super) fn named_container(path: &str) -> Option<Claim<'_>> {
-    cgroup_path::owner(path).filter(|claim| !claim.is_guess)
-}
-
-/// Whether the runtime's process was seen in a cgroup of the container's own.
-/// A path without the id is of another process that has the number by now.
-fn is_a_place(container: &Container) -> bool {
-    container.cgroup_path.contains(&container.id)
-}
-
-/// Whether `path` is the container's cgroup or below it.
-fn is_within(path: &str, container: &Container) -> bool {
-    is_a_place(container)
-        && path
-            .strip_prefix(&container.cgroup_path)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -240,77 +249,146 @@ mod tests {
     use super::*;
 
     const ID: &str = "5aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
+    const OTHER: &str = "6aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
 
-    fn tree() -> CgroupTree {
+    fn tree(paths: &[&str]) -> CgroupTree {
         let mut tree = CgroupTree::default();
-        tree.insert(1, "/".to_owned());
-        tree.insert(7, format!("/docker/{ID}"));
-        tree.insert(8, format!("/docker/{ID}/child"));
+        for (index, path) in paths.iter().enumerate() {
+            tree.insert(index as u64 + 1, (*path).to_owned());
+        }
         tree
     }
 
-    fn container(cgroup_path: &str) -> Container {
+    /// What an inspect and /proc say of a running container.
+    fn container(id: &str, cgroup_path: &str, mount_namespace: u32) -> Container {
         Container {
-            id: ID.to_owned(),
+            id: id.to_owned(),
             name: "web".to_owned(),
+            created: "now".to_owned(),
+            pid: 10,
             cgroup_path: cgroup_path.to_owned(),
+            mount_namespace,
             ..Container::default()
         }
     }
 
+    fn confirmed(registry: &mut ContainerRegistry, tree: &CgroupTree, container: Container) {
+        registry.describe(container.clone());
+        registry.confirm(&container, tree);
+    }
+
+    /// Kind, id, confidence and the names below, of cgroup `id`.
+    fn owner(
+        registry: &mut ContainerRegistry,
+        tree: &CgroupTree,
+        id: u64,
+    ) -> (OwnerKind, Option<String>, Confidence, Vec<String>) {
+        let owner = registry.owner(id, tree);
+        (owner.kind, owner.container_id.clone(), owner.confidence, owner.nested.clone())
+    }
+
+    fn a_container(confidence: Confidence) -> (OwnerKind, Option<String>, Confidence, Vec<String>) {
+        (OwnerKind::Container, Some(ID.to_owned()), confidence, Vec::new())
+    }
+
     #[test]
     fn confidence_follows_the_proof() {
+        let tree = tree(&["/", &format!("/docker/{ID}"), &format!("/docker/{ID}/child")]);
         let mut registry = ContainerRegistry::default();
-        let tree = tree();
-        assert_eq!(registry.owner(7, &tree).confidence, Confidence::Path);
-        registry.describe(container(""));
-        assert_eq!(registry.owner(7, &tree).confidence, Confidence::Runtime);
-        registry.describe(container(&format!("/docker/{ID}")));
-        assert_eq!(registry.owner(7, &tree).confidence, Confidence::Confirmed);
-        registry.describe(container(&format!("/docker/{ID} (deleted)")));
-        assert_eq!(registry.owner(7, &tree).confidence, Confidence::Confirmed);
-        assert_eq!(registry.owner(8, &tree).confidence, Confidence::Confirmed);
+        assert_eq!(owner(&mut registry, &tree, 2), a_container(Confidence::Path));
+        registry.describe(container(ID, "", 0));
+        assert_eq!(owner(&mut registry, &tree, 2), a_container(Confidence::Runtime));
+        confirmed(&mut registry, &tree, container(ID, &format!("/docker/{ID}"), 5));
+        for id in [2, 3] {
+            assert_eq!(owner(&mut registry, &tree, id), a_container(Confidence::Confirmed));
+        }
         assert_eq!(registry.owner(1, &tree).kind, OwnerKind::Host);
         assert_eq!(registry.owner(99, &tree).kind, OwnerKind::Unknown);
     }
 
     #[test]
-    fn a_borrowed_name_is_not_believed() {
+    fn the_runtime_may_be_faster_than_the_kernels_record() {
+        let (mut registry, mut tree) = (ContainerRegistry::default(), tree(&["/"]));
+        confirmed(&mut registry, &tree, container(ID, &format!("/docker/{ID}"), 5));
+        tree.insert(7, format!("/docker/{ID}"));
+        registry.appeared(7, &format!("/docker/{ID}"));
+        assert_eq!(owner(&mut registry, &tree, 7), a_container(Confidence::Confirmed));
+    }
+
+    #[test]
+    fn a_name_below_a_container_is_only_a_claim() {
+        let victim = format!("/docker/{OTHER}");
+        let child = format!("/docker/{ID}/docker-{OTHER}.scope");
+        let tree = tree(&["/", &format!("/docker/{ID}"), &victim, &child, &format!("{child}/x")]);
         let mut registry = ContainerRegistry::default();
-        let mut tree = tree();
-        tree.insert(9, format!("/docker/docker-{ID}.scope"));
-        registry.describe(container(&format!("/docker/{ID}")));
-        assert_eq!(registry.owner(9, &tree).kind, OwnerKind::Unknown);
+        let nested = |confidence| {
+            (OwnerKind::Container, Some(ID.to_owned()), confidence, vec![OTHER.to_owned()])
+        };
+        assert_eq!(owner(&mut registry, &tree, 4), nested(Confidence::Path));
+        assert_eq!(registry.spoofed(4, &tree), None, "nobody knows of the other yet");
+        confirmed(&mut registry, &tree, container(OTHER, &victim, 6));
+        assert_eq!(owner(&mut registry, &tree, 4), nested(Confidence::Path));
+        confirmed(&mut registry, &tree, container(ID, &format!("/docker/{ID}"), 5));
+        assert_eq!(owner(&mut registry, &tree, 4), nested(Confidence::Confirmed));
+        assert_eq!(registry.spoofed(4, &tree).as_deref(), Some(OTHER));
+        assert_eq!(registry.spoofed(5, &tree), None, "it has no such name of its own");
+        for id in [1, 2, 3] {
+            assert_eq!(registry.spoofed(id, &tree), None);
+        }
+    }
+
+    #[test]
+    fn a_name_beside_a_container_is_nobodys() {
+        let sibling = format!("/docker/docker-{ID}.scope");
+        let tree = tree(&["/", &format!("/docker/{ID}"), &sibling, &format!("/{ID}")]);
+        let mut registry = ContainerRegistry::default();
+        confirmed(&mut registry, &tree, container(ID, &format!("/docker/{ID}"), 5));
+        for id in [3, 4] {
+            assert_eq!(registry.owner(id, &tree).kind, OwnerKind::Unknown);
+            assert_eq!(registry.spoofed(id, &tree).as_deref(), Some(ID));
+        }
+    }
+
+    /// The process id may be another process' by the time /proc is asked.
+    #[test]
+    fn a_process_of_another_container_confirms_nothing() {
+        let sibling = format!("/docker/docker-{ID}.scope");
+        let tree = tree(&["/", &format!("/docker/{OTHER}"), &sibling]);
+        let mut registry = ContainerRegistry::default();
+        confirmed(&mut registry, &tree, container(OTHER, &format!("/docker/{OTHER}"), 6));
+        confirmed(&mut registry, &tree, container(ID, &sibling, 6));
+        assert_eq!(owner(&mut registry, &tree, 3), a_container(Confidence::Runtime));
+    }
+
+    #[test]
+    fn a_restart_has_a_cgroup_of_its_own() {
+        let path = format!("/docker/{ID}");
+        let (mut registry, mut tree) = (ContainerRegistry::default(), tree(&["/", &path]));
+        confirmed(&mut registry, &tree, container(ID, &path, 5));
+        tree.remove(2, 100);
+        tree.insert(9, path.clone());
+        registry.appeared(9, &path);
+        assert_eq!(owner(&mut registry, &tree, 9), a_container(Confidence::Runtime));
+        assert_eq!(owner(&mut registry, &tree, 2), a_container(Confidence::Confirmed));
+        confirmed(&mut registry, &tree, container(ID, &path, 8));
+        assert_eq!(owner(&mut registry, &tree, 9), a_container(Confidence::Confirmed));
+        for (cgroup, path) in tree.expire(u64::MAX) {
+            registry.forget_cgroup(cgroup, &path);
+        }
+        assert_eq!(registry.owner(2, &tree).kind, OwnerKind::Unknown);
+        assert_eq!(owner(&mut registry, &tree, 9), a_container(Confidence::Confirmed));
     }
 
     #[test]
     fn with_cgroup_v1_only_the_root_cgroup_is_nobodys() {
         let mut registry = ContainerRegistry::new(true);
-        assert_eq!(registry.owner(1, &tree()).kind, OwnerKind::Unknown);
-    }
-
-    #[test]
-    fn late_names_are_reported_once() {
-        let mut registry = ContainerRegistry::default();
-        let first = Uuid::from_u128(1);
-        assert!(registry.joins(ID), "the first event joins");
-        assert!(!registry.joins(ID));
-        assert!(registry.left(ID));
-        assert!(!registry.joins(ID), "what is told late does not bring it back");
-        registry.starts(ID);
-        assert!(registry.joins(ID), "a restart does");
-        registry.told_nameless(ID, first);
-        registry.told_nameless(ID, Uuid::from_u128(2));
-        let nameless = registry.describe(container(""));
-        assert_eq!(nameless, Some(Nameless { events: 2, first }));
-        assert_eq!(registry.describe(container("/x")), None);
-    }
-
-    #[test]
-    fn a_container_that_is_gone_keeps_its_name() {
-        let mut registry = ContainerRegistry::default();
-        registry.describe(container(""));
-        registry.gone(ID);
-        assert_eq!(registry.owner(7, &tree()).label(), "web");
+        assert_eq!(registry.owner(1, &tree(&["/"])).kind, OwnerKind::Unknown);
+        let owner = registry.owner_in_v1(&format!("/docker/{ID}"), 1).expect("a container");
+        assert_eq!((owner.kind, owner.confidence), (OwnerKind::Container, Confidence::Path));
+        assert_eq!(owner.method, Method::CgroupV1Path);
+        assert!(registry.owner_in_v1("/user.slice", 1).is_none());
+        registry.describe(container(ID, "", 0));
+        let renewed = registry.renewed(&Arc::new(owner), &CgroupTree::default());
+        assert_eq!((renewed.label(), renewed.confidence), ("web", Confidence::Path));
     }
 }

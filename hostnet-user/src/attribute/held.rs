@@ -96,14 +96,11 @@ impl Attribution {
     }
 
     fn push_now(&mut self, mut event: Event) {
-        for owner in [&mut event.owner, &mut event.creator].into_iter().flatten() {
-            if owner.container_id.is_some() {
-                let now = self.registry.owner(owner.cgroup_id, &self.tree);
-                // The tree may have forgotten a cgroup that is gone by now.
-                if now.container_id == owner.container_id {
-                    *owner = now;
-                }
-            }
+        let others = event.peer.iter_mut().flat_map(|peer| &mut peer.possible);
+        let others = others.map(|party| &mut party.owner);
+        let own = [&mut event.owner, &mut event.creator].into_iter().flatten();
+        for owner in own.chain(others) {
+            *owner = self.registry.renewed(owner, &self.tree);
         }
         if let Some(owner) = &event.owner {
             match (&owner.container, &owner.container_id, &mut event.operation) {

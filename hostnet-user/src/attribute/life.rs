@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use hostnet_abi::{Exec as ExecRecord, Exit as ExitRecord, Header, Hook};
 
-use super::{Attribution, OwnerKind, Process, Request, container_registry::named_container};
+use super::{
+    Attribution, OwnerKind, Process, Request, claims::named_container, migration::is_service,
+};
 use crate::{
     event::{Event, Exec, Exit, Left},
     text,
@@ -12,10 +14,12 @@ use crate::{
 
 impl Attribution {
     pub(super) fn executed(&mut self, header: &Header, hook: Hook, exec: &ExecRecord, tail: &[u8]) {
+        self.note_apart(header, exec);
         let mut party = self.party(header);
         // In a container's cgroup but in the host's mount namespace: the
         // runtime's own set-up, before the container's first instruction.
         let is_set_up = party.owner.kind == OwnerKind::Container
+            && exec.contained == 0
             && exec.mount_namespace == self.policy.host_mount_namespace;
         let told = self.is_told(&party.owner) && !is_set_up;
         let process = Process {
@@ -36,13 +40,16 @@ impl Attribution {
 
     pub(super) fn exited(&mut self, header: &Header, hook: Hook, exit: ExitRecord) {
         let mut party = self.party(header);
+        self.strays.exit(header.tgid, header.boot_ns);
         let Some(process) = self.processes.exit(header, &exit) else { return };
         party.process = Some(Arc::clone(&process));
         // What was told to begin is told to end, and as the same owner's: the runtime's
         // own processes end in the cgroup of the container they set up.
         let told = match process.told_in {
             Some(cgroup) => {
-                party.owner = self.registry.owner(cgroup, &self.tree);
+                if !party.owner.is_by_process() {
+                    party.owner = self.registry.owner(cgroup, &self.tree);
+                }
                 party.creator = None;
                 true
             }
@@ -53,22 +60,27 @@ impl Attribution {
         }
     }
 
-    pub(super) fn cgroup_made(&mut self, id: u64, tail: &[u8]) {
+    pub(super) fn cgroup_made(&mut self, header: &Header, hook: Hook, id: u64, tail: &[u8]) {
         let path = tail.strip_suffix(&[0]).unwrap_or(tail);
-        self.enter_cgroup(id, text::text(path).readable);
+        self.enter_cgroup(id, text::text(path).readable, Some((header, hook)));
     }
 
-    pub(super) fn enter_cgroup(&mut self, id: u64, path: String) {
+    /// A cgroup is there; `made` is the record of its making.
+    pub(super) fn enter_cgroup(&mut self, id: u64, path: String, made: Option<(&Header, Hook)>) {
         match named_container(&path) {
             Some(claim) => {
                 self.registry.starts(&claim.qualified_id());
                 self.requests.push(Request::Inspect(claim.id.to_owned()));
             }
             None if self.policy.v1_only && path == "/" => {}
-            None => self.requests.push(Request::Quieten(id)),
+            None => {
+                let is_service = is_service(&path);
+                self.requests.push(Request::Quieten { cgroup: id, is_service });
+            }
         }
-        self.registry.forget_cgroup(id);
+        self.registry.appeared(id, &path);
         self.tree.insert(id, path);
+        self.check_name(id, made, made.map_or(0, |(header, _)| header.boot_ns));
     }
 
     pub(super) fn cgroup_removed(&mut self, header: &Header, hook: Hook, id: u64) {

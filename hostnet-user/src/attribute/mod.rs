@@ -5,44 +5,62 @@
 //! docker/ fetch such inputs, and they are called by others.
 
 mod accept;
+pub mod addresses;
 mod beyond_ip;
 pub mod cgroup_path;
 mod cgroup_tree;
+mod claims;
+mod connect;
 mod container;
+mod container_life;
 mod container_registry;
 mod correlate;
 pub mod docker;
+mod docker_proxy;
+mod found;
 mod held;
 mod life;
+mod listeners;
+mod migration;
+mod news;
 mod owner;
+mod peer;
 mod process;
 mod process_table;
 pub mod procfs;
 mod snapshot;
 pub mod sock_diag;
 mod socket_table;
+mod strays;
+mod unit;
+mod v1_claims;
+mod wanted;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use hostnet_abi::{DecodeError, EventKind, Flow, FlowKey, Header, Hook, Record, decode};
+use hostnet_abi::{DecodeError, EventKind, Header, Hook, Record, decode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use cgroup_tree::CgroupTree;
 pub use container::{Container, RuntimeNews};
-pub use owner::{Confidence, Owner, OwnerKind};
+pub use found::{Found, Holder};
+pub use owner::{Cgroup, Confidence, Method, Owner, OwnerKind};
 pub use process::{Ancestor, Process};
-pub use snapshot::{Found, Holder};
+pub use unit::unit;
 
 use crate::event::{
-    Actor, Event, FlowCount, Health, Identified, Joined, LossCount, Operation, Socket, canonical,
-    endpoint, from_socket_addr,
+    Actor, Event, FlowCount, Health, Joined, LossCount, Operation, Peer, Socket, canonical,
 };
 use crate::input::Lost;
-use container_registry::{ContainerRegistry, named_container};
+use container_registry::ContainerRegistry;
 use held::Held;
+use migration::Older;
+use peer::Ends;
 use process_table::ProcessTable;
 use socket_table::{Party, SocketTable};
+use strays::Strays;
+use v1_claims::V1Claims;
 
 /// What does not change during a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,9 +75,18 @@ pub struct Policy {
     /// The process that calls accept(2) is seen, so accepted connections wait for it.
     #[serde(default)]
     pub sees_acceptor: bool,
+    /// TCP listeners are seen as they come and go.
+    #[serde(default)]
+    pub sees_listeners: bool,
+    /// The end of UDP sockets is seen.
+    #[serde(default)]
+    pub sees_datagram_ends: bool,
     /// Inode of the host's mount namespace: a process in a container's cgroup
     /// that still has it is the runtime setting the container up.
     pub host_mount_namespace: u32,
+    /// Inode of the agent's own mount namespace, which counts as the host's, too.
+    #[serde(default)]
+    pub own_mount_namespace: u32,
     /// Random per run; event ids are derived from it.
     pub seed: u64,
 }
@@ -67,12 +94,18 @@ pub struct Policy {
 /// What this stage asks to be done elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Class this cgroup as the host's own in the kernel.
-    Quieten(u64),
+    /// Class this cgroup as the host's own in the kernel: a service manager's, or not.
+    Quieten { cgroup: u64, is_service: bool },
+    /// A stranger is in this cgroup of the host's: tell all that it does.
+    Mix(u64),
+    /// Follow this process wherever it goes: a container's, or one apart (`home` is 0).
+    Follow { pid: u32, home: u64, now: u64 },
     /// A cgroup is gone from the tree.
     Forget(u64),
     /// A cgroup names this container: ask the runtime about it.
     Inspect(String),
+    /// Ask the kernel which sockets there are, for [`Attribution::listeners`].
+    Listeners,
 }
 
 /// The stage.
@@ -82,7 +115,13 @@ pub struct Attribution {
     tree: CgroupTree,
     registry: ContainerRegistry,
     processes: ProcessTable,
+    strays: Strays,
+    /// Containers' processes from before the agent, by mount namespace, until the
+    /// runtime has said whose that is.
+    older: HashMap<u32, Vec<Older>>,
+    v1_claims: V1Claims,
     sockets: SocketTable,
+    ends: Ends,
     held: Held,
     listening_port: Option<(u64, u16)>,
     /// The runtime does not answer: nobody waits for names.
@@ -103,7 +142,11 @@ impl Attribution {
             registry: ContainerRegistry::new(policy.v1_only),
             policy,
             processes: ProcessTable::default(),
+            strays: Strays::default(),
+            older: HashMap::new(),
+            v1_claims: V1Claims::default(),
             sockets: SocketTable::default(),
+            ends: Ends::default(),
             held: Held::default(),
             listening_port: None,
             runtime_is_silent: false,
@@ -133,77 +176,19 @@ impl Attribution {
         let (header, hook, record, tail) = decode(bytes)?;
         match record {
             Record::Exec(exec) => self.executed(&header, hook, &exec, tail),
-            Record::Fork(fork) => self.processes.fork(&header, &fork),
+            Record::Fork(fork) => self.forked(&header, hook, &fork),
             Record::Exit(exit) => self.exited(&header, hook, exit),
-            Record::CgroupMkdir(made) => self.cgroup_made(made.id, tail),
+            Record::CgroupMkdir(made) => self.cgroup_made(&header, hook, made.id, tail),
             Record::CgroupRmdir(removed) => self.cgroup_removed(&header, hook, removed.id),
-            // Ownership across migrations is decided by the cgroup at the time of each operation.
-            Record::CgroupAttach(_) => {}
+            Record::CgroupAttach(attach) => self.attached(&header, hook, &attach),
             record => self.socket_record(&header, hook, record, tail),
         }
         Ok(())
     }
 
-    /// The process a record blames, when it is not known; whoever feeds this stage
-    /// may look it up and [`seed`](Self::process) it first.
-    #[must_use]
-    pub fn unknown_process(&self, bytes: &[u8]) -> Option<u32> {
-        let header = hostnet_abi::header(bytes)?;
-        let unknown = header.cookie != 0
-            && header.tgid != 0
-            && self.processes.get(header.tgid, header.boot_ns).is_none();
-        unknown.then_some(header.tgid)
-    }
-
-    /// The UDP flows whose counts a closing record needs; empty for other records.
-    #[must_use]
-    pub fn wanted_flows(&self, bytes: &[u8]) -> Vec<FlowKey> {
-        let Some(header) = hostnet_abi::header(bytes) else { return Vec::new() };
-        if header.kind != EventKind::DatagramClose as u16 {
-            return Vec::new();
-        }
-        let Some(tracked) = self.sockets.get(header.cookie) else { return Vec::new() };
-        tracked.flows.iter().map(|remote| flow_key(header.cookie, *remote)).collect()
-    }
-
-    /// The socket of a record that says it listens, but not where: the kernel
-    /// announces a listen without bind before it has chosen the port
-    /// (`inet_csk_listen_start`, net/ipv4/inet_connection_sock.c, 4.16–7.3).
-    #[must_use]
-    pub fn wanted_port(&self, bytes: &[u8]) -> Option<u64> {
-        let header = hostnet_abi::header(bytes)?;
-        if header.kind != EventKind::Listen as u16 {
-            return None;
-        }
-        let (header, _, record, _) = decode(bytes).ok()?;
-        matches!(record, Record::Listen(listen) if listen.port == 0).then_some(header.cookie)
-    }
-
-    /// The port that the socket of the next record listens on.
-    pub fn port(&mut self, cookie: u64, port: u16) {
-        self.listening_port = Some((cookie, port));
-    }
-
-    fn port_of(&mut self, socket: &Socket) -> Option<u16> {
-        let (cookie, port) = self.listening_port.take()?;
-        (cookie == socket.cookie).then_some(port)
-    }
-
-    /// Counts of the flows that the next closing record ends.
-    pub fn flows(&mut self, counts: &[(FlowKey, Flow)]) {
-        self.flow_counts = counts
-            .iter()
-            .map(|(key, flow)| FlowCount {
-                remote: endpoint(key.remote, key.remote_port as u16),
-                sent: flow.sent,
-                received: flow.received,
-            })
-            .collect();
-    }
-
     /// A cgroup found at start.
     pub fn cgroup(&mut self, id: u64, path: String) {
-        self.enter_cgroup(id, path);
+        self.enter_cgroup(id, path, None);
     }
 
     /// A process found in /proc.
@@ -219,8 +204,10 @@ impl Attribution {
         self.tell_overdue(boot_ns);
         self.release_overdue(boot_ns);
         self.processes.expire(boot_ns);
-        for cgroup in self.tree.expire(boot_ns) {
-            self.registry.forget_cgroup(cgroup);
+        self.expire_ends(boot_ns);
+        self.strays.expire(boot_ns);
+        for (cgroup, path) in self.tree.expire(boot_ns) {
+            self.registry.forget_cgroup(cgroup, &path);
         }
     }
 
@@ -229,40 +216,6 @@ impl Attribution {
         self.existing(0, Vec::new());
         self.tell_overdue(u64::MAX);
         self.release_overdue(u64::MAX);
-    }
-
-    /// News from a container runtime.
-    pub fn runtime(&mut self, news: RuntimeNews, boot_ns: u64) {
-        match news {
-            RuntimeNews::Container(container) => {
-                let id = container.id.clone();
-                let nameless = self.registry.describe(*container);
-                if !self.registry.awaits_name(&id) {
-                    self.release(&id);
-                }
-                if let Some(nameless) = nameless
-                    && let Some(owner) = self.owner_of_container(&id)
-                {
-                    let identified = Identified { events: nameless.events };
-                    let event = self.event(boot_ns, None, identified.into());
-                    self.events.push(Event {
-                        owner: Some(owner),
-                        amends: Some(nameless.first),
-                        ..event
-                    });
-                }
-            }
-            RuntimeNews::Removed { id } => self.registry.gone(&id),
-            RuntimeNews::Reachable { endpoint, version } => {
-                self.runtime_is_silent = false;
-                self.health(boot_ns, Health::RuntimeReachable { endpoint, version });
-            }
-            RuntimeNews::Unreachable { endpoint, reason } => {
-                self.runtime_is_silent = true;
-                self.release_overdue(u64::MAX);
-                self.health(boot_ns, Health::RuntimeUnreachable { endpoint, reason });
-            }
-        }
     }
 
     /// Something about the agent itself.
@@ -277,6 +230,9 @@ impl Attribution {
         if by.iter().any(|lost| is_about_processes(&lost.operation)) {
             self.processes.doubt(to_ns);
         }
+        if by.iter().any(|lost| peer::is_of_listeners(&lost.operation)) {
+            self.doubt_listeners(to_ns);
+        }
         let by = by
             .into_iter()
             .map(|lost| LossCount {
@@ -288,20 +244,18 @@ impl Attribution {
         self.health(to_ns, Health::Lost { place, from_ns, to_ns, by });
     }
 
-    fn owner_of_container(&mut self, id: &str) -> Option<Arc<Owner>> {
-        let cgroup = self
-            .tree
-            .find(|path| named_container(path).is_some_and(|claim| claim.qualified_id() == id))?;
-        Some(self.registry.owner(cgroup, &self.tree))
-    }
-
     /// Who did it: owner, creator when that differs, process.
     fn party(&mut self, header: &Header) -> Party {
         let has_actor = header.tgid != 0;
-        let cgroup = if has_actor { header.task_cgroup } else { header.socket_cgroup };
-        let owner = self.registry.owner(cgroup, &self.tree);
-        let creator = (has_actor && header.socket_cgroup != 0 && header.socket_cgroup != cgroup)
-            .then(|| self.registry.owner(header.socket_cgroup, &self.tree))
+        let owner = if has_actor {
+            self.owner_of_process(header)
+        } else {
+            self.registry.owner(header.socket_cgroup, &self.tree)
+        };
+        let made_in = header.socket_cgroup;
+        let is_passed = has_actor && made_in != 0 && made_in != header.task_cgroup;
+        let creator = (is_passed && !self.may_have_made(header, made_in))
+            .then(|| self.registry.owner(made_in, &self.tree))
             .filter(|creator| !creator.is_same(&owner));
         let process = self.processes.get(header.tgid, header.boot_ns).map(Arc::clone);
         let actor = has_actor.then_some(Actor {
@@ -317,6 +271,11 @@ impl Attribution {
         self.policy.all || owner.kind != OwnerKind::Host
     }
 
+    /// What a host process does with a container's socket is the container's, too.
+    fn is_told_of(&self, party: &Party) -> bool {
+        self.is_told(&party.owner) || party.creator.as_deref().is_some_and(|one| self.is_told(one))
+    }
+
     /// Tells an operation of `party`, and first that its container is in the
     /// host's network namespace when this is the first sign of it.
     fn tell(
@@ -326,6 +285,19 @@ impl Attribution {
         party: &Party,
         socket: Option<Socket>,
         operation: Operation,
+    ) -> Uuid {
+        self.tell_with(boot_ns, hook, party, socket, operation, None)
+    }
+
+    /// The same with whoever is at the other end.
+    fn tell_with(
+        &mut self,
+        boot_ns: u64,
+        hook: impl Into<Option<Hook>>,
+        party: &Party,
+        socket: Option<Socket>,
+        operation: Operation,
+        peer: Option<Box<Peer>>,
     ) -> Uuid {
         let hook = hook.into();
         // Made and held by the same container, an older socket is a sign of it, too.
@@ -346,6 +318,7 @@ impl Attribution {
             process: party.process.clone(),
             actor: party.actor,
             socket,
+            peer,
             ..event
         });
         id
@@ -364,6 +337,7 @@ impl Attribution {
             process: None,
             actor: None,
             socket: None,
+            peer: None,
             amends: None,
             operation,
         }
@@ -384,11 +358,6 @@ fn event_id(wall_ns: u64, seed: u64, counter: u64) -> Uuid {
     random[..2].copy_from_slice(&(seed as u16).to_be_bytes());
     random[2..].copy_from_slice(&(counter ^ seed.rotate_left(17)).to_be_bytes());
     uuid::Builder::from_unix_timestamp_millis(wall_ns / 1_000_000, &random).into_uuid()
-}
-
-fn flow_key(cookie: u64, remote: std::net::SocketAddr) -> FlowKey {
-    let (address, port) = from_socket_addr(remote);
-    FlowKey { cookie, remote: address, remote_port: port.into() }
 }
 
 /// Whether two addresses are the same once v4-mapped ones are IPv4.

@@ -12,10 +12,31 @@ use super::Container;
 pub enum OwnerKind {
     /// A container.
     Container,
+    /// A process in namespaces of its own that is in no container's cgroup.
+    ContainerUnknown,
     /// The host itself: a service, a login, the runtime.
     Host,
     /// Not known: a cgroup hostnet has not seen made, or a name that is not true.
     Unknown,
+}
+
+/// How the owner is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// By the cgroup's id: the runtime's own process of that container is in it or
+    /// above it, or it is outside every container's.
+    CgroupId,
+    /// By the cgroup's path.
+    CgroupPath,
+    /// By the path of the process in a cgroup-v1 hierarchy.
+    CgroupV1Path,
+    /// By where the process, or its ancestor, came from: it has left its container's cgroup.
+    Origin,
+    /// By the process' namespaces.
+    Namespaces,
+    /// Nothing is known.
+    None,
 }
 
 /// How sure the owner is.
@@ -30,12 +51,23 @@ pub enum Confidence {
     Path,
     /// The cgroup is outside every container's.
     Cgroup,
+    /// The namespaces are not the host's.
+    Namespace,
     /// Nothing is known.
     None,
 }
 
+/// A cgroup of the v2 hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cgroup {
+    /// Its id.
+    pub id: u64,
+    /// Its path; empty when it is not known.
+    pub path: String,
+}
+
 /// Whose an operation is. Shared by all events of a cgroup.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Owner {
     /// Container, host, or not known.
     pub kind: OwnerKind,
@@ -45,12 +77,20 @@ pub struct Owner {
     pub runtime: Option<&'static str>,
     /// What the runtime says of the container, once it has said it.
     pub container: Option<Arc<Container>>,
+    /// How it is known.
+    pub method: Method,
     /// How sure.
     pub confidence: Confidence,
-    /// Cgroup-v2 id the operation's task or socket was in.
+    /// Cgroup-v2 id the operation's task or socket was in; of a process that has
+    /// left its container's cgroup, that cgroup.
     pub cgroup_id: u64,
     /// That cgroup's path; empty when it is not known.
     pub cgroup_path: String,
+    /// Ids that the path names below the owner: containers in the container, or
+    /// names that anybody in it could give.
+    pub nested: Vec<String>,
+    /// Where the process is now, when it has left its container's cgroup.
+    pub moved_to: Option<Cgroup>,
 }
 
 impl Owner {
@@ -62,13 +102,33 @@ impl Owner {
             container_id: None,
             runtime: None,
             container: None,
+            method: Method::None,
             confidence: Confidence::None,
             cgroup_id,
             cgroup_path: path.unwrap_or_default().to_owned(),
+            nested: Vec::new(),
+            moved_to: None,
         }
     }
 
-    /// Whether both are the same container, or both the host.
+    /// A process that only its namespaces tell from the host's.
+    #[must_use]
+    pub fn apart(cgroup_id: u64, path: Option<&str>) -> Self {
+        Self {
+            kind: OwnerKind::ContainerUnknown,
+            method: Method::Namespaces,
+            confidence: Confidence::Namespace,
+            ..Self::unknown(cgroup_id, path)
+        }
+    }
+
+    /// Whether it follows from the process, so that a cgroup alone does not tell it.
+    #[must_use]
+    pub const fn is_by_process(&self) -> bool {
+        matches!(self.method, Method::CgroupV1Path | Method::Origin | Method::Namespaces)
+    }
+
+    /// Whether two are the same container, or both the host or unknown.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         (self.kind, &self.container_id) == (other.kind, &other.container_id)
@@ -81,6 +141,7 @@ impl Owner {
             (Some(container), _, _) if !container.name.is_empty() => &container.name,
             (_, Some(id), _) => id.get(..12).unwrap_or(id),
             (_, None, OwnerKind::Host) => "host",
+            (_, None, OwnerKind::ContainerUnknown) => "container-unknown",
             _ => "unknown",
         }
     }

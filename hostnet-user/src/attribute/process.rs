@@ -280,7 +280,8 @@ pub mod tests {
             executable_length: executable.len() as u16,
             directory_length: directory.len() as u16,
             flags,
-            padding: [0; 3],
+            contained: 0,
+            pid_level: 0,
         };
         (exec, [called, arguments, executable, directory].concat())
     }

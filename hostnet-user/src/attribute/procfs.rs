@@ -13,10 +13,10 @@ use std::{
 };
 
 use super::{
-    Holder,
+    Holder, cgroup_path,
     process::{ExecutedFile, Location, Process, last_part},
 };
-use crate::text;
+use crate::{input::Apart, kernel::Host, text};
 
 /// Clock ticks per second of /proc/PID/stat; 100 on every Linux user space.
 const TICKS_PER_SECOND: u64 = 100;
@@ -51,18 +51,44 @@ pub fn cgroups(root: &Path) -> Vec<(u64, String)> {
 /// they began, so that parents come before those they made.
 #[must_use]
 pub fn processes(network_namespace: u32, cgroup_root: &Path) -> Vec<Process> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let mut processes: Vec<Process> = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|pid| {
-            fs::metadata(format!("/proc/{pid}/ns/net"))
-                .is_ok_and(|metadata| metadata.ino() == u64::from(network_namespace))
-        })
-        .filter_map(|pid| process(pid, cgroup_root))
-        .collect();
+    let is_there = |pid: &u32| namespace(*pid, "net") == Some(network_namespace);
+    let found = pids().into_iter().filter(is_there).filter_map(|pid| process(pid, cgroup_root));
+    let mut processes: Vec<Process> = found.collect();
     processes.sort_by_key(|process| (process.start_ns, process.pid));
     processes
+}
+
+/// Every process that runs a program and whose mount or pid namespace is not the host's.
+#[must_use]
+pub fn apart(host: &Host, cgroup_root: &Path) -> Vec<Apart> {
+    let apart = pids().into_iter().filter_map(|pid| {
+        // Kernel threads run no program, and kdevtmpfs has mounts of its own.
+        fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+        let mount_namespace = namespace(pid, "mnt")?;
+        let own_pids = namespace(pid, "pid")? != host.pid_namespace;
+        if mount_namespace == host.mount_namespace && !own_pids {
+            return None;
+        }
+        let in_host_network = namespace(pid, "net")? == host.network_namespace;
+        let cgroup = cgroup(pid, cgroup_root)?;
+        Some(Apart { pid, cgroup, mount_namespace, own_pids, in_host_network })
+    });
+    apart.collect()
+}
+
+/// The ids of all processes, in their order.
+fn pids() -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let mut pids: Vec<u32> =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    pids
+}
+
+/// Inode of a process' namespace; `None` when it is gone.
+fn namespace(pid: u32, name: &str) -> Option<u32> {
+    let metadata = fs::metadata(format!("/proc/{pid}/ns/{name}")).ok()?;
+    u32::try_from(metadata.ino()).ok()
 }
 
 /// The processes that hold sockets with these inodes, by inode and in the order
@@ -70,11 +96,7 @@ pub fn processes(network_namespace: u32, cgroup_root: &Path) -> Vec<Process> {
 #[must_use]
 pub fn socket_holders(inodes: &HashSet<u32>, cgroup_root: &Path) -> HashMap<u32, Vec<Holder>> {
     let mut holders: HashMap<u32, Vec<Holder>> = HashMap::new();
-    let Ok(entries) = fs::read_dir("/proc") else { return holders };
-    let mut pids: Vec<u32> =
-        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    pids.sort_unstable();
-    for pid in pids {
+    for pid in pids() {
         let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
         let held: HashSet<u32> = entries
             .flatten()
@@ -103,6 +125,21 @@ fn cgroup(pid: u32, root: &Path) -> Option<u64> {
     let path = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::/"))?;
     let directory = root.join(std::ffi::OsStr::from_bytes(path));
     fs::metadata(directory).ok().map(|metadata| metadata.ino())
+}
+
+/// When a process began and its path in the cgroup-v1 hierarchies; `None` when it is gone.
+#[must_use]
+pub fn v1_place(pid: u32) -> Option<(u64, String)> {
+    let start = || {
+        let (_, _, ticks) = parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)?;
+        Some(ticks * (1_000_000_000 / TICKS_PER_SECOND))
+    };
+    let before = start()?;
+    let table = fs::read(format!("/proc/{pid}/cgroup")).ok()?;
+    let table = text::text(&table).readable;
+    let path = cgroup_path::from_proc_cgroup(&table)?.to_owned();
+    // The id may have become another process' meanwhile.
+    (start()? == before).then_some((before, path))
 }
 
 /// One process; `None` when it is gone.

@@ -1,47 +1,22 @@
 //! The one list of our own fields: docs/events.md and the JSON Schema come from
 //! it, and a test holds every recorded event against that schema.
 
-/// What a field holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Text.
-    Text,
-    /// One of these words.
-    Word(&'static [&'static str]),
-    /// A whole number, zero or more.
-    Number,
-    /// True or false.
-    Flag,
-    /// An IP address.
-    Ip,
-    /// Texts.
-    Texts,
-    /// Several objects, each with the fields whose names follow this one's.
-    Objects,
-    /// An object that is passed on as it is.
-    Free,
-}
+use super::field::{
+    Field,
+    Kind::{self, Flag, Free, Ip, Number, Objects, Text, Texts, Word},
+    field,
+};
 
-/// A field under `hostnet`.
-#[derive(Clone, Copy, Debug)]
-pub struct Field {
-    /// Dotted name without the leading `hostnet.`.
-    pub name: &'static str,
-    /// What it holds.
-    pub kind: Kind,
-    /// What it says.
-    pub text: &'static str,
-}
-
-const fn field(name: &'static str, kind: Kind, text: &'static str) -> Field {
-    Field { name, kind, text }
-}
-
-use Kind::{Flag, Free, Ip, Number, Objects, Text, Texts, Word};
-
-const OWNER_KINDS: Kind = Word(&["container", "host", "unknown"]);
-const CONFIDENCES: Kind = Word(&["confirmed", "runtime", "path", "cgroup", "none"]);
-const METHODS: Kind = Word(&["cgroup-path", "cgroup-id"]);
+const OWNER_KINDS: Kind = Word(&["container", "container-unknown", "host", "unknown"]);
+const CONFIDENCES: Kind = Word(&["confirmed", "runtime", "path", "cgroup", "namespace", "none"]);
+const METHODS: Kind =
+    Word(&["cgroup-id", "cgroup-path", "cgroup-v1-path", "origin", "namespaces", "none"]);
+const METHOD_TEXT: &str = "How the owner is known: by the id of its cgroup, confirmed or outside \
+     every container; by the path of its cgroup, or by that in a cgroup-v1 hierarchy; by the \
+     `origin` of a process that has left its container's cgroup; by its namespaces.";
+const CONFIDENCE_TEXT: &str = "How sure: `confirmed` the runtime's own process is in that cgroup, \
+     `runtime` the runtime knows the id, `path` only the path names it, `cgroup` outside every \
+     container, `namespace` not the host's namespaces, `none` not known.";
 const STATES: Kind = Word(&[
     "listen",
     "established",
@@ -54,6 +29,16 @@ const STATES: Kind = Word(&[
     "bound",
     "open",
 ]);
+const PEER_METHODS: Kind = Word(&["address", "wildcard", "connection", "credentials"]);
+const PEER_METHOD: &str = "How that is known: a socket is bound to that very `address`, or to every \
+    one (`wildcard`); the same `connection` was seen from its other end; or the kernel keeps the \
+    other end's `credentials` with a unix socket. Not known are: whoever sent a datagram first, \
+    the receiver of a unix datagram sent by name, host processes that connect to a container \
+    unless they are told (`--all`), and, until the table is filled anew, anybody after a record was \
+    lost. Packet filters and programs that redirect on the way are not looked at.";
+const PEER_PROCESS: &str = "Process id on the host, when it is one process and known. A socket \
+    that is handed on, by systemd for one, is of the process that called listen(2).";
+const VIAS: Kind = Word(&["docker-proxy"]);
 const SCOPES: Kind = Word(&["loopback", "specific", "any"]);
 
 /// Every field, in the order of the document.
@@ -83,9 +68,11 @@ pub const FIELDS: &[Field] = &[
             "existing_socket",
             "exec",
             "exit",
+            "cgroup-migration",
             "join",
             "leave",
             "identify",
+            "name-spoof",
             "health",
         ]),
         "What was done.",
@@ -147,26 +134,41 @@ pub const FIELDS: &[Field] = &[
     field("netns.inode", Number, "Inode of the host's network namespace."),
     field("netns.is_host", Flag, "Always true: nothing else is told."),
     field("netns.declared", Text, "The network mode the runtime declares for the container."),
-    field("owner.kind", OWNER_KINDS, "Whose operation it is."),
-    field("owner.method", METHODS, "How the owner is known."),
     field(
-        "owner.confidence",
-        CONFIDENCES,
-        "How sure: `confirmed` the runtime's own process is in that cgroup, `runtime` the runtime \
-         knows the id, `path` only the cgroup's path names it, `cgroup` outside every container, \
-         `none` not known.",
+        "owner.kind",
+        OWNER_KINDS,
+        "Whose operation it is; `container-unknown` for a process in namespaces of its own that is \
+         in no container's cgroup.",
     ),
     field(
         "owner.cgroup.id",
         Number,
-        "cgroup-v2 id of the acting task, or of the socket where nobody acts.",
+        "cgroup-v2 id of the acting task, or of the socket where nobody acts; of a process that \
+         has left its container's cgroup, that cgroup.",
     ),
     field("owner.cgroup.path", Text, "Path of that cgroup."),
+    field(
+        "owner.nested",
+        Texts,
+        "Container ids that the path names below the owner: containers inside it, or names that \
+         anybody in it could give.",
+    ),
+    field(
+        "owner.moved_to.id",
+        Number,
+        "cgroup-v2 id of where the process is now, when it has left its container's cgroup.",
+    ),
+    field("owner.moved_to.path", Text, "Path of that cgroup."),
+    field("attribution.method", METHODS, METHOD_TEXT),
+    field("attribution.confidence", CONFIDENCES, CONFIDENCE_TEXT),
     field("creator.kind", OWNER_KINDS, "Who made the socket, when that was somebody else."),
-    field("creator.method", METHODS, "How the creator is known."),
-    field("creator.confidence", CONFIDENCES, "How sure."),
+    field("creator.attribution.method", METHODS, "How the creator is known."),
+    field("creator.attribution.confidence", CONFIDENCES, "How sure."),
     field("creator.cgroup.id", Number, "cgroup-v2 id the socket was made in."),
     field("creator.cgroup.path", Text, "Path of that cgroup."),
+    field("creator.nested", Texts, "As `owner.nested`."),
+    field("creator.moved_to.id", Number, "As `owner.moved_to.id`."),
+    field("creator.moved_to.path", Text, "As `owner.moved_to.path`."),
     field("creator_container", Free, "The creator's container, as `container`."),
     field("container.network_mode", Text, "Declared network mode."),
     field("container.user", Text, "Declared user; empty for the image's default."),
@@ -249,13 +251,51 @@ pub const FIELDS: &[Field] = &[
         Flag,
         "Arguments are missing at the end: of more than 1024 bytes, or where very many processes live.",
     ),
+    field(
+        "peer.kind",
+        OWNER_KINDS,
+        "Who is at the other end, when that is on this host: whoever began to listen there, or to \
+         connect. Without this field it is not known; see `peer.method`.",
+    ),
+    field("peer.method", PEER_METHODS, PEER_METHOD),
+    field("peer.confidence", CONFIDENCES, "How sure."),
+    field("peer.cgroup.id", Number, "cgroup-v2 id of the process at the other end."),
+    field("peer.cgroup.path", Text, "Path of that cgroup."),
+    field("peer.unit", Text, "systemd unit of a host process, by its cgroup's path."),
+    field("peer.container", Free, "The container at the other end, as `container`."),
+    field("peer.process.pid", Number, PEER_PROCESS),
+    field("peer.process.entity_id", Text, "As `process.entity_id`."),
+    field("peer.process.name", Text, "As `process.name`."),
+    field("peer.process.executable", Text, "As `process.executable`."),
+    field(
+        "peer.via",
+        VIAS,
+        "The program in between: `peer.process` is it, and the other fields are of the container \
+         that it passes on to.",
+    ),
+    field("peer.listens_on.ip", Ip, "Address that the other end is bound to."),
+    field("peer.listens_on.port", Number, "Port of that address."),
+    field("peer.scope", SCOPES, "Who can reach the other end."),
+    field(
+        "peer.ambiguous",
+        Flag,
+        "The kernel chooses among several owners' sockets, which are `peer.candidates`.",
+    ),
+    field("peer.candidates", Objects, "Everybody it may be, with the fields of `peer` each."),
     field("bind.scope", SCOPES, "Who can reach the address."),
     field("bind.requested_port", Number, "The port asked for; 0 lets the kernel choose."),
     field("bind.reuse_address", Flag, "`SO_REUSEADDR` was set."),
     field("bind.reuse_port", Flag, "`SO_REUSEPORT` was set."),
     field("bind.v6_only", Flag, "`IPV6_V6ONLY` was set."),
+    field(
+        "bind.shares_port_with",
+        Objects,
+        "Other owners whose sockets have this port at one of the socket's addresses: what was \
+         theirs may reach it, or the other way round.",
+    ),
     field("listen.backlog", Number, "Length of the accept queue that was asked for."),
     field("listen.scope", SCOPES, "Who can reach the address."),
+    field("listen.shares_port_with", Objects, "As `bind.shares_port_with`."),
     field(
         "existing.state",
         STATES,
@@ -284,15 +324,34 @@ pub const FIELDS: &[Field] = &[
     field(
         "filter.sha256",
         Text,
-        "SHA-256 of its instructions, eight bytes each in host byte order; absent beyond 256.",
+        "SHA-256 of its instructions, eight bytes each in host byte order; absent beyond 256, and \
+         when they could not be read.",
     ),
     field("netlink.message", Number, "`nlmsg_type`: the change that was asked for."),
     field("netlink.message_name", Text, "Its name in the kernel's headers, when it is known."),
     field("netlink.flags", Number, "`nlmsg_flags`."),
+    field(
+        "netlink.unread_bytes",
+        Number,
+        "Bytes of a batch from this message on, when it held more messages than are looked at (16).",
+    ),
     field("netlink.groups", Number, "The first 32 multicast groups joined, as a mask."),
     field("exit.status", Number, "Exit status."),
     field("exit.signal", Number, "The signal that ended the process."),
     field("identified.events", Number, "How many earlier events had the container's id only."),
+    field("migration.from.id", Number, "cgroup-v2 id of where the process was."),
+    field("migration.from.path", Text, "Path of that cgroup."),
+    field("migration.to.id", Number, "cgroup-v2 id of where it is now."),
+    field("migration.to.path", Text, "Path of that cgroup."),
+    field("migration.pid", Number, "The process that was moved, in the host's pid namespace."),
+    field("migration.by.pid", Number, "The process that moved it; the same when it moved itself."),
+    field("migration.by.name", Text, "That process' name."),
+    field("migration.by.owner", OWNER_KINDS, "Whose that process is."),
+    field("migration.by.container", Free, "That process' container."),
+    field("spoof.cgroup.id", Number, "cgroup-v2 id of a cgroup that bears another's name."),
+    field("spoof.cgroup.path", Text, "Path of that cgroup."),
+    field("spoof.container.id", Text, "The id in its name, of a container that is elsewhere."),
+    field("spoof.container.name", Text, "That container's name."),
     field(
         "health",
         Free,
@@ -300,8 +359,9 @@ pub const FIELDS: &[Field] = &[
     ),
     field(
         "loss.place",
-        Word(&["kernel-ring", "kernel-program", "decode", "sink"]),
-        "Where records were lost.",
+        Word(&["kernel-ring", "kernel-program", "kernel-map", "decode", "sink"]),
+        "Where records were lost; `kernel-map`: processes that could not be followed out of their \
+         container's cgroup.",
     ),
     field("loss.count", Number, "How many."),
     field("loss.reason", Text, "Why, where that is known."),

@@ -5,6 +5,7 @@
 
 mod accept;
 mod bind;
+mod cgroup_migration;
 mod close;
 mod connect;
 mod container;
@@ -16,9 +17,11 @@ mod exit;
 mod family_socket;
 mod health;
 mod listen;
+mod name_spoof;
 mod netlink;
 mod operation;
 mod packet;
+mod peer;
 mod raw_socket;
 mod unix;
 mod unix_address;
@@ -30,6 +33,7 @@ use uuid::Uuid;
 
 pub use accept::Accept;
 pub use bind::{Bind, Scope};
+pub use cgroup_migration::{CgroupMigration, Mover};
 pub use close::{Close, ListenerClosed};
 pub use connect::{Connect, ConnectOutcome};
 pub use container::{Identified, Joined, Left};
@@ -41,9 +45,12 @@ pub use exit::Exit;
 pub use family_socket::FamilySocket;
 pub use health::{Health, LossCount};
 pub use listen::Listen;
+pub use name_spoof::NameSpoof;
 pub use netlink::{NetlinkBind, NetlinkRequest};
 pub use operation::{Category, Direction, Operation, Outcome, Told};
 pub use packet::{PacketBind, SocketFilter};
+use peer::sharing;
+pub use peer::{Peer, PeerMethod, PeerParty, Via};
 pub use raw_socket::RawSocket;
 pub use unix::{Unix, UnixKind};
 pub use unix_address::UnixAddress;
@@ -71,6 +78,8 @@ pub struct Event {
     pub actor: Option<Actor>,
     /// The socket.
     pub socket: Option<Socket>,
+    /// Who was at the other end, when that is on this host and known.
+    pub peer: Option<Box<Peer>>,
     /// The event this one completes.
     pub amends: Option<Uuid>,
     /// What was done.

@@ -14,6 +14,9 @@ pub struct NetlinkRequest {
     pub message: u16,
     /// `nlmsg_flags`.
     pub flags: u16,
+    /// Bytes from this message on that nobody looked at, because the batch held
+    /// more messages than are looked at; else 0.
+    pub unread: u32,
 }
 
 impl NetlinkRequest {
@@ -57,6 +60,13 @@ impl Told for NetlinkRequest {
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let protocol =
             family::protocol(libc::AF_NETLINK as u16, self.protocol).unwrap_or("unknown");
+        if self.unread > 0 {
+            let bytes = self.unread;
+            return write!(
+                f,
+                "sent {bytes} B more of a batch by netlink {protocol} than is looked at"
+            );
+        }
         match self.name() {
             Some(name) => write!(f, "asked for {name} by netlink {protocol}"),
             None => write!(f, "sent message {} by netlink {protocol}", self.message),
@@ -93,7 +103,7 @@ mod tests {
     #[test]
     fn message_names() {
         let name = |protocol: i32, message| {
-            NetlinkRequest { protocol: protocol as u32, message, flags: 0 }.name()
+            NetlinkRequest { protocol: protocol as u32, message, flags: 0, unread: 0 }.name()
         };
         for (message, expected) in [
             (libc::RTM_NEWLINK, "RTM_NEWLINK"),

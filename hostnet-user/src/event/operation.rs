@@ -3,9 +3,9 @@
 use std::{fmt, net::SocketAddr};
 
 use super::{
-    Accept, Bind, Close, Connect, ConnectOutcome, Datagram, DatagramClose, Exec, ExistingSocket,
-    Exit, FamilySocket, Health, Identified, Joined, Left, Listen, ListenerClosed, NetlinkBind,
-    NetlinkRequest, PacketBind, RawSocket, SocketFilter, Unix, UnixAddress,
+    Accept, Bind, CgroupMigration, Close, Connect, ConnectOutcome, Datagram, DatagramClose, Exec,
+    ExistingSocket, Exit, FamilySocket, Health, Identified, Joined, Left, Listen, ListenerClosed,
+    NameSpoof, NetlinkBind, NetlinkRequest, PacketBind, RawSocket, SocketFilter, Unix, UnixAddress,
 };
 
 /// How an operation ended.
@@ -69,6 +69,8 @@ pub enum Category {
     Process,
     /// Containers entering and leaving the host's network.
     State,
+    /// Something that should not be.
+    Finding,
     /// The agent itself.
     Health,
 }
@@ -136,7 +138,7 @@ macro_rules! operations {
 operations! {
     Bind, Listen, Connect, ConnectOutcome, Accept, Close, ListenerClosed, Datagram, DatagramClose,
     RawSocket, FamilySocket, PacketBind, SocketFilter, NetlinkRequest, NetlinkBind, Unix,
-    ExistingSocket, Exec, Exit, Joined, Left, Identified, Health,
+    ExistingSocket, Exec, Exit, CgroupMigration, Joined, Left, Identified, NameSpoof, Health,
 }
 
 impl fmt::Display for Operation {

@@ -37,6 +37,9 @@ pub struct Attacher<'a> {
     pub btf: &'a aya::Btf,
     /// Release of the running kernel, major and minor.
     pub kernel: (u32, u32),
+    /// Programs of others may change or refuse addresses: ours has to be beside
+    /// them to see what was asked for.
+    pub others_rewrite: bool,
     /// Fields this kernel lacks: their struct and what to say of them.
     pub missing: &'a [(&'static str, String)],
 }
@@ -53,21 +56,25 @@ impl Attacher<'_> {
         }
         // In the table attempts come before outcomes. Attached the other way round, no attempt
         // is seen whose outcome is not.
-        for hook in hooks(Set::Inet, without).rev().chain(hooks(Set::Life, without)) {
-            let state = match self.hook(hook) {
-                Ok(()) => State::Unproven(NOT_RUN.to_owned()),
-                Err(_older_kernel) if self.kernel < hook.since() => needs(hook),
-                Err(error) => {
-                    let (attach_point, set) = (hook.attach_point(), hook.set().name());
-                    return Err(error.context(format!("cannot attach {attach_point} (set {set})")));
-                }
-            };
-            coverage.set(hook, state);
+        let (replaceable, others): (Vec<_>, Vec<_>) =
+            hooks(Set::Inet, without).rev().partition(|hook| hook.replaced_by().is_some());
+        for hook in others.into_iter().chain(hooks(Set::Life, without)) {
+            coverage.set(hook, self.needed(hook)?);
+        }
+        let is_allowed = matches!(beyond_ip, BeyondIp::Auto | BeyondIp::Families);
+        if is_allowed && !self.others_rewrite && self.whole(Set::Connect, without) {
+            hooks(Set::Connect, &[])
+                .for_each(|hook| coverage.set(hook, State::Unproven(NOT_RUN.to_owned())));
+        }
+        for hook in replaceable {
+            if !hook.replaced_by().is_some_and(|set| coverage.has(set)) {
+                coverage.set(hook, self.needed(hook)?);
+            }
         }
         if without.is_empty() && (!coverage.has(Set::Inet) || !coverage.has(Set::Life)) {
             bail!("this kernel is too old: hostnet needs Linux 5.10 or later");
         }
-        if matches!(beyond_ip, BeyondIp::Auto | BeyondIp::Families) {
+        if is_allowed {
             self.as_far_as_possible(Set::Families, without, &mut coverage);
         }
         let is_refused = !coverage.has(Set::Families);
@@ -95,6 +102,34 @@ impl Attacher<'_> {
             coverage.set(hook, state);
         }
         coverage
+    }
+
+    /// A hook without which there is nothing to observe with, unless the kernel
+    /// is known to be too old for it.
+    fn needed(&mut self, hook: Hook) -> Result<State> {
+        match self.hook(hook) {
+            Ok(()) => Ok(State::Unproven(NOT_RUN.to_owned())),
+            Err(_older_kernel) if self.kernel < hook.since() => Ok(needs(hook)),
+            Err(error) => {
+                let (attach_point, set) = (hook.attach_point(), hook.set().name());
+                Err(error.context(format!("cannot attach {attach_point} (set {set})")))
+            }
+        }
+    }
+
+    /// All of a set that stands in for other hooks, or nothing of it.
+    fn whole(&mut self, set: Set, without: &[Hook]) -> bool {
+        let all = || hooks(set, &[]);
+        let attached = all().all(|hook| !without.contains(&hook) && self.hook(hook).is_ok());
+        if !attached {
+            for hook in all() {
+                if let Some(Program::FEntry(program)) = self.ebpf.program_mut(hook.program()) {
+                    // An error says that it was not loaded.
+                    drop(program.unload());
+                }
+            }
+        }
+        attached
     }
 
     fn as_far_as_possible(&mut self, set: Set, without: &[Hook], coverage: &mut Coverage) {

@@ -107,7 +107,7 @@ impl Canary {
     fn proves(self, hook: Hook) -> bool {
         use Hook::*;
         match hook {
-            Bind6 | PostBind6 | Connect6 | Sendmsg6 | Recvmsg6 => self == Self::Ipv6,
+            Bind6 | PostBind6 | Connect6 | Sendmsg6 | Recvmsg6 | TcpV6Connect => self == Self::Ipv6,
             SockCreate => self == Self::RawSocket,
             InetBind | Inet6Bind | InetStreamConnect => self == Self::Refusals,
             InetAccept => self == Self::Ipv4,
@@ -132,6 +132,7 @@ fn internet(loopback: std::net::IpAddr) -> Result<()> {
     let sender = UdpSocket::bind(any_port).context("cannot bind a UDP socket")?;
     sender.send_to(b"canary", receiver.local_addr()?).context("cannot send a datagram")?;
     receiver.recv_from(&mut [0; 16]).context("cannot receive a datagram")?;
+    sender.connect(receiver.local_addr()?).context("cannot connect a UDP socket")?;
     Ok(())
 }
 

@@ -21,13 +21,18 @@ pub struct Host {
     pub network_namespace: u32,
     /// Inode of the first mount namespace.
     pub mount_namespace: u32,
+    /// Inode of the first pid namespace.
+    pub pid_namespace: u32,
+    /// Inode of the agent's own mount namespace.
+    pub own_mount_namespace: u32,
 }
 
 impl Host {
     /// Reads the namespaces of the kernel's own threads.
     ///
     /// # Errors
-    /// When they cannot be seen: not root, or another pid namespace.
+    /// When they cannot be seen: not root, or another pid namespace. In another
+    /// cgroup namespace the paths that /proc shows of cgroups are not the host's.
     pub fn read() -> Result<Self> {
         let comm = std::fs::read_to_string(format!("/proc/{KTHREADD}/comm")).unwrap_or_default();
         if comm.trim_end() != "kthreadd" {
@@ -36,13 +41,28 @@ impl Host {
                  and /proc must not be mounted with hidepid"
             );
         }
-        Ok(Self { network_namespace: inode("net")?, mount_namespace: inode("mnt")? })
+        let of = |process: &str, namespace: &str| inode(&format!("/proc/{process}/ns/{namespace}"));
+        let kthreadd = KTHREADD.to_string();
+        let host = Self {
+            network_namespace: of(&kthreadd, "net")?,
+            mount_namespace: of(&kthreadd, "mnt")?,
+            pid_namespace: of(&kthreadd, "pid")?,
+            own_mount_namespace: of("self", "mnt")?,
+        };
+        // Absent from a kernel without cgroup namespaces.
+        if of("self", "cgroup").ok() != of(&kthreadd, "cgroup").ok() {
+            bail!(
+                "in a cgroup namespace of its own, where cgroups have other paths than on the \
+                 host and containers cannot be told apart: start the agent without unshare -C, in \
+                 a container with --cgroupns=host"
+            );
+        }
+        Ok(host)
     }
 }
 
-fn inode(namespace: &str) -> Result<u32> {
-    let path = format!("/proc/{KTHREADD}/ns/{namespace}");
-    let metadata = std::fs::metadata(&path)
+fn inode(path: &str) -> Result<u32> {
+    let metadata = std::fs::metadata(path)
         .with_context(|| format!("cannot read {path} (CAP_SYS_PTRACE is needed)"))?;
     u32::try_from(metadata.ino()).with_context(|| format!("{path} has an inode beyond 32 bits"))
 }

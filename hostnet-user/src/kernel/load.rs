@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{HashMap, Map, MapData, PerCpuArray},
-    programs::Program,
+    maps::{HashMap, Map, MapData, MapError, PerCpuArray},
+    programs::{Program, ProgramType, loaded_programs},
 };
-use hostnet_abi::{Flow, FlowKey, Hook, LossKey, Offsets, Settings};
+use hostnet_abi::{Contained, Flow, FlowKey, Hook, LossKey, Offsets, Settings, cgroup_class};
 use rustix::thread::CapabilitySet;
 use thiserror::Error;
 use zerocopy::IntoBytes;
@@ -68,6 +68,10 @@ macro_rules! pod {
 pod!(AyaLossKey, LossKey);
 pod!(AyaFlowKey, FlowKey);
 pod!(AyaFlow, Flow);
+pod!(AyaContained, Contained);
+
+/// Flag of an update that leaves what is there as it is.
+const BPF_NOEXIST: u64 = 1;
 
 /// The attached programs. Dropping it detaches them and leaves nothing behind.
 pub struct Programs {
@@ -91,16 +95,41 @@ pub struct Programs {
 /// The maps both sides touch.
 pub struct Maps {
     host_cgroups: HashMap<MapData, u64, u8>,
+    contained: HashMap<MapData, u32, AyaContained>,
     flows: HashMap<MapData, AyaFlowKey, AyaFlow>,
 }
 
 impl Maps {
-    /// Classes a cgroup's tasks as host processes: only their listeners are told.
+    /// Classes a cgroup's tasks as host processes, of which only the listeners are
+    /// told, unless a program has found a container's process there. In the
+    /// cgroups of services, mounts of their own do not tell processes apart.
     ///
     /// # Errors
     /// When the map is full; then that cgroup is told in full, which costs but loses nothing.
-    pub fn quieten(&mut self, cgroup: u64) -> Result<()> {
-        self.host_cgroups.insert(cgroup, 1, 0).context("cannot class a cgroup as the host's")
+    pub fn quieten(&mut self, cgroup: u64, is_service: bool) -> Result<()> {
+        let class = if is_service { cgroup_class::SERVICE } else { cgroup_class::HOST };
+        unless_there(self.host_cgroups.insert(cgroup, class, BPF_NOEXIST))
+            .context("cannot class a cgroup as the host's")
+    }
+
+    /// Tells all tasks of a cgroup from now on.
+    ///
+    /// # Errors
+    /// When the map is full.
+    pub fn mix(&mut self, cgroup: u64) -> Result<()> {
+        self.host_cgroups
+            .insert(cgroup, cgroup_class::MIXED, 0)
+            .context("cannot tell all of a cgroup")
+    }
+
+    /// Lets the programs follow a process that is older than they are.
+    ///
+    /// # Errors
+    /// When the map is full.
+    pub fn follow(&mut self, pid: u32, home: u64, now: u64) -> Result<()> {
+        let contained = AyaContained(Contained { home, now });
+        unless_there(self.contained.insert(pid, contained, BPF_NOEXIST))
+            .context("cannot follow a process")
     }
 
     /// Forgets a cgroup that is gone.
@@ -114,6 +143,18 @@ impl Maps {
         let flow = self.flows.get(&AyaFlowKey(key), 0).ok()?.0;
         drop(self.flows.remove(&AyaFlowKey(key)));
         Some(flow)
+    }
+}
+
+/// What is there already is as it should be.
+fn unless_there(outcome: Result<(), MapError>) -> Result<(), MapError> {
+    match outcome {
+        Err(MapError::SyscallError(error))
+            if error.io_error.raw_os_error() == Some(libc::EEXIST) =>
+        {
+            Ok(())
+        }
+        outcome => outcome,
     }
 }
 
@@ -150,14 +191,16 @@ struct Created {
     ebpf: Ebpf,
     btf: aya::Btf,
     missing: Vec<(&'static str, String)>,
+    others_rewrite: bool,
     host: Host,
     root: CgroupRoot,
 }
 
 impl Created {
     fn attacher(&mut self) -> Attacher<'_> {
-        let Self { ebpf, btf, missing, root, .. } = self;
-        Attacher { ebpf, root, btf, kernel: running_release(), missing }
+        let Self { ebpf, btf, missing, others_rewrite, root, .. } = self;
+        let (kernel, others_rewrite) = (running_release(), *others_rewrite);
+        Attacher { ebpf, root, btf, kernel, others_rewrite, missing }
     }
 }
 
@@ -185,7 +228,11 @@ fn create(options: &LoadOptions) -> Result<Created> {
     drop(reduced);
     let host = Host::read()?;
     let root = CgroupRoot::open()?;
-    let settings = Settings { host_netns: host.network_namespace, all: options.all.into() };
+    let settings = Settings {
+        host_netns: host.network_namespace,
+        all: options.all.into(),
+        host_mount_namespace: host.mount_namespace,
+    };
     let log_level: u8 = if options.kernel_log { aya_log::Level::Debug as u8 } else { 0 };
     let ebpf = EbpfLoader::new()
         .btf(Some(&btf))
@@ -195,7 +242,16 @@ fn create(options: &LoadOptions) -> Result<Created> {
         .map_max_entries("RECORDS", options.ring_bytes)
         .load(OBJECT)
         .context("cannot create the eBPF maps (CAP_BPF is needed)")?;
-    Ok(Created { ebpf, btf, missing, host, root })
+    let others_rewrite = others_rewrite();
+    Ok(Created { ebpf, btf, missing, others_rewrite, host, root })
+}
+
+/// Whether the kernel has a program, not of ours yet, that may change the address
+/// of a connect (a socket load balancer) or refuse it; so where that cannot be told.
+fn others_rewrite() -> bool {
+    let rewrites = ProgramType::CgroupSockAddr.into();
+    loaded_programs()
+        .any(|program| !program.is_ok_and(|program| program.program_type() != rewrites))
 }
 
 fn load_programs(options: &LoadOptions) -> Result<Programs> {
@@ -213,10 +269,12 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
         losses: Losses::new(
             HashMap::try_from(map("LOSSES")?)?,
             PerCpuArray::try_from(map("LOSSES_UNOWNED")?)?,
+            PerCpuArray::try_from(map("UNFOLLOWED")?)?,
             programs,
         ),
         maps: Maps {
             host_cgroups: HashMap::try_from(map("HOST_CGROUPS")?)?,
+            contained: HashMap::try_from(map("CONTAINED")?)?,
             flows: HashMap::try_from(map("FLOWS")?)?,
         },
         diagnostics: options.kernel_log.then(|| Diagnostics::new(&mut ebpf)).transpose()?,

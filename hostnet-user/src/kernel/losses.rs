@@ -21,12 +21,17 @@ pub enum Lost {
     /// A program interrupted itself on one CPU and was not run: which one, how
     /// often (`recursion_misses`, `bpf_prog_show_fdinfo`, kernel/bpf/syscall.c, since 5.12).
     NotRun { program: &'static str, count: u64 },
+    /// There was no room to follow a container's process by itself, or to note the
+    /// cgroup it went to: wherever it goes, it may go unseen.
+    NotFollowed { count: u64 },
 }
 
 /// Remembers what has been told, so that each look gives the difference.
 pub struct Losses {
     by_owner: HashMap<MapData, AyaLossKey, u64>,
     unowned: PerCpuArray<MapData, u64>,
+    unfollowed: PerCpuArray<MapData, u64>,
+    told_unfollowed: u64,
     programs: Vec<(&'static str, OwnedFd)>,
     told: Table<(Option<u64>, u64), u64>,
     told_not_run: Table<&'static str, u64>,
@@ -36,9 +41,18 @@ impl Losses {
     pub(super) fn new(
         by_owner: HashMap<MapData, AyaLossKey, u64>,
         unowned: PerCpuArray<MapData, u64>,
+        unfollowed: PerCpuArray<MapData, u64>,
         programs: Vec<(&'static str, OwnedFd)>,
     ) -> Self {
-        Self { by_owner, unowned, programs, told: Table::new(), told_not_run: Table::new() }
+        Self {
+            by_owner,
+            unowned,
+            unfollowed,
+            told_unfollowed: 0,
+            programs,
+            told: Table::new(),
+            told_not_run: Table::new(),
+        }
     }
 
     /// What was lost since the last call.
@@ -65,6 +79,12 @@ impl Losses {
                 *told = total;
                 lost.push(Lost::RingFull { cgroup, kind, count });
             }
+        }
+        let counts = self.unfollowed.get(&0, 0).context("cannot read the loss counters")?;
+        let total: u64 = counts.iter().sum();
+        if total > self.told_unfollowed {
+            lost.push(Lost::NotFollowed { count: total - self.told_unfollowed });
+            self.told_unfollowed = total;
         }
         for &(program, ref fd) in &self.programs {
             let total = recursion_misses(fd)?;

@@ -94,6 +94,12 @@ impl Ring {
         }
     }
 
+    /// Whether there is more to take, now or once it has been written.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.position != self.producer.word(0).load(Ordering::Acquire)
+    }
+
     /// Where the current position is mapped, with at least `length` bytes after it.
     fn at(&mut self, length: u64) -> Result<NonNull<u8>> {
         let offset = self.position & (self.size - 1);

@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use hostnet_tests::{Agent, Docker, net, want};
+use hostnet_tests::{Agent, Docker, cgroups, net, want};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -43,6 +43,8 @@ fn perform(directory: &Path, whole: &Path) -> Vec<String> {
         .launch("host")
         .name("web")
         .options(["--label", "com.docker.compose.service=web"])
+        .options([&format!("--volume={}:/cgroups:rw", cgroups::root().display())])
+        .options(["--cgroupns=host"])
         .actor();
     let closed = net::closed_port();
     web.perform(&format!("tcp-connect 127.0.0.1 {closed}"));
@@ -58,6 +60,8 @@ fn perform(directory: &Path, whole: &Path) -> Vec<String> {
     api.perform(&format!("tcp-connect 127.0.0.1 {port} --send 80"));
     web.finish();
     web.perform(&format!("unlisten {port}"));
+    let shared = web.one("listen 127.0.0.1 0 --reuse-port");
+    api.perform(&format!("listen 127.0.0.1 {} --reuse-port", shared["local"]["port"]));
     for words in [
         "bind ::1 0",
         "bind-used 127.0.0.1 0",
@@ -81,6 +85,18 @@ fn perform(directory: &Path, whole: &Path) -> Vec<String> {
     agent.expect(&want().action("bound-socket").is("hostnet.local.port", udp));
     api.perform(&format!("udp-send 127.0.0.1 {udp}"));
     web.finish();
+
+    // A name that is another's, and the root's cgroup and back.
+    let home = cgroups::path_of(web.container.pid);
+    let spoof = format!("{home}/docker-{}.scope", db.container.id);
+    for words in [
+        format!("cgroup-make /cgroups{spoof}"),
+        "cgroup-enter /cgroups".to_owned(),
+        format!("cgroup-enter /cgroups{home}"),
+    ] {
+        web.one(&words);
+    }
+    agent.expect(&want().action("cgroup-migration").is("hostnet.migration.to.path", &*home));
 
     // More than the ring holds, while nobody empties it.
     agent.signal(Signal::STOP);
@@ -163,8 +179,17 @@ fn anonymous(mut world: Value, own: &HashSet<u64>, holders: &HashSet<u64>) -> Op
         let is_holder = process["pid"].as_u64().is_some_and(|pid| holders.contains(&pid));
         return is_holder.then_some(world);
     }
-    if let Some(Value::Array(sockets)) = world.pointer_mut("/Existing/sockets") {
-        *sockets = ours(std::mem::take(sockets), own);
+    for told in ["/Existing/sockets", "/Listeners/sockets"] {
+        if let Some(Value::Array(sockets)) = world.pointer_mut(told) {
+            *sockets = ours(std::mem::take(sockets), own);
+        }
+    }
+    if let Some(Value::Array(addresses)) = world.pointer_mut("/Addresses/addresses") {
+        addresses.retain(|address| address == "127.0.0.1" || address == "::1");
+    }
+    if let Some(apart) = world.get("Apart") {
+        let is_own = apart["cgroup"].as_u64().is_some_and(|cgroup| own.contains(&cgroup));
+        return is_own.then_some(world);
     }
     if let Some(identity) = world.pointer_mut("/Run/identity") {
         identity["host_name"] = "node1".into();

@@ -26,6 +26,13 @@ pub struct Args {
     update: bool,
 }
 
+impl Args {
+    /// These kernels, held against their tables.
+    pub fn of(kernels: &[&str]) -> Self {
+        Self { kernels: kernels.iter().map(|name| (*name).to_owned()).collect(), update: false }
+    }
+}
+
 /// Kernels whose cost is kept.
 const KERNELS: [&str; 3] = ["6.1", "6.12", "7.3"];
 

@@ -93,7 +93,8 @@ fn newest(names: &[String]) -> Option<String> {
     releases.max_by_key(|release| numbers(release)).map(str::to_owned)
 }
 
-fn numbers(release: &str) -> Vec<u32> {
+/// The numbers in a name, by which kernels are ordered.
+pub fn numbers(release: &str) -> Vec<u32> {
     let release = release.strip_suffix(FLAVOUR).unwrap_or(release);
     release.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
 }

@@ -1,6 +1,7 @@
 //! Which tests run on which kernel, and what came of it.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -12,6 +13,7 @@ use super::machine::{Machine, Program};
 use super::outcome::Outcome;
 use super::programs::Programs;
 use super::report::Report;
+use super::run::Run;
 use super::verdicts;
 
 /// How the cgroup hierarchies are mounted.
@@ -53,14 +55,32 @@ pub struct Variant {
 }
 
 /// Debian 11, 12, 13, and what its backports have of later ones.
-const KERNELS: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.3"];
+pub const KERNELS: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.3"];
 
 /// Where Docker runs too. A container takes it half a minute there, so these
 /// tests alone: what Docker tells of a container, and how it starts one.
 const DOCKER_KERNELS: [&str; 2] = ["6.1", "6.12"];
-const DOCKER_TESTS: [(&str, &[&str]); 3] = [
+const DOCKER_TESTS: [(&str, &[&str]); 5] = [
     ("connect", &["a_connect_that_succeeds"]),
     ("exec", &["docker_exec_is_the_containers_too", "the_runtimes_own_set_up_is_not_told"]),
+    (
+        "migration",
+        &[
+            "e24_a_cgroup_within_its_own",
+            "e25_a_cgroup_named_after_another_container",
+            "e25_a_cgroup_beside_it_named_after_another_container",
+            "e26_born_in_the_hosts",
+            "e26_into_another_containers_cgroup",
+            "e26_into_the_hosts",
+            "e26_into_the_root",
+            "e26_there_and_back",
+            "e27_a_container_in_a_cgroup_namespace_of_its_own",
+        ],
+    ),
+    (
+        "namespaces",
+        &["e22_joined_to_a_container_of_the_hosts_network", "e22_setns_from_a_bridge_container"],
+    ),
     (
         "owner",
         &[
@@ -99,7 +119,12 @@ const DOCKER_MODULES: [&str; 5] = ["virtio_pci", "virtio_blk", "overlay", "bridg
 /// as slow as on the host.
 const DEADLINE: u64 = 900;
 
+/// hostnet's own word on the kernel: for whoever reads the log, and to be kept.
 const DOCTOR: &str = "doctor";
+pub const STATEMENT: &str = "doctor --json";
+
+/// The variant in which all tests run, and whose statement stands for its kernel.
+pub const MAIN: &str = "v2";
 
 /// What a test waits for takes longer in a VM, and longer yet for Docker's.
 const PATIENCE: &str = "3";
@@ -142,12 +167,16 @@ impl Variant {
     }
 
     fn name(&self) -> String {
+        format!("{} {}", self.series, self.circumstances())
+    }
+
+    fn circumstances(&self) -> String {
         let beside = match self.beside {
             Beside::Nothing => "",
             Beside::Docker => " docker",
             Beside::HiddenBtf => " no-btf",
         };
-        format!("{} {}{beside}", self.series, self.cgroups.name())
+        format!("{}{beside}", self.cgroups.name())
     }
 
     fn plan(&self, programs: &Programs) -> Result<Vec<Program>> {
@@ -155,7 +184,7 @@ impl Variant {
             bail!("tests/tests has no {unknown}.rs");
         }
         let chosen = |name: &str| self.only.is_empty() || self.only.iter().any(|n| n == name);
-        let mut plan = vec![doctor()];
+        let mut plan = vec![doctor(DOCTOR), doctor(STATEMENT)];
         if self.beside == Beside::Docker {
             for (name, tests) in DOCKER_TESTS.iter().filter(|(name, _)| chosen(name)) {
                 plan.push(test_program(name, tests, "docker", PATIENCE_WITH_DOCKER));
@@ -220,18 +249,36 @@ fn test_program(name: &str, tests: &[&str], runtime: &str, patience: &str) -> Pr
     Program { name: name.to_owned(), command, environment: environment.into(), deadline: DEADLINE }
 }
 
-/// What hostnet itself says of the kernel, for whoever reads the log.
-fn doctor() -> Program {
+fn doctor(words: &str) -> Program {
+    let hostnet = Programs::helper_path("hostnet");
     Program {
-        name: DOCTOR.to_owned(),
-        command: ["/hostnet/hostnet", DOCTOR].map(str::to_owned).to_vec(),
+        name: words.to_owned(),
+        command: iter::once(hostnet).chain(words.split(' ').map(str::to_owned)).collect(),
         environment: [("NO_COLOR".to_owned(), "1".to_owned())].into(),
         deadline: 120,
     }
 }
 
-/// Runs every variant, some at the same time.
-pub fn run(variants: &[Variant], jobs: usize, directory: &Path, fresh: bool) -> Result<Outcome> {
+/// hostnet's word is no test.
+pub fn is_doctor(program: &str) -> bool {
+    program == DOCTOR || program == STATEMENT
+}
+
+/// How variants are run.
+pub struct Running<'a> {
+    /// How many at the same time.
+    pub jobs: usize,
+    /// Kernels, disks and logs.
+    pub directory: &'a Path,
+    /// Whether to look for newer kernels.
+    pub fresh: bool,
+    /// Whether what a VM found is kept.
+    pub keep: bool,
+}
+
+/// Runs every variant.
+pub fn run(variants: &[Variant], how: &Running<'_>) -> Result<Outcome> {
+    let Running { jobs, directory, fresh, keep } = *how;
     let series: BTreeSet<&str> = variants.iter().map(|variant| &*variant.series).collect();
     let series: Vec<String> = series.into_iter().map(str::to_owned).collect();
     let kernels = kernel::fetch(&series, directory, fresh)?;
@@ -250,9 +297,18 @@ pub fn run(variants: &[Variant], jobs: usize, directory: &Path, fresh: bool) -> 
             let logs = logs.join(variant.name().replace(' ', "-"));
             eprintln!("{}: booting {}", variant.name(), kernel.release);
             let report = variant.run(kernel, &programs, &disk, &logs)?;
-            let report = without_doctor(report);
             let summary = locked(&outcome).add(&variant.name(), &report, &logs);
             eprintln!("{}: {summary}", variant.name());
+            if keep {
+                // As soon as it is there: the others may take another hour.
+                match Run::of(&variant.series, &variant.circumstances(), &report)? {
+                    Some(run) => eprintln!("{}: wrote {}", variant.name(), run.keep()?),
+                    None => eprintln!(
+                        "{}: not kept, because it did not come to its end",
+                        variant.name()
+                    ),
+                }
+            }
         }
     };
     thread::scope(|scope| {
@@ -266,12 +322,6 @@ pub fn run(variants: &[Variant], jobs: usize, directory: &Path, fresh: bool) -> 
     // In the order of the matrix, whichever VM was done first.
     outcome.sort_by_key(|vm| variants.iter().position(|variant| variant.name() == vm));
     Ok(outcome)
-}
-
-/// The doctor's word is for the log; it is no test.
-fn without_doctor(mut report: Report) -> Report {
-    report.programs.retain(|program| program.name != DOCTOR);
-    report
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,7 +2,7 @@
 //!
 //! The lower half (`machine`, `kernel`, `tree`, `report`) boots a kernel with
 //! files and a plan, and knows nothing of tests; the upper half (`programs`,
-//! `matrix`, `verdicts`, `outcome`) runs hostnet's tests in it.
+//! `matrix`, `verdicts`, `outcome`, `run`) runs hostnet's tests in it.
 
 mod apt;
 mod cpio;
@@ -13,6 +13,7 @@ mod modules;
 mod outcome;
 mod programs;
 mod report;
+mod run;
 mod tree;
 mod verdicts;
 
@@ -20,12 +21,17 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use crate::{packages, shell};
-use matrix::{Cgroups, Variant};
+use crate::{coverage, docs, packages, shell};
+use matrix::{Cgroups, Running, Variant};
 
 pub use kernel::{Kernel, fetch};
 pub use machine::{Machine, Program};
+pub use matrix::{KERNELS, MAIN};
 pub use programs::Programs;
+pub use run::Run;
+#[cfg(test)]
+pub use run::tests::sample;
+pub use verdicts::Verdict;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -56,6 +62,10 @@ pub struct Args {
     /// Look for newer kernels than those fetched before.
     #[arg(long)]
     fresh: bool,
+
+    /// Keep what each VM found, failures included, for docs/coverage.md.
+    #[arg(long, conflicts_with = "only")]
+    update: bool,
 }
 
 impl Args {
@@ -70,6 +80,7 @@ impl Args {
             only: owned(only),
             jobs: 2,
             fresh: false,
+            update: false,
         }
     }
 }
@@ -91,8 +102,12 @@ pub fn perform(args: &Args) -> Result<()> {
     if variants.iter().any(Variant::has_docker) {
         packages::ensure("VMs with Docker", packages::LIVE_TESTS)?;
     }
-    let outcome = matrix::run(&variants, args.jobs.max(1), &directory(), args.fresh)?;
+    let (jobs, fresh, keep) = (args.jobs.max(1), args.fresh, args.update);
+    let outcome = matrix::run(&variants, &Running { jobs, directory: &directory(), fresh, keep })?;
     print(&outcome.text());
+    if args.update {
+        docs::settle(coverage::PAGE, coverage::text()?.as_bytes(), false)?;
+    }
     if outcome.failed() > 0 {
         bail!("{} failed", outcome.failed());
     }

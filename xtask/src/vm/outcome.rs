@@ -28,10 +28,8 @@ impl Outcome {
         let mut row = |test: String, verdict: Verdict, log: &str| {
             self.rows.push(Row { vm: vm.to_owned(), test, verdict, log: logs.join(log) });
         };
-        for program in &report.programs {
-            for (test, verdict) in verdicts::read(program) {
-                row(format!("{}::{test}", program.name), verdict, "report.log");
-            }
+        for (test, verdict) in verdicts::of(report) {
+            row(test, verdict, "report.log");
         }
         if let Some(failure) = &report.failure {
             row(failure.clone(), Verdict::Failed, "console.log");
@@ -57,6 +55,7 @@ impl Outcome {
             let verdict = match verdict {
                 Verdict::Ok => "ok".to_owned(),
                 Verdict::Failed => "FAILED".to_owned(),
+                Verdict::Partly(gaps) => format!("ok, not here: {}", gaps.join("; ")),
                 Verdict::Skipped(why) => format!("skipped: {why}"),
             };
             let _ = writeln!(text, "{vm:<12} {test:<width$} {verdict}");
@@ -76,6 +75,7 @@ fn failed(rows: &[Row]) -> impl Iterator<Item = &Row> {
 
 fn counts(rows: &[Row]) -> String {
     let failed = failed(rows).count();
-    let ok = rows.iter().filter(|row| row.verdict == Verdict::Ok).count();
-    format!("{ok} ok, {failed} failed, {} skipped", rows.len() - ok - failed)
+    let is_skipped = |row: &&Row| matches!(row.verdict, Verdict::Skipped(_));
+    let skipped = rows.iter().filter(is_skipped).count();
+    format!("{} ok, {failed} failed, {skipped} skipped", rows.len() - failed - skipped)
 }

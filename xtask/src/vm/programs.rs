@@ -26,7 +26,7 @@ const TESTS: &str = "/hostnet/deps";
 
 /// What tests start by name and busybox does not have, or not with the options
 /// they use.
-const TOOLS: &[&str] = &["bash", "setpriv", "ss", "unshare"];
+const TOOLS: &[&str] = &["bash", "nsenter", "setpriv", "ss", "unshare"];
 
 /// What busybox is asked for by tests, and by Docker's set-up.
 const APPLETS: &[&str] = &[

@@ -47,7 +47,8 @@ impl Report {
         Ok(Self::parse(&text))
     }
 
-    fn parse(text: &str) -> Self {
+    /// Reads it from its text.
+    pub fn parse(text: &str) -> Self {
         let mut report = Self::default();
         let mut done = false;
         for line in text.lines().map(|line| line.trim_end_matches('\r')) {

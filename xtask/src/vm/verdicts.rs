@@ -2,19 +2,50 @@
 
 use std::collections::BTreeMap;
 
-use super::report::Ran;
+use serde::{Deserialize, Serialize};
+
+use super::matrix;
+use super::report::{Ran, Report};
 
 /// How a test ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     Ok,
     Failed,
+    /// It did what can be done here, and said what cannot.
+    Partly(Vec<String>),
     /// It said itself why it does not apply.
     Skipped(String),
 }
 
+impl Verdict {
+    fn skip(&mut self, why: &str) {
+        if matches!(self, Self::Ok | Self::Partly(_)) {
+            *self = Self::Skipped(why.to_owned());
+        }
+    }
+
+    fn without(&mut self, what: &str) {
+        match self {
+            Self::Ok => *self = Self::Partly(vec![what.to_owned()]),
+            Self::Partly(gaps) if !gaps.iter().any(|gap| gap == what) => gaps.push(what.to_owned()),
+            _ => {}
+        }
+    }
+}
+
 /// The options with which a test program says all of it.
 pub const OPTIONS: [&str; 2] = ["--test-threads=1", "--show-output"];
+
+/// What all of a VM's tests said, by the names of program and test.
+pub fn of(report: &Report) -> impl Iterator<Item = (String, Verdict)> {
+    let tests = report.programs.iter().filter(|program| !matrix::is_doctor(&program.name));
+    tests.flat_map(|program| {
+        let named = |(test, verdict)| (format!("{}::{test}", program.name), verdict);
+        read(program).into_iter().map(named)
+    })
+}
 
 /// One verdict per test, and one for the program itself when it did not end as
 /// it should have.
@@ -42,8 +73,10 @@ pub fn read(ran: &Ran) -> BTreeMap<String, Verdict> {
         } else if let Some(verdict) = reading.and_then(|name| verdicts.get_mut(name)) {
             if line == "ok" && !summed_up {
                 *verdict = Verdict::Ok;
-            } else if let (Some(why), Verdict::Ok) = (line.strip_prefix("skipped: "), &verdict) {
-                *verdict = Verdict::Skipped(why.to_owned());
+            } else if let Some(why) = line.strip_prefix("skipped: ") {
+                verdict.skip(why);
+            } else if let Some(what) = line.strip_prefix("not here: ") {
+                verdict.without(what);
             }
         }
     }
@@ -70,15 +103,17 @@ mod tests {
 
     #[test]
     fn each_test_has_its_verdict() {
-        let output = "\nrunning 4 tests\ntest a ... ok\ntest b ... a child's words\nok\n\
-            test c ... FAILED\ntest d ... ok\n\nsuccesses:\n\n---- d stdout ----\n\
-            skipped: no Docker here\n\n\nsuccesses:\n    a\n\nfailures:\n\n\
-            ---- c stdout ----\nskipped: not really\nok\n";
+        let output = "\nrunning 5 tests\ntest a ... ok\ntest b ... a child's words\nok\n\
+            test c ... FAILED\ntest d ... ok\ntest e ... ok\n\nsuccesses:\n\n\
+            ---- d stdout ----\nnot here: a name\nskipped: no Docker here\n\n\
+            ---- e stdout ----\nnot here: raw\nnot here: raw\nnot here: unix\n\n\n\
+            successes:\n    a\n\nfailures:\n\n---- c stdout ----\nskipped: not really\nok\n";
         let expected = [
             ("a", Verdict::Ok),
             ("b", Verdict::Ok),
             ("c", Verdict::Failed),
             ("d", Verdict::Skipped("no Docker here".to_owned())),
+            ("e", Verdict::Partly(["raw", "unix"].map(str::to_owned).to_vec())),
         ];
         let expected = expected.map(|(name, verdict)| (name.to_owned(), verdict));
         assert_eq!(told(&ran(output, "exit 101")), expected);

@@ -10,6 +10,7 @@ mod events;
 mod inspections;
 mod words;
 
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
@@ -237,6 +238,12 @@ async fn list(docker: Docker, limit: Duration) -> Reply {
     }
 }
 
+/// Inode of a process' mount namespace; 0 when it is gone.
+fn mount_namespace(pid: u32) -> u32 {
+    let inode = std::fs::metadata(format!("/proc/{pid}/ns/mnt")).map(|metadata| metadata.ino());
+    inode.ok().and_then(|inode| u32::try_from(inode).ok()).unwrap_or_default()
+}
+
 async fn inspect(docker: Docker, runtime: &'static str, id: String, limit: Duration) -> Reply {
     let reason = match timeout(limit, docker.inspect_container(&id, None)).await {
         Ok(Ok(response)) if response.id.as_ref() == Some(&id) => {
@@ -245,6 +252,7 @@ async fn inspect(docker: Docker, runtime: &'static str, id: String, limit: Durat
                 let file = format!("/proc/{}/cgroup", container.pid);
                 let text = std::fs::read_to_string(file).unwrap_or_default();
                 words::cgroup_v2(&text).clone_into(&mut container.cgroup_path);
+                container.mount_namespace = mount_namespace(container.pid);
             }
             let container = Box::new(container);
             return Reply::Inspect(id, Answer::Found { container, state });

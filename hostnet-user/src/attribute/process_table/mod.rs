@@ -74,10 +74,18 @@ impl ProcessTable {
         (had_begun && !has_gone && entry.known_ns >= self.doubted_ns).then_some(&entry.process)
     }
 
-    /// Whether the process that has this id now is known.
+    /// The process that began last among those that `is_it` holds of.
     #[must_use]
-    pub fn knows(&self, pid: u32) -> bool {
-        self.get(pid, self.latest_ns).is_some()
+    pub fn youngest(&self, is_it: impl Fn(&Process) -> bool) -> Option<Arc<Process>> {
+        let found = self.by_pid.values().map(|entry| &entry.process).filter(|one| is_it(one));
+        found.max_by_key(|process| process.start_ns).map(Arc::clone)
+    }
+
+    /// The process that has this id now.
+    #[must_use]
+    pub fn now(&self, pid: u32) -> Option<&Arc<Process>> {
+        let start_ns = self.by_pid.get(&pid)?.process.start_ns;
+        self.get(pid, self.latest_ns.max(start_ns))
     }
 
     /// Records about processes were lost until `boot_ns`.

@@ -7,7 +7,7 @@
 
 mod families;
 mod layout;
-mod netlink;
+pub(super) mod netlink;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -15,26 +15,59 @@ use std::{
     path::Path,
 };
 
+use anyhow::Context as _;
 use families::{BOUND, BOUND_SINCE, Family, ROWS, Row, Shown};
 pub use netlink::Connection;
 
 use super::{Found, procfs};
-use crate::{event::UnixAddress, kernel};
+use crate::{
+    event::UnixAddress,
+    kernel::{self, Programs, State},
+};
 
 /// What became of one family.
-pub struct Asked {
+struct Asked {
     /// What it shows, for a person.
-    pub sees: &'static str,
+    sees: &'static str,
     /// By what.
-    pub by: &'static str,
+    by: &'static str,
     /// Why it does not.
-    pub refused: Option<String>,
+    refused: Option<String>,
+}
+
+/// The sockets there are in the host's network namespace, and the connection they
+/// were asked for by; what the kernel cannot show is noted in the coverage.
+pub fn of_host(programs: &mut Programs) -> (Vec<Found>, Option<Connection>) {
+    let Programs { host, root, coverage, .. } = programs;
+    let opened = kernel::in_network_namespace(host.network_namespace, || {
+        Connection::open().context("the kernel has no sock_diag")
+    });
+    let (found, asked, connection) = match opened {
+        Ok(connection) => {
+            let (found, asked) = existing(&connection, root.path());
+            (found, asked, Some(connection))
+        }
+        Err(error) => {
+            let reason = format!("{error:#}");
+            (Vec::new(), asked(|_| Some(reason.clone())), None)
+        }
+    };
+    for row in asked {
+        let state = row.refused.map_or(State::Proven, State::Refused);
+        coverage.set_start(row.sees, row.by, state);
+    }
+    (found, connection)
+}
+
+/// The same again, later in the run.
+#[must_use]
+pub fn now(connection: &Connection, cgroup_root: &Path) -> Vec<Found> {
+    existing(connection, cgroup_root).0
 }
 
 /// Everything there is, and what could not be asked for. `cgroup_root` is where
 /// the holders' cgroups are looked up.
-#[must_use]
-pub fn existing(connection: &Connection, cgroup_root: &Path) -> (Vec<Found>, Vec<Asked>) {
+fn existing(connection: &Connection, cgroup_root: &Path) -> (Vec<Found>, Vec<Asked>) {
     let mut refused = HashMap::new();
     let mut shown = dump(connection, |_| true, &mut refused);
     let wanted = |shown: &BTreeMap<u64, Shown>| -> HashSet<u32> {
@@ -72,12 +105,6 @@ pub fn port(connection: &Connection, cookie: u64) -> Option<u16> {
     let is_tcp = |row: &Row| matches!(row.by, "sock_diag/tcp" | "sock_diag/tcp6");
     let shown = dump(connection, is_tcp, &mut HashMap::new());
     Some(shown.get(&cookie)?.found.local?.port())
-}
-
-/// The same when nothing can be asked for at all.
-#[must_use]
-pub fn refused(reason: &str) -> Vec<Asked> {
-    asked(|_| Some(reason.to_owned()))
 }
 
 fn asked(mut refused: impl FnMut(&Row) -> Option<String>) -> Vec<Asked> {

@@ -97,7 +97,7 @@ pub fn namespaces(_: &Args) -> Check {
                 NAME,
                 format!("{error:#}"),
                 "run it as the host's root with all that privileges asks for, in a container with \
-                 --pid=host",
+                 --pid=host and --cgroupns=host",
             );
         }
     };
@@ -110,7 +110,7 @@ pub fn namespaces(_: &Args) -> Check {
             "in a container add --network=host",
         );
     }
-    Check::ok(NAME, "in the host's pid and network namespaces")
+    Check::ok(NAME, "in the host's pid, cgroup and network namespaces")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use hostnet_abi::{Hook, Set};
 
 use super::Check;
 use crate::{
+    attribute::sock_diag,
     config::Observe,
     kernel::{self, Coverage, LoadOptions, Programs, State},
 };
@@ -20,7 +21,7 @@ pub fn attached() -> (Check, Coverage) {
         beyond_ip: observe.beyond_ip,
         without: Vec::new(),
     };
-    let programs = match kernel::load(&options) {
+    let mut programs = match kernel::load(&options) {
         Ok(programs) => programs,
         Err(error) => {
             let finding = error.to_string();
@@ -30,12 +31,14 @@ pub fn attached() -> (Check, Coverage) {
             return (Check::fail(NAME, finding, advice), coverage);
         }
     };
-    let Programs { mut ring, root, mut coverage, .. } = programs;
-    if let Err(error) = kernel::prove(&mut ring, &root, &mut coverage) {
+    let Programs { ring, root, coverage, .. } = &mut programs;
+    if let Err(error) = kernel::prove(ring, root, coverage) {
         let advice = "report this with the kernel's release";
-        return (Check::fail(NAME, format!("attached, but: {error:#}"), advice), coverage);
+        return (Check::fail(NAME, format!("attached, but: {error:#}"), advice), programs.coverage);
     }
-    (judge(&coverage), coverage)
+    let check = judge(coverage);
+    let _existing = sock_diag::of_host(&mut programs);
+    (check, programs.coverage)
 }
 
 fn judge(coverage: &Coverage) -> Check {

@@ -3,12 +3,13 @@
 use std::{net::IpAddr, sync::Arc};
 
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     ends::{End, Ends, Side},
     network::{Network, SocketFields},
     parts::{OwnerParts, Parts},
+    peer,
     process::ProcessParts,
     specifics::Specifics,
     timestamp::Timestamps,
@@ -116,6 +117,8 @@ struct Hostnet<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    attribution: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     creator: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     creator_container: Option<&'a RawValue>,
@@ -123,8 +126,10 @@ struct Hostnet<'a> {
     container: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     process: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<&'a RawValue>,
     #[serde(flatten)]
-    specifics: Specifics,
+    specifics: Specifics<'a>,
     time: Time,
 }
 
@@ -138,6 +143,8 @@ pub struct Borrowed {
     pub owner: Option<Arc<OwnerParts>>,
     pub creator: Option<Arc<OwnerParts>>,
     pub process: Option<Arc<ProcessParts>>,
+    pub peer: Option<Box<RawValue>>,
+    pub shares_port_with: Vec<Value>,
 }
 
 impl Borrowed {
@@ -146,6 +153,12 @@ impl Borrowed {
             owner: event.owner.as_ref().map(|owner| parts.owner(owner)),
             creator: event.creator.as_ref().map(|creator| parts.owner(creator)),
             process: parts.process(event, times),
+            peer: event.peer.as_ref().map(|peer| peer::peer(peer, parts)),
+            shares_port_with: match &event.operation {
+                Operation::Bind(bind) => peer::others(&bind.shares_port_with, parts),
+                Operation::Listen(listen) => peer::others(&listen.shares_port_with, parts),
+                _ => Vec::new(),
+            },
         }
     }
 }
@@ -166,7 +179,7 @@ impl<'a> Document<'a> {
             Outcome::Failure(errno) => errno,
             _ => close_errno(&event.operation),
         };
-        let specifics = Specifics::of(event, times);
+        let specifics = Specifics::of(event, &borrowed.shares_port_with, times);
         let owner = borrowed.owner.as_deref();
         let creator = borrowed.creator.as_deref();
         let user = user(event).map(|id| User { id: id.to_string() });
@@ -211,10 +224,12 @@ impl<'a> Document<'a> {
                 socket: event.socket.map(|socket| SocketFields::of(socket, errno)),
                 netns: owner.map(|owner| &*owner.netns),
                 owner: owner.map(|owner| &*owner.owner),
-                creator: creator.map(|creator| &*creator.owner),
+                attribution: owner.map(|owner| &*owner.attribution),
+                creator: creator.map(|creator| &*creator.creator),
                 creator_container: creator.and_then(|creator| creator.container.as_deref()),
                 container: owner.and_then(|owner| owner.declared.as_deref()),
                 process: borrowed.process.as_ref().and_then(|process| process.own.as_deref()),
+                peer: borrowed.peer.as_deref(),
                 specifics,
                 time: Time { boot_ns: event.boot_ns },
             },
@@ -225,6 +240,7 @@ impl<'a> Document<'a> {
 const fn kind(operation: &Operation) -> &'static str {
     match operation {
         Operation::ExistingSocket(_) => "state",
+        Operation::NameSpoof(_) => "alert",
         _ => "event",
     }
 }
@@ -249,6 +265,7 @@ const fn dataset(category: Category) -> &'static str {
         Category::Network | Category::Configuration => "hostnet.network",
         Category::Process => "hostnet.process",
         Category::State => "hostnet.state",
+        Category::Finding => "hostnet.finding",
         Category::Health => "hostnet.health",
     }
 }
@@ -258,6 +275,7 @@ const fn category(category: Category) -> &'static str {
         Category::Network | Category::State => "network",
         Category::Configuration => "configuration",
         Category::Process => "process",
+        Category::Finding => "intrusion_detection",
         Category::Health => "host",
     }
 }

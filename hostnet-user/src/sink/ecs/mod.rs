@@ -9,6 +9,7 @@ mod identity;
 mod json;
 mod network;
 mod parts;
+mod peer;
 mod process;
 mod specifics;
 mod timestamp;
@@ -76,6 +77,9 @@ fn message(event: &Event, to: &mut String) {
     }
     // Writing to a string cannot fail.
     let _infallible = write!(to, "{}", event.operation);
+    if let Some(peer) = &event.peer {
+        let _infallible = write!(to, " ({peer})");
+    }
 }
 
 /// Who did it, as people name it: `web (nginx:1.27)`, `host process sshd (pid 7)`.

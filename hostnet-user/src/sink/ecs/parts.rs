@@ -27,7 +27,7 @@ pub struct Parts {
     pub ecs: Box<RawValue>,
     pub agent: Box<RawValue>,
     pub host: Box<RawValue>,
-    boot: Boot,
+    pub boot: Boot,
     network_namespace: u32,
     owners: HashMap<usize, Kept<Arc<Owner>, OwnerParts>>,
     processes: HashMap<ProcessKey, Kept<Option<Arc<Process>>, ProcessParts>>,
@@ -45,6 +45,10 @@ pub struct OwnerParts {
     pub container: Option<Box<RawValue>>,
     /// `hostnet.owner`.
     pub owner: Box<RawValue>,
+    /// `hostnet.attribution`.
+    pub attribution: Box<RawValue>,
+    /// `hostnet.creator`, of an owner that only made the socket.
+    pub creator: Box<RawValue>,
     /// `hostnet.netns`.
     pub netns: Box<RawValue>,
     /// `hostnet.container`: what the runtime declares and ECS has no field for.
@@ -118,26 +122,38 @@ impl Parts {
 
 fn owner_parts(owner: &Owner, network_namespace: u32) -> OwnerParts {
     let container = owner.container.as_deref();
-    let method = if owner.container_id.is_some() { "cgroup-path" } else { "cgroup-id" };
     let mut netns = object!({ "inode": network_namespace, "is_host": true });
     if let Some(container) = container.filter(|container| !container.network_mode.is_empty()) {
         netns["declared"] = container.network_mode.clone().into();
     }
-    let mut cgroup = object!({ "id": owner.cgroup_id });
-    if !owner.cgroup_path.is_empty() {
-        cgroup["path"] = owner.cgroup_path.clone().into();
+    let cgroup = cgroup_value(owner.cgroup_id, &owner.cgroup_path);
+    let mut value = object!({ "kind": owner.kind, "cgroup": cgroup });
+    if !owner.nested.is_empty() {
+        value["nested"] = owner.nested.clone().into();
     }
+    if let Some(cgroup) = &owner.moved_to {
+        value["moved_to"] = cgroup_value(cgroup.id, &cgroup.path);
+    }
+    let attribution = object!({ "method": owner.method, "confidence": owner.confidence });
+    let mut creator = value.clone();
+    creator["attribution"] = attribution.clone();
     OwnerParts {
         container: owner.container_id.as_ref().map(|id| raw(&container_value(id, owner))),
-        owner: raw(&object!({
-            "kind": owner.kind,
-            "method": method,
-            "confidence": owner.confidence,
-            "cgroup": cgroup,
-        })),
+        owner: raw(&value),
+        attribution: raw(&attribution),
+        creator: raw(&creator),
         netns: raw(&netns),
         declared: container.map(|container| raw(&declared_value(container))),
     }
+}
+
+/// A cgroup by its id, and by its path when that is known.
+pub fn cgroup_value(id: u64, path: &str) -> Value {
+    let mut cgroup = object!({ "id": id });
+    if !path.is_empty() {
+        cgroup["path"] = path.into();
+    }
+    cgroup
 }
 
 fn container_value(id: &str, owner: &Owner) -> Value {

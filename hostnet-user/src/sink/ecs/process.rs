@@ -82,6 +82,16 @@ impl Boot {
         value
     }
 
+    /// Which process, in a few words.
+    pub fn short(&self, process: &Process) -> Value {
+        object!({
+            "pid": process.pid,
+            "entity_id": self.entity_id(process.pid, process.start_ns),
+            "name": readable(&process.name),
+            "executable": readable(&process.executable.path),
+        })
+    }
+
     /// The same for one process on one boot of one host, and for no other.
     /// Start is taken in clock ticks, which is all that /proc shows.
     fn entity_id(&self, pid: u32, start_ns: u64) -> String {

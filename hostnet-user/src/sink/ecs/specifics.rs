@@ -5,21 +5,24 @@ use std::net::SocketAddr;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{ends::Side, timestamp::Timestamps};
-use crate::event::{
-    Bind, Event, ExistingSocket, Exit, FlowCount, Health, LossCount, Operation, PacketBind, Scope,
-    SocketFilter, SocketState, Unix, UnixKind,
+use super::{ends::Side, parts::cgroup_value, timestamp::Timestamps};
+use crate::{
+    event::{
+        Bind, CgroupMigration, Event, ExistingSocket, Exit, FlowCount, Health, LossCount,
+        NameSpoof, Operation, PacketBind, Scope, SocketFilter, SocketState, Unix, UnixKind,
+    },
+    text,
 };
 
 /// Most UDP peers listed in one closing record; `peers` counts them all.
 const MOST_FLOWS: usize = 64;
 
 #[derive(Default, Serialize)]
-pub struct Specifics {
+pub struct Specifics<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    bind: Option<BindFields>,
+    bind: Option<BindFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    listen: Option<ListenFields>,
+    listen: Option<ListenFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     existing: Option<ExistingFields>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,6 +40,10 @@ pub struct Specifics {
     #[serde(skip_serializing_if = "Option::is_none")]
     identified: Option<IdentifiedFields>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    migration: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spoof: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     loss: Option<Value>,
@@ -46,20 +53,24 @@ pub struct Specifics {
 }
 
 #[derive(Serialize)]
-struct BindFields {
+struct BindFields<'a> {
     scope: Scope,
     #[serde(skip_serializing_if = "Option::is_none")]
     requested_port: Option<u16>,
     reuse_address: bool,
     reuse_port: bool,
     v6_only: bool,
+    #[serde(skip_serializing_if = "<[Value]>::is_empty")]
+    shares_port_with: &'a [Value],
 }
 
 #[derive(Serialize)]
-struct ListenFields {
+struct ListenFields<'a> {
     backlog: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<Scope>,
+    #[serde(skip_serializing_if = "<[Value]>::is_empty")]
+    shares_port_with: &'a [Value],
 }
 
 #[derive(Serialize)]
@@ -83,6 +94,8 @@ struct NetlinkFields {
     message_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     flags: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread_bytes: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<u32>,
 }
@@ -126,14 +139,16 @@ struct IdentifiedFields {
     events: u64,
 }
 
-impl Specifics {
-    pub fn of(event: &Event, times: &mut Timestamps) -> Self {
+impl<'a> Specifics<'a> {
+    /// `others` are those whose port is shared.
+    pub fn of(event: &Event, others: &'a [Value], times: &mut Timestamps) -> Self {
         let mut fields = Self::default();
         match &event.operation {
-            Operation::Bind(bind) => fields.bind = Some(bind_fields(bind)),
+            Operation::Bind(bind) => fields.bind = Some(bind_fields(bind, others)),
             Operation::Listen(listen) => {
                 let scope = Some(Scope::of(listen.local));
-                fields.listen = Some(ListenFields { backlog: listen.backlog, scope });
+                let (backlog, shares_port_with) = (listen.backlog, others);
+                fields.listen = Some(ListenFields { backlog, scope, shares_port_with });
             }
             Operation::Connect(connect) => {
                 fields.rewritten_to = connect.rewritten_to.map(Side::of);
@@ -142,7 +157,8 @@ impl Specifics {
                 fields.rewritten_to = outcome.connect.rewritten_to.map(Side::of);
             }
             Operation::Unix(Unix { kind: UnixKind::Listen { backlog }, .. }) => {
-                fields.listen = Some(ListenFields { backlog: (*backlog).into(), scope: None });
+                let (backlog, shares_port_with) = ((*backlog).into(), others);
+                fields.listen = Some(ListenFields { backlog, scope: None, shares_port_with });
             }
             Operation::PacketBind(bind) => {
                 let PacketBind { interface, protocol, .. } = *bind;
@@ -158,6 +174,7 @@ impl Specifics {
                     message: Some(request.message),
                     message_name: request.name(),
                     flags: Some(request.flags),
+                    unread_bytes: (request.unread > 0).then_some(request.unread),
                     groups: None,
                 });
             }
@@ -173,6 +190,10 @@ impl Specifics {
             Operation::Identified(identified) => {
                 fields.identified = Some(IdentifiedFields { events: identified.events });
             }
+            Operation::CgroupMigration(migration) => {
+                fields.migration = Some(migration_fields(migration));
+            }
+            Operation::NameSpoof(spoof) => fields.spoof = Some(spoof_fields(spoof)),
             Operation::Health(health) => fields.health(event, health, times),
             Operation::Accept(_)
             | Operation::Close(_)
@@ -232,7 +253,7 @@ fn loss(loss: &LossCount) -> Value {
     value
 }
 
-fn bind_fields(bind: &Bind) -> BindFields {
+fn bind_fields<'a>(bind: &Bind, shares_port_with: &'a [Value]) -> BindFields<'a> {
     let (reuse_address, reuse_port, v6_only) = bind.options();
     BindFields {
         scope: bind.scope(),
@@ -240,6 +261,7 @@ fn bind_fields(bind: &Bind) -> BindFields {
         reuse_address,
         reuse_port,
         v6_only,
+        shares_port_with,
     }
 }
 
@@ -268,6 +290,32 @@ fn udp_fields(flows: &[FlowCount]) -> UdpFields {
             })
             .collect(),
     }
+}
+
+fn migration_fields(migration: &CgroupMigration) -> Value {
+    let CgroupMigration { from, to, pid, by } = migration;
+    let mut mover = json!({ "pid": by.pid, "owner": by.owner.kind });
+    if let Some(process) = &by.process {
+        mover["name"] = text::text(&process.name).readable.into();
+    }
+    if let Some(id) = &by.owner.container_id {
+        mover["container"] = json!({ "id": id, "name": by.owner.label() });
+    }
+    json!({
+        "from": cgroup_value(from.id, &from.path),
+        "to": cgroup_value(to.id, &to.path),
+        "pid": pid,
+        "by": mover,
+    })
+}
+
+fn spoof_fields(spoof: &NameSpoof) -> Value {
+    let NameSpoof { cgroup, claimed, victim } = spoof;
+    let mut victim_value = json!({ "id": claimed });
+    if let Some(victim) = victim {
+        victim_value["name"] = victim.label().into();
+    }
+    json!({ "cgroup": cgroup_value(cgroup.id, &cgroup.path), "container": victim_value })
 }
 
 fn exit_fields(exit: Exit) -> ExitFields {

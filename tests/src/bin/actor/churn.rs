@@ -15,16 +15,17 @@ use crate::{
 /// How many stay open at a time.
 const OPEN: usize = 60;
 
-/// Between two rounds, so that whoever observes gets some time, too.
-const PAUSE: Duration = Duration::from_millis(2);
+/// Milliseconds between two rounds, so that whoever observes gets some time, too.
+const PAUSE: u64 = 2;
 
 /// What is opened in turn; each is told of by a record when it is made.
 const KINDS: [&str; 5] =
     ["tcp-listener", "udp-bound", "tcp-connection", "udp-connected", "tcp-bound"];
 
-/// `churn`: until the next line comes in, opens a socket and closes the oldest,
+/// `churn [--pause MILLISECONDS]`: until the next line comes in, opens a socket and closes the oldest,
 /// again and again, beside a connection that lives for a moment.
-pub fn churn(_: &Arguments) {
+pub fn churn(arguments: &Arguments) {
+    let pause = Duration::from_millis(arguments.option("--pause").unwrap_or(PAUSE));
     let mut held: VecDeque<Socket> = VecDeque::new();
     for kind in KINDS.iter().cycle() {
         let from = boot_clock();
@@ -44,7 +45,7 @@ pub fn churn(_: &Arguments) {
         if is_asked_to_stop() {
             return;
         }
-        thread::sleep(PAUSE);
+        thread::sleep(pause);
     }
 }
 

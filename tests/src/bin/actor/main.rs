@@ -7,11 +7,13 @@
 
 mod addresses;
 mod arguments;
+mod cgroups;
 mod churn;
 mod compat;
 mod disguises;
 mod families;
 mod fast_open;
+mod handed;
 mod held;
 mod listeners;
 mod messages;
@@ -50,10 +52,12 @@ type Subcommands = &'static [(&'static str, fn(&Arguments))];
 /// Techniques that need nothing but their arguments, by file.
 const TECHNIQUES: &[Subcommands] = &[
     addresses::SUBCOMMANDS,
+    cgroups::SUBCOMMANDS,
     compat::SUBCOMMANDS,
     disguises::SUBCOMMANDS,
     families::SUBCOMMANDS,
     fast_open::SUBCOMMANDS,
+    handed::SUBCOMMANDS,
     messages::SUBCOMMANDS,
     mptcp::SUBCOMMANDS,
     namespaces::SUBCOMMANDS,
@@ -125,7 +129,7 @@ fn perform(mut words: Vec<OsString>, listeners: &mut Listeners) -> Done {
         "udp-serve" => udp::serve(&arguments),
         "exec-chain" => processes::exec_chain(&arguments),
         "exec-as" => processes::exec_as(&arguments),
-        "fork-connect" => processes::fork_connect(&arguments),
+        "fork-connect" => processes::fork_connect(&arguments, listeners),
         "spawn" => processes::spawn(&arguments),
         "without-mounts" => processes::without_mounts(&arguments),
         "prctl-name" => processes::rename(&arguments),

@@ -11,8 +11,12 @@ use crate::{
     truth::tell,
 };
 
-pub const SUBCOMMANDS: crate::Subcommands =
-    &[("netlink", open), ("netlink-write", write), ("netlink-write-elsewhere", write_elsewhere)];
+pub const SUBCOMMANDS: crate::Subcommands = &[
+    ("netlink", open),
+    ("netlink-write", write),
+    ("netlink-write-elsewhere", write_elsewhere),
+    ("netlink-batch", batch),
+];
 
 // include/uapi/linux/netlink.h, rtnetlink.h, if_addr.h
 const NLM_F_REQUEST: u16 = 1;
@@ -83,28 +87,74 @@ pub fn write_elsewhere(arguments: &Arguments) {
     write(arguments);
 }
 
+/// `netlink-batch QUESTIONS ADDR`: questions, and behind them in the same buffer a
+/// change of the loopback interface; and then the change is taken back.
+pub fn batch(arguments: &Arguments) {
+    let questions: usize = parse(arguments.operands()[0]);
+    let address: Ipv4Addr = parse(arguments.operands()[1]);
+    assert!(address.is_loopback(), "only loopback may be changed here");
+    let Ok(socket) = made(libc::NETLINK_ROUTE) else { return };
+    let mut buffer = Vec::new();
+    for _ in 0..questions {
+        buffer.extend(question());
+    }
+    let change = address_message(RTM_NEWADDR, address);
+    let length = change.len();
+    buffer.extend(change);
+    let sent = socket.send(&buffer);
+    let answers = (0..=questions).filter(|_| answer(&socket).is_ok()).count();
+    assert_eq!(answers, questions + 1, "each message is answered");
+    tell("netlink-batch").with("last_bytes", length).socket(&socket).result(&sent).send();
+    request(&socket, RTM_DELADDR, address).expect("the address is there");
+    keep(socket);
+}
+
+/// `RTM_GETLINK` of an interface that is not there, which is answered by an error.
+fn question() -> Vec<u8> {
+    const RTM_GETLINK: u16 = 18;
+    let mut message = header(32, RTM_GETLINK);
+    // `struct ifinfomsg`: family, padding, type, index, flags, change.
+    message.extend([0; 4]);
+    message.extend(i32::MAX.to_ne_bytes());
+    message.extend([0; 8]);
+    message
+}
+
 /// One address request for the loopback interface, and the kernel's answer.
 fn request(socket: &Socket, kind: u16, address: Ipv4Addr) -> io::Result<()> {
+    socket.send(&address_message(kind, address))?;
+    let error = answer(socket)?;
+    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(-error)) }
+}
+
+/// `struct nlmsghdr` of a message of this many bytes.
+fn header(length: u32, kind: u16) -> Vec<u8> {
+    let mut message = length.to_ne_bytes().to_vec();
+    message.extend(kind.to_ne_bytes());
+    message.extend((NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes());
+    message.extend([0; 8]);
+    message
+}
+
+fn address_message(kind: u16, address: Ipv4Addr) -> Vec<u8> {
     // SAFETY: a NUL-terminated name.
     let interface = unsafe { libc::if_nametoindex(c"lo".as_ptr()) };
-    let flags = NLM_F_REQUEST | NLM_F_ACK;
     // A header of 16 bytes, `struct ifaddrmsg` of 8, one attribute of 8.
-    let mut message = Vec::with_capacity(32);
-    message.extend(32u32.to_ne_bytes());
-    message.extend(kind.to_ne_bytes());
-    message.extend(flags.to_ne_bytes());
-    message.extend([0; 8]);
+    let mut message = header(32, kind);
     message.extend([libc::AF_INET as u8, 32, 0, 0]);
     message.extend(interface.to_ne_bytes());
     message.extend(8u16.to_ne_bytes());
     message.extend(IFA_LOCAL.to_ne_bytes());
     message.extend(address.octets());
-    socket.send(&message)?;
+    message
+}
+
+/// The error in the kernel's answer; 0 for none.
+fn answer(socket: &Socket) -> io::Result<i32> {
     let mut answer = [std::mem::MaybeUninit::<u8>::uninit(); 256];
     let length = socket.recv(&mut answer)?;
     // SAFETY: `recv` has written this many bytes.
     let answer: Vec<u8> = answer[..length].iter().map(|b| unsafe { b.assume_init() }).collect();
     assert_eq!(u16::from_ne_bytes([answer[4], answer[5]]), NLMSG_ERROR);
-    let error = i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]);
-    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(-error)) }
+    Ok(i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]))
 }

@@ -1,4 +1,4 @@
-//! IP without TCP and UDP: UDP-Lite, echo requests without privilege, packets
+//! IP without TCP and UDP: UDP-Lite, SCTP, echo requests without privilege, packets
 //! with a header of the sender's own making. And many ports in a row.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -7,13 +7,14 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::{
     arguments::{Arguments, parse},
-    sockets::{keep, local, socket_for},
+    sockets::{keep, local, set_option, socket_for},
     truth::tell,
 };
 
 pub const SUBCOMMANDS: crate::Subcommands = &[
     ("udplite", udplite),
     ("udplite-connect", udplite_connect),
+    ("sctp-options", sctp_options),
     ("ping", ping),
     ("forge", forge),
     ("scan", scan),
@@ -53,6 +54,38 @@ pub fn udplite_connect(arguments: &Arguments) {
         .result(&result)
         .send();
     keep(socket);
+}
+
+// include/uapi/linux/sctp.h
+const SOL_SCTP: i32 = 132;
+const SCTP_SOCKOPT_BINDX_ADD: i32 = 100;
+const SCTP_SOCKOPT_CONNECTX_OLD: i32 = 107;
+
+/// `sctp-options ADDR`, of IPv4: a listener that is bound, and a client that is
+/// connected to it, each by setsockopt.
+pub fn sctp_options(arguments: &Arguments) {
+    let ip: Ipv4Addr = parse(arguments.operands()[0]);
+    let made = || Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::SCTP));
+    let (listener, client) = match (made(), made()) {
+        (Ok(listener), Ok(client)) => (listener, client),
+        (result, _) => return tell("socket").result(&result).send(),
+    };
+    let address = |port: u16| libc::sockaddr_in {
+        sin_family: libc::AF_INET as u16,
+        sin_port: port.to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(ip.octets()) },
+        sin_zero: [0; 8],
+    };
+    let result = set_option(&listener, SOL_SCTP, SCTP_SOCKOPT_BINDX_ADD, &address(0));
+    let bound = local(&listener).expect("a bound socket has an address");
+    let truth = tell("bind").with("transport", "sctp").socket(&listener);
+    truth.endpoint("local", Some(bound)).result(&result).send();
+    listener.listen(8).expect("a bound socket can listen");
+    let result = set_option(&client, SOL_SCTP, SCTP_SOCKOPT_CONNECTX_OLD, &address(bound.port()));
+    let truth = tell("connect").with("transport", "sctp").socket(&client);
+    truth.endpoint("remote", Some(bound)).result(&result).send();
+    keep(listener);
+    keep(client);
 }
 
 /// `ping ADDR`: an echo request by a datagram socket, connected first.

@@ -10,6 +10,7 @@ use std::{
 
 use crate::{
     arguments::{Arguments, from_hex, parse},
+    listeners::Listeners,
     perform,
     truth::tell,
 };
@@ -62,13 +63,14 @@ pub fn spawn(arguments: &Arguments) {
     tell("exit").with("status", status.code().unwrap_or(-1)).send();
 }
 
-/// `fork-connect WORDS…`: a child that never execs does WORDS.
-pub fn fork_connect(arguments: &Arguments) {
+/// `fork-connect WORDS…`: a child that never execs does WORDS, with the open
+/// listeners that it inherits.
+pub fn fork_connect(arguments: &Arguments, listeners: &mut Listeners) {
     // SAFETY: the actor has one thread, so the child may run any code.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork: {}", io::Error::last_os_error());
     if child == 0 {
-        perform(owned(&arguments.operands()), &mut Default::default());
+        perform(owned(&arguments.operands()), listeners);
         std::process::exit(0);
     }
     let mut status = 0;

@@ -1,0 +1,208 @@
+//! What is kept of each container id: what its runtime says of it, and where it
+//! is between its first sign of life and its end. Whose a cgroup is, is the
+//! registry's business.
+
+use std::{net::IpAddr, sync::Arc};
+
+use uuid::Uuid;
+
+use super::{Container, container_registry::ContainerRegistry};
+
+/// Most containers whose metadata is kept after they are gone.
+const MOST_GONE: usize = 4096;
+
+/// What is kept of one container id.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub container: Option<Arc<Container>>,
+    /// Its confirmed cgroups, the latest last: a restart makes a new one.
+    pub cgroups: Vec<u64>,
+    gone: bool,
+    joined: bool,
+    /// Its cgroup is gone; what is still told of it is from before.
+    pub left: bool,
+    /// Its events have waited for its name once, in vain.
+    waited: bool,
+    nameless: u64,
+    first_nameless: Option<Uuid>,
+}
+
+impl Known {
+    /// The container, when it runs and has this address.
+    pub fn running_at(&self, address: IpAddr) -> Option<&Container> {
+        let container = self.container.as_deref().filter(|_| !self.gone && !self.left)?;
+        container.addresses.contains(&address).then_some(container)
+    }
+}
+
+/// Events that were told before their container's name was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nameless {
+    /// How many.
+    pub events: u64,
+    /// The first of them.
+    pub first: Uuid,
+}
+
+impl ContainerRegistry {
+    /// The runtime described a container. Returns what had been told without its name.
+    pub fn describe(&mut self, mut container: Container) -> Option<Nameless> {
+        let known = self.containers.entry(container.id.clone()).or_default();
+        known.gone = false;
+        // What an event says of a container is less than what an inspect has said.
+        if known.container.as_ref().is_some_and(|before| before.is_inspected())
+            && !container.is_inspected()
+        {
+            return None;
+        }
+        // A container that has exited has no process to look at; what it had stays true.
+        if let Some(before) = &known.container
+            && container.cgroup_path.is_empty()
+        {
+            container.cgroup_path.clone_from(&before.cgroup_path);
+            container.mount_namespace = before.mount_namespace;
+        }
+        if known.container.as_deref() == Some(&container) {
+            return None;
+        }
+        let nameless = known
+            .first_nameless
+            .take()
+            .map(|first| Nameless { events: std::mem::take(&mut known.nameless), first });
+        let id = container.id.clone();
+        known.container = Some(Arc::new(container));
+        self.forget_owners_of(&id);
+        nameless
+    }
+
+    /// The runtime no longer has the container. It stays known for a while:
+    /// its last events may still be on their way.
+    pub fn gone(&mut self, id: &str) {
+        let Some(known) = self.containers.get_mut(id) else { return };
+        if !std::mem::replace(&mut known.gone, true) {
+            self.gone.push_back(id.to_owned());
+        }
+        while self.gone.len() > MOST_GONE
+            && let Some(oldest) = self.gone.pop_front()
+        {
+            if self.containers.get(&oldest).is_some_and(|known| known.gone) {
+                self.containers.remove(&oldest);
+                self.forget_owners_of(&oldest);
+            }
+        }
+    }
+
+    /// The only container that runs and has this address.
+    #[must_use]
+    pub fn container_at(&self, address: IpAddr) -> Option<&str> {
+        let mut found = self.containers.values().filter_map(|known| known.running_at(address));
+        let container = found.next()?;
+        found.next().is_none().then_some(&container.id)
+    }
+
+    /// Whether this is a container's first sign of life in the host's network
+    /// namespace; from now on it has joined.
+    pub fn joins(&mut self, id: &str) -> bool {
+        match self.containers.get_mut(id) {
+            Some(known) => !known.left && !std::mem::replace(&mut known.joined, true),
+            None => {
+                self.containers.insert(id.to_owned(), Known { joined: true, ..Known::default() });
+                true
+            }
+        }
+    }
+
+    /// Whether the runtime's word on a container is still worth waiting for.
+    pub fn awaits_name(&self, id: &str) -> bool {
+        let Some(known) = self.containers.get(id) else { return true };
+        let is_inspected =
+            known.container.as_ref().is_some_and(|container| container.is_inspected());
+        !is_inspected && !known.waited
+    }
+
+    /// A container's events have waited long enough; later ones go out at once.
+    pub fn waited(&mut self, id: &str) {
+        if !self.containers.contains_key(id) {
+            self.containers.insert(id.to_owned(), Known::default());
+        }
+        if let Some(known) = self.containers.get_mut(id) {
+            known.waited = true;
+        }
+    }
+
+    /// Notes that an event of a container is told without its name.
+    pub fn told_nameless(&mut self, id: &str, event: Uuid) {
+        if !self.containers.contains_key(id) {
+            self.containers.insert(id.to_owned(), Known::default());
+        }
+        if let Some(known) = self.containers.get_mut(id) {
+            known.nameless += 1;
+            known.first_nameless.get_or_insert(event);
+        }
+    }
+
+    /// The container's own cgroup is gone; says whether it had joined the
+    /// host's network namespace.
+    pub fn left(&mut self, id: &str) -> bool {
+        let Some(known) = self.containers.get_mut(id) else { return false };
+        known.left = true;
+        std::mem::take(&mut known.joined)
+    }
+
+    /// The container has a cgroup (again): it starts, or restarts.
+    pub fn starts(&mut self, id: &str) {
+        if let Some(known) = self.containers.get_mut(id) {
+            known.left = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribute::CgroupTree;
+
+    const ID: &str = "5aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
+
+    fn container() -> Container {
+        Container { id: ID.to_owned(), name: "web".to_owned(), ..Container::default() }
+    }
+
+    #[test]
+    fn late_names_are_reported_once() {
+        let mut registry = ContainerRegistry::default();
+        let first = Uuid::from_u128(1);
+        assert!(registry.joins(ID), "the first event joins");
+        assert!(!registry.joins(ID));
+        assert!(registry.left(ID));
+        assert!(!registry.joins(ID), "what is told late does not bring it back");
+        registry.starts(ID);
+        assert!(registry.joins(ID), "a restart does");
+        registry.told_nameless(ID, first);
+        registry.told_nameless(ID, Uuid::from_u128(2));
+        let nameless = registry.describe(container());
+        assert_eq!(nameless, Some(Nameless { events: 2, first }));
+        assert_eq!(registry.describe(container()), None);
+    }
+
+    #[test]
+    fn a_container_that_is_gone_keeps_its_name() {
+        let mut tree = CgroupTree::default();
+        tree.insert(2, format!("/docker/{ID}"));
+        let mut registry = ContainerRegistry::default();
+        registry.describe(container());
+        registry.gone(ID);
+        assert_eq!(registry.owner(2, &tree).label(), "web");
+    }
+    /// Whoever completes its earlier events has to find it.
+    #[test]
+    fn a_container_is_found_before_its_cgroup_is_confirmed() {
+        let (path, mut tree) = (format!("/docker/{ID}"), CgroupTree::default());
+        tree.insert(2, path.clone());
+        let mut registry = ContainerRegistry::default();
+        registry.appeared(2, &path);
+        registry.describe(container());
+        let owner = registry.owner_of_container(ID, &tree).expect("a cgroup bears its name");
+        assert_eq!((owner.cgroup_id, owner.label()), (2, "web"));
+    }
+}

@@ -1,0 +1,55 @@
+//! News from a container runtime: names for what is already known by id, and
+//! cgroups confirmed as a container's.
+
+use super::{Attribution, Container, RuntimeNews};
+use crate::event::{Event, Health, Identified};
+
+impl Attribution {
+    /// News from a container runtime.
+    pub fn runtime(&mut self, news: RuntimeNews, boot_ns: u64) {
+        match news {
+            RuntimeNews::Container(container) => {
+                let id = container.id.clone();
+                let is_confirmed = self.confirms(&container);
+                let nameless = self.registry.describe(Container::clone(&container));
+                if is_confirmed {
+                    self.registry.confirm(&container, &self.tree);
+                    self.check_names_of(&id, boot_ns);
+                    self.claim_older(&container);
+                }
+                if !self.registry.awaits_name(&id) {
+                    self.release(&id);
+                }
+                if let Some(nameless) = nameless
+                    && let Some(owner) = self.registry.owner_of_container(&id, &self.tree)
+                {
+                    let identified = Identified { events: nameless.events };
+                    let event = self.event(boot_ns, None, identified.into());
+                    self.events.push(Event {
+                        owner: Some(owner),
+                        amends: Some(nameless.first),
+                        ..event
+                    });
+                }
+            }
+            RuntimeNews::Removed { id } => self.registry.gone(&id),
+            RuntimeNews::Reachable { endpoint, version } => {
+                self.runtime_is_silent = false;
+                self.health(boot_ns, Health::RuntimeReachable { endpoint, version });
+            }
+            RuntimeNews::Unreachable { endpoint, reason } => {
+                self.runtime_is_silent = true;
+                self.release_overdue(u64::MAX);
+                self.health(boot_ns, Health::RuntimeUnreachable { endpoint, reason });
+            }
+        }
+    }
+
+    /// Whether the runtime's process of a container, as /proc showed it, is what
+    /// the kernel's records know of it: a container's, and not a stray.
+    fn confirms(&mut self, container: &Container) -> bool {
+        let has_own_mounts =
+            ![0, self.policy.host_mount_namespace].contains(&container.mount_namespace);
+        container.pid != 0 && has_own_mounts && self.strays.get(container.pid, 0).is_none()
+    }
+}

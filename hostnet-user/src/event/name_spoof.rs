@@ -1,0 +1,36 @@
+//! A cgroup bears the name of a container that is elsewhere.
+
+use std::{fmt, sync::Arc};
+
+use super::{Category, Told};
+use crate::attribute::{Cgroup, Owner};
+
+/// The event's owner made the cgroup, as far as that is known; else it has it.
+#[derive(Clone, Debug)]
+pub struct NameSpoof {
+    /// The cgroup.
+    pub cgroup: Cgroup,
+    /// The container id in its name.
+    pub claimed: String,
+    /// The container whose id that is.
+    pub victim: Option<Arc<Owner>>,
+}
+
+impl Told for NameSpoof {
+    fn operation(&self) -> &'static str {
+        "name-spoof"
+    }
+    fn action(&self) -> &'static str {
+        "name-spoof"
+    }
+    fn category(&self) -> Category {
+        Category::Finding
+    }
+    fn types(&self) -> &'static [&'static str] {
+        &["info"]
+    }
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let victim = self.victim.as_ref().map_or(&*self.claimed, |victim| victim.label());
+        write!(f, "has cgroup {}, named after {victim}, which is elsewhere", self.cgroup.path)
+    }
+}
