@@ -14,6 +14,8 @@ mod netns;
 #[cfg(target_arch = "bpf")]
 mod owner;
 #[cfg(target_arch = "bpf")]
+mod place;
+#[cfg(target_arch = "bpf")]
 mod probes;
 #[cfg(target_arch = "bpf")]
 mod read;
@@ -28,9 +30,13 @@ mod sockaddr;
 #[cfg(target_arch = "bpf")]
 mod storage;
 #[cfg(target_arch = "bpf")]
+mod tail;
+#[cfg(target_arch = "bpf")]
 mod task;
 #[cfg(target_arch = "bpf")]
 mod unix_name;
+#[cfg(target_arch = "bpf")]
+mod unix_peer;
 
 /// A BPF program cannot unwind; the verifier proves that this is never reached.
 #[cfg(target_arch = "bpf")]

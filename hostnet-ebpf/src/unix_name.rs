@@ -9,6 +9,7 @@ use crate::{
     read::copied,
     ring::{Origin, emit_in_place},
     settings::offset,
+    unix_peer::Peer,
 };
 
 /// Bytes of `sun_family`, which come before the name.
@@ -28,6 +29,7 @@ pub struct Operation {
     pub operation: u16,
     pub errno: u16,
     pub backlog: u16,
+    pub peer: Peer,
 }
 
 impl Name {
@@ -105,6 +107,8 @@ pub fn emit_unix(origin: Origin, operation: Operation, name: &Name) {
             {
                 length = 0;
             }
+            (&raw mut (*payload).peer_cgroup).write(operation.peer.cgroup);
+            (&raw mut (*payload).peer_tgid).write(operation.peer.tgid);
             (&raw mut (*payload).socket).write(operation.socket);
             (&raw mut (*payload).operation).write(operation.operation);
             (&raw mut (*payload).errno).write(operation.errno);

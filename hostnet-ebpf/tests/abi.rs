@@ -14,8 +14,8 @@ fn ids_names_and_lengths() {
         table,
         [
             "1 bind-asked 84",
-            "2 bind 88",
-            "3 listen 88",
+            "2 bind 92",
+            "3 listen 92",
             "4 connect 84",
             "5 connect-outcome 104",
             "6 accept 112",
@@ -23,9 +23,9 @@ fn ids_names_and_lengths() {
             "8 datagram 88",
             "9 datagram-close 84",
             "10 raw-socket 64",
-            "11 exec 88",
+            "11 exec 104",
             "12 fork 88",
-            "13 exit 60",
+            "13 exit 72",
             "14 cgroup-mkdir 72",
             "15 cgroup-rmdir 64",
             "16 cgroup-attach 88",
@@ -36,7 +36,7 @@ fn ids_names_and_lengths() {
             "21 socket-filter 72",
             "22 netlink-request 72",
             "23 netlink-bind 68",
-            "24 unix 184",
+            "24 unix 192",
         ]
     );
 }

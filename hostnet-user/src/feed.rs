@@ -1,6 +1,8 @@
 //! One record on its way from the ring to the stages, after whatever it needs to
 //! be understood: those inputs are fetched here, and written down with it.
 
+use std::path::Path;
+
 use anyhow::Result;
 use hostnet_abi::{Flow, FlowKey};
 
@@ -17,6 +19,8 @@ pub struct Feed<'a> {
     pub stages: &'a mut Stages,
     /// The kernel's maps.
     pub maps: &'a mut Maps,
+    /// Where cgroups are.
+    pub cgroup_root: &'a Path,
     /// The kernel's word on sockets, where it gives it.
     pub sockets: Option<&'a sock_diag::Connection>,
     /// Where inputs are written down.
@@ -24,16 +28,16 @@ pub struct Feed<'a> {
 }
 
 impl Feed<'_> {
-    /// Takes one record: first the process it blames, the counts of the flows it
+    /// Takes one record: first the processes it names, the counts of the flows it
     /// closes, the port it does not know.
     ///
     /// # Errors
     /// When the recording or a sink cannot be written.
     pub fn record(&mut self, bytes: &[u8]) -> Result<()> {
-        if let Some(pid) = self.stages.attribution.unknown_process(bytes)
-            && let Some(process) = procfs::process(pid)
-        {
-            self.world(World::Process(process))?;
+        for pid in self.stages.attribution.unknown_processes(bytes) {
+            if let Some(process) = procfs::process(pid, self.cgroup_root) {
+                self.world(World::Process(Box::new(process)))?;
+            }
         }
         if let Some(pid) = self.stages.attribution.unplaced_process(bytes)
             && let Some((start_ns, path)) = procfs::v1_place(pid)

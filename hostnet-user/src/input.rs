@@ -1,5 +1,7 @@
 //! Everything the pure stages are told, as one type: live, recorded, replayed.
 
+use std::net::IpAddr;
+
 use anyhow::{Context, Result, bail};
 use hostnet_abi::{Flow, FlowKey};
 use serde::{Deserialize, Serialize};
@@ -31,13 +33,18 @@ pub enum World {
     /// A cgroup found at start.
     Cgroup { id: u64, path: String },
     /// A process found in /proc.
-    Process(Process),
+    Process(Box<Process>),
     /// A process with namespaces of its own, found at start.
     Apart(Apart),
     /// A process' path in the cgroup-v1 hierarchies, on a host that has no other.
     V1Place { pid: u32, start_ns: u64, path: String },
     /// The sockets that existed at `boot_ns`, when the run began.
     Existing { boot_ns: u64, sockets: Vec<Found> },
+    /// The sockets there are at `boot_ns`, asked anew after records were lost.
+    Listeners { boot_ns: u64, sockets: Vec<Found> },
+    /// The host's own addresses from now on, and the lowest and the highest port
+    /// that its kernel chooses.
+    Addresses { addresses: Vec<IpAddr>, chosen_ports: (u16, u16) },
     /// The port that the socket of the next record listens on.
     Port { cookie: u64, port: u16 },
     /// News from the container runtime at `boot_ns`.

@@ -21,4 +21,5 @@ pub mod pipeline;
 pub mod record;
 pub mod sink;
 pub mod stages;
+mod survey;
 pub mod text;

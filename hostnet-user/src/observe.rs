@@ -68,6 +68,10 @@ pub fn observe(run: Run, make_sinks: MakeSinks<'_>) -> Result<Summary> {
             .iter()
             .all(|hook| programs.coverage.is_attached(*hook)),
         sees_acceptor: programs.coverage.is_attached(Hook::InetAccept),
+        sees_listeners: programs.coverage.is_attached(Hook::InetSockSetState),
+        sees_datagram_ends: [Hook::PostBind4, Hook::PostBind6, Hook::SockRelease]
+            .iter()
+            .all(|hook| programs.coverage.is_attached(*hook)),
         host_mount_namespace: programs.host.mount_namespace,
         own_mount_namespace: programs.host.own_mount_namespace,
         seed: seed.as_u64_pair().1,

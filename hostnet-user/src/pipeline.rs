@@ -13,13 +13,14 @@ use std::{
 use anyhow::Result;
 
 use crate::{
-    attribute::{Policy, Request, RuntimeNews, procfs, sock_diag},
+    attribute::{Policy, Request, RuntimeNews, procfs},
     event::Health,
     feed::{Feed, write_down},
     input::{InputRef, Lost, World},
     kernel::{self, Programs, Recorder},
     sink::{ecs::Identity, is_broken_pipe},
     stages::{Stages, Summary},
+    survey::Survey,
 };
 
 /// The longest a record waits in the ring on an idle host.
@@ -58,8 +59,7 @@ pub struct Pipeline {
     stages: Stages,
     recorder: Option<Recorder>,
     inspect: Inspect,
-    /// Asks the kernel for sockets; `None` where it has no sock_diag.
-    sockets: Option<sock_diag::Connection>,
+    survey: Survey,
     losses_read: Instant,
     losses_read_boot_ns: u64,
     /// Time of the latest record taken.
@@ -81,7 +81,7 @@ impl Pipeline {
             stages,
             recorder,
             inspect,
-            sockets: None,
+            survey: Survey::default(),
             losses_read: Instant::now(),
             losses_read_boot_ns: kernel::boot_clock(),
             drained_to_ns: 0,
@@ -101,20 +101,23 @@ impl Pipeline {
         settings: serde_json::Value,
     ) -> Result<()> {
         // First of all: what is gone by the time it is asked for is never told.
-        let (existing, connection) = sock_diag::of_host(&mut self.programs);
-        self.sockets = connection;
+        let (survey, existing) = Survey::begin(&mut self.programs);
+        self.survey = survey;
         let answered_ns = kernel::boot_clock();
         self.world(World::Run { policy, identity })?;
         self.clock()?;
+        if let Some(addresses) = self.survey.addresses() {
+            self.world(addresses)?;
+        }
         for (id, path) in procfs::cgroups(self.programs.root.path()) {
             self.world(World::Cgroup { id, path })?;
         }
-        let host = self.programs.host;
-        let v1_only = self.programs.root.is_private();
-        for process in procfs::processes(host.network_namespace) {
+        let Programs { host, root, .. } = &self.programs;
+        let (host, v1_only) = (*host, root.is_private());
+        for process in procfs::processes(host.network_namespace, root.path()) {
             let place = v1_only.then(|| procfs::v1_place(process.pid)).flatten();
             let pid = process.pid;
-            self.world(World::Process(process))?;
+            self.world(World::Process(Box::new(process)))?;
             if let Some((start_ns, path)) = place {
                 self.world(World::V1Place { pid, start_ns, path })?;
             }
@@ -135,21 +138,21 @@ impl Pipeline {
         };
         self.health(health)?;
         for record in early {
-            let Self { programs, stages, sockets, recorder, .. } = self;
-            let (maps, sockets) = (&mut programs.maps, sockets.as_ref());
-            Feed { stages, maps, sockets, recorder }
+            let Self { programs, stages, survey, recorder, .. } = self;
+            let (maps, sockets) = (&mut programs.maps, survey.sockets());
+            Feed { stages, maps, cgroup_root: programs.root.path(), sockets, recorder }
                 .record(&record)
                 .or_else(|error| self.sink_error(error))?;
         }
         // Now that the canary has run, host processes may be quietened.
-        self.serve_requests();
+        self.serve_requests()?;
         self.drain_to(answered_ns + SETTLING.as_nanos() as u64)?;
         let holders = existing.iter().flat_map(|found| &found.holders).map(|holder| holder.pid);
         for pid in holders.collect::<BTreeSet<u32>>() {
             if self.stages.attribution.lacks_process(pid)
-                && let Some(process) = procfs::process(pid)
+                && let Some(process) = procfs::process(pid, self.programs.root.path())
             {
-                self.world(World::Process(process))?;
+                self.world(World::Process(Box::new(process)))?;
             }
         }
         self.world(World::Existing { boot_ns: answered_ns, sockets: existing })?;
@@ -181,6 +184,9 @@ impl Pipeline {
                 break reason;
             }
             self.clock()?;
+            if let Some(addresses) = self.survey.changed_addresses() {
+                self.world(addresses)?;
+            }
             let count = self.drain()?;
             wait = match count {
                 BATCH => Duration::ZERO,
@@ -254,18 +260,19 @@ impl Pipeline {
         let mut count = 0;
         while count < BATCH {
             // One record at a time, because a record may ask for what another map holds.
-            let Programs { ring, maps, .. } = &mut self.programs;
+            let Programs { ring, maps, root, .. } = &mut self.programs;
             let Some(record) = ring.take()? else { break };
             count += 1;
             self.drained_to_ns =
                 hostnet_abi::header(&record).map_or(self.drained_to_ns, |header| header.boot_ns);
-            let (stages, sockets) = (&mut self.stages, self.sockets.as_ref());
-            let mut feed = Feed { stages, maps, sockets, recorder: &mut self.recorder };
+            let (stages, sockets) = (&mut self.stages, self.survey.sockets());
+            let (cgroup_root, recorder) = (root.path(), &mut self.recorder);
+            let mut feed = Feed { stages, maps, cgroup_root, sockets, recorder };
             let outcome = feed.record(&record);
             drop(record);
             outcome.or_else(|error| self.sink_error(error))?;
         }
-        self.serve_requests();
+        self.serve_requests()?;
         if let Some(diagnostics) = &mut self.programs.diagnostics {
             diagnostics.flush();
         }
@@ -357,9 +364,9 @@ impl Pipeline {
         Ok(())
     }
 
-    fn serve_requests(&mut self) {
-        let maps = &mut self.programs.maps;
+    fn serve_requests(&mut self) -> Result<()> {
         for request in self.stages.take_requests() {
+            let maps = &mut self.programs.maps;
             let outcome = match request {
                 Request::Quieten { cgroup, is_service } => maps.quieten(cgroup, is_service),
                 Request::Mix(cgroup) => maps.mix(cgroup),
@@ -372,10 +379,17 @@ impl Pipeline {
                     (self.inspect)(id);
                     Ok(())
                 }
+                Request::Listeners => {
+                    if let Some(listeners) = self.survey.listeners(self.programs.root.path()) {
+                        self.world(listeners)?;
+                    }
+                    Ok(())
+                }
             };
             if let Err(error) = outcome {
                 tracing::warn!("{error:#}");
             }
         }
+        Ok(())
     }
 }

@@ -93,12 +93,16 @@ impl Stages {
                 self.attribution.lost(place, from_ns, to_ns, by);
             }
             World::Cgroup { id, path } => self.attribution.cgroup(id, path),
-            World::Process(process) => self.attribution.process(process),
+            World::Process(process) => self.attribution.process(*process),
             World::Apart(apart) => self.attribution.apart(&apart),
             World::V1Place { pid, start_ns, path } => {
                 self.attribution.v1_place(pid, start_ns, &path);
             }
             World::Existing { boot_ns, sockets } => self.attribution.existing(boot_ns, sockets),
+            World::Listeners { boot_ns, sockets } => self.attribution.listeners(boot_ns, &sockets),
+            World::Addresses { addresses, chosen_ports } => {
+                self.attribution.addresses(addresses, chosen_ports);
+            }
             World::Port { cookie, port } => self.attribution.port(cookie, port),
             World::Runtime { boot_ns, news } => self.attribution.runtime(news, boot_ns),
             World::Clock { boot_ns, wall_ns } => {
@@ -206,8 +210,11 @@ fn each(
 impl Filter {
     fn passes(&self, event: &Event) -> bool {
         let (Some(wanted), Some(owner)) = (&self.container, &event.owner) else { return true };
-        owner.container.as_ref().is_some_and(|container| container.name == *wanted)
-            || owner.container_id.as_ref().is_some_and(|id| id.starts_with(wanted.as_str()))
+        // What others do with its sockets is of it, too.
+        [Some(owner), event.creator.as_ref()].into_iter().flatten().any(|owner| {
+            owner.container.as_ref().is_some_and(|container| container.name == *wanted)
+                || owner.container_id.as_ref().is_some_and(|id| id.starts_with(wanted.as_str()))
+        })
     }
 }
 

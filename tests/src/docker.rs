@@ -63,6 +63,12 @@ impl Docker {
         Self::at(daemon.host(), Some(daemon))
     }
 
+    /// A daemon of the test's own, started, that serves published ports by docker-proxy.
+    pub fn publishing() -> Self {
+        assert!(!bare::is_chosen(), "this needs Docker: say needs_docker!");
+        Self::with_options(&["--with-bridge", "--userland-proxy=true"])
+    }
+
     fn without_daemon(host: &str) -> Self {
         Self(Arc::new(Inner { host: host.to_owned(), marker: OnceLock::new(), daemon: None }))
     }

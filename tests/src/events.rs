@@ -1,17 +1,15 @@
 //! The agent's events as they arrive.
 
 use std::{
-    collections::{BTreeSet, HashMap},
-    fs::{self, File},
-    io::{BufRead, BufReader, Read, Write as _},
+    collections::HashMap,
+    io::{BufRead, BufReader, Read},
     sync::{Condvar, Mutex},
-    thread,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
-use crate::{paths, want::Want};
+use crate::want::Want;
 
 /// One line of the agent's output.
 #[derive(Clone)]
@@ -153,29 +151,6 @@ impl Stream {
 
     pub fn all(&self) -> Vec<Event> {
         self.state.lock().expect("not poisoned").events.clone()
-    }
-}
-
-/// Leaves the output where the ECS validator finds it.
-pub(crate) fn keep(events: &[Event]) {
-    static BEGUN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let directory = paths::events_directory();
-    fs::create_dir_all(&directory).expect("the events directory can be made");
-    let program = std::env::current_exe().expect("/proc is mounted");
-    let program = program.file_stem().expect("a file").to_string_lossy();
-    let program = program.rsplit_once('-').map_or(&*program, |(name, _)| name);
-    let test = thread::current().name().unwrap_or("main").replace("::", "-");
-    let name = format!("{program}-{test}.ndjson");
-    let first = BEGUN.lock().expect("not poisoned").insert(name.clone());
-    let mut options = File::options();
-    if first {
-        options.write(true).truncate(true);
-    } else {
-        options.append(true);
-    }
-    let mut file = options.create(true).open(directory.join(name)).expect("an events file");
-    for event in events {
-        file.write_all(&event.line).and_then(|()| file.write_all(b"\n")).expect("room");
     }
 }
 

@@ -57,6 +57,11 @@ fn a_table_on_a_terminal() {
     terminal.expect("the listener", |text| {
         text.lines().any(|line| line.contains(&address) && line.contains(&actor.container.name))
     });
+    actor.one(&format!("tcp-connect 127.0.0.1 {port}"));
+    let other_end = format!("({})", actor.container.name);
+    terminal.expect("who is at the other end", |text| {
+        text.lines().any(|line| line.contains("connect ") && line.contains(&other_end))
+    });
     let refused = net::closed_port();
     actor.one(&format!("tcp-connect 127.0.0.1 {refused}"));
     terminal.expect("the refusal", |text| {

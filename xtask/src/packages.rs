@@ -25,6 +25,9 @@ pub const LIVE_TESTS: &[Package] = &[
     Package { name: "busybox-static", present: busybox_is_static },
     Package { name: "podman", present: || has("podman") },
     Package { name: "docker-compose", present: || has("docker-compose") },
+    Package { name: "redis-server", present: || has("redis-server") },
+    Package { name: "postgresql", present: || exists("/usr/lib/postgresql") },
+    Package { name: "openssh-server", present: || exists("/usr/sbin/sshd") },
     Package { name: "python3-yaml", present: || succeeds("python3", &["-c", "import yaml"]) },
 ];
 
@@ -43,10 +46,8 @@ pub const VMS: &[Package] = &[
 ];
 
 /// Clippy for the compiler that builds the eBPF programs.
-pub const BPF_LINT: &[Package] = &[Package {
-    name: "rust-web-clippy",
-    present: || fs::exists("/usr/bin/clippy-driver").unwrap_or(false),
-}];
+pub const BPF_LINT: &[Package] =
+    &[Package { name: "rust-web-clippy", present: || exists("/usr/bin/clippy-driver") }];
 
 /// Names what is missing; installs it where that is possible, says how elsewhere.
 /// A missing package is no error here: who needs it says so in its own words.
@@ -111,7 +112,11 @@ fn busybox_is_static() -> bool {
 }
 
 fn debian_keys() -> bool {
-    fs::exists("/usr/share/keyrings/debian-archive-keyring.gpg").unwrap_or(false)
+    exists("/usr/share/keyrings/debian-archive-keyring.gpg")
+}
+
+fn exists(path: &str) -> bool {
+    fs::exists(path).unwrap_or(false)
 }
 
 fn succeeds(program: &str, args: &[&str]) -> bool {

@@ -12,6 +12,9 @@ pub mod reuse {
     pub const PORT: u32 = 0x10;
     /// `IPV6_V6ONLY` (`skc_ipv6only:1`).
     pub const V6_ONLY: u32 = 0x20;
+    /// Somebody's socket, not one of the kernel's own (`skc_net_refcnt:1`), of
+    /// which no hook shows the end.
+    pub const OF_PROCESS: u32 = 0x40;
 }
 
 /// The address a task asked for; the kernel may still refuse it.
@@ -38,6 +41,8 @@ pub struct Bind {
     pub socket: Socket,
     /// Bits of [`reuse`].
     pub reuse: u32,
+    /// Index of the interface it is bound to (`SO_BINDTODEVICE`), or 0.
+    pub interface: u32,
 }
 
 /// The kernel refused the bind that was asked for.

@@ -6,6 +6,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Exit {
+    /// Start of the process, `CLOCK_BOOTTIME` nanoseconds.
+    pub start_ns: u64,
     /// `task_struct.exit_code`: exit status in bits 8..16, signal in bits 0..7.
     pub code: u32,
+    /// Explicit padding, zero.
+    pub padding: u32,
 }

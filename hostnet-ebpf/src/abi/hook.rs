@@ -105,6 +105,7 @@ macro_rules! hook_table {
 }
 
 const UNIX: [&str; 2] = ["unix_sock", "unix_address"];
+const PLACE: [&str; 6] = ["file", "path", "mount", "dentry", "inode", "super_block"];
 
 hook_table! {
     1 => Bind4 { program: "bind4", attach: "cgroup/bind4", set: Inet, since: (5, 10), sees: "bind asked, IPv4" },
@@ -120,7 +121,7 @@ hook_table! {
     11 => SockCreate { program: "sock_create", attach: "cgroup/sock_create", set: Inet, since: (5, 10), sees: "raw, SCTP, ping or other IP socket opened" },
     12 => SockRelease { program: "sock_release", attach: "cgroup/sock_release", set: Inet, since: (5, 10), sees: "UDP socket closed" },
     13 => InetSockSetState { program: "inet_sock_set_state", attach: "tp_btf/inet_sock_set_state", set: Inet, since: (5, 15), sees: "TCP listen, connect outcome, accept, close" },
-    14 => SchedProcessExec { program: "sched_process_exec", attach: "tp_btf/sched_process_exec", set: Life, since: (5, 10), sees: "exec" },
+    14 => SchedProcessExec { program: "sched_process_exec", attach: "tp_btf/sched_process_exec", set: Life, since: (5, 10), sees: "exec", reads: PLACE },
     15 => SchedProcessFork { program: "sched_process_fork", attach: "tp_btf/sched_process_fork", set: Life, since: (5, 10), sees: "fork" },
     16 => SchedProcessExit { program: "sched_process_exit", attach: "tp_btf/sched_process_exit", set: Life, since: (5, 10), sees: "exit" },
     17 => CgroupMkdir { program: "cgroup_mkdir", attach: "tp_btf/cgroup_mkdir", set: Life, since: (5, 10), sees: "cgroup made" },

@@ -12,9 +12,13 @@ pub struct Listen {
     pub address: Address,
     /// Local port, host order; 0 when the kernel chooses it after this point
     /// (listen without bind: `inet_csk_listen_start` binds after the state change).
-    pub port: u32,
+    pub port: u16,
+    /// Bits of [`reuse`](crate::reuse).
+    pub reuse: u16,
     /// Length of the accept queue that was asked for.
     pub backlog: u32,
     /// The socket.
     pub socket: Socket,
+    /// Index of the interface it is bound to (`SO_BINDTODEVICE`), or 0.
+    pub interface: u32,
 }

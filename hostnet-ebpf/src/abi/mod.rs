@@ -36,7 +36,7 @@ pub use close::Close;
 pub use connect::{Connect, ConnectOutcome};
 pub use datagram::{Datagram, DatagramClose, direction};
 pub use event_table::{DecodeError, EventKind, Payload, Record, decode, header};
-pub use exec::{Exec, MAX_ARGUMENTS, MAX_FILENAME, truncated};
+pub use exec::{Exec, MAX_ARGUMENTS, MAX_FILENAME, MAX_PATH, exec_flag};
 pub use exit::Exit;
 pub use family_socket::FamilySocket;
 pub use fork::Fork;

@@ -9,7 +9,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 macro_rules! offset_table {
     ($($field:ident = $type:literal . $path:literal $(or $older:literal)?),+ $(,)?) => {
-        /// Byte offsets, one per row of the table.
+        /// Byte offsets, one per row of the table; of a path that ends in `:bit`
+        /// the bit within the byte at which the member begins.
         #[repr(C)]
         #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
         pub struct Offsets { $(
@@ -50,6 +51,10 @@ macro_rules! offset_table {
 offset_table! {
     sock_family = "sock"."__sk_common.skc_family",
     sock_reuse_bits = "sock"."__sk_common.skc_reuse",
+    sock_bound_dev_if = "sock"."__sk_common.skc_bound_dev_if",
+    sock_user_locks = "sock"."sk_userlocks",
+    sock_user_locks_bit = "sock"."sk_userlocks:bit",
+    sock_peer_pid = "sock"."sk_peer_pid",
     sock_net = "sock"."__sk_common.skc_net.net",
     sock_daddr = "sock"."__sk_common.skc_daddr",
     sock_rcv_saddr = "sock"."__sk_common.skc_rcv_saddr",
@@ -77,11 +82,13 @@ offset_table! {
     task_pid = "task_struct"."pid",
     task_tgid = "task_struct"."tgid",
     task_real_parent = "task_struct"."real_parent",
+    task_group_leader = "task_struct"."group_leader",
     task_mm = "task_struct"."mm",
     task_cgroups = "task_struct"."cgroups",
     css_set_dfl_cgrp = "css_set"."dfl_cgrp",
     task_nsproxy = "task_struct"."nsproxy",
     task_signal = "task_struct"."signal",
+    task_pid_links = "task_struct"."pid_links",
     task_thread_pid = "task_struct"."thread_pid",
     task_start_boottime = "task_struct"."start_boottime",
     task_exit_code = "task_struct"."exit_code",
@@ -89,11 +96,30 @@ offset_table! {
     nsproxy_net = "nsproxy"."net_ns",
     nsproxy_mnt = "nsproxy"."mnt_ns",
     mnt_namespace_inum = "mnt_namespace"."ns.inum",
+    pid_tasks = "pid"."tasks",
     pid_level = "pid"."level",
     pid_numbers = "pid"."numbers",
     mm_arg_start = "mm_struct"."arg_start",
     mm_arg_end = "mm_struct"."arg_end",
     linux_binprm_filename = "linux_binprm"."filename",
+    linux_binprm_file = "linux_binprm"."file",
+    task_fs = "task_struct"."fs",
+    fs_pwd = "fs_struct"."pwd",
+    file_path = "file"."f_path",
+    path_mnt = "path"."mnt",
+    path_dentry = "path"."dentry",
+    mount_vfsmount = "mount"."mnt",
+    mount_root = "mount"."mnt.mnt_root",
+    mount_parent = "mount"."mnt_parent",
+    mount_mountpoint = "mount"."mnt_mountpoint",
+    mount_namespace = "mount"."mnt_ns",
+    dentry_parent = "dentry"."d_parent",
+    dentry_name = "dentry"."d_name.name",
+    dentry_hashed = "dentry"."d_hash.pprev",
+    dentry_inode = "dentry"."d_inode",
+    inode_number = "inode"."i_ino",
+    inode_file_system = "inode"."i_sb",
+    file_system_device = "super_block"."s_dev",
     socket_sk = "socket"."sk",
     unix_addr = "unix_sock"."addr",
     unix_peer = "unix_sock"."peer",

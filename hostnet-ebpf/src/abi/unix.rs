@@ -24,13 +24,23 @@ pub mod unix_operation {
     pub const USE: u16 = 6;
 }
 
-/// An operation of a unix socket.
+/// An operation of a unix socket, and who is at its other end.
+///
+/// Of a connection the kernel itself keeps who that is (`SO_PEERCRED`): for the
+/// end that connects the process that called listen(2), for the end that was
+/// accepted the one that called connect(2). A connected datagram socket knows
+/// only the other socket, and thereby the cgroup that was made in.
 ///
 /// The name is always as long as it may be, because a record is reserved before
 /// its length is known; bytes beyond `name_length` are whatever was in the ring.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Unix {
+    /// Cgroup-v2 id at the other end, 0 when it is not known.
+    pub peer_cgroup: u64,
+    /// Process id at the other end in the host's pid namespace, 0 when it is not
+    /// known or that process has ended.
+    pub peer_tgid: u32,
     /// The socket.
     pub socket: Socket,
     /// One of [`unix_operation`].
@@ -43,6 +53,4 @@ pub struct Unix {
     pub backlog: u16,
     /// `sun_path`; an abstract name begins with NUL.
     pub name: [u8; MAX_SUN_PATH],
-    /// Explicit padding.
-    pub padding: u32,
 }

@@ -87,7 +87,8 @@ fn done(hook: Hook, ctx: &SockContext, address: Address) {
         created_in: CreatedIn::Socket(ctx.sock),
         cookie: cookie(ctx.as_ptr()),
     };
-    let bits: u8 = copied(address_of(ctx.sock), offset!(sock_reuse_bits));
+    let address_of_sock = address_of(ctx.sock);
+    let bits: u8 = copied(address_of_sock, offset!(sock_reuse_bits));
     emit(
         origin,
         Bind {
@@ -96,6 +97,7 @@ fn done(hook: Hook, ctx: &SockContext, address: Address) {
             port: unsafe { (*ctx.sock).src_port },
             socket: socket_of_sock(ctx.sock),
             reuse: bits.into(),
+            interface: copied(address_of_sock, offset!(sock_bound_dev_if)),
         },
     );
 }

@@ -19,10 +19,12 @@ use hostnet_abi::{Address, Datagram, DatagramClose, Flow, FlowKey, Hook, directi
 
 use crate::{
     netns, owner,
+    read::copied,
     ring::{CreatedIn, Origin, add_one, emit},
+    settings::offset,
     sock::{
-        cookie, local_end_copied, socket_of_context, socket_of_sock, user_address4, user_address6,
-        user_port,
+        address_of, cookie, local_end_copied, socket_of_context, socket_of_sock, user_address4,
+        user_address6, user_port,
     },
     task::{Actor, current_cgroup},
 };
@@ -30,6 +32,11 @@ use crate::{
 const IPPROTO_UDP: u32 = 17;
 const IPPROTO_UDPLITE: u32 = 136;
 const BPF_NOEXIST: u64 = 1;
+
+/// `SOCK_BINDADDR_LOCK` and `SOCK_BINDPORT_LOCK` of `sk_userlocks`
+/// (include/net/sock.h): only bind(2) to an address or a port sets them, and
+/// only the end of the socket takes them away (`__inet_bind`, `udp_disconnect`).
+const BIND_LOCKS: u8 = 4 | 8;
 
 /// Peers each UDP socket exchanged datagrams with. The agent removes a socket's
 /// flows when it has told its end. When full, a repeat is told again.
@@ -133,7 +140,7 @@ pub fn sock_release(ctx: SockContext) -> i32 {
         return 1;
     }
     let cgroup = current_cgroup();
-    if !owner::is_told(cgroup) {
+    if !owner::is_told(cgroup) && !was_bound(ctx.sock) {
         return 1;
     }
     let (local, local_port) = local_end_copied(ctx.sock, socket.family);
@@ -149,4 +156,12 @@ pub fn sock_release(ctx: SockContext) -> i32 {
     };
     emit(origin, DatagramClose { local, local_port: local_port.into(), socket });
     1
+}
+
+/// Whether somebody chose the socket's address or port: a host process's socket
+/// that others may send to is told of, its many that only ask are not.
+#[inline(always)]
+fn was_bound(sk: *const bpf_sock) -> bool {
+    let byte: u8 = copied(address_of(sk), offset!(sock_user_locks));
+    (byte >> offset!(sock_user_locks_bit)) & BIND_LOCKS != 0
 }

@@ -1,37 +1,72 @@
-//! Exec: what runs, with which arguments, whose child.
+//! Exec: what runs, from where, with which arguments, whose child.
 //!
 //! `sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`
 //! (include/trace/events/sched.h; called by `exec_binprm`, fs/exec.c). The new
 //! address space is in place, so the arguments are read from its own memory,
-//! which the kernel has just written.
+//! which the kernel has just written and the program has not run in yet.
 
 use core::ffi::c_void;
 
 use aya_ebpf::{
-    helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user},
     macros::{btf_tracepoint, map},
     maps::PerCpuArray,
     programs::BtfTracePointContext,
 };
-use hostnet_abi::{EventKind, Exec, Header, Hook, MAX_ARGUMENTS, MAX_FILENAME, truncated};
+use hostnet_abi::{EventKind, Exec, Header, Hook, MAX_ARGUMENTS, MAX_FILENAME, exec_flag as flag};
 
 use super::fork::{namespace_pid, start_of};
 use crate::{
     contained::{self, mount_namespace, pid_level},
     netns,
+    place::{self, Place, Way},
     read::field,
     ring::{Origin, emit_scratch},
     settings::offset,
+    tail::{Bytes, Tail},
     task::Actor,
 };
 
-/// A record being put together. The arguments follow the file name directly,
-/// so the longest record fits and the verifier can bound every write.
+/// A record being put together.
 #[repr(C)]
 struct Scratch {
+    tail_length: u64,
+    way: Way,
+    flags: u16,
+    record: Record,
+}
+
+#[repr(C)]
+struct Record {
     header: Header,
     exec: Exec,
-    tail: [u8; MAX_FILENAME + MAX_ARGUMENTS],
+    tail: Bytes,
+}
+
+/// Flags in memory, for the reason that [`Way`] is.
+#[derive(Clone, Copy)]
+struct Flags(*mut u16);
+
+impl Flags {
+    /// # Safety
+    /// `flags` must be valid, and nobody else's, as long as they are used.
+    #[inline(always)]
+    unsafe fn new(flags: *mut u16) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { flags.write_volatile(0) };
+        Self(flags)
+    }
+
+    #[inline(always)]
+    fn get(self) -> u16 {
+        // SAFETY: the promise made to `new`.
+        unsafe { self.0.read_volatile() }
+    }
+
+    #[inline(always)]
+    fn set(self, flag: u16) {
+        // SAFETY: the promise made to `new`.
+        unsafe { self.0.write_volatile(self.get() | flag) };
+    }
 }
 
 #[map]
@@ -64,58 +99,69 @@ unsafe fn executed(
 ) {
     // SAFETY: the caller's promise; the verifier checks each access.
     unsafe {
-        let tail = (&raw mut (*scratch).tail).cast::<u8>();
-        let mut cut = 0;
+        let tail = Tail::new(&raw mut (*scratch).tail_length, &raw mut (*scratch).record.tail);
+        let way = &raw mut (*scratch).way;
+        let flags = Flags::new(&raw mut (*scratch).flags);
 
-        let filename: u64 = field(bprm, offset!(linux_binprm_filename));
-        let written =
-            bpf_probe_read_kernel_str(tail.cast(), MAX_FILENAME as u32, filename as *const c_void);
-        // Read back from memory, because the verifier of older kernels (6.1) lost track
-        // of the sign of what the helper returned.
-        let slot = &raw mut (*scratch).exec.filename_length;
-        slot.write_volatile(if written > 0 { written as u16 } else { 0 });
-        let mut filename_length = u64::from(slot.read_volatile());
+        let filename_length =
+            tail.append_string(field(bprm, offset!(linux_binprm_filename)), MAX_FILENAME);
         if filename_length >= MAX_FILENAME as u64 {
-            filename_length = MAX_FILENAME as u64;
-            cut |= truncated::FILENAME;
+            flags.set(flag::FILENAME_CUT);
         }
 
         let mm: *const c_void = field(task, offset!(task_mm));
         let start: u64 = field(mm, offset!(mm_arg_start));
         let end: u64 = field(mm, offset!(mm_arg_end));
-        let mut arguments_length = end.wrapping_sub(start);
-        if arguments_length > MAX_ARGUMENTS as u64 {
-            arguments_length = MAX_ARGUMENTS as u64;
-            cut |= truncated::ARGUMENTS;
+        let length = end.wrapping_sub(start);
+        if !tail.append_user(start, length) || length > MAX_ARGUMENTS as u64 {
+            flags.set(flag::ARGUMENTS_CUT);
         }
-        let status = bpf_probe_read_user(
-            tail.add(filename_length as usize).cast(),
-            arguments_length as u32,
-            start as *const c_void,
-        );
-        if status != 0 {
-            arguments_length = 0;
-            cut |= truncated::ARGUMENTS;
+        let with_arguments = tail.length();
+
+        let nsproxy: *const c_void = field(task, offset!(task_nsproxy));
+        let mnt: *const c_void = field(nsproxy, offset!(nsproxy_mnt));
+        let file: u64 = field(bprm, offset!(linux_binprm_file));
+        let executable = Place::at(file + offset!(file_path) as u64);
+        match executable.append_names(mnt as u64, way, tail) {
+            place::CUT => flags.set(flag::EXECUTABLE_CUT),
+            place::OUTSIDE => flags.set(flag::EXECUTABLE_OUTSIDE),
+            place::NO_DIRECTORY => flags.set(flag::NO_DIRECTORY),
+            _ => {}
+        }
+        if executable.is_unlinked() {
+            flags.set(flag::DELETED);
+        }
+        let (inode, device) = executable.inode();
+        let with_executable = tail.length();
+
+        let fs: u64 = field(task, offset!(task_fs));
+        let directory = Place::at(fs + offset!(fs_pwd) as u64);
+        match directory.append_names(mnt as u64, way, tail) {
+            place::CUT => flags.set(flag::DIRECTORY_CUT),
+            place::OUTSIDE | place::NO_DIRECTORY => flags.set(flag::DIRECTORY_OUTSIDE),
+            _ => {}
         }
 
         let parent: *const c_void = field(task, offset!(task_real_parent));
-        (&raw mut (*scratch).exec).write(Exec {
+        let record = &raw mut (*scratch).record;
+        (&raw mut (*record).exec).write(Exec {
             start_ns: start_of(task),
+            inode,
+            device,
             parent: field(parent, offset!(task_tgid)),
             namespace_pid: namespace_pid(task),
             mount_namespace: mount_namespace(task),
             filename_length: filename_length as u16,
-            arguments_length: arguments_length as u16,
-            truncated: cut,
+            arguments_length: (with_arguments - filename_length) as u16,
+            executable_length: (with_executable - with_arguments) as u16,
+            directory_length: (tail.length() - with_executable) as u16,
+            flags: flags.get(),
             contained: contained.into(),
             pid_level: pid_level(task),
         });
-        let length = size_of::<Header>() as u64
-            + size_of::<Exec>() as u64
-            + filename_length
-            + arguments_length;
+        let length = size_of::<Header>() as u64 + size_of::<Exec>() as u64 + tail.length();
         let origin = Origin::of_task(Hook::SchedProcessExec, actor);
-        (&raw mut (*scratch).header).write(origin.header(EventKind::Exec, length as usize));
-        emit_scratch(&origin, EventKind::Exec, scratch);
+        (&raw mut (*record).header).write(origin.header(EventKind::Exec, length as usize));
+        emit_scratch(&origin, EventKind::Exec, record.cast_const());
     }
 }

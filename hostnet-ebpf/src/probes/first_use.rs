@@ -24,6 +24,7 @@ use crate::{
     storage::{NOT_CLONED, SocketStorage},
     task::current_cgroup,
     unix_name::{Operation, emit_unix, own_name, peer_name},
+    unix_peer::Peer,
 };
 
 /// What became of a socket's first use: [`TOLD`], or the cgroup of the host
@@ -101,5 +102,6 @@ fn unix_used(origin: Origin, sk: *const c_void) {
     } else {
         (unix_operation::ACCEPT, own)
     };
-    emit_unix(origin, Operation { socket, operation, errno: 0, backlog: 0 }, &name);
+    let peer = if operation == unix_operation::USE { Peer::NONE } else { Peer::of(sk) };
+    emit_unix(origin, Operation { socket, operation, errno: 0, backlog: 0, peer }, &name);
 }

@@ -17,7 +17,7 @@ use hostnet_abi::{Accept, Close, ConnectOutcome, Hook, Listen};
 
 use crate::{
     netns, owner,
-    read::field,
+    read::{copied, field},
     ring::{CreatedIn, Origin, emit},
     settings::offset,
     sock::{IPPROTO_TCP, cgroup_of, cookie, ends_of, socket_of},
@@ -96,7 +96,10 @@ fn listened(ctx: &BtfTracePointContext, sk: *const c_void) {
     let (port, backlog) = unsafe {
         (field::<_, u16>(sk, offset!(sock_num)), field(sk, offset!(sock_max_ack_backlog)))
     };
-    emit(origin, Listen { address: ends.local, port: port.into(), backlog, socket });
+    let bits: u8 = copied(sk as u64, offset!(sock_reuse_bits));
+    let interface = copied(sk as u64, offset!(sock_bound_dev_if));
+    let reuse = bits.into();
+    emit(origin, Listen { address: ends.local, port, reuse, backlog, socket, interface });
 }
 
 /// `tcp_finish_connect`, `tcp_reset`, `tcp_write_err` or a close before either.

@@ -21,6 +21,7 @@ use crate::{
     sock::{origin_of, sk_of, socket_of},
     storage::{NOT_CLONED, SocketStorage},
     unix_name::{Name, Operation, emit_unix, fingerprint, own_name},
+    unix_peer::Peer,
 };
 
 /// The name a socket sent to last: only another one is told.
@@ -109,6 +110,10 @@ pub fn unix_dgram_sendmsg(ctx: FExitContext) -> i32 {
 fn tell(hook: Hook, sk: *const c_void, operation: u16, name: Name, result: i32, backlog: u16) {
     if let Some(origin) = origin_of(hook, sk) {
         let errno = if result < 0 { -result as u16 } else { 0 };
-        emit_unix(origin, Operation { socket: socket_of(sk), operation, errno, backlog }, &name);
+        let has_peer = errno == 0
+            && (operation == unix_operation::CONNECT || operation == unix_operation::ACCEPT);
+        let peer = if has_peer { Peer::of(sk) } else { Peer::NONE };
+        let operation = Operation { socket: socket_of(sk), operation, errno, backlog, peer };
+        emit_unix(origin, operation, &name);
     }
 }

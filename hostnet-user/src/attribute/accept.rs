@@ -18,11 +18,12 @@ impl Attribution {
         socket: Socket,
         record: &AcceptRecord,
     ) {
-        party.process = match self.sockets.get(record.listener) {
-            Some(listener) => listener.party.process.clone(),
+        party = match self.sockets.get(record.listener) {
+            // The kernel names the listener's maker; whoever listens may be another.
+            Some(listener) => Party { actor: None, ..listener.party.clone() },
             None => {
                 let local = endpoint(record.local, record.local_port);
-                self.sockets.older_listener(local, &party.owner)
+                Party { process: self.sockets.older_listener(local, &party.owner), ..party }
             }
         };
         let accept = Accept {
@@ -30,16 +31,17 @@ impl Attribution {
             remote: endpoint(record.remote, record.remote_port),
         };
         let sees_acceptor = self.policy.sees_acceptor;
+        let peer = self.client_at(accept.local, accept.remote);
         let Some(tracked) = self.sockets.track(&party, socket, at) else {
-            self.tell(at, hook, &party, Some(socket), accept.into());
+            self.tell_with(at, hook, &party, Some(socket), accept.into(), peer);
             return;
         };
         tracked.direction = Some(Direction::Ingress);
         if sees_acceptor {
-            tracked.accept = Some(PendingAccept { boot_ns: at, hook, accept });
+            tracked.accept = Some(PendingAccept { boot_ns: at, hook, accept, peer });
             self.sockets.wait(socket.cookie, at);
         } else {
-            self.tell(at, hook, &party, Some(socket), accept.into());
+            self.tell_with(at, hook, &party, Some(socket), accept.into(), peer);
         }
     }
 
@@ -57,8 +59,9 @@ impl Attribution {
     /// Tells a connection that waited for the process that takes it.
     pub(super) fn tell_pending_accept(&mut self, cookie: u64) {
         let Some(tracked) = self.sockets.get_mut(cookie) else { return };
-        let Some(PendingAccept { boot_ns, hook, accept }) = tracked.accept.take() else { return };
+        let Some(pending) = tracked.accept.take() else { return };
+        let PendingAccept { boot_ns, hook, accept, peer } = pending;
         let (party, socket) = (tracked.party.clone(), tracked.socket);
-        self.tell(boot_ns, hook, &party, Some(socket), accept.into());
+        self.tell_with(boot_ns, hook, &party, Some(socket), accept.into(), peer);
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! `Config.Env` is not here on purpose: environment variables hold secrets.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,9 @@ pub struct Container {
     pub pid: u32,
     /// Cgroup-v2 path of `pid` as /proc showed it at inspect time; empty when not running or gone.
     pub cgroup_path: String,
+    /// Its addresses in networks of its own.
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
     /// Inode of that process' mount namespace; 0 when it could not be read.
     #[serde(default)]
     pub mount_namespace: u32,

@@ -2,7 +2,7 @@
 //! is between its first sign of life and its end. Whose a cgroup is, is the
 //! registry's business.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use uuid::Uuid;
 
@@ -25,6 +25,14 @@ pub(super) struct Known {
     waited: bool,
     nameless: u64,
     first_nameless: Option<Uuid>,
+}
+
+impl Known {
+    /// The container, when it runs and has this address.
+    pub fn running_at(&self, address: IpAddr) -> Option<&Container> {
+        let container = self.container.as_deref().filter(|_| !self.gone && !self.left)?;
+        container.addresses.contains(&address).then_some(container)
+    }
 }
 
 /// Events that were told before their container's name was known.
@@ -82,6 +90,14 @@ impl ContainerRegistry {
                 self.forget_owners_of(&oldest);
             }
         }
+    }
+
+    /// The only container that runs and has this address.
+    #[must_use]
+    pub fn container_at(&self, address: IpAddr) -> Option<&str> {
+        let mut found = self.containers.values().filter_map(|known| known.running_at(address));
+        let container = found.next()?;
+        found.next().is_none().then_some(&container.id)
     }
 
     /// Whether this is a container's first sign of life in the host's network

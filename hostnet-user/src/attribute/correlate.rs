@@ -1,27 +1,17 @@
 //! Socket records become operations: each told once, with its outcome.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hostnet_abi::{
-    Close as CloseRecord, ConnectOutcome as OutcomeRecord, Datagram as DatagramRecord, Header,
-    Hook, Record, Set, direction,
+    Close as CloseRecord, Datagram as DatagramRecord, Header, Hook, Record, Set, direction,
 };
 
-use super::{
-    Attribution, Party, beyond_ip, same,
-    socket_table::{PendingBind, PendingConnect},
-};
+use super::{Attribution, Party, beyond_ip, same, socket_table::PendingBind};
 use crate::event::{
-    Bind, Close, Connect, ConnectOutcome, Datagram, DatagramClose, Direction, Event, Listen,
-    ListenerClosed, Outcome, RawSocket, Socket, endpoint,
+    Bind, Close, Datagram, DatagramClose, Direction, Listen, ListenerClosed, Outcome, RawSocket,
+    Socket, endpoint,
 };
 
-const IPPROTO_TCP: u32 = 6;
-const IPPROTO_UDP: u32 = 17;
-const IPPROTO_UDPLITE: u32 = 136;
 const TCP_LISTEN: u16 = 10;
 
 impl Attribution {
@@ -29,7 +19,7 @@ impl Attribution {
         &mut self,
         header: &Header,
         hook: Hook,
-        record: Record,
+        mut record: Record,
         tail: &[u8],
     ) {
         let asked = (header.tid != 0).then(|| self.sockets.take_bind(header.tid)).flatten();
@@ -48,11 +38,19 @@ impl Attribution {
         if is_end && self.sockets.must_wait(header, hook, record) {
             return;
         }
+        if let Record::Listen(listen) = &mut record
+            && let Some(port) = self.port_of(header.cookie)
+        {
+            listen.port = port;
+        }
         let party = match header.tgid {
             0 => self.party_of_socket(header, &record),
             _ => self.party(header),
         };
-        if !self.is_told(&party.owner) {
+        let begun = self.begun_listener(header, &record, &party);
+        let asked_port = bound.as_ref().map(|asked| asked.requested.port());
+        self.note_listener(header, &record, begun.as_ref(), asked_port);
+        if !self.is_told_of(&party) {
             if is_end {
                 self.sockets.remove(header.cookie);
             }
@@ -80,15 +78,18 @@ impl Attribution {
                     local: endpoint(done.address, done.port as u16),
                     reuse: done.reuse,
                     outcome: Outcome::Success,
+                    shares_port_with: begun.map(|one| self.sharing_port(&one)).unwrap_or_default(),
                 };
                 self.tell(at, hook, &party, Some(socket(done.socket)), operation.into());
             }
             Record::Listen(listen) => {
                 let socket = socket(listen.socket);
-                let port = self.port_of(&socket).unwrap_or(listen.port as u16);
                 self.sockets.track(&party, socket, at);
-                let operation =
-                    Listen { local: endpoint(listen.address, port), backlog: listen.backlog };
+                let operation = Listen {
+                    local: endpoint(listen.address, listen.port),
+                    backlog: listen.backlog,
+                    shares_port_with: begun.map(|one| self.sharing_port(&one)).unwrap_or_default(),
+                };
                 self.tell(at, hook, &party, Some(socket), operation.into());
             }
             Record::Connect(connect) => {
@@ -133,7 +134,11 @@ impl Attribution {
                     return;
                 }
                 if let Some((of, operation)) = beyond_ip::operation(&record, tail) {
-                    self.tell(at, hook, &party, Some(socket(of)), operation);
+                    let peer = match &record {
+                        Record::Unix(unix) => self.unix_peer(unix, at),
+                        _ => None,
+                    };
+                    self.tell_with(at, hook, &party, Some(socket(of)), operation, peer);
                 }
             }
         }
@@ -169,106 +174,11 @@ impl Attribution {
         };
         let local = SocketAddr::new(unspecified, record.local_port);
         let operation = Datagram { local, remote, direction };
-        self.tell(at, hook, party, Some(socket), operation.into());
-    }
-
-    fn connect_attempted(
-        &mut self,
-        at: u64,
-        hook: Hook,
-        party: &Party,
-        socket: Socket,
-        remote: SocketAddr,
-    ) {
-        if is_tcp(socket) {
-            let pending = PendingConnect::new(at, hook, remote);
-            if let Some(before) = self.sockets.ask_connect(party, socket, pending) {
-                self.tell_connect(party, socket, before, Outcome::Failure(None), None, at);
-            }
-            return;
-        }
-        if matches!(socket.socket.protocol, IPPROTO_UDP | IPPROTO_UDPLITE)
-            && let Some(tracked) = self.sockets.track(party, socket, at)
-        {
-            tracked.direction.get_or_insert(Direction::Egress);
-            tracked.peer = Some(remote);
-        }
-        let outcome = Outcome::Unknown;
-        let operation = Connect { local: None, remote, rewritten_to: None, outcome };
-        self.tell(at, hook, party, Some(socket), operation.into());
-    }
-
-    fn connect_ended(
-        &mut self,
-        at: u64,
-        hook: Hook,
-        seen_by: &Party,
-        socket: Socket,
-        record: &OutcomeRecord,
-    ) {
-        let established = record.established == 1;
-        let outcome = if established {
-            Outcome::Success
-        } else {
-            Outcome::Failure((record.errno != 0).then_some(record.errno))
-        };
-        let (pending, party) = match self.sockets.get_mut(socket.cookie) {
-            Some(tracked) => (tracked.connect.take(), tracked.party.clone()),
-            None => (None, seen_by.clone()),
-        };
-        // What the connection's own state has told is not told again. What a program of
-        // somebody else refused may have come no further than this.
-        let is_refused = i32::from(record.errno) == libc::EPERM && is_tcp(socket);
-        if hook == Hook::InetStreamConnect && pending.is_none() && !is_refused {
-            return;
-        }
-        let remote = endpoint(record.remote, record.remote_port);
-        let pending = pending.unwrap_or_else(|| PendingConnect::new(at, hook, remote));
-        let ends = Some((endpoint(record.local, record.local_port), remote));
-        if !established {
-            self.sockets.remove(socket.cookie);
-        } else if let Some(tracked) = self.sockets.track(&party, socket, at) {
-            tracked.since_ns = Some(at);
-            tracked.direction = Some(Direction::Egress);
-        }
-        self.tell_connect(&party, socket, pending, outcome, ends, at);
-    }
-
-    /// Tells a connect, or completes the one that was told without its outcome.
-    fn tell_connect(
-        &mut self,
-        party: &Party,
-        socket: Socket,
-        pending: PendingConnect,
-        outcome: Outcome,
-        ends: Option<(SocketAddr, SocketAddr)>,
-        at: u64,
-    ) -> uuid::Uuid {
-        let (local, established_remote) = ends.unzip();
-        let connect = Connect {
-            local,
-            remote: pending.remote,
-            rewritten_to: established_remote
-                .filter(|to| outcome == Outcome::Success && !same(*to, pending.remote)),
-            outcome,
-        };
-        let Some(told) = pending.told else {
-            return self.tell(pending.boot_ns, pending.hook, party, Some(socket), connect.into());
-        };
-        let after_ns = (!pending.is_older).then(|| at.saturating_sub(pending.boot_ns));
-        let operation = ConnectOutcome { connect, after_ns }.into();
-        let event = self.event(at, Some(Hook::InetSockSetState), operation);
-        let id = event.id;
-        self.push(Event {
-            owner: Some(Arc::clone(&party.owner)),
-            creator: party.creator.clone(),
-            process: party.process.clone(),
-            actor: party.actor,
-            socket: Some(socket),
-            amends: Some(told),
-            ..event
-        });
-        id
+        // Whoever sent first may have written any address as its own.
+        let peer = (direction == Direction::Egress)
+            .then(|| self.listener_at(socket.socket.protocol, remote, at))
+            .flatten();
+        self.tell_with(at, hook, party, Some(socket), operation.into(), peer);
     }
 
     fn closed(
@@ -367,14 +277,11 @@ impl Attribution {
             None if asked.requested.port() == 0 => Outcome::Unknown,
             errno => Outcome::Failure(errno),
         };
+        let (requested, shares_port_with) = (Some(asked.requested), Vec::new());
         let operation =
-            Bind { requested: Some(asked.requested), local: asked.requested, reuse: 0, outcome };
+            Bind { requested, local: asked.requested, reuse: 0, outcome, shares_port_with };
         self.tell(asked.boot_ns, asked.hook, &asked.party, Some(asked.socket), operation.into());
     }
-}
-
-const fn is_tcp(socket: Socket) -> bool {
-    socket.socket.protocol == IPPROTO_TCP
 }
 
 /// Whether an event of the record's socket is sure to come of it: a bind that was

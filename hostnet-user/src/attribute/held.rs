@@ -96,7 +96,10 @@ impl Attribution {
     }
 
     fn push_now(&mut self, mut event: Event) {
-        for owner in [&mut event.owner, &mut event.creator].into_iter().flatten() {
+        let others = event.peer.iter_mut().flat_map(|peer| &mut peer.possible);
+        let others = others.map(|party| &mut party.owner);
+        let own = [&mut event.owner, &mut event.creator].into_iter().flatten();
+        for owner in own.chain(others) {
             *owner = self.registry.renewed(owner, &self.tree);
         }
         if let Some(owner) = &event.owner {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use hostnet_abi::{Exec as ExecRecord, Exit as ExitRecord, Header, Hook};
 
-use super::{Attribution, OwnerKind, Request, claims::named_container, migration::is_service};
+use super::{
+    Attribution, OwnerKind, Process, Request, claims::named_container, migration::is_service,
+};
 use crate::{
     event::{Event, Exec, Exit, Left},
     text,
@@ -20,8 +22,14 @@ impl Attribution {
             && exec.contained == 0
             && exec.mount_namespace == self.policy.host_mount_namespace;
         let told = self.is_told(&party.owner) && !is_set_up;
-        let told_in = told.then_some(header.task_cgroup);
-        let process = self.processes.exec(header.tgid, exec, tail, told_in);
+        let process = Process {
+            cgroup: (!is_set_up).then_some(header.task_cgroup),
+            told_in: told.then_some(header.task_cgroup),
+            ..Process::from_exec(header.tgid, exec, tail)
+        };
+        let Self { processes, registry, tree, .. } = self;
+        let is_same_owner = |cgroup| registry.owner(cgroup, tree).is_same(&party.owner);
+        let process = processes.exec(process, header.boot_ns, is_same_owner);
         if !told {
             return;
         }
@@ -33,7 +41,8 @@ impl Attribution {
     pub(super) fn exited(&mut self, header: &Header, hook: Hook, exit: ExitRecord) {
         let mut party = self.party(header);
         self.strays.exit(header.tgid, header.boot_ns);
-        let Some(process) = self.processes.exit(header.tgid, header.boot_ns) else { return };
+        let Some(process) = self.processes.exit(header, &exit) else { return };
+        party.process = Some(Arc::clone(&process));
         // What was told to begin is told to end, and as the same owner's: the runtime's
         // own processes end in the cgroup of the container they set up.
         let told = match process.told_in {
@@ -44,7 +53,7 @@ impl Attribution {
                 party.creator = None;
                 true
             }
-            None => process.from_proc && self.is_told(&party.owner),
+            None => process.from_proc && !process.forked && self.is_told(&party.owner),
         };
         if told {
             self.tell(header.boot_ns, hook, &party, None, Exit { code: exit.code }.into());

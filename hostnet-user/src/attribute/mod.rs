@@ -5,49 +5,59 @@
 //! docker/ fetch such inputs, and they are called by others.
 
 mod accept;
+pub mod addresses;
 mod beyond_ip;
 pub mod cgroup_path;
 mod cgroup_tree;
 mod claims;
+mod connect;
 mod container;
 mod container_life;
 mod container_registry;
 mod correlate;
 pub mod docker;
+mod docker_proxy;
+mod found;
 mod held;
 mod life;
+mod listeners;
 mod migration;
 mod news;
 mod owner;
 mod owner_cache;
+mod peer;
+mod process;
 mod process_table;
 pub mod procfs;
 mod snapshot;
 pub mod sock_diag;
 mod socket_table;
 mod strays;
+mod unit;
 mod v1_claims;
+mod wanted;
 
 use std::{collections::HashMap, sync::Arc};
 
-use hostnet_abi::{DecodeError, Flow, FlowKey, Header, Hook, Record, decode};
+use hostnet_abi::{DecodeError, EventKind, Header, Hook, Record, decode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use cgroup_tree::CgroupTree;
 pub use container::{Container, RuntimeNews};
+pub use found::{Found, Holder};
 pub use owner::{Cgroup, Confidence, Method, Owner, OwnerKind};
-pub use process_table::Process;
-pub use snapshot::{Found, Holder};
+pub use process::{Ancestor, Process};
+pub use unit::unit;
 
 use crate::event::{
-    Actor, Event, FlowCount, Health, Joined, LossCount, Operation, Socket, canonical, endpoint,
-    from_socket_addr,
+    Actor, Event, FlowCount, Health, Joined, LossCount, Operation, Peer, Socket, canonical,
 };
 use crate::input::Lost;
 use container_registry::ContainerRegistry;
 use held::Held;
 use migration::Older;
+use peer::Ends;
 use process_table::ProcessTable;
 use socket_table::{Party, SocketTable};
 use strays::Strays;
@@ -66,6 +76,12 @@ pub struct Policy {
     /// The process that calls accept(2) is seen, so accepted connections wait for it.
     #[serde(default)]
     pub sees_acceptor: bool,
+    /// TCP listeners are seen as they come and go.
+    #[serde(default)]
+    pub sees_listeners: bool,
+    /// The end of UDP sockets is seen.
+    #[serde(default)]
+    pub sees_datagram_ends: bool,
     /// Inode of the host's mount namespace: a process in a container's cgroup
     /// that still has it is the runtime setting the container up.
     pub host_mount_namespace: u32,
@@ -89,6 +105,8 @@ pub enum Request {
     Forget(u64),
     /// A cgroup names this container: ask the runtime about it.
     Inspect(String),
+    /// Ask the kernel which sockets there are, for [`Attribution::listeners`].
+    Listeners,
 }
 
 /// The stage.
@@ -104,6 +122,7 @@ pub struct Attribution {
     older: HashMap<u32, Vec<Older>>,
     v1_claims: V1Claims,
     sockets: SocketTable,
+    ends: Ends,
     held: Held,
     listening_port: Option<(u64, u16)>,
     /// The runtime does not answer: nobody waits for names.
@@ -128,6 +147,7 @@ impl Attribution {
             older: HashMap::new(),
             v1_claims: V1Claims::default(),
             sockets: SocketTable::default(),
+            ends: Ends::default(),
             held: Held::default(),
             listening_port: None,
             runtime_is_silent: false,
@@ -167,62 +187,6 @@ impl Attribution {
         Ok(())
     }
 
-    /// Whether the process a record blames is known; when it is not, whoever
-    /// feeds this stage may look it up and [`seed`](Self::process) it first.
-    #[must_use]
-    pub fn unknown_process(&self, bytes: &[u8]) -> Option<u32> {
-        let header = hostnet_abi::header(bytes)?;
-        let unknown =
-            header.cookie != 0 && header.tgid != 0 && self.processes.get(header.tgid).is_none();
-        unknown.then_some(header.tgid)
-    }
-
-    /// The UDP flows whose counts a closing record needs; empty for other records.
-    #[must_use]
-    pub fn wanted_flows(&self, bytes: &[u8]) -> Vec<FlowKey> {
-        let Some(header) = hostnet_abi::header(bytes) else { return Vec::new() };
-        if header.kind != hostnet_abi::EventKind::DatagramClose as u16 {
-            return Vec::new();
-        }
-        let Some(tracked) = self.sockets.get(header.cookie) else { return Vec::new() };
-        tracked.flows.iter().map(|remote| flow_key(header.cookie, *remote)).collect()
-    }
-
-    /// The socket of a record that says it listens, but not where: the kernel
-    /// announces a listen without bind before it has chosen the port
-    /// (`inet_csk_listen_start`, net/ipv4/inet_connection_sock.c, 4.16–7.3).
-    #[must_use]
-    pub fn wanted_port(&self, bytes: &[u8]) -> Option<u64> {
-        let header = hostnet_abi::header(bytes)?;
-        if header.kind != hostnet_abi::EventKind::Listen as u16 {
-            return None;
-        }
-        let (header, _, record, _) = decode(bytes).ok()?;
-        matches!(record, Record::Listen(listen) if listen.port == 0).then_some(header.cookie)
-    }
-
-    /// The port that the socket of the next record listens on.
-    pub fn port(&mut self, cookie: u64, port: u16) {
-        self.listening_port = Some((cookie, port));
-    }
-
-    fn port_of(&mut self, socket: &Socket) -> Option<u16> {
-        let (cookie, port) = self.listening_port.take()?;
-        (cookie == socket.cookie).then_some(port)
-    }
-
-    /// Counts of the flows that the next closing record ends.
-    pub fn flows(&mut self, counts: &[(FlowKey, Flow)]) {
-        self.flow_counts = counts
-            .iter()
-            .map(|(key, flow)| FlowCount {
-                remote: endpoint(key.remote, key.remote_port as u16),
-                sent: flow.sent,
-                received: flow.received,
-            })
-            .collect();
-    }
-
     /// A cgroup found at start.
     pub fn cgroup(&mut self, id: u64, path: String) {
         self.enter_cgroup(id, path, None);
@@ -230,7 +194,9 @@ impl Attribution {
 
     /// A process found in /proc.
     pub fn process(&mut self, process: Process) {
-        self.processes.seed(process);
+        let Self { processes, registry, tree, .. } = self;
+        let owner = registry.owner(process.cgroup.unwrap_or_default(), tree);
+        processes.seed(process, |cgroup| registry.owner(cgroup, tree).is_same(&owner));
     }
 
     /// The clock: both readings of the same moment, nanoseconds.
@@ -239,6 +205,7 @@ impl Attribution {
         self.tell_overdue(boot_ns);
         self.release_overdue(boot_ns);
         self.processes.expire(boot_ns);
+        self.expire_ends(boot_ns);
         self.strays.expire(boot_ns);
         for (cgroup, path) in self.tree.expire(boot_ns) {
             self.registry.forget_cgroup(cgroup, &path);
@@ -260,6 +227,13 @@ impl Attribution {
 
     /// Records were lost in `place` between two boot-clock times.
     pub fn lost(&mut self, place: String, from_ns: u64, to_ns: u64, by: Vec<Lost>) {
+        // Whoever such a record would have told of may have another process' id.
+        if by.iter().any(|lost| is_about_processes(&lost.operation)) {
+            self.processes.doubt(to_ns);
+        }
+        if by.iter().any(|lost| peer::is_of_listeners(&lost.operation)) {
+            self.doubt_listeners(to_ns);
+        }
         let by = by
             .into_iter()
             .map(|lost| LossCount {
@@ -284,7 +258,7 @@ impl Attribution {
         let creator = (is_passed && !self.may_have_made(header, made_in))
             .then(|| self.registry.owner(made_in, &self.tree))
             .filter(|creator| !creator.is_same(&owner));
-        let process = self.processes.get(header.tgid).map(Arc::clone);
+        let process = self.processes.get(header.tgid, header.boot_ns).map(Arc::clone);
         let actor = has_actor.then_some(Actor {
             tgid: header.tgid,
             tid: header.tid,
@@ -298,6 +272,11 @@ impl Attribution {
         self.policy.all || owner.kind != OwnerKind::Host
     }
 
+    /// What a host process does with a container's socket is the container's, too.
+    fn is_told_of(&self, party: &Party) -> bool {
+        self.is_told(&party.owner) || party.creator.as_deref().is_some_and(|one| self.is_told(one))
+    }
+
     /// Tells an operation of `party`, and first that its container is in the
     /// host's network namespace when this is the first sign of it.
     fn tell(
@@ -307,6 +286,19 @@ impl Attribution {
         party: &Party,
         socket: Option<Socket>,
         operation: Operation,
+    ) -> Uuid {
+        self.tell_with(boot_ns, hook, party, socket, operation, None)
+    }
+
+    /// The same with whoever is at the other end.
+    fn tell_with(
+        &mut self,
+        boot_ns: u64,
+        hook: impl Into<Option<Hook>>,
+        party: &Party,
+        socket: Option<Socket>,
+        operation: Operation,
+        peer: Option<Box<Peer>>,
     ) -> Uuid {
         let hook = hook.into();
         // Made and held by the same container, an older socket is a sign of it, too.
@@ -327,6 +319,7 @@ impl Attribution {
             process: party.process.clone(),
             actor: party.actor,
             socket,
+            peer,
             ..event
         });
         id
@@ -345,10 +338,19 @@ impl Attribution {
             process: None,
             actor: None,
             socket: None,
+            peer: None,
             amends: None,
             operation,
         }
     }
+}
+
+/// Whether a lost record of this kind, or run of this program, has left the process
+/// table without something it should have.
+fn is_about_processes(operation: &str) -> bool {
+    let kinds = [EventKind::Exec, EventKind::Fork, EventKind::Exit].map(EventKind::name);
+    let hooks = [Hook::SchedProcessExec, Hook::SchedProcessFork, Hook::SchedProcessExit];
+    kinds.contains(&operation) || hooks.map(Hook::program).contains(&operation)
 }
 
 /// UUIDv7: the event's own time, then the run's seed and a counter.
@@ -357,11 +359,6 @@ fn event_id(wall_ns: u64, seed: u64, counter: u64) -> Uuid {
     random[..2].copy_from_slice(&(seed as u16).to_be_bytes());
     random[2..].copy_from_slice(&(counter ^ seed.rotate_left(17)).to_be_bytes());
     uuid::Builder::from_unix_timestamp_millis(wall_ns / 1_000_000, &random).into_uuid()
-}
-
-fn flow_key(cookie: u64, remote: std::net::SocketAddr) -> FlowKey {
-    let (address, port) = from_socket_addr(remote);
-    FlowKey { cookie, remote: address, remote_port: port.into() }
 }
 
 /// Whether two addresses are the same once v4-mapped ones are IPv4.

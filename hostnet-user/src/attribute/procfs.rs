@@ -14,12 +14,15 @@ use std::{
 
 use super::{
     Holder, cgroup_path,
-    process_table::{Process, last_part},
+    process::{ExecutedFile, Location, Process, last_part},
 };
 use crate::{input::Apart, kernel::Host, text};
 
 /// Clock ticks per second of /proc/PID/stat; 100 on every Linux user space.
 const TICKS_PER_SECOND: u64 = 100;
+
+/// What the kernel ends the path of a removed file with (`d_path`, fs/d_path.c).
+const DELETED: &[u8] = b" (deleted)";
 
 /// Every cgroup below `root` as (id, path from the root). Unreadable
 /// directories are passed over: they are gone by the time they are read.
@@ -44,11 +47,15 @@ pub fn cgroups(root: &Path) -> Vec<(u64, String)> {
     found
 }
 
-/// Every process that is in the network namespace with this inode.
+/// Every process that is in the network namespace with this inode, in the order
+/// they began, so that parents come before those they made.
 #[must_use]
-pub fn processes(network_namespace: u32) -> Vec<Process> {
+pub fn processes(network_namespace: u32, cgroup_root: &Path) -> Vec<Process> {
     let is_there = |pid: &u32| namespace(*pid, "net") == Some(network_namespace);
-    pids().into_iter().filter(is_there).filter_map(process).collect()
+    let found = pids().into_iter().filter(is_there).filter_map(|pid| process(pid, cgroup_root));
+    let mut processes: Vec<Process> = found.collect();
+    processes.sort_by_key(|process| (process.start_ns, process.pid));
+    processes
 }
 
 /// Every process that runs a program and whose mount or pid namespace is not the host's.
@@ -137,26 +144,26 @@ pub fn v1_place(pid: u32) -> Option<(u64, String)> {
 
 /// One process; `None` when it is gone.
 #[must_use]
-pub fn process(pid: u32) -> Option<Process> {
+pub fn process(pid: u32, cgroup_root: &Path) -> Option<Process> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let (name, parent, start_ticks) = parse_stat(&stat)?;
     let command_line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let limit = command_line.len().min(hostnet_abi::MAX_ARGUMENTS);
     let arguments = &command_line[..limit];
-    let executable = fs::read_link(format!("/proc/{pid}/exe"))
-        .map(|path| path.into_os_string().into_encoded_bytes())
-        .unwrap_or_default();
-    let parent_name = fs::read(format!("/proc/{parent}/stat"))
-        .ok()
-        .and_then(|stat| parse_stat(&stat).map(|(name, _, _)| name));
+    let (executable, file) = executable(pid);
     Some(Process {
         pid,
         namespace_pid: namespace_pid(pid).unwrap_or(pid),
         parent,
-        parent_name,
         start_ns: start_ticks * (1_000_000_000 / TICKS_PER_SECOND),
-        name: if executable.is_empty() { name } else { last_part(&executable).to_vec() },
-        executable,
+        name: match (&executable[..], file.memfd) {
+            (b"", _) => name,
+            (path, true) => path.to_vec(),
+            (path, false) => last_part(path).to_vec(),
+        },
+        executable: Location { path: executable, ..Location::default() },
+        file,
+        directory: Location { path: link(pid, "cwd"), ..Location::default() },
         arguments: if arguments.is_empty() {
             Vec::new()
         } else {
@@ -165,8 +172,42 @@ pub fn process(pid: u32) -> Option<Process> {
         },
         arguments_truncated: limit < command_line.len(),
         from_proc: true,
-        told_in: None,
+        cgroup: cgroup(pid, cgroup_root),
+        ..Process::default()
     })
+}
+
+/// Where the file is that a process runs, and what file it is. The kernel ends the
+/// path with ` (deleted)`, which a name may do as well; a file without any link is
+/// sure to be gone.
+fn executable(pid: u32) -> (Vec<u8>, ExecutedFile) {
+    let mut path = link(pid, "exe");
+    let Ok(metadata) = fs::metadata(format!("/proc/{pid}/exe")) else {
+        return (path, ExecutedFile::default());
+    };
+    let is_gone = metadata.nlink() == 0 && path.ends_with(DELETED);
+    if is_gone {
+        path.truncate(path.len() - DELETED.len());
+    }
+    let memfd = is_gone && path.starts_with(b"/memfd:");
+    if memfd {
+        path.remove(0);
+    }
+    let device = metadata.dev();
+    let file = ExecutedFile {
+        inode: metadata.ino(),
+        device: (rustix::fs::major(device), rustix::fs::minor(device)),
+        deleted: is_gone && !memfd,
+        memfd,
+    };
+    (path, file)
+}
+
+/// Where a link of /proc/PID leads; empty when it cannot be read.
+fn link(pid: u32, name: &str) -> Vec<u8> {
+    fs::read_link(format!("/proc/{pid}/{name}"))
+        .map(|path| path.into_os_string().into_encoded_bytes())
+        .unwrap_or_default()
 }
 
 /// Name, parent and start of /proc/PID/stat. The name is in parentheses and may
@@ -208,8 +249,10 @@ mod tests {
 
     #[test]
     fn reads_this_process() {
-        let facts = process(std::process::id()).unwrap();
+        let facts = process(std::process::id(), Path::new("/sys/fs/cgroup")).unwrap();
         assert!(!facts.arguments.is_empty());
-        assert!(facts.executable.starts_with(b"/"));
+        assert!(facts.executable.path.starts_with(b"/"));
+        assert!(facts.directory.path.starts_with(b"/"));
+        assert_ne!(facts.file.inode, 0);
     }
 }

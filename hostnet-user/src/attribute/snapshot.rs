@@ -16,100 +16,15 @@ use std::{
 };
 
 use hostnet_abi::Hook;
-use serde::{Deserialize, Serialize};
 
-use super::{Attribution, Owner, OwnerKind, Party, socket_table::PendingConnect};
-use crate::event::{Direction, ExistingSocket, Socket, SocketState, UnixAddress, canonical};
-
-const IPPROTO_TCP: u32 = 6;
-
-/// A socket as it was found. By default it is nothing in particular.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Found {
-    /// The kernel's id of it.
-    pub cookie: u64,
-    /// Family, type and protocol.
-    #[serde(with = "SocketNumbers")]
-    pub socket: hostnet_abi::Socket,
-    /// What it is doing.
-    pub state: SocketState,
-    /// Local end of an IP socket.
-    pub local: Option<SocketAddr>,
-    /// Remote end of an IP socket.
-    pub remote: Option<SocketAddr>,
-    /// Local end of a unix socket.
-    pub local_name: Option<UnixAddress>,
-    /// Remote end of a unix socket.
-    pub remote_name: Option<UnixAddress>,
-    /// Length of a listener's accept queue.
-    pub backlog: Option<u32>,
-    /// Index of the interface it is bound to.
-    pub interface: Option<u32>,
-    /// Who opened it.
-    pub user: Option<u32>,
-    /// Cgroup it was made in, where the kernel says so.
-    pub cgroup: Option<u64>,
-    /// Processes that hold it, in the order of their ids.
-    pub holders: Vec<Holder>,
-}
-
-/// A process that holds a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// Process id in the host's pid namespace.
-    pub pid: u32,
-    /// The cgroup it is in.
-    pub cgroup: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "hostnet_abi::Socket")]
-struct SocketNumbers {
-    family: u16,
-    kind: u16,
-    protocol: u32,
-}
-
-impl Default for Found {
-    fn default() -> Self {
-        Self {
-            cookie: 0,
-            socket: hostnet_abi::Socket::default(),
-            state: SocketState::Open,
-            local: None,
-            remote: None,
-            local_name: None,
-            remote_name: None,
-            backlog: None,
-            interface: None,
-            user: None,
-            cgroup: None,
-            holders: Vec::new(),
-        }
-    }
-}
-
-impl Found {
-    fn is_tcp(&self) -> bool {
-        self.socket.protocol == IPPROTO_TCP && self.local.is_some()
-    }
-
-    /// Whether its end will be told by a record.
-    fn has_an_end(&self) -> bool {
-        let is_datagram = i32::from(self.socket.kind) == libc::SOCK_DGRAM && self.local.is_some();
-        is_datagram || (self.is_tcp() && self.state != SocketState::Bound)
-    }
-
-    fn socket(&self) -> Socket {
-        Socket { cookie: self.cookie, socket: self.socket }
-    }
-}
+use super::{Attribution, Found, Owner, OwnerKind, Party, socket_table::PendingConnect};
+use crate::event::{Direction, ExistingSocket, SocketState, canonical};
 
 impl Attribution {
     /// Whether nothing is known of a process that holds a socket.
     #[must_use]
     pub fn lacks_process(&self, pid: u32) -> bool {
-        self.processes.get(pid).is_none()
+        self.processes.now(pid).is_none()
     }
 
     /// The sockets that existed at `boot_ns`. Every record from before the
@@ -117,11 +32,15 @@ impl Attribution {
     /// told of have waited for this.
     pub fn existing(&mut self, boot_ns: u64, found: Vec<Found>) {
         let begun = self.sockets.end_of_start();
+        for one in &found {
+            self.found_listener(one, 0, boot_ns);
+        }
+        self.start_is_over();
         let listening = found.iter().filter(|one| one.state == SocketState::Listen);
         let listeners: Listeners =
             listening.filter_map(|one| one.local.map(canonical)).map(ip_and_port).collect();
         for one in found.into_iter().filter(|one| !begun.told.contains(&one.cookie)) {
-            let party = self.holding_party(&one);
+            let party = self.holding_party(&one, boot_ns);
             if self.is_told(&party.owner) {
                 self.tell_existing(boot_ns, &party, one, &listeners);
             } else if one.state == SocketState::Listen && one.is_tcp() {
@@ -178,13 +97,16 @@ impl Attribution {
     }
 
     /// Whose a socket is, by who made it and who holds it.
-    fn holding_party(&mut self, found: &Found) -> Party {
+    pub(super) fn holding_party(&mut self, found: &Found, boot_ns: u64) -> Party {
         let maker = found.cgroup.map(|cgroup| self.registry.owner(cgroup, &self.tree));
         let known_maker = maker.as_ref().filter(|maker| maker.kind != OwnerKind::Unknown);
-        let holders: Vec<(u32, Arc<Owner>)> =
-            found.holders.iter().map(|holder| (holder.pid, self.owner_of_holder(holder))).collect();
+        let holders: Vec<(u32, Arc<Owner>)> = found
+            .holders
+            .iter()
+            .map(|holder| (holder.pid, self.owner_of_holder(holder, boot_ns)))
+            .collect();
         let own =
-            known_maker.and_then(|maker| holders.iter().find(|(_, holder)| is_same(holder, maker)));
+            known_maker.and_then(|maker| holders.iter().find(|(_, holder)| holder.is_same(maker)));
         let (pid, owner) = match (own, known_maker) {
             (Some((pid, _)), Some(maker)) => (Some(*pid), Arc::clone(maker)),
             (_, maker) => {
@@ -202,16 +124,12 @@ impl Attribution {
             }
         };
         Party {
-            creator: maker.filter(|maker| !is_same(maker, &owner) && !owner.is_by_process()),
-            process: pid.and_then(|pid| self.processes.get(pid)).map(Arc::clone),
+            creator: maker.filter(|maker| !maker.is_same(&owner) && !owner.is_by_process()),
+            process: pid.and_then(|pid| self.processes.get(pid, boot_ns)).map(Arc::clone),
             owner,
             actor: None,
         }
     }
-}
-
-fn is_same(one: &Owner, other: &Owner) -> bool {
-    (one.kind, &one.container_id) == (other.kind, &other.container_id)
 }
 
 /// Where somebody listens. There may be as many as sockets.
@@ -247,14 +165,14 @@ mod tests {
 
     use super::*;
     use crate::{
-        attribute::{Policy, Process},
+        attribute::{Holder, Policy, Process},
         event::{Event, Operation},
     };
 
     const ID: &str = "5aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
     const OTHER: &str = "6aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
     const TCP: hostnet_abi::Socket =
-        hostnet_abi::Socket { family: libc::AF_INET as u16, kind: 1, protocol: IPPROTO_TCP };
+        hostnet_abi::Socket { family: libc::AF_INET as u16, kind: 1, protocol: 6 };
 
     /// The host is cgroup 1, two containers are 7 and 8; process N is in the
     /// cgroup that its holder says.
@@ -267,6 +185,8 @@ mod tests {
             seed: 1,
             sees_refusals: false,
             sees_acceptor: false,
+            sees_listeners: true,
+            sees_datagram_ends: true,
         });
         stage.cgroup(1, "/".to_owned());
         stage.cgroup(7, format!("/docker/{ID}"));

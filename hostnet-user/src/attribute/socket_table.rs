@@ -15,7 +15,7 @@ use hostnet_abi::{Header, Hook, Record};
 use uuid::Uuid;
 
 use super::{Owner, Process};
-use crate::event::{Accept, Actor, Direction, Socket, canonical};
+use crate::event::{Accept, Actor, Direction, Peer, Socket, canonical};
 
 /// How long a connect waits for its outcome, and a connection for the process
 /// that takes it, before it is told without.
@@ -74,6 +74,7 @@ pub struct PendingAccept {
     pub boot_ns: u64,
     pub hook: Hook,
     pub accept: Accept,
+    pub peer: Option<Box<Peer>>,
 }
 
 /// A socket in use.

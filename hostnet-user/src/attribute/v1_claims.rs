@@ -54,7 +54,8 @@ impl Attribution {
         let header = hostnet_abi::header(bytes)?;
         let is_exec = header.kind == hostnet_abi::EventKind::Exec as u16;
         let acts = header.tgid != 0 && header.cookie != 0;
-        let lacks = || self.v1_claims.lacks(header.tgid, self.processes.get(header.tgid));
+        let process = || self.processes.get(header.tgid, header.boot_ns);
+        let lacks = || self.v1_claims.lacks(header.tgid, process());
         (is_exec || acts && lacks()).then_some(header.tgid)
     }
 

@@ -1,43 +1,11 @@
 //! The one list of our own fields: docs/events.md and the JSON Schema come from
 //! it, and a test holds every recorded event against that schema.
 
-/// What a field holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Text.
-    Text,
-    /// One of these words.
-    Word(&'static [&'static str]),
-    /// A whole number, zero or more.
-    Number,
-    /// True or false.
-    Flag,
-    /// An IP address.
-    Ip,
-    /// Texts.
-    Texts,
-    /// Several objects, each with the fields whose names follow this one's.
-    Objects,
-    /// An object that is passed on as it is.
-    Free,
-}
-
-/// A field under `hostnet`.
-#[derive(Clone, Copy, Debug)]
-pub struct Field {
-    /// Dotted name without the leading `hostnet.`.
-    pub name: &'static str,
-    /// What it holds.
-    pub kind: Kind,
-    /// What it says.
-    pub text: &'static str,
-}
-
-const fn field(name: &'static str, kind: Kind, text: &'static str) -> Field {
-    Field { name, kind, text }
-}
-
-use Kind::{Flag, Free, Ip, Number, Objects, Text, Texts, Word};
+use super::field::{
+    Field,
+    Kind::{self, Flag, Free, Ip, Number, Objects, Text, Texts, Word},
+    field,
+};
 
 const OWNER_KINDS: Kind = Word(&["container", "container-unknown", "host", "unknown"]);
 const CONFIDENCES: Kind = Word(&["confirmed", "runtime", "path", "cgroup", "namespace", "none"]);
@@ -61,6 +29,16 @@ const STATES: Kind = Word(&[
     "bound",
     "open",
 ]);
+const PEER_METHODS: Kind = Word(&["address", "wildcard", "connection", "credentials"]);
+const PEER_METHOD: &str = "How that is known: a socket is bound to that very `address`, or to every \
+    one (`wildcard`); the same `connection` was seen from its other end; or the kernel keeps the \
+    other end's `credentials` with a unix socket. Not known are: whoever sent a datagram first, \
+    the receiver of a unix datagram sent by name, host processes that connect to a container \
+    unless they are told (`--all`), and, until the table is filled anew, anybody after a record was \
+    lost. Packet filters and programs that redirect on the way are not looked at.";
+const PEER_PROCESS: &str = "Process id on the host, when it is one process and known. A socket \
+    that is handed on, by systemd for one, is of the process that called listen(2).";
+const VIAS: Kind = Word(&["docker-proxy"]);
 const SCOPES: Kind = Word(&["loopback", "specific", "any"]);
 
 /// Every field, in the order of the document.
@@ -204,6 +182,62 @@ pub const FIELDS: &[Field] = &[
     field("compose.project", Text, "Compose project, as the container's labels tell it."),
     field("compose.service", Text, "Compose service, as the container's labels tell it."),
     field(
+        "process.source",
+        Word(&["exec", "proc"]),
+        "Where all that is known of the process is from: `exec` the kernel, when it began to run \
+         its program; `proc` /proc, later, when it may have rewritten its arguments.",
+    ),
+    field(
+        "process.called",
+        Text,
+        "The name exec was given, when that is not `process.executable`: a link, a script, a \
+         descriptor, a name relative to the working directory.",
+    ),
+    field("process.called_truncated", Flag, "That name was longer than what is kept (256 bytes)."),
+    field("process.called_hex", Text, "Exact bytes of that name, when not valid UTF-8."),
+    field("process.file.inode", Number, "Inode of the executable."),
+    field("process.file.device", Text, "Its file system's device, `MAJOR:MINOR`."),
+    field("process.file.deleted", Flag, "It had been removed from its directory before the exec."),
+    field(
+        "process.file.memfd",
+        Flag,
+        "It is in memory only, made by memfd_create(2); `process.executable` is its name.",
+    ),
+    field(
+        "process.executable_outside",
+        Flag,
+        "The executable is outside the process' mount namespace: a descriptor of it was let in.",
+    ),
+    field(
+        "process.executable_truncated",
+        Flag,
+        "`process.executable` is the end of a longer path, and begins without a slash.",
+    ),
+    field(
+        "process.working_directory_outside",
+        Flag,
+        "The working directory is outside the process' mount namespace.",
+    ),
+    field(
+        "process.working_directory_truncated",
+        Flag,
+        "`process.working_directory` is the end of a longer path, and begins without a slash.",
+    ),
+    field(
+        "process.working_directory_hex",
+        Text,
+        "Exact bytes of `process.working_directory`, when not valid UTF-8.",
+    ),
+    field(
+        "process.ancestors",
+        Objects,
+        "Who made the process, nearest first, up to the container's first process and at most 16; \
+         each as it was when it made the next, ended or not.",
+    ),
+    field("process.ancestors.pid", Number, "Process id."),
+    field("process.ancestors.name", Text, "Name of its program."),
+    field("process.ancestors.executable", Text, "Where its file is."),
+    field(
         "process.name_hex",
         Text,
         "Exact bytes of `process.name`, when they are not valid UTF-8.",
@@ -217,15 +251,53 @@ pub const FIELDS: &[Field] = &[
     field(
         "process.args_truncated",
         Flag,
-        "The arguments were longer than what is kept (1024 bytes).",
+        "Arguments are missing at the end: of more than 1024 bytes, or where very many processes live.",
     ),
+    field(
+        "peer.kind",
+        OWNER_KINDS,
+        "Who is at the other end, when that is on this host: whoever began to listen there, or to \
+         connect. Without this field it is not known; see `peer.method`.",
+    ),
+    field("peer.method", PEER_METHODS, PEER_METHOD),
+    field("peer.confidence", CONFIDENCES, "How sure."),
+    field("peer.cgroup.id", Number, "cgroup-v2 id of the process at the other end."),
+    field("peer.cgroup.path", Text, "Path of that cgroup."),
+    field("peer.unit", Text, "systemd unit of a host process, by its cgroup's path."),
+    field("peer.container", Free, "The container at the other end, as `container`."),
+    field("peer.process.pid", Number, PEER_PROCESS),
+    field("peer.process.entity_id", Text, "As `process.entity_id`."),
+    field("peer.process.name", Text, "As `process.name`."),
+    field("peer.process.executable", Text, "As `process.executable`."),
+    field(
+        "peer.via",
+        VIAS,
+        "The program in between: `peer.process` is it, and the other fields are of the container \
+         that it passes on to.",
+    ),
+    field("peer.listens_on.ip", Ip, "Address that the other end is bound to."),
+    field("peer.listens_on.port", Number, "Port of that address."),
+    field("peer.scope", SCOPES, "Who can reach the other end."),
+    field(
+        "peer.ambiguous",
+        Flag,
+        "The kernel chooses among several owners' sockets, which are `peer.candidates`.",
+    ),
+    field("peer.candidates", Objects, "Everybody it may be, with the fields of `peer` each."),
     field("bind.scope", SCOPES, "Who can reach the address."),
     field("bind.requested_port", Number, "The port asked for; 0 lets the kernel choose."),
     field("bind.reuse_address", Flag, "`SO_REUSEADDR` was set."),
     field("bind.reuse_port", Flag, "`SO_REUSEPORT` was set."),
     field("bind.v6_only", Flag, "`IPV6_V6ONLY` was set."),
+    field(
+        "bind.shares_port_with",
+        Objects,
+        "Other owners whose sockets have this port at one of the socket's addresses: what was \
+         theirs may reach it, or the other way round.",
+    ),
     field("listen.backlog", Number, "Length of the accept queue that was asked for."),
     field("listen.scope", SCOPES, "Who can reach the address."),
+    field("listen.shares_port_with", Objects, "As `bind.shares_port_with`."),
     field(
         "existing.state",
         STATES,

@@ -1,6 +1,7 @@
 //! Documentation that is made from the code: docs/events.md with one real
 //! sample per kind, from a recorded run, and the JSON Schema of our own fields.
 
+mod field;
 mod fields;
 
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -8,7 +9,8 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
-pub use fields::{FIELDS, Field, Kind};
+pub use field::{Field, Kind};
+pub use fields::FIELDS;
 
 use crate::{
     input::{self, Input, World},

@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr};
 use hostnet_abi::reuse;
 use serde::Serialize;
 
-use super::{Outcome, Told, canonical};
+use super::{Outcome, PeerParty, Told, canonical, sharing};
 
 /// Who can reach an address that was bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -53,6 +53,8 @@ pub struct Bind {
     pub reuse: u32,
     /// Whether the kernel gave it; the errno of a refusal needs the `families` set.
     pub outcome: Outcome,
+    /// Others whose sockets have the same port at an address of this one's.
+    pub shares_port_with: Vec<PeerParty>,
 }
 
 impl Bind {
@@ -92,7 +94,10 @@ impl Told for Bind {
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let local = canonical(self.local);
         match self.outcome {
-            Outcome::Success => write!(f, "bound {local}{}", self.scope().phrase()),
+            Outcome::Success => {
+                write!(f, "bound {local}{}", self.scope().phrase())?;
+                sharing(f, &self.shares_port_with)
+            }
             Outcome::Failure(_) => write!(f, "failed to bind {local}"),
             Outcome::Unknown => write!(f, "asked to bind {local}"),
         }

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::{Told, canonical};
+use super::{PeerParty, Told, canonical, sharing};
 
 /// `listen(2)`.
 #[derive(Clone, Debug)]
@@ -11,6 +11,8 @@ pub struct Listen {
     pub local: SocketAddr,
     /// Length of the accept queue that was asked for.
     pub backlog: u32,
+    /// Others whose sockets have the same port at an address of this one's.
+    pub shares_port_with: Vec<PeerParty>,
 }
 
 impl Told for Listen {
@@ -27,6 +29,7 @@ impl Told for Listen {
         Some(self.local)
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "listens on {}", canonical(self.local))
+        write!(f, "listens on {}", canonical(self.local))?;
+        sharing(f, &self.shares_port_with)
     }
 }

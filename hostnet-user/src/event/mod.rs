@@ -21,6 +21,7 @@ mod name_spoof;
 mod netlink;
 mod operation;
 mod packet;
+mod peer;
 mod raw_socket;
 mod unix;
 mod unix_address;
@@ -48,6 +49,8 @@ pub use name_spoof::NameSpoof;
 pub use netlink::{NetlinkBind, NetlinkRequest};
 pub use operation::{Category, Direction, Operation, Outcome, Told};
 pub use packet::{PacketBind, SocketFilter};
+use peer::sharing;
+pub use peer::{Peer, PeerMethod, PeerParty, Via};
 pub use raw_socket::RawSocket;
 pub use unix::{Unix, UnixKind};
 pub use unix_address::UnixAddress;
@@ -75,6 +78,8 @@ pub struct Event {
     pub actor: Option<Actor>,
     /// The socket.
     pub socket: Option<Socket>,
+    /// Who was at the other end, when that is on this host and known.
+    pub peer: Option<Box<Peer>>,
     /// The event this one completes.
     pub amends: Option<Uuid>,
     /// What was done.

@@ -142,7 +142,12 @@ impl Btf {
     }
 
     /// Byte offset of the member at `path` (`a.b.c`) in `struct name`.
+    /// With `:bit` behind it, the bit within its byte at which it begins.
     fn offset_of(&self, name: &str, path: &str) -> Result<u32, BtfError> {
+        let (path, is_bit) = match path.strip_suffix(":bit") {
+            Some(path) => (path, true),
+            None => (path, false),
+        };
         let missing = || BtfError::NoMember(name.to_owned(), path.to_owned());
         let mut id = *self.structs.get(name).ok_or_else(|| BtfError::NoStruct(name.to_owned()))?;
         let mut bits = 0;
@@ -151,7 +156,7 @@ impl Btf {
             bits += offset;
             id = member_type;
         }
-        Ok(bits / 8)
+        Ok(if is_bit { bits % 8 } else { bits / 8 })
     }
 
     /// BTF with the same type ids in which only typedefs and functions that

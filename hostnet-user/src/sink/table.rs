@@ -12,7 +12,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::Sink;
 use crate::{
     errno,
-    event::{Direction, Event, Operation, Outcome, canonical},
+    event::{Direction, Event, Operation, Outcome, Peer, PeerParty, canonical},
     record::Recorded,
     text::{self, for_terminal},
 };
@@ -62,7 +62,10 @@ impl<W: Write> Table<W> {
         write!(self.lines, "{}  ", cell(&process(event), PROCESS))?;
         write!(self.lines, "{style}{}{style:#}  ", cell(told.operation(), OPERATION))?;
         if event.local().is_none() && event.remote().is_none() {
-            let sentence = event.operation.to_string();
+            let mut sentence = event.operation.to_string();
+            if let Some(peer) = &event.peer {
+                let _infallible = write!(sentence, " ({peer})");
+            }
             return writeln!(self.lines, "{}", for_terminal(&sentence));
         }
         let (local, remote) = (end(event.local()), end(event.remote()));
@@ -72,7 +75,10 @@ impl<W: Write> Table<W> {
             (_, None) => " ",
         };
         let row = format!("{local:END$}  {arrow} {remote:END$}  ");
-        let result = result(event);
+        let mut result = result(event);
+        if let Some(peer) = &event.peer {
+            let _infallible = write!(result, " {}", other_end(peer));
+        }
         writeln!(self.lines, "{row}{style}{}{style:#}", for_terminal(&result))
     }
 }
@@ -161,6 +167,12 @@ fn result(event: &Event) -> String {
             Outcome::Unknown => format!("{protocol} outcome unknown"),
         },
     }
+}
+
+/// Who is at the other end, in a word each.
+fn other_end(peer: &Peer) -> String {
+    let labels: Vec<String> = peer.possible.iter().map(PeerParty::label).collect();
+    format!("({})", labels.join(" or "))
 }
 
 /// Bytes as a person reads them, exact below a kilobyte.

@@ -60,6 +60,8 @@ fn perform(directory: &Path, whole: &Path) -> Vec<String> {
     api.perform(&format!("tcp-connect 127.0.0.1 {port} --send 80"));
     web.finish();
     web.perform(&format!("unlisten {port}"));
+    let shared = web.one("listen 127.0.0.1 0 --reuse-port");
+    api.perform(&format!("listen 127.0.0.1 {} --reuse-port", shared["local"]["port"]));
     for words in [
         "bind ::1 0",
         "bind-used 127.0.0.1 0",
@@ -177,12 +179,17 @@ fn anonymous(mut world: Value, own: &HashSet<u64>, holders: &HashSet<u64>) -> Op
         let is_holder = process["pid"].as_u64().is_some_and(|pid| holders.contains(&pid));
         return is_holder.then_some(world);
     }
+    for told in ["/Existing/sockets", "/Listeners/sockets"] {
+        if let Some(Value::Array(sockets)) = world.pointer_mut(told) {
+            *sockets = ours(std::mem::take(sockets), own);
+        }
+    }
+    if let Some(Value::Array(addresses)) = world.pointer_mut("/Addresses/addresses") {
+        addresses.retain(|address| address == "127.0.0.1" || address == "::1");
+    }
     if let Some(apart) = world.get("Apart") {
         let is_own = apart["cgroup"].as_u64().is_some_and(|cgroup| own.contains(&cgroup));
         return is_own.then_some(world);
-    }
-    if let Some(Value::Array(sockets)) = world.pointer_mut("/Existing/sockets") {
-        *sockets = ours(std::mem::take(sockets), own);
     }
     if let Some(identity) = world.pointer_mut("/Run/identity") {
         identity["host_name"] = "node1".into();

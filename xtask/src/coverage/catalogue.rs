@@ -75,6 +75,15 @@ pub const CATALOGUE: &[Entry] = &[
     technique("E26", "moving into another container's cgroup, the root, the host's, and back"),
     technique("E27", "a cgroup namespace of its own, the container's and the agent's"),
     technique("E28", "a container within a container"),
+    technique("E29", "sockets handed over by SCM_RIGHTS, to a container or to the host"),
+    technique("E31", "sharing a port: SO_REUSEPORT, a specific address, SO_REUSEADDR of UDP"),
+    technique(
+        "E35",
+        "another name, other arguments, a file in memory, removed, or by a descriptor",
+    ),
+    technique("E37", "docker exec and health checks act in the container"),
+    technique("E38", "a host process that acts for a container: docker-proxy"),
+    technique("E39", "abstract sockets of the host"),
 ];
 
 /// The technique that a test function is named after: `E07` for `e07_tcp`.

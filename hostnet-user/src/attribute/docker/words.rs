@@ -1,8 +1,8 @@
 //! The runtime's words in ours. No I/O and no clock.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, net::IpAddr};
 
-use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage};
+use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage, NetworkSettings};
 
 use super::inspections::{List, Listed};
 use crate::attribute::Container;
@@ -27,6 +27,16 @@ pub enum Happening {
     /// The container is new or looks different; the event said this much of it.
     Changed(Box<Container>),
     Removed(String),
+}
+
+/// A container's addresses in its networks.
+fn addresses(settings: Option<NetworkSettings>) -> Vec<IpAddr> {
+    let networks = settings.and_then(|settings| settings.networks).unwrap_or_default();
+    let texts = networks.into_values().flat_map(|one| [one.ip_address, one.global_ipv6_address]);
+    let mut addresses: Vec<IpAddr> =
+        texts.flatten().filter_map(|text| text.parse().ok()).take(ITEMS).collect();
+    addresses.sort_unstable();
+    addresses
 }
 
 /// None for events that change nothing we tell.
@@ -69,6 +79,7 @@ pub fn inspected(response: ContainerInspectResponse, runtime: &str) -> (Box<Cont
         created: response.created.unwrap_or_default(),
         pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or_default(),
         cgroup_path: String::new(),
+        addresses: addresses(response.network_settings),
         mount_namespace: 0,
         runtime: runtime.to_owned(),
     };
@@ -205,7 +216,9 @@ mod tests {
             "HostConfig":{{"NetworkMode":"host","Privileged":true,"CapAdd":["NET_ADMIN"],
               "CapDrop":["CHOWN"],"RestartPolicy":{{"Name":"on-failure"}}}},
             "Config":{{"Image":"nginx:1.27","User":"101","Env":["TOKEN=canary"],
-              "Labels":{{"a":"b"}}}}}}"#
+              "Labels":{{"a":"b"}}}},
+            "NetworkSettings":{{"Networks":{{"bridge":{{"IPAddress":"172.17.0.2",
+              "GlobalIPv6Address":""}},"other":{{"IPAddress":"not one"}}}}}}}}"#
         );
         let (container, state) = inspected(serde_json::from_str(&text).unwrap(), "docker");
         let expected = Container {
@@ -222,6 +235,7 @@ mod tests {
             created: "2026-01-02T03:04:05.6Z".into(),
             pid: 4242,
             cgroup_path: String::new(),
+            addresses: vec![[172, 17, 0, 2].into()],
             mount_namespace: 0,
             runtime: "docker".into(),
         };

@@ -37,7 +37,7 @@ impl Attribution {
         let owner = self.registry.owner(cgroup, &self.tree);
         if self.policy.v1_only
             && owner.kind == OwnerKind::Unknown
-            && let Some(claimed) = self.v1_claims.get(pid, self.processes.get(pid))
+            && let Some(claimed) = self.v1_claims.get(pid, self.processes.get(pid, header.boot_ns))
         {
             return self.registry.renewed(&claimed, &self.tree);
         }
@@ -48,7 +48,7 @@ impl Attribution {
         if self.strays.is_empty() {
             return None;
         }
-        if let Some(process) = self.processes.get(pid) {
+        if let Some(process) = self.processes.get(pid, boot_ns) {
             self.strays.settle(pid, process.start_ns);
         }
         let stray = self.strays.get(pid, boot_ns)?;
@@ -57,10 +57,10 @@ impl Attribution {
         Some(stray.owner(home, self.tree.path(stray.now())))
     }
 
-    /// Whose a process is that held a socket when the run began.
-    pub(super) fn owner_of_holder(&mut self, holder: &Holder) -> Arc<Owner> {
-        let header =
-            Header { tgid: holder.pid, task_cgroup: holder.cgroup, ..Header::new_zeroed() };
+    /// Whose a process is that held a socket at `boot_ns`.
+    pub(super) fn owner_of_holder(&mut self, holder: &Holder, boot_ns: u64) -> Arc<Owner> {
+        let Holder { pid: tgid, cgroup: task_cgroup } = *holder;
+        let header = Header { tgid, task_cgroup, boot_ns, ..Header::new_zeroed() };
         self.owner_of_process(&header)
     }
 
@@ -90,7 +90,7 @@ impl Attribution {
     }
 
     pub(super) fn forked(&mut self, header: &Header, hook: Hook, fork: &ForkRecord) {
-        self.processes.fork(header.tgid, fork);
+        self.processes.fork(header, fork);
         self.strays.fork(header.tgid, fork.child, fork.start_ns, fork.cgroup, header.boot_ns);
         if fork.contained == 1 && fork.cgroup != header.task_cgroup {
             let (from, to) = (header.task_cgroup, fork.cgroup);
@@ -151,7 +151,7 @@ impl Attribution {
             pid,
             by: Mover { pid: header.tgid, process: by.process, owner: by.owner },
         };
-        let process = self.processes.get(pid).map(Arc::clone);
+        let process = self.processes.get(pid, header.boot_ns).map(Arc::clone);
         let event = self.event(header.boot_ns, Some(hook), operation.into());
         let actor = by.actor.filter(|actor| actor.tgid == pid);
         self.push(Event { owner: Some(owner), process, actor, ..event });
@@ -180,13 +180,13 @@ impl Attribution {
             _ => (cgroup, false),
         };
         if is_apart && in_host_network {
-            let start_ns = self.processes.get(pid).map_or(0, |process| process.start_ns);
+            let start_ns = self.processes.now(pid).map_or(0, |process| process.start_ns);
             self.strays.insert(pid, Stray::new(start_ns, None, cgroup));
             self.requests.push(Request::Mix(cgroup));
         }
         if home != 0
             && in_host_network
-            && let Some(process) = self.processes.get(pid)
+            && let Some(process) = self.processes.now(pid)
         {
             let older = Older { pid, start_ns: process.start_ns, cgroup };
             self.older.entry(mount_namespace).or_default().push(older);
@@ -203,7 +203,7 @@ impl Attribution {
         let owner = self.registry.owner_of_container(&container.id, &self.tree);
         let Some(owner) = owner else { return };
         for Older { pid, start_ns, cgroup } in found {
-            let is_it = self.processes.get(pid).is_some_and(|now| now.start_ns == start_ns);
+            let is_it = self.processes.now(pid).is_some_and(|now| now.start_ns == start_ns);
             let there = self.registry.owner(cgroup, &self.tree);
             let is_anothers = there.kind == OwnerKind::Container && !there.is_same(&owner);
             if is_it && is_anothers && self.strays.get(pid, 0).is_none() {

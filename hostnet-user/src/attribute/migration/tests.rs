@@ -27,6 +27,8 @@ impl Stage {
             v1_only: false,
             sees_refusals: false,
             sees_acceptor: false,
+            sees_listeners: true,
+            sees_datagram_ends: true,
             host_mount_namespace: HOST_MOUNTS,
             own_mount_namespace: HOST_MOUNTS,
             seed: 1,
@@ -189,7 +191,7 @@ fn a_strangers_listener_is_not_the_victims() {
     let mut stage = Stage::new();
     let socket = hostnet_abi::Socket { family: 2, kind: 1, protocol: 6 };
     stage.attach(70, 70, IN_A, IN_VICTIM);
-    let listen = Listen { address: [0; 4], port: 80, backlog: 1, socket };
+    let listen = Listen { port: 80, backlog: 1, socket, ..Listen::new_zeroed() };
     stage.record_of(70, IN_VICTIM, (99, IN_VICTIM), listen);
     stage.told();
     let accept = hostnet_abi::Accept { listener: 99, socket, ..hostnet_abi::Accept::new_zeroed() };

@@ -103,6 +103,7 @@ const TCP_NEW_SYN_RECV: u8 = 12;
 const STATES: u32 = !(1 << TCP_SYN_RECV | 1 << TCP_TIME_WAIT | 1 << TCP_NEW_SYN_RECV);
 
 const INET_DIAG_PROTOCOL: u16 = 10;
+const INET_DIAG_SKV6ONLY: u16 = 11;
 const INET_DIAG_CGROUP_ID: u16 = 21;
 const UDIAG_SHOW_NAME: u32 = 1;
 const UDIAG_SHOW_PEER: u32 = 4;
@@ -184,9 +185,10 @@ fn inet_socket(protocol: i32, answer: &[u8]) -> Option<Shown> {
     };
     let mut socket =
         Socket { family: message.family.into(), kind: kind as u16, protocol: protocol as u32 };
-    let mut cgroup = None;
+    let (mut cgroup, mut v6_only) = (None, false);
     for (kind, value) in attributes(rest) {
         match kind {
+            INET_DIAG_SKV6ONLY => v6_only = number::<u8>(value) == Some(1),
             INET_DIAG_PROTOCOL if is_raw => {
                 socket.protocol = number::<u8>(value).map_or(socket.protocol, Into::into);
             }
@@ -208,6 +210,7 @@ fn inet_socket(protocol: i32, answer: &[u8]) -> Option<Shown> {
             remote: (remote.port() != 0 || has_ip(remote)).then_some(remote),
             backlog: (message.state == TCP_LISTEN).then_some(message.send_queue),
             interface: (interface != 0).then_some(interface),
+            v6_only,
             user: Some(message.user),
             cgroup: cgroup.filter(|id| *id != 0),
             ..Found::default()

@@ -7,7 +7,7 @@
 
 mod families;
 mod layout;
-mod netlink;
+pub(super) mod netlink;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -57,6 +57,12 @@ pub fn of_host(programs: &mut Programs) -> (Vec<Found>, Option<Connection>) {
         coverage.set_start(row.sees, row.by, state);
     }
     (found, connection)
+}
+
+/// The same again, later in the run.
+#[must_use]
+pub fn now(connection: &Connection, cgroup_root: &Path) -> Vec<Found> {
+    existing(connection, cgroup_root).0
 }
 
 /// Everything there is, and what could not be asked for. `cgroup_root` is where

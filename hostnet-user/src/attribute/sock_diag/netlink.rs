@@ -4,8 +4,8 @@
 use std::{io, os::fd::OwnedFd, time::Duration};
 
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
-    sockopt,
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send,
+    socket_with, sockopt,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -33,19 +33,26 @@ struct MessageHeader {
     port: u32,
 }
 
-/// A `NETLINK_SOCK_DIAG` socket. It asks about the network namespace it was
-/// opened in, wherever it is used afterwards.
+/// A netlink socket. It asks about the network namespace it was opened in,
+/// wherever it is used afterwards.
 pub struct Connection(OwnedFd);
 
 impl Connection {
-    /// Opens one in this thread's network namespace.
+    /// Opens one for sock_diag in this thread's network namespace.
     ///
     /// # Errors
     /// When the kernel has no such sockets.
     pub fn open() -> io::Result<Self> {
-        let protocol = Some(netlink::SOCK_DIAG);
-        let socket =
-            socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
+        Self::open_for(Some(netlink::SOCK_DIAG))
+    }
+
+    /// Opens one for another protocol of netlink.
+    ///
+    /// # Errors
+    /// When the kernel has no such sockets.
+    pub fn open_for(protocol: Option<Protocol>) -> io::Result<Self> {
+        let (kind, flags) = (SocketType::RAW, SocketFlags::CLOEXEC);
+        let socket = socket_with(AddressFamily::NETLINK, kind, flags, protocol)?;
         sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(PATIENCE))?;
         Ok(Self(socket))
     }
@@ -56,14 +63,27 @@ impl Connection {
         rustix::fs::fstat(&self.0).map_or(0, |stat| stat.st_ino as u32)
     }
 
-    /// Asks for everything that `request` is about; `each` gets every answer.
+    /// Asks for every socket that `request` is about; `each` gets every answer.
     ///
     /// # Errors
     /// The kernel's refusal: `NotFound` when it cannot show that kind of socket.
-    pub fn dump(&self, request: &[u8], mut each: impl FnMut(&[u8])) -> io::Result<()> {
+    pub fn dump(&self, request: &[u8], each: impl FnMut(&[u8])) -> io::Result<()> {
+        self.dump_as((SOCK_DIAG_BY_FAMILY, SOCK_DIAG_BY_FAMILY), request, each)
+    }
+
+    /// The same of another protocol, whose requests and answers are of these kinds.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    pub fn dump_as(
+        &self,
+        (asks, answers): (u16, u16),
+        request: &[u8],
+        mut each: impl FnMut(&[u8]),
+    ) -> io::Result<()> {
         let header = MessageHeader {
             length: (size_of::<MessageHeader>() + request.len()) as u32,
-            kind: SOCK_DIAG_BY_FAMILY,
+            kind: asks,
             flags: NLM_F_REQUEST | NLM_F_DUMP,
             sequence: 0,
             port: 0,
@@ -78,7 +98,7 @@ impl Connection {
                 match kind {
                     // Both carry a negative errno, or 0.
                     NLMSG_DONE | NLMSG_ERROR => return outcome(message),
-                    SOCK_DIAG_BY_FAMILY => each(message),
+                    kind if kind == answers => each(message),
                     _ => {}
                 }
             }

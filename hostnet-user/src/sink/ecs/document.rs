@@ -3,12 +3,14 @@
 use std::{net::IpAddr, sync::Arc};
 
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     ends::{End, Ends, Side},
     network::{Network, SocketFields},
-    parts::{OwnerParts, Parts, exact_bytes},
+    parts::{OwnerParts, Parts},
+    peer,
+    process::ProcessParts,
     specifics::Specifics,
     timestamp::Timestamps,
 };
@@ -127,9 +129,11 @@ struct Hostnet<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     compose: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    process: Option<Box<RawValue>>,
+    process: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<&'a RawValue>,
     #[serde(flatten)]
-    specifics: Specifics,
+    specifics: Specifics<'a>,
     time: Time,
 }
 
@@ -142,7 +146,9 @@ struct Time {
 pub struct Borrowed {
     pub owner: Option<Arc<OwnerParts>>,
     pub creator: Option<Arc<OwnerParts>>,
-    pub process: Option<Arc<RawValue>>,
+    pub process: Option<Arc<ProcessParts>>,
+    pub peer: Option<Box<RawValue>>,
+    pub shares_port_with: Vec<Value>,
 }
 
 impl Borrowed {
@@ -151,6 +157,12 @@ impl Borrowed {
             owner: event.owner.as_ref().map(|owner| parts.owner(owner)),
             creator: event.creator.as_ref().map(|creator| parts.owner(creator)),
             process: parts.process(event, times),
+            peer: event.peer.as_ref().map(|peer| peer::peer(peer, parts)),
+            shares_port_with: match &event.operation {
+                Operation::Bind(bind) => peer::others(&bind.shares_port_with, parts),
+                Operation::Listen(listen) => peer::others(&listen.shares_port_with, parts),
+                _ => Vec::new(),
+            },
         }
     }
 }
@@ -171,7 +183,7 @@ impl<'a> Document<'a> {
             Outcome::Failure(errno) => errno,
             _ => close_errno(&event.operation),
         };
-        let specifics = Specifics::of(event, times);
+        let specifics = Specifics::of(event, &borrowed.shares_port_with, times);
         let owner = borrowed.owner.as_deref();
         let creator = borrowed.creator.as_deref();
         let user = user(event).map(|id| User { id: id.to_string() });
@@ -199,7 +211,7 @@ impl<'a> Document<'a> {
             },
             agent: &parts.agent,
             host: &parts.host,
-            process: borrowed.process.as_deref(),
+            process: borrowed.process.as_ref().map(|process| &*process.ecs),
             related: related(&ends, user.as_ref()),
             user,
             container: owner.and_then(|owner| owner.container.as_deref()),
@@ -222,7 +234,8 @@ impl<'a> Document<'a> {
                 creator_container: creator.and_then(|creator| creator.container.as_deref()),
                 container: owner.and_then(|owner| owner.declared.as_deref()),
                 compose: owner.and_then(|owner| owner.compose.as_deref()),
-                process: event.process.as_deref().and_then(exact_bytes),
+                process: borrowed.process.as_ref().and_then(|process| process.own.as_deref()),
+                peer: borrowed.peer.as_deref(),
                 specifics,
                 time: Time { boot_ns: event.boot_ns },
             },

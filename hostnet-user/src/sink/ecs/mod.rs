@@ -10,6 +10,8 @@ mod json;
 mod network;
 mod orchestrator;
 mod parts;
+mod peer;
+mod process;
 mod specifics;
 mod timestamp;
 
@@ -76,6 +78,9 @@ fn message(event: &Event, to: &mut String) {
     }
     // Writing to a string cannot fail.
     let _infallible = write!(to, "{}", event.operation);
+    if let Some(peer) = &event.peer {
+        let _infallible = write!(to, " ({peer})");
+    }
 }
 
 /// Who did it, as people name it: `web (nginx:1.27)`, `host process sshd (pid 7)`.

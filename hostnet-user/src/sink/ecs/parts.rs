@@ -12,12 +12,12 @@ use sha2::{Digest, Sha256};
 use super::{
     ECS_VERSION, Identity, json,
     orchestrator::{compose, orchestrator},
+    process::{Boot, ProcessParts},
     timestamp::Timestamps,
 };
 use crate::{
     attribute::{Container, Owner, Process},
     event::{Actor, Event, Operation},
-    text,
 };
 
 /// Most owners or processes kept; then all are forgotten and written anew.
@@ -28,11 +28,10 @@ pub struct Parts {
     pub ecs: Box<RawValue>,
     pub agent: Box<RawValue>,
     pub host: Box<RawValue>,
-    host_id: String,
-    boot_id: String,
+    pub boot: Boot,
     network_namespace: u32,
     owners: HashMap<usize, Kept<Arc<Owner>, OwnerParts>>,
-    processes: HashMap<ProcessKey, Kept<Option<Arc<Process>>, RawValue>>,
+    processes: HashMap<ProcessKey, Kept<Option<Arc<Process>>, ProcessParts>>,
 }
 
 /// Where the process is in memory, and the thread that acted.
@@ -80,8 +79,7 @@ impl Parts {
                 "architecture": architecture,
                 "os": { "type": "linux", "kernel": kernel, "name": os.0, "version": os.1 },
             })),
-            host_id: host_id.clone(),
-            boot_id: boot_id.clone(),
+            boot: Boot { host_id: host_id.clone(), boot_id: boot_id.clone() },
             network_namespace: identity.network_namespace,
             owners: HashMap::new(),
             processes: HashMap::new(),
@@ -103,70 +101,26 @@ impl Parts {
         parts
     }
 
-    /// `process`, when anything is known of it.
-    pub fn process(&mut self, event: &Event, times: &mut Timestamps) -> Option<Arc<RawValue>> {
+    /// The process' parts, when anything is known of it.
+    pub fn process(&mut self, event: &Event, times: &mut Timestamps) -> Option<Arc<ProcessParts>> {
         if event.process.is_none() && event.actor.is_none() {
             return None;
         }
         // The end of a process is told once; its code is not to be kept.
         if let Operation::Exit(exit) = event.operation {
-            let mut value = self.process_value(event, times);
-            if let Some(status) = exit.status() {
-                value["exit_code"] = status.into();
-            }
-            return Some(raw(&value).into());
+            let exit_code = exit.status();
+            return Some(ProcessParts::of(event, &self.boot, times, exit_code).into());
         }
         let key = (event.process.as_ref().map_or(0, |p| Arc::as_ptr(p) as usize), event.actor);
-        if let Some((_, part)) = self.processes.get(&key) {
-            return Some(Arc::clone(part));
+        if let Some((_, parts)) = self.processes.get(&key) {
+            return Some(Arc::clone(parts));
         }
         if self.processes.len() >= MOST {
             self.processes.clear();
         }
-        let part: Arc<RawValue> = raw(&self.process_value(event, times)).into();
-        self.processes.insert(key, (event.process.clone(), Arc::clone(&part)));
-        Some(part)
-    }
-
-    fn process_value(&self, event: &Event, times: &mut Timestamps) -> Value {
-        let mut value = Map::new();
-        if let Some(process) = &event.process {
-            let wall_minus_boot = event.wall_ns.wrapping_sub(event.boot_ns);
-            let line = text::command_line(&process.arguments);
-            value.insert("pid".into(), process.pid.into());
-            value.insert("vpid".into(), process.namespace_pid.into());
-            value.insert("entity_id".into(), self.entity_id(process).into());
-            value.insert("name".into(), text::text(&process.name).readable.into());
-            value.insert("executable".into(), text::text(&process.executable).readable.into());
-            if !process.arguments.is_empty() {
-                let arguments = process.arguments.iter().map(|a| text::text(a).readable);
-                value.insert("args".into(), arguments.collect::<Vec<_>>().into());
-                value.insert("args_count".into(), process.arguments.len().into());
-                value.insert("command_line".into(), line.into());
-            }
-            let start = times.format(process.start_ns.wrapping_add(wall_minus_boot));
-            value.insert("start".into(), start.into());
-            let mut parent = object!({ "pid": process.parent });
-            if let Some(name) = &process.parent_name {
-                parent["name"] = text::text(name).readable.into();
-            }
-            value.insert("parent".into(), parent);
-        }
-        if let Some(actor) = event.actor {
-            value.entry("pid").or_insert_with(|| actor.tgid.into());
-            value.insert("thread".into(), object!({ "id": actor.tid }));
-            value.insert("user".into(), object!({ "id": actor.uid.to_string() }));
-            value.insert("group".into(), object!({ "id": actor.gid.to_string() }));
-        }
-        value.into()
-    }
-
-    /// The same for one process on one boot of one host, and for no other.
-    /// Start is taken in clock ticks, which is all that /proc shows.
-    fn entity_id(&self, process: &Process) -> String {
-        let ticks = process.start_ns / 10_000_000;
-        let text = format!("{} {} {} {ticks}", self.host_id, self.boot_id, process.pid);
-        hex(&Sha256::digest(text))[..16].to_owned()
+        let parts = Arc::new(ProcessParts::of(event, &self.boot, times, None));
+        self.processes.insert(key, (event.process.clone(), Arc::clone(&parts)));
+        Some(parts)
     }
 }
 
@@ -284,26 +238,9 @@ pub fn raw(value: &impl serde::Serialize) -> Box<RawValue> {
         .unwrap_or_else(|| RawValue::NULL.to_owned())
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Hexadecimal of what was not valid UTF-8, for the fields that have such.
-pub fn exact_bytes(process: &Process) -> Option<Box<RawValue>> {
-    let mut value = Map::new();
-    for (field, bytes) in [("name_hex", &process.name), ("executable_hex", &process.executable)] {
-        if let Some(hex) = text::text(bytes).hex {
-            value.insert(field.into(), hex.into());
-        }
-    }
-    if process.arguments.iter().any(|argument| std::str::from_utf8(argument).is_err()) {
-        let all = process.arguments.iter().map(|argument| hex(argument).into());
-        value.insert("args_hex".into(), Value::Array(all.collect()));
-    }
-    if process.arguments_truncated {
-        value.insert("args_truncated".into(), true.into());
-    }
-    (!value.is_empty()).then(|| raw(&value))
 }
 
 #[cfg(test)]

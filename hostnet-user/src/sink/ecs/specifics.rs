@@ -18,11 +18,11 @@ use crate::{
 const MOST_FLOWS: usize = 64;
 
 #[derive(Default, Serialize)]
-pub struct Specifics {
+pub struct Specifics<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    bind: Option<BindFields>,
+    bind: Option<BindFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    listen: Option<ListenFields>,
+    listen: Option<ListenFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     existing: Option<ExistingFields>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,20 +53,24 @@ pub struct Specifics {
 }
 
 #[derive(Serialize)]
-struct BindFields {
+struct BindFields<'a> {
     scope: Scope,
     #[serde(skip_serializing_if = "Option::is_none")]
     requested_port: Option<u16>,
     reuse_address: bool,
     reuse_port: bool,
     v6_only: bool,
+    #[serde(skip_serializing_if = "<[Value]>::is_empty")]
+    shares_port_with: &'a [Value],
 }
 
 #[derive(Serialize)]
-struct ListenFields {
+struct ListenFields<'a> {
     backlog: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<Scope>,
+    #[serde(skip_serializing_if = "<[Value]>::is_empty")]
+    shares_port_with: &'a [Value],
 }
 
 #[derive(Serialize)]
@@ -135,14 +139,16 @@ struct IdentifiedFields {
     events: u64,
 }
 
-impl Specifics {
-    pub fn of(event: &Event, times: &mut Timestamps) -> Self {
+impl<'a> Specifics<'a> {
+    /// `others` are those whose port is shared.
+    pub fn of(event: &Event, others: &'a [Value], times: &mut Timestamps) -> Self {
         let mut fields = Self::default();
         match &event.operation {
-            Operation::Bind(bind) => fields.bind = Some(bind_fields(bind)),
+            Operation::Bind(bind) => fields.bind = Some(bind_fields(bind, others)),
             Operation::Listen(listen) => {
                 let scope = Some(Scope::of(listen.local));
-                fields.listen = Some(ListenFields { backlog: listen.backlog, scope });
+                let (backlog, shares_port_with) = (listen.backlog, others);
+                fields.listen = Some(ListenFields { backlog, scope, shares_port_with });
             }
             Operation::Connect(connect) => {
                 fields.rewritten_to = connect.rewritten_to.map(Side::of);
@@ -151,7 +157,8 @@ impl Specifics {
                 fields.rewritten_to = outcome.connect.rewritten_to.map(Side::of);
             }
             Operation::Unix(Unix { kind: UnixKind::Listen { backlog }, .. }) => {
-                fields.listen = Some(ListenFields { backlog: (*backlog).into(), scope: None });
+                let (backlog, shares_port_with) = ((*backlog).into(), others);
+                fields.listen = Some(ListenFields { backlog, scope: None, shares_port_with });
             }
             Operation::PacketBind(bind) => {
                 let PacketBind { interface, protocol, .. } = *bind;
@@ -246,7 +253,7 @@ fn loss(loss: &LossCount) -> Value {
     value
 }
 
-fn bind_fields(bind: &Bind) -> BindFields {
+fn bind_fields<'a>(bind: &Bind, shares_port_with: &'a [Value]) -> BindFields<'a> {
     let (reuse_address, reuse_port, v6_only) = bind.options();
     BindFields {
         scope: bind.scope(),
@@ -254,6 +261,7 @@ fn bind_fields(bind: &Bind) -> BindFields {
         reuse_address,
         reuse_port,
         v6_only,
+        shares_port_with,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
 pub struct Listeners(Vec<Socket>);
 
 impl Listeners {
-    /// `listen ADDR PORT [--backlog N] [--no-bind]`
+    /// `listen ADDR PORT [--backlog N] [--no-bind] [--reuse-port]`
     pub fn listen(&mut self, arguments: &Arguments) {
         let address = arguments.peer(0);
         let backlog = arguments.option("--backlog").unwrap_or(128);
@@ -25,7 +25,9 @@ impl Listeners {
             socket.listen(backlog).expect("listen");
             socket
         } else {
-            open(address, backlog)
+            let socket = socket_for(address, Type::STREAM);
+            socket.set_reuse_port(arguments.switch("--reuse-port")).expect("SO_REUSEPORT");
+            opened(socket, address, backlog)
         };
         tell("listen")
             .socket(&socket)
@@ -59,7 +61,10 @@ impl Listeners {
 
 /// A listener, which a server would restart on the same port.
 pub fn open(address: SocketAddr, backlog: i32) -> Socket {
-    let socket = socket_for(address, Type::STREAM);
+    opened(socket_for(address, Type::STREAM), address, backlog)
+}
+
+fn opened(socket: Socket, address: SocketAddr, backlog: i32) -> Socket {
     socket.set_reuse_address(true).expect("SO_REUSEADDR");
     socket.bind(&SockAddr::from(address)).expect("bind");
     socket.listen(backlog).expect("listen");

@@ -10,8 +10,10 @@ mod arguments;
 mod cgroups;
 mod churn;
 mod compat;
+mod disguises;
 mod families;
 mod fast_open;
+mod handed;
 mod held;
 mod listeners;
 mod messages;
@@ -53,8 +55,10 @@ const TECHNIQUES: &[Subcommands] = &[
     addresses::SUBCOMMANDS,
     cgroups::SUBCOMMANDS,
     compat::SUBCOMMANDS,
+    disguises::SUBCOMMANDS,
     families::SUBCOMMANDS,
     fast_open::SUBCOMMANDS,
+    handed::SUBCOMMANDS,
     messages::SUBCOMMANDS,
     mptcp::SUBCOMMANDS,
     namespaces::SUBCOMMANDS,

@@ -15,7 +15,7 @@ use crate::{
     truth::tell,
 };
 
-fn own_path() -> PathBuf {
+pub fn own_path() -> PathBuf {
     std::env::current_exe().expect("/proc is mounted")
 }
 

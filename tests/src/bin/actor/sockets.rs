@@ -57,10 +57,14 @@ pub fn keep(socket: impl Into<OwnedFd>) {
     KEPT.lock().expect("not poisoned").push(socket.into());
 }
 
-/// `bind ADDR PORT [--udp] [--v6only] [--reuse]`
+/// `bind ADDR PORT [--udp] [--v6only] [--reuse] [--reuse-address] [--keep]`
 pub fn bind(arguments: &Arguments) {
     let address = arguments.peer(0);
-    let _ = bind_one(arguments, address);
+    if let Ok(socket) = bind_one(arguments, address)
+        && arguments.switch("--keep")
+    {
+        keep(socket);
+    }
 }
 
 /// `bind-used ADDR PORT [--udp]`: binds twice; the second one is refused.
@@ -80,6 +84,9 @@ fn bind_one(arguments: &Arguments, address: SocketAddr) -> io::Result<Socket> {
     }
     if arguments.switch("--reuse") {
         socket.set_reuse_port(true)?;
+    }
+    if arguments.switch("--reuse-address") {
+        socket.set_reuse_address(true)?;
     }
     let result = socket.bind(&SockAddr::from(address));
     let given = if result.is_ok() { local(&socket) } else { None };

@@ -21,6 +21,8 @@ pub const SUBCOMMANDS: crate::Subcommands = &[
     ("unix-stream", stream),
     ("unix-dgram", datagrams),
     ("unix-refused", refused),
+    ("unix-connect", connect),
+    ("unix-connect-dgram", connect_datagrams),
     ("unix-autobind", autobind),
 ];
 
@@ -115,6 +117,24 @@ pub fn refused(arguments: &Arguments) {
     let name = Name::operand(arguments, 0);
     let client = socket(Type::STREAM);
     told("connect", &client, &name, &client.connect(&name.socket_address()));
+}
+
+/// `unix-connect NAME_HEX [--path]`: connects and sends a byte.
+pub fn connect(arguments: &Arguments) {
+    connect_as(arguments, Type::STREAM);
+}
+
+/// `unix-connect-dgram NAME_HEX [--path]`: the same with datagrams.
+pub fn connect_datagrams(arguments: &Arguments) {
+    connect_as(arguments, Type::DGRAM);
+}
+
+fn connect_as(arguments: &Arguments, kind: Type) {
+    let name = Name::operand(arguments, 0);
+    let client = socket(kind);
+    told("connect", &client, &name, &client.connect(&name.socket_address()));
+    told("data", &client, &name, &client.send(b"x"));
+    keep(client);
 }
 
 /// `unix-autobind`: binds without a name, so that the kernel chooses an abstract one.

@@ -1,0 +1,76 @@
+//! What a record needs to be understood that is not in it: asked for by whoever
+//! feeds this stage (feed.rs), and given before the record.
+
+use hostnet_abi::{EventKind, Flow, FlowKey, Record, decode};
+
+use super::Attribution;
+use crate::event::{FlowCount, endpoint, from_socket_addr};
+
+impl Attribution {
+    /// The processes a record names of which nothing is known: whoever feeds this
+    /// stage may look them up and [`seed`](Self::process) them first.
+    pub fn unknown_processes(&self, bytes: &[u8]) -> impl Iterator<Item = u32> + use<> {
+        let header = hostnet_abi::header(bytes).filter(|header| header.cookie != 0);
+        let is_unix = header.is_some_and(|header| header.kind == EventKind::Unix as u16);
+        let peer = is_unix.then(|| decode(bytes).ok()).flatten();
+        let peer = peer.and_then(|(_, _, record, _)| match record {
+            Record::Unix(unix) => Some(unix.peer_tgid),
+            _ => None,
+        });
+        let actor = header.map(|header| header.tgid);
+        let at = header.map_or(0, |header| header.boot_ns);
+        let is_unknown = |pid: &u32| *pid != 0 && self.processes.get(*pid, at).is_none();
+        [actor.filter(is_unknown), peer.filter(is_unknown)].into_iter().flatten()
+    }
+
+    /// The UDP flows whose counts a closing record needs; empty for other records.
+    #[must_use]
+    pub fn wanted_flows(&self, bytes: &[u8]) -> Vec<FlowKey> {
+        let Some(header) = hostnet_abi::header(bytes) else { return Vec::new() };
+        if header.kind != EventKind::DatagramClose as u16 {
+            return Vec::new();
+        }
+        let Some(tracked) = self.sockets.get(header.cookie) else { return Vec::new() };
+        tracked.flows.iter().map(|remote| flow_key(header.cookie, *remote)).collect()
+    }
+
+    /// The socket of a record that says it listens, but not where: the kernel
+    /// announces a listen without bind before it has chosen the port
+    /// (`inet_csk_listen_start`, net/ipv4/inet_connection_sock.c, 4.16–7.3).
+    #[must_use]
+    pub fn wanted_port(&self, bytes: &[u8]) -> Option<u64> {
+        let header = hostnet_abi::header(bytes)?;
+        if header.kind != EventKind::Listen as u16 {
+            return None;
+        }
+        let (header, _, record, _) = decode(bytes).ok()?;
+        matches!(record, Record::Listen(listen) if listen.port == 0).then_some(header.cookie)
+    }
+
+    /// The port that the socket of the next record listens on.
+    pub fn port(&mut self, cookie: u64, port: u16) {
+        self.listening_port = Some((cookie, port));
+    }
+
+    pub(super) fn port_of(&mut self, socket: u64) -> Option<u16> {
+        let (cookie, port) = self.listening_port.take()?;
+        (cookie == socket).then_some(port)
+    }
+
+    /// Counts of the flows that the next closing record ends.
+    pub fn flows(&mut self, counts: &[(FlowKey, Flow)]) {
+        self.flow_counts = counts
+            .iter()
+            .map(|(key, flow)| FlowCount {
+                remote: endpoint(key.remote, key.remote_port as u16),
+                sent: flow.sent,
+                received: flow.received,
+            })
+            .collect();
+    }
+}
+
+fn flow_key(cookie: u64, remote: std::net::SocketAddr) -> FlowKey {
+    let (address, port) = from_socket_addr(remote);
+    FlowKey { cookie, remote: address, remote_port: port.into() }
+}

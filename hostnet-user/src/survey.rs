@@ -1,0 +1,73 @@
+//! What the kernel shows beside its records: the sockets there are, and the
+//! host's own addresses. It knows how to ask and when, not what it means.
+
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::{
+    attribute::{Found, addresses::Addresses, sock_diag},
+    input::World,
+    kernel::{self, Programs},
+};
+
+/// What can be asked; by default nothing.
+#[derive(Default)]
+pub struct Survey {
+    sockets: Option<sock_diag::Connection>,
+    addresses: Option<Addresses>,
+}
+
+impl Survey {
+    /// Asks about the host's network namespace from now on. Returns the sockets
+    /// there are, too; what the kernel cannot show of them is in the coverage.
+    pub fn begin(programs: &mut Programs) -> (Self, Vec<Found>) {
+        // First of all: what is gone by the time it is asked for is never told.
+        let (existing, sockets) = sock_diag::of_host(programs);
+        let addresses = kernel::in_network_namespace(programs.host.network_namespace, || {
+            Addresses::open().context("the kernel has no rtnetlink")
+        });
+        if let Err(error) = &addresses {
+            tracing::warn!(
+                "the host's addresses are not known, so that only what goes to loopback has its \
+                 other end named: {error:#}"
+            );
+        }
+        (Self { sockets, addresses: addresses.ok() }, existing)
+    }
+
+    /// Where to ask about single sockets.
+    #[must_use]
+    pub const fn sockets(&self) -> Option<&sock_diag::Connection> {
+        self.sockets.as_ref()
+    }
+
+    /// The sockets there are now.
+    #[must_use]
+    pub fn listeners(&self, cgroup_root: &Path) -> Option<World> {
+        let sockets = sock_diag::now(self.sockets()?, cgroup_root);
+        Some(World::Listeners { boot_ns: kernel::boot_clock(), sockets })
+    }
+
+    /// The host's addresses now.
+    #[must_use]
+    pub fn addresses(&self) -> Option<World> {
+        let addresses = self.addresses.as_ref()?;
+        match addresses.read() {
+            Ok(found) => {
+                Some(World::Addresses { addresses: found, chosen_ports: addresses.chosen_ports() })
+            }
+            Err(error) => {
+                tracing::warn!("cannot ask for the host's addresses: {error}");
+                None
+            }
+        }
+    }
+
+    /// The same when they may have changed.
+    #[must_use]
+    pub fn changed_addresses(&self) -> Option<World> {
+        self.addresses.as_ref().filter(|addresses| addresses.have_changed())?;
+        self.addresses()
+    }
+}

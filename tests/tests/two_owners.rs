@@ -1,0 +1,134 @@
+//! A socket that two have to do with: whoever made it, and whoever uses it.
+
+use std::net::{SocketAddr, TcpStream};
+
+use hostnet_tests::{Actor, ActorBox, Agent, Docker, Want, needs_root, want};
+use serde_json::Value;
+
+fn name(of: &str) -> String {
+    let text = format!("hostnet-{of}-{}", std::process::id());
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn container() -> ActorBox {
+    Docker::shared().launch("host").actor()
+}
+
+/// `giver` makes a socket and `taker` takes it; returns the taker's account.
+fn hand_over(giver: &mut Actor, taker: &mut Actor, of: &str, made: &str, then: &str) -> Vec<Value> {
+    let name = name(of);
+    giver.begin(&format!("hand-over {name} 127.0.0.1 0 {made}"));
+    let ready = giver.told();
+    taker.begin(&format!("take-over {name} {then}"));
+    giver.finish();
+    vec![ready]
+}
+
+fn address_of(truth: &Value) -> SocketAddr {
+    let port = truth["local"]["port"].as_u64().expect("a port") as u16;
+    ([127, 0, 0, 1], port).into()
+}
+
+fn of_socket(action: &str, truth: &Value) -> Want {
+    want().action(action).is("hostnet.socket.cookie", truth["cookie"].clone())
+}
+
+fn made_by(wanted: Want, maker: &ActorBox) -> Want {
+    wanted
+        .is("hostnet.creator.kind", "container")
+        .is("hostnet.creator_container.id", maker.container.id.as_str())
+}
+
+/// Bound by one container, listened on by another, which outlives the first.
+#[test]
+fn e29_a_bound_socket_is_handed_to_a_container() {
+    needs_root!();
+    let (mut maker, mut taker) = (container(), container());
+    let tried = hand_over(&mut maker, &mut taker, "tried", "", "--listen");
+    assert_eq!(taker.finish()[0]["result"], "ok", "it works without an agent");
+    TcpStream::connect(address_of(&tried[0])).expect("the taker listens");
+
+    let agent = Agent::start();
+    let made = hand_over(&mut maker, &mut taker, "bound", "", "--listen").remove(0);
+    taker.finish();
+    let listens = made_by(of_socket("listen-for-connections", &made), &maker);
+    agent.expect(&listens.owned_by(&taker.container).is("process.pid", taker.container.pid));
+    let bound = of_socket("bound-socket", &made).owned_by(&maker.container);
+    agent.expect(&bound.absent("hostnet.creator"));
+    // What comes in is the listener's, and the maker stays named after its end.
+    let id = maker.container.id.clone();
+    drop(maker);
+    agent.expect(&want().action("container-left-host-network").is("container.id", id.as_str()));
+    let mut client = container();
+    let port = address_of(&made).port();
+    client.one(&format!("tcp-connect 127.0.0.1 {port}"));
+    let accepted = want().action("connection_accepted").is("hostnet.local.port", port);
+    agent.expect(
+        &accepted
+            .owned_by(&taker.container)
+            .is("process.pid", taker.container.pid)
+            .is("hostnet.creator_container.id", id.as_str()),
+    );
+    let connected = want().action("connection_attempted").is("hostnet.remote.port", port);
+    agent.expect(
+        &connected
+            .owned_by(&client.container)
+            .is("hostnet.peer.container.id", taker.container.id.as_str()),
+    );
+    agent.stop();
+}
+
+/// A listener is handed over. Whoever accepts is seen by set `families` only;
+/// without it the connection is whose the listener is known to be.
+#[test]
+fn e29_a_listener_is_handed_to_a_container() {
+    needs_root!();
+    let agent = Agent::start();
+    let (mut maker, mut taker) = (container(), container());
+    let made = hand_over(&mut maker, &mut taker, "listener", "--listen", "--serve").remove(0);
+    let client = TcpStream::connect(address_of(&made)).expect("somebody listens");
+    taker.finish();
+    let from = client.local_addr().expect("connected").port();
+    let accepted = want().action("connection_accepted").is("hostnet.remote.port", from);
+    let event = agent.expect(&accepted);
+    let run = agent.stop();
+    let expected = if run.proves("families") {
+        made_by(accepted, &maker).owned_by(&taker.container)
+    } else {
+        accepted.owned_by(&maker.container).absent("hostnet.creator")
+    };
+    assert!(expected.matches(&event), "{:?}", expected.differences(&event));
+}
+
+#[test]
+fn e29_a_udp_socket_is_handed_to_a_container() {
+    needs_root!();
+    let agent = Agent::start();
+    let (mut maker, mut taker) = (container(), container());
+    let made = hand_over(&mut maker, &mut taker, "udp", "--udp", "127.0.0.1 9").remove(0);
+    taker.finish();
+    let sent = made_by(of_socket("connection_attempted", &made), &maker);
+    agent.expect(&sent.owned_by(&taker.container).is("hostnet.operation", "send"));
+    agent.stop();
+}
+
+/// What a host process does with a container's socket is told, although host
+/// processes are not.
+#[test]
+fn e29_a_bound_socket_is_handed_to_the_host() {
+    needs_root!();
+    let agent = Agent::start();
+    let (mut maker, mut taker) = (container(), Actor::on_host());
+    let made = hand_over(&mut maker, &mut taker, "host", "", "--listen").remove(0);
+    taker.finish();
+    let listens = made_by(of_socket("listen-for-connections", &made), &maker);
+    let listens = listens.is("hostnet.owner.kind", "host").absent("container");
+    agent.expect(&listens.is("process.pid", taker.host_pid()));
+    // The other way round the host is only named.
+    let (mut maker, mut taker) = (Actor::on_host(), container());
+    let made = hand_over(&mut maker, &mut taker, "hosts", "", "--listen").remove(0);
+    taker.finish();
+    let listens = of_socket("listen-for-connections", &made).owned_by(&taker.container);
+    agent.expect(&listens.is("hostnet.creator.kind", "host"));
+    agent.stop();
+}
