@@ -192,6 +192,42 @@ fn many_clients_at_once_are_told_one_by_one() {
     }
 }
 
+/// Connections are completed by whoever's packet arrives, often in the middle of
+/// another container's work: two pairs of containers keep each other busy.
+#[test]
+fn e32_accepts_while_others_are_busy() {
+    needs_root!();
+    const EACH: usize = 200;
+    let agent = Agent::start();
+    let pairs: Vec<_> = thread::scope(|scope| {
+        let pair = || {
+            let mut server = Docker::shared().launch("host").actor();
+            let mut client = Docker::shared().launch("host").actor();
+            let port = server.one("listen 127.0.0.1 0")["local"]["port"].clone();
+            server.begin(&format!("serve {port} --count {EACH} --reply 1"));
+            for _ in 0..EACH {
+                let truth = client.one(&format!("tcp-connect 127.0.0.1 {port} --send 1"));
+                assert_eq!(truth["result"], "ok");
+            }
+            assert_eq!(server.finish().len(), EACH);
+            (server.container, client.container, port)
+        };
+        let busy: Vec<_> = (0..2).map(|_| scope.spawn(pair)).collect();
+        busy.into_iter().map(|one| one.join().expect("served")).collect()
+    });
+    agent.marker();
+    let run = agent.stop();
+    for (server, client, port) in &pairs {
+        let accepted = want().action("connection_accepted").is("hostnet.local.port", port.clone());
+        run.exactly(EACH, &accepted);
+        run.exactly(EACH, &accepted.owned_by(server));
+        let connected =
+            want().action("connection_attempted").is("hostnet.remote.port", port.clone());
+        run.exactly(EACH, &connected);
+        run.exactly(EACH, &connected.owned_by(client));
+    }
+}
+
 #[test]
 fn a_listener_that_closes_says_so() {
     needs_root!();

@@ -177,7 +177,7 @@ fn a_host_process_only_with_all() {
 
 /// Each is gone long before anybody could ask about it.
 #[test]
-fn a_hundred_containers_that_live_a_moment() {
+fn e33_a_hundred_containers_that_live_a_moment() {
     needs_root!();
     needs_docker!("names");
     const EACH: usize = 25;

@@ -77,6 +77,8 @@ pub const CATALOGUE: &[Entry] = &[
     technique("E28", "a container within a container"),
     technique("E29", "sockets handed over by SCM_RIGHTS, to a container or to the host"),
     technique("E31", "sharing a port: SO_REUSEPORT, a specific address, SO_REUSEADDR of UDP"),
+    technique("E32", "connections completed in the middle of another container's work"),
+    technique("E33", "containers that are gone before the runtime can be asked"),
     technique(
         "E35",
         "another name, other arguments, a file in memory, removed, or by a descriptor",
