@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{
-    attribute::{Found, Policy, Process, RuntimeNews},
+    attribute::{Found, Policy, RuntimeNews},
     event::Health,
+    event::Process,
     kernel::Recorder,
     sink::ecs::Identity,
 };

@@ -7,7 +7,8 @@ use anyhow::Result;
 use hostnet_abi::{Flow, FlowKey};
 
 use crate::{
-    attribute::{Attribution, OwnerKind, Policy, Request},
+    attribute::{Attribution, Policy, Request},
+    event::OwnerKind,
     event::{Event, Health, Operation},
     input::{Input, World},
     record::Sequence,

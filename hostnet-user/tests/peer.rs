@@ -2,8 +2,8 @@
 //! somebody who may not have been.
 
 use hostnet::{
-    attribute::{Attribution, Found, Holder, Policy, Process, Request},
-    event::{Event, Operation, SocketState, endpoint},
+    attribute::{Attribution, Found, Holder, Policy, Request},
+    event::{Event, Operation, Process, SocketState, endpoint},
     input::Lost,
 };
 use hostnet_abi::{

@@ -6,7 +6,8 @@ use std::{net::IpAddr, sync::Arc};
 
 use uuid::Uuid;
 
-use super::{Container, container_registry::ContainerRegistry};
+use super::container_registry::ContainerRegistry;
+use crate::event::Container;
 
 /// Most containers whose metadata is kept after they are gone.
 const MOST_GONE: usize = 4096;

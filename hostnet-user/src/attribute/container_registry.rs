@@ -11,13 +11,13 @@ use std::{
 };
 
 use super::{
-    CgroupTree, Container,
+    CgroupTree,
     cgroup_path::Claim,
     claims::{certain_claims, named_container, others, own_claim, own_part},
     container_life::Known,
-    owner::{Confidence, Method, Owner, OwnerKind},
     owner_cache::OwnerCache,
 };
+use crate::event::{Confidence, Container, Method, Owner, OwnerKind};
 
 /// Owners, and the containers behind them.
 #[derive(Debug, Default)]

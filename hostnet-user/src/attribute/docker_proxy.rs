@@ -3,10 +3,8 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{
-    Attribution, Owner, OwnerKind, Process, listeners::Listener, peer::is_datagram,
-    process::last_part,
-};
+use super::{Attribution, listeners::Listener, peer::is_datagram};
+use crate::event::{Owner, OwnerKind, Process, who::process::last_part};
 
 impl Attribution {
     /// The container behind a published port. docker-proxy listens itself, or

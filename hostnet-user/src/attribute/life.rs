@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use hostnet_abi::{Exec as ExecRecord, Exit as ExitRecord, Header, Hook};
 
-use super::{
-    Attribution, OwnerKind, Process, Request, claims::named_container, migration::is_service,
-};
+use super::{Attribution, Request, claims::named_container, migration::is_service};
 use crate::{
-    event::{Event, Exec, Exit, Left},
+    event::{Event, Exec, Exit, Left, OwnerKind, Process},
     text,
 };
 

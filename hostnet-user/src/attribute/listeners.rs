@@ -202,7 +202,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        attribute::Owner,
+        event::Owner,
         event::{endpoint, from_socket_addr},
     };
 

@@ -11,7 +11,6 @@ pub mod cgroup_path;
 mod cgroup_tree;
 mod claims;
 mod connect;
-mod container;
 mod container_life;
 mod container_registry;
 mod correlate;
@@ -23,17 +22,14 @@ mod life;
 mod listeners;
 mod migration;
 mod news;
-mod owner;
 mod owner_cache;
 mod peer;
-mod process;
 mod process_table;
 pub mod procfs;
 mod snapshot;
 pub mod sock_diag;
 mod socket_table;
 mod strays;
-mod unit;
 mod v1_claims;
 mod wanted;
 
@@ -44,14 +40,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use cgroup_tree::CgroupTree;
-pub use container::{Container, RuntimeNews};
 pub use found::{Found, Holder};
-pub use owner::{Cgroup, Confidence, Method, Owner, OwnerKind};
-pub use process::{Ancestor, Process};
-pub use unit::unit;
+pub use news::RuntimeNews;
 
 use crate::event::{
-    Actor, Event, FlowCount, Health, Joined, LossCount, Operation, Peer, Socket, canonical,
+    Actor, Event, FlowCount, Health, Joined, LossCount, Operation, Owner, OwnerKind, Peer, Process,
+    Socket, canonical,
 };
 use crate::input::Lost;
 use container_registry::ContainerRegistry;

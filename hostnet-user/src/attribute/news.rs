@@ -1,8 +1,23 @@
 //! News from a container runtime: names for what is already known by id, and
 //! cgroups confirmed as a container's.
 
-use super::{Attribution, Container, RuntimeNews};
-use crate::event::{Event, Health, Identified};
+use serde::{Deserialize, Serialize};
+
+use super::Attribution;
+use crate::event::{Container, Event, Health, Identified};
+
+/// News from a runtime.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RuntimeNews {
+    /// A container exists and looks like this.
+    Container(Box<Container>),
+    /// A container is gone.
+    Removed { id: String },
+    /// The runtime answers; `version` is its own word for itself.
+    Reachable { endpoint: String, version: String },
+    /// The runtime does not answer; names will come later or not at all.
+    Unreachable { endpoint: String, reason: String },
+}
 
 impl Attribution {
     /// News from a container runtime.

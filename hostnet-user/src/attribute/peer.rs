@@ -12,10 +12,12 @@ use std::{
 use hostnet_abi::{Header, Record, Unix, reuse};
 
 use super::{
-    Attribution, Found, Holder, Owner, OwnerKind, Party, Process, Request,
+    Attribution, Found, Holder, Party, Request,
     listeners::{Listener, Listeners},
 };
-use crate::event::{Peer, PeerMethod, PeerParty, SocketState, Via, canonical, endpoint};
+use crate::event::{
+    Owner, OwnerKind, Peer, PeerMethod, PeerParty, Process, SocketState, Via, canonical, endpoint,
+};
 
 const IPPROTO_TCP: u32 = 6;
 const IPPROTO_UDP: u32 = 17;

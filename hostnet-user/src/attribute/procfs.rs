@@ -12,11 +12,13 @@ use std::{
     path::Path,
 };
 
-use super::{
-    Holder, cgroup_path,
-    process::{ExecutedFile, Location, Process, last_part},
+use super::{Holder, cgroup_path};
+use crate::{
+    event::{ExecutedFile, Location, Process, who::process::last_part},
+    input::Apart,
+    kernel::Host,
+    text,
 };
-use crate::{input::Apart, kernel::Host, text};
 
 /// Clock ticks per second of /proc/PID/stat; 100 on every Linux user space.
 const TICKS_PER_SECOND: u64 = 100;

@@ -17,8 +17,8 @@ use std::{
 
 use hostnet_abi::Hook;
 
-use super::{Attribution, Found, Owner, OwnerKind, Party, socket_table::PendingConnect};
-use crate::event::{Direction, ExistingSocket, SocketState, canonical};
+use super::{Attribution, Found, Party, socket_table::PendingConnect};
+use crate::event::{Direction, ExistingSocket, Owner, OwnerKind, SocketState, canonical};
 
 impl Attribution {
     /// Whether nothing is known of a process that holds a socket.
@@ -165,8 +165,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        attribute::{Holder, Policy, Process},
-        event::{Event, Operation},
+        attribute::{Holder, Policy},
+        event::{Event, Operation, Process},
     };
 
     const ID: &str = "5aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";

@@ -14,8 +14,7 @@ use std::{
 use hostnet_abi::{Header, Hook, Record};
 use uuid::Uuid;
 
-use super::{Owner, Process};
-use crate::event::{Accept, Actor, Direction, Peer, Socket, canonical};
+use crate::event::{Accept, Actor, Direction, Owner, Peer, Process, Socket, canonical};
 
 /// How long a connect waits for its outcome, and a connection for the process
 /// that takes it, before it is told without.

@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use super::owner::{Cgroup, Method, Owner};
+use crate::event::{Cgroup, Method, Owner};
 
 /// How long an ended process may still be blamed: its sockets are closed after
 /// the record of its end.
@@ -183,7 +183,7 @@ impl Strays {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribute::OwnerKind;
+    use crate::event::OwnerKind;
 
     fn web() -> Arc<Owner> {
         let id = Some("web".to_owned());

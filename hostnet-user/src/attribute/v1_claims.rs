@@ -5,7 +5,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Attribution, Owner, Process, Request};
+use super::{Attribution, Request};
+use crate::event::{Owner, Process};
 
 /// Most processes kept; then all are asked for again.
 const MOST: usize = 65_536;

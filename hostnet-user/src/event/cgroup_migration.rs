@@ -2,11 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Category, Told};
-use crate::{
-    attribute::{Cgroup, Owner, Process},
-    text,
-};
+use super::{Category, Cgroup, Owner, Process, Told};
+use crate::text;
 
 /// The event's owner is the one the process belongs to, wherever it is.
 #[derive(Clone, Debug)]

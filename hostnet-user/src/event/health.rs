@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Owner;
 use super::{Category, Outcome, Told};
-use crate::attribute::Owner;
 
 /// Records of one owner and kind that were lost.
 #[derive(Clone, Debug)]

@@ -25,6 +25,7 @@ mod peer;
 mod raw_socket;
 mod unix;
 mod unix_address;
+pub mod who;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -54,8 +55,10 @@ pub use peer::{Peer, PeerMethod, PeerParty, Via};
 pub use raw_socket::RawSocket;
 pub use unix::{Unix, UnixKind};
 pub use unix_address::UnixAddress;
-
-use crate::attribute::{Owner, Process};
+pub use who::{
+    Ancestor, Cgroup, Confidence, Container, ExecutedFile, Location, Method, Owner, OwnerKind,
+    Process, unit,
+};
 
 /// One thing that happened, ready to be recorded.
 #[derive(Clone, Debug)]

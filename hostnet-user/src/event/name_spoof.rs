@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{Category, Told};
-use crate::attribute::{Cgroup, Owner};
+use super::{Cgroup, Owner};
 
 /// The event's owner made the cgroup, as far as that is known; else it has it.
 #[derive(Clone, Debug)]

@@ -4,11 +4,8 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 
 use serde::Serialize;
 
-use super::Scope;
-use crate::{
-    attribute::{Owner, OwnerKind, Process, unit},
-    text,
-};
+use super::{Owner, OwnerKind, Process, Scope, unit};
+use crate::text;
 
 /// Who was at the other end at that instant.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, net::IpAddr};
 use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage, NetworkSettings};
 
 use super::inspections::{List, Listed};
-use crate::attribute::Container;
+use crate::event::Container;
 
 const TEXT: usize = 256;
 /// A registry, a path, a tag and a digest.

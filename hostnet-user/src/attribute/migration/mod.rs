@@ -10,12 +10,9 @@ use hostnet_abi::{CgroupAttach, Exec as ExecRecord, Fork as ForkRecord, Header, 
 
 use zerocopy::FromZeros as _;
 
-use super::{
-    Attribution, Container, Holder, Owner, OwnerKind, Party, Policy, Request,
-    claims::named_container, owner::Cgroup, strays::Stray,
-};
+use super::{Attribution, Holder, Party, Policy, Request, claims::named_container, strays::Stray};
 use crate::{
-    event::{CgroupMigration, Event, Mover, NameSpoof},
+    event::{Cgroup, CgroupMigration, Container, Event, Mover, NameSpoof, Owner, OwnerKind},
     input::Apart,
 };
 

@@ -5,8 +5,8 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::*;
 use crate::{
-    attribute::{Policy, Process, RuntimeNews},
-    event::Operation,
+    attribute::{Policy, RuntimeNews},
+    event::{Operation, Process},
 };
 
 const A: &str = "5aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";

@@ -15,7 +15,7 @@ use std::{
 
 use hostnet_abi::{Exit, Fork, Header};
 
-use super::process::{Ancestor, Process};
+use crate::event::{Ancestor, Process};
 
 /// How long an ended process stays known: its sockets may outlive it.
 const TOMBSTONE_NS: u64 = 60_000_000_000;

@@ -2,7 +2,8 @@
 
 use zerocopy::FromZeros;
 
-use super::{super::process::tests::exec, *};
+use super::*;
+use crate::event::who::process::tests::exec;
 
 const SECOND: u64 = 1_000_000_000;
 

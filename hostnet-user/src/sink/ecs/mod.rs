@@ -27,8 +27,7 @@ use self::{
     timestamp::Timestamps,
 };
 use crate::{
-    attribute::{Owner, OwnerKind},
-    event::Event,
+    event::{Event, Owner, OwnerKind},
     record::Recorded,
     text,
 };

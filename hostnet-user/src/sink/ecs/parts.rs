@@ -15,10 +15,7 @@ use super::{
     process::{Boot, ProcessParts},
     timestamp::Timestamps,
 };
-use crate::{
-    attribute::{Container, Owner, Process},
-    event::{Actor, Event, Operation},
-};
+use crate::event::{Actor, Container, Event, Operation, Owner, Process};
 
 /// Most owners or processes kept; then all are forgotten and written anew.
 const MOST: usize = 8192;

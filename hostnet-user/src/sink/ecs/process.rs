@@ -9,8 +9,7 @@ use super::{
     timestamp::Timestamps,
 };
 use crate::{
-    attribute::{Ancestor, Process},
-    event::Event,
+    event::{Ancestor, Event, Process},
     text,
 };
 

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::words::is_id;
-use crate::attribute::{Container, RuntimeNews};
+use crate::attribute::RuntimeNews;
+use crate::event::Container;
 
 /// Containers that are known or asked for; events of more are not heeded until
 /// the list has said which of them are gone.

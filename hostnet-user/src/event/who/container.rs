@@ -54,16 +54,3 @@ impl Container {
         !self.created.is_empty()
     }
 }
-
-/// News from a runtime.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RuntimeNews {
-    /// A container exists and looks like this.
-    Container(Box<Container>),
-    /// A container is gone.
-    Removed { id: String },
-    /// The runtime answers; `version` is its own word for itself.
-    Reachable { endpoint: String, version: String },
-    /// The runtime does not answer; names will come later or not at all.
-    Unreachable { endpoint: String, reason: String },
-}

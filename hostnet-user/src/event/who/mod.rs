@@ -1,0 +1,12 @@
+//! Whoever an event is about: owners, containers and processes as they are told,
+//! plain data. It must not know how they became known.
+
+mod container;
+mod owner;
+pub mod process;
+mod unit;
+
+pub use container::Container;
+pub use owner::{Cgroup, Confidence, Method, Owner, OwnerKind};
+pub use process::{Ancestor, ExecutedFile, Location, Process};
+pub use unit::unit;
