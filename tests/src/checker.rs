@@ -215,7 +215,13 @@ fn closed(event: Want, row: &Value) -> Want {
 
 fn nearest(run: &Run, expected: &Want) -> String {
     let misses = run.events.iter().map(|event| (expected.differences(event), event));
-    let Some((differences, event)) = misses.min_by_key(|(differences, _)| differences.len()) else {
+    // An event of the same socket is nearer than one that differs in the socket alone.
+    let distance = |differences: &[String]| {
+        let other = differences.iter().any(|line| line.starts_with("hostnet.socket.cookie:"));
+        (other, differences.len())
+    };
+    let Some((differences, event)) = misses.min_by_key(|(differences, _)| distance(differences))
+    else {
         return "  there is no event at all".to_owned();
     };
     format!("  the nearest is {event}\n    {}", differences.join("\n    "))

@@ -5,6 +5,7 @@ use std::{
     io::{self, Read as _, Seek as _, Write as _},
     net::{Shutdown, SocketAddr},
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    time::Duration,
 };
 
 use socket2::{Socket, Type};
@@ -50,6 +51,9 @@ pub fn transfer(arguments: &Arguments) {
     server.read_to_end(&mut bytes).expect("the client has ended its side");
     assert_eq!(bytes.len(), BYTES);
     let (client_cookie, server_cookie) = (cookie(&client), cookie(&server));
+    // The kernel ends a connection when its packets are through, which may be after
+    // close has returned. Lingering, this end's close waits for the last of them.
+    server.set_linger(Some(Duration::from_secs(60))).expect("SO_LINGER");
     drop(server);
     drop(client);
     for (end, cookie, sent) in [("client", client_cookie, BYTES), ("server", server_cookie, 0)] {
