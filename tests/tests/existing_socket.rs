@@ -265,13 +265,14 @@ impl Census {
 #[test]
 fn e21_a_hundred_restarts_under_load() {
     needs_root!();
-    let (how_often, pause) = if is_slow() { (10, 10) } else { (100, 2) };
+    // A socket has to outlive an agent's start, which takes a slow machine seconds.
+    let (how_often, pause, open) = if is_slow() { (10, 10, 600) } else { (100, 2, 60) };
     let docker = Docker::shared();
     let mut lasting = docker.launch("host").actor();
     let held = lasting.perform(&format!("{KINDS} --times 20"));
     assert_eq!(held.len(), 240);
     let mut load = docker.launch("host").actor();
-    load.begin(&format!("churn --pause {pause}"));
+    load.begin(&format!("churn --pause {pause} --open {open}"));
     let (mut runs, mut shown) = (Vec::new(), HashSet::new());
     for _ in 0..how_often {
         let agent = Agent::start();

@@ -22,10 +22,11 @@ const PAUSE: u64 = 2;
 const KINDS: [&str; 5] =
     ["tcp-listener", "udp-bound", "tcp-connection", "udp-connected", "tcp-bound"];
 
-/// `churn [--pause MILLISECONDS]`: until the next line comes in, opens a socket and closes the oldest,
-/// again and again, beside a connection that lives for a moment.
+/// `churn [--pause MILLISECONDS] [--open N]`: until the next line comes in, opens a socket and
+/// closes the oldest, again and again, beside a connection that lives for a moment.
 pub fn churn(arguments: &Arguments) {
     let pause = Duration::from_millis(arguments.option("--pause").unwrap_or(PAUSE));
+    let most = arguments.option("--open").unwrap_or(OPEN);
     let mut held: VecDeque<Socket> = VecDeque::new();
     for kind in KINDS.iter().cycle() {
         let from = boot_clock();
@@ -35,7 +36,7 @@ pub fn churn(arguments: &Arguments) {
             held.push_back(socket);
         }
         drop(connection(([127, 0, 0, 1], 0).into()));
-        while held.len() > OPEN
+        while held.len() > most
             && let Some(oldest) = held.pop_front()
         {
             let truth = described(tell("closed"), &oldest).with("from_ns", boot_clock());
