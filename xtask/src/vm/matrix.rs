@@ -152,7 +152,8 @@ impl Variant {
         Self { beside: Beside::Docker, ..Self::new(series, Cgroups::V2) }
     }
 
-    fn without_btf(series: &str) -> Self {
+    /// A VM whose kernel does not describe its types.
+    pub fn without_btf(series: &str) -> Self {
         let only = vec!["kernel_without_btf".to_owned()];
         Self { beside: Beside::HiddenBtf, only, ..Self::new(series, Cgroups::V2) }
     }

@@ -40,7 +40,7 @@ pub struct Args {
     kernels: Vec<String>,
 
     /// Every kernel of the matrix, every cgroup layout, and Docker where it is in it.
-    #[arg(long, conflicts_with_all = ["cgroup", "docker", "only"])]
+    #[arg(long, conflicts_with_all = ["cgroup", "docker", "no_btf", "only"])]
     all: bool,
 
     /// How the VM mounts its cgroup hierarchies.
@@ -50,6 +50,10 @@ pub struct Args {
     /// Real containers, by this machine's Docker in the VM: few tests, slow.
     #[arg(long, conflicts_with = "cgroup")]
     docker: bool,
+
+    /// A kernel that does not describe its types: only the test of that.
+    #[arg(long, conflicts_with_all = ["cgroup", "docker", "only"])]
+    no_btf: bool,
 
     /// Only this test program (a file of tests/tests); may be given more than once.
     #[arg(long, value_name = "TEST")]
@@ -77,6 +81,7 @@ impl Args {
             all: false,
             cgroup: Cgroups::V2,
             docker: false,
+            no_btf: false,
             only: owned(only),
             jobs: 2,
             fresh: false,
@@ -90,9 +95,10 @@ pub fn perform(args: &Args) -> Result<()> {
     let mut variants = if args.all {
         matrix::all()
     } else {
-        let variant = |series: &String| match args.docker {
-            true => Variant::with_docker(series),
-            false => Variant::new(series, args.cgroup),
+        let variant = |series: &String| match (args.docker, args.no_btf) {
+            (true, _) => Variant::with_docker(series),
+            (_, true) => Variant::without_btf(series),
+            _ => Variant::new(series, args.cgroup),
         };
         args.kernels.iter().map(variant).collect()
     };
