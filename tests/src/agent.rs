@@ -1,11 +1,11 @@
 //! The agent under test, as a child process.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     fmt::Write as _,
     fs::{self, File},
     io::{BufRead as _, BufReader, Write as _},
-    os::unix::process::{CommandExt as _, ExitStatusExt as _},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
@@ -22,8 +22,9 @@ use tempfile::TempDir;
 
 use crate::{
     docker::Docker,
-    events::{Divert, Event, Stream, at, near_misses},
+    events::{Divert, Event, Stream, near_misses},
     invariants, paths, patience,
+    run::Run,
     want::{Want, want},
 };
 
@@ -48,16 +49,6 @@ pub struct Agent {
     started: SystemTime,
     kept: bool,
     _directory: TempDir,
-}
-
-/// What an agent wrote from start to end.
-pub struct Run {
-    /// Every event in order, but for those of other programs' containers.
-    pub events: Vec<Value>,
-    /// What it wrote on standard error.
-    pub messages: String,
-    /// How it ended.
-    pub status: ExitStatus,
 }
 
 impl Setup {
@@ -268,12 +259,25 @@ impl Agent {
 
     /// Ends the agent, checks what holds for every run, and returns what it wrote.
     pub fn stop(self) -> Run {
+        let (run, started) = self.stop_well();
+        invariants::check(&run.events, started);
+        run
+    }
+
+    /// The same where the kernel may skip a program that interrupts itself; how
+    /// often it has, as the run says it, by program.
+    pub fn stop_with_losses(self) -> (Run, HashMap<String, u64>) {
+        let (run, started) = self.stop_well();
+        let lost = invariants::check_but_programs(&run.events, started);
+        (run, lost)
+    }
+
+    fn stop_well(self) -> (Run, SystemTime) {
         let (started, stream) = (self.started, Arc::clone(&self.stream));
         let run = self.stop_with(Signal::TERM);
         assert!(run.status.success(), "the agent ended with {}: {}", run.status, run.messages);
         stream.check_sequence();
-        invariants::check(&run.events, started);
-        run
+        (run, started)
     }
 
     /// Ends the agent and returns what it wrote, whatever that is.
@@ -345,53 +349,5 @@ impl Drop for Agent {
             events.pop_if(|last| last.json.is_null());
             self.keep(&events);
         }
-    }
-}
-
-impl Run {
-    /// Whether all hooks of a set are proven on this kernel.
-    pub fn proves(&self, set: &str) -> bool {
-        let coverage = at(&self.events[0], "hostnet.health.coverage");
-        let rows = coverage.and_then(Value::as_array).expect("the start event tells coverage");
-        let mut of_set = rows.iter().filter(|row| row["set"] == set).peekable();
-        of_set.peek().is_some() && of_set.all(|row| row["state"] == "proven")
-    }
-
-    pub fn all(&self, want: &Want) -> Vec<&Value> {
-        self.events.iter().filter(|event| want.matches(event)).collect()
-    }
-
-    /// The only event of a kind.
-    pub fn only(&self, want: &Want) -> &Value {
-        self.exactly(1, want)[0]
-    }
-
-    /// All events of a kind, which must be this many.
-    pub fn exactly(&self, count: usize, want: &Want) -> Vec<&Value> {
-        let found = self.all(want);
-        if found.len() != count {
-            let events: Vec<Event> = self
-                .events
-                .iter()
-                .map(|json| Event { line: json.to_string().into_bytes(), json: json.clone() })
-                .collect();
-            panic!(
-                "{} events where {count} were expected; {}",
-                found.len(),
-                near_misses(&events, want)
-            );
-        }
-        found
-    }
-
-    /// That no event is of this kind.
-    pub fn none(&self, want: &Want) {
-        self.exactly(0, want);
-    }
-
-    /// Exit code, when it was not ended by a signal.
-    pub fn code(&self) -> Option<i32> {
-        assert_eq!(self.status.signal(), None, "{}", self.messages);
-        self.status.code()
     }
 }

@@ -163,12 +163,36 @@ fn e02_the_address_is_overwritten_while_the_connect_waits() {
     let mut actor = Docker::shared().launch("host").actor();
     let rows = perform(&mut actor);
     agent.marker();
-    let run = agent.stop();
+    let (run, lost) = agent.stop_with_losses();
+    let lost = |program: &str| lost.get(program).copied().unwrap_or(0) as usize;
+    let (mut untold, mut unsettled) = (0, 0);
     for row in &rows {
         let of_this = want().is("hostnet.socket.cookie", row["cookie"].clone());
-        let attempt = of_this.clone().action("connection_attempted").owned_by(&actor.container);
-        run.only(&attempt.endpoint("hostnet.remote", &row["remote"]));
-        run.none(&of_this.is("hostnet.remote.ip", "127.0.0.9"));
+        let attempt = of_this.clone().action("connection_attempted");
+        let attempts = run.all(&attempt);
+        let right = attempt.owned_by(&actor.container).endpoint("hostnet.remote", &row["remote"]);
+        assert!(attempts.len() < 2 && attempts.iter().all(|told| right.matches(told)), "{row}");
+        untold += usize::from(attempts.is_empty());
+        let settled = of_this.is("hostnet.operation", "connect").is("event.outcome", "success");
+        unsettled += usize::from(run.all(&settled).is_empty());
     }
     run.none(&want().is("hostnet.remote.ip", "127.0.0.9"));
+    // A hundred threads interrupt each other, and the kernel runs no tracing program
+    // that another task on the same processor is in the middle of. Whatever was not
+    // seen for that is said to be: the connect, which its outcome alone then tells,
+    // the outcome, or both. With it go those that filled the backlogs.
+    let seen = want().action("connection_attempted").owned_by(&actor.container);
+    let seen = run.all(&seen).into_iter().filter(|event| {
+        at(event, "event.provider").is_some_and(|hook| hook != "tp_btf/inet_sock_set_state")
+    });
+    let unseen = 2 * TIMES - seen.count();
+    let (connects, states) = (lost("tcp_v4_connect"), lost("inet_sock_set_state"));
+    tell(&format!(
+        "of {} connects {unseen} were not seen; of {TIMES} blocked ones {untold} were not told, \
+         the outcome of {unsettled} not; stated lost {connects} connects, {states} changes of state",
+        2 * TIMES
+    ));
+    assert!(unseen <= connects, "{unseen} connects were not seen, {connects} stated lost");
+    assert!(untold <= connects.min(states) && unsettled <= states);
+    assert!(connects + states < TIMES / 2, "too little is left to prove anything");
 }
