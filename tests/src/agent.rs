@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -255,6 +255,17 @@ impl Agent {
 
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the agent runs");
+    }
+
+    /// Stops it (SIGSTOP) while something is done.
+    pub fn asleep<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.signal(Signal::STOP);
+        // All its threads have stopped when its parent is told of it.
+        let child = WaitId::Pid(Pid::from_child(&self.child));
+        waitid(child, WaitIdOptions::STOPPED).expect("the agent is our child");
+        let done = act();
+        self.signal(Signal::CONT);
+        done
     }
 
     /// Ends the agent, checks what holds for every run, and returns what it wrote.

@@ -17,6 +17,7 @@ use crate::{
 pub struct Technique {
     network: String,
     options: Vec<String>,
+    afterwards: bool,
 }
 
 /// What came of a trial with the agent on.
@@ -37,7 +38,7 @@ impl Technique {
     /// In a container with the host's network and Docker's default confinement.
     #[expect(clippy::new_without_default, reason = "it reads better than `default`")]
     pub fn new() -> Self {
-        Self { network: "host".to_owned(), options: Vec::new() }
+        Self { network: "host".to_owned(), options: Vec::new(), afterwards: false }
     }
 
     /// Another network than the host's.
@@ -61,6 +62,13 @@ impl Technique {
     /// With a capability that Docker takes away.
     pub fn capability(self, name: &str) -> Self {
         self.options([format!("--cap-add={name}").as_str()])
+    }
+
+    /// The agent learns of it only when all is over: what it could have looked up
+    /// of a process is gone then.
+    pub fn told_afterwards(mut self) -> Self {
+        self.afterwards = true;
+        self
     }
 
     /// Shows that it works without an agent, and that with one all of it is told.
@@ -120,7 +128,11 @@ impl Technique {
         let began = clock_gettime(ClockId::Boottime);
         let began = Duration::new(began.tv_sec as u64, began.tv_nsec as u32);
         let mut actor = self.actor();
-        let rows = perform(&mut actor);
+        let rows = if self.afterwards {
+            agent.asleep(|| perform(&mut actor))
+        } else {
+            perform(&mut actor)
+        };
         let witness = oracle::sockets();
         agent.marker_at(if without == Some("connect4") { "::1" } else { "127.0.0.1" });
         let run = agent.stop();
