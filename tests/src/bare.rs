@@ -8,6 +8,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::Read as _,
+    os::unix::fs::MetadataExt as _,
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -102,11 +103,18 @@ impl Bare {
         output(command)
     }
 
-    /// Process id of its first process, on the host.
+    /// Process id of its first process, on the host. That runs the container's own
+    /// program: until then it is not where another could join it.
     pub fn pid(&mut self) -> u32 {
         wait_for("the container's process id", || self.pid_file().exists());
         let text = fs::read_to_string(self.pid_file()).expect("a file");
         let pid = text.parse().expect("a process id");
+        let bare = fs::metadata(program("bare")).expect("a program");
+        wait_for("the container's program", || {
+            // One that has ended has none.
+            let runs = fs::metadata(format!("/proc/{pid}/exe"));
+            runs.map_or(true, |runs| (runs.dev(), runs.ino()) != (bare.dev(), bare.ino()))
+        });
         self.pid = Some(pid);
         pid
     }
