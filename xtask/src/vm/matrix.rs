@@ -112,7 +112,7 @@ const TEST_MODULES: [&str; 13] = [
     "xsk_diag",
 ];
 
-/// What Docker needs of a kernel; cloud kernels have it as modules.
+/// What Docker needs of a kernel beside that; cloud kernels have it as modules.
 const DOCKER_MODULES: [&str; 5] = ["virtio_pci", "virtio_blk", "overlay", "bridge", "veth"];
 
 /// Seconds for one test program: without hardware virtualisation it is ten times
@@ -215,10 +215,14 @@ impl Variant {
             }
             Beside::HiddenBtf => parameters.push("hostnet.btf=hidden".to_owned()),
         }
+        let mut modules = TEST_MODULES.to_vec();
+        if with_docker {
+            modules.extend(DOCKER_MODULES);
+        }
         let machine = Machine {
             kernel,
             tree: if with_docker { programs.minimal()? } else { programs.with_tests()? },
-            modules: if with_docker { &DOCKER_MODULES } else { &TEST_MODULES },
+            modules: &modules,
             parameters,
             disk: with_docker.then(|| disk.to_owned()),
             size: if with_docker { (2, 3072) } else { (2, 1536) },
