@@ -24,8 +24,10 @@ pub(super) struct Known {
     pub left: bool,
     /// Its events have waited for its name once, in vain.
     waited: bool,
-    nameless: u64,
-    first_nameless: Option<Uuid>,
+    /// Told without its name.
+    nameless: Option<Told>,
+    /// Told before an inspect had described it, those without its name included.
+    undescribed: Option<Told>,
 }
 
 impl Known {
@@ -36,18 +38,25 @@ impl Known {
     }
 }
 
-/// Events that were told before their container's name was known.
+/// Events that were told with less of their container than is known now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Nameless {
+pub struct Told {
     /// How many.
     pub events: u64,
     /// The first of them.
     pub first: Uuid,
 }
 
+impl Told {
+    fn add(told: &mut Option<Self>, event: Uuid) {
+        told.get_or_insert(Self { events: 0, first: event }).events += 1;
+    }
+}
+
 impl ContainerRegistry {
-    /// The runtime described a container. Returns what had been told without its name.
-    pub fn describe(&mut self, mut container: Container) -> Option<Nameless> {
+    /// The runtime described a container. Returns what had been told without what
+    /// this says: its name, or all that only an inspect tells.
+    pub fn describe(&mut self, mut container: Container) -> Option<Told> {
         let known = self.containers.entry(container.id.clone()).or_default();
         known.gone = false;
         // What an event says of a container is less than what an inspect has said.
@@ -66,14 +75,12 @@ impl ContainerRegistry {
         if known.container.as_deref() == Some(&container) {
             return None;
         }
-        let nameless = known
-            .first_nameless
-            .take()
-            .map(|first| Nameless { events: std::mem::take(&mut known.nameless), first });
+        let nameless = known.nameless.take();
+        let told = if container.is_inspected() { known.undescribed.take() } else { nameless };
         let id = container.id.clone();
         known.container = Some(Arc::new(container));
         self.forget_owners_of(&id);
-        nameless
+        told
     }
 
     /// The runtime no longer has the container. It stays known for a while:
@@ -131,14 +138,16 @@ impl ContainerRegistry {
         }
     }
 
-    /// Notes that an event of a container is told without its name.
-    pub fn told_nameless(&mut self, id: &str, event: Uuid) {
+    /// Notes that an event of a container is told before an inspect has described it.
+    pub fn told_undescribed(&mut self, id: &str, event: Uuid) {
         if !self.containers.contains_key(id) {
             self.containers.insert(id.to_owned(), Known::default());
         }
         if let Some(known) = self.containers.get_mut(id) {
-            known.nameless += 1;
-            known.first_nameless.get_or_insert(event);
+            Told::add(&mut known.undescribed, event);
+            if known.container.is_none() {
+                Told::add(&mut known.nameless, event);
+            }
         }
     }
 
@@ -179,11 +188,16 @@ mod tests {
         assert!(!registry.joins(ID), "what is told late does not bring it back");
         registry.starts(ID);
         assert!(registry.joins(ID), "a restart does");
-        registry.told_nameless(ID, first);
-        registry.told_nameless(ID, Uuid::from_u128(2));
-        let nameless = registry.describe(container());
-        assert_eq!(nameless, Some(Nameless { events: 2, first }));
+        registry.told_undescribed(ID, first);
+        registry.told_undescribed(ID, Uuid::from_u128(2));
+        let named = registry.describe(container());
+        assert_eq!(named, Some(Told { events: 2, first }));
         assert_eq!(registry.describe(container()), None);
+        registry.told_undescribed(ID, Uuid::from_u128(3));
+        let inspected = Container { created: "2026-01-02T03:04:05Z".to_owned(), ..container() };
+        let described = registry.describe(inspected.clone());
+        assert_eq!(described, Some(Told { events: 3, first }));
+        assert_eq!(registry.describe(Container { pid: 7, ..inspected }), None);
     }
 
     #[test]

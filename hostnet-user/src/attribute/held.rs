@@ -103,11 +103,12 @@ impl Attribution {
             *owner = self.registry.renewed(owner, &self.tree);
         }
         if let Some(owner) = &event.owner {
-            match (&owner.container, &owner.container_id, &mut event.operation) {
+            let described = owner.container.as_ref().filter(|container| container.is_inspected());
+            match (described, &owner.container_id, &mut event.operation) {
                 (Some(container), _, Operation::Joined(joined)) => {
                     joined.declared = Some(container.network_mode.clone());
                 }
-                (None, Some(id), _) => self.registry.told_nameless(id, event.id),
+                (None, Some(id), _) => self.registry.told_undescribed(id, event.id),
                 _ => {}
             }
         }

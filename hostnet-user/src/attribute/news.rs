@@ -26,7 +26,7 @@ impl Attribution {
             RuntimeNews::Container(container) => {
                 let id = container.id.clone();
                 let is_confirmed = self.confirms(&container);
-                let nameless = self.registry.describe(Container::clone(&container));
+                let told = self.registry.describe(Container::clone(&container));
                 if is_confirmed {
                     self.registry.confirm(&container, &self.tree);
                     self.check_names_of(&id, boot_ns);
@@ -35,14 +35,14 @@ impl Attribution {
                 if !self.registry.awaits_name(&id) {
                     self.release(&id);
                 }
-                if let Some(nameless) = nameless
+                if let Some(told) = told
                     && let Some(owner) = self.registry.owner_of_container(&id, &self.tree)
                 {
-                    let identified = Identified { events: nameless.events };
+                    let identified = Identified { events: told.events };
                     let event = self.event(boot_ns, None, identified.into());
                     self.events.push(Event {
                         owner: Some(owner),
-                        amends: Some(nameless.first),
+                        amends: Some(told.first),
                         ..event
                     });
                 }

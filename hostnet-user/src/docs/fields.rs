@@ -340,7 +340,7 @@ pub const FIELDS: &[Field] = &[
     field("netlink.groups", Number, "The first 32 multicast groups joined, as a mask."),
     field("exit.status", Number, "Exit status."),
     field("exit.signal", Number, "The signal that ended the process."),
-    field("identified.events", Number, "How many earlier events had the container's id only."),
+    field("identified.events", Number, "How many earlier events had less of the container."),
     field("migration.from.id", Number, "cgroup-v2 id of where the process was."),
     field("migration.from.path", Text, "Path of that cgroup."),
     field("migration.to.id", Number, "cgroup-v2 id of where it is now."),

@@ -57,10 +57,11 @@ impl Told for Left {
     }
 }
 
-/// The runtime named a container after events of it had been told by id alone.
+/// The runtime named a container, or described it, after events of it had been
+/// told without.
 #[derive(Clone, Copy, Debug)]
 pub struct Identified {
-    /// How many events were told without its name.
+    /// How many events were told with less of it than this one.
     pub events: u64,
 }
 

@@ -123,6 +123,7 @@ impl Parts {
 
 fn owner_parts(owner: &Owner, network_namespace: u32) -> OwnerParts {
     let container = owner.container.as_deref();
+    let inspected = container.filter(|container| container.is_inspected());
     let mut netns = object!({ "inode": network_namespace, "is_host": true });
     if let Some(container) = container.filter(|container| !container.network_mode.is_empty()) {
         netns["declared"] = container.network_mode.clone().into();
@@ -148,7 +149,7 @@ fn owner_parts(owner: &Owner, network_namespace: u32) -> OwnerParts {
             .and_then(|container| orchestrator(&container.labels))
             .map(|v| raw(&v)),
         compose: container.and_then(|container| compose(&container.labels)).map(|v| raw(&v)),
-        declared: container.map(|container| raw(&declared_value(container))),
+        declared: inspected.map(|container| raw(&declared_value(container))),
     }
 }
 
@@ -171,7 +172,9 @@ fn container_value(id: &str, owner: &Owner) -> Value {
     };
     value["name"] = container.name.clone().into();
     value["runtime"] = container.runtime.clone().into();
-    value["security_context"] = object!({ "privileged": container.privileged });
+    if container.is_inspected() {
+        value["security_context"] = object!({ "privileged": container.privileged });
+    }
     let (name, tag) = image_name(&container.image);
     let mut image = object!({ "name": name });
     if let Some(tag) = tag {
