@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{
-    attribute::{Found, Policy, RuntimeNews},
-    event::Health,
-    event::Process,
+    attribute::{Apart, Found, Policy, RuntimeNews},
+    event::{Health, Lost, Process},
     kernel::Recorder,
     sink::ecs::Identity,
 };
@@ -56,32 +55,6 @@ pub enum World {
     Health { boot_ns: u64, health: Health },
     /// Records were lost in `place` between two boot-clock times.
     Lost { place: String, from_ns: u64, to_ns: u64, by: Vec<Lost> },
-}
-
-/// What /proc shows of a process with mounts or process ids of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Apart {
-    /// Process id.
-    pub pid: u32,
-    /// Cgroup-v2 id of the cgroup it is in.
-    pub cgroup: u64,
-    /// Inode of its mount namespace.
-    pub mount_namespace: u32,
-    /// Its pid namespace is not the host's.
-    pub own_pids: bool,
-    /// It is in the host's network namespace.
-    pub in_host_network: bool,
-}
-
-/// Lost records of one owner and kind.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Lost {
-    /// Cgroup of the owner; `None` when even that was lost.
-    pub cgroup: Option<u64>,
-    /// Kind of record, or name of the program that was not run.
-    pub operation: String,
-    /// How many.
-    pub count: u64,
 }
 
 const TAG_RECORD: u8 = 0;

@@ -14,9 +14,9 @@ use anyhow::Result;
 
 use crate::{
     attribute::{Policy, Request, RuntimeNews, procfs},
-    event::Health,
+    event::{Health, Lost},
     feed::{Feed, write_down},
-    input::{InputRef, Lost, World},
+    input::{InputRef, World},
     kernel::{self, Programs, Recorder},
     sink::{ecs::Identity, is_broken_pipe},
     stages::{Stages, Summary},

@@ -3,8 +3,7 @@
 
 use hostnet::{
     attribute::{Attribution, Found, Holder, Policy, Request},
-    event::{Event, Operation, Process, SocketState, endpoint},
-    input::Lost,
+    event::{Event, Lost, Operation, Process, SocketState, endpoint},
 };
 use hostnet_abi::{
     Bind, Close, Connect, ConnectOutcome, DatagramClose, Header, Hook, Listen, Payload, Socket,

@@ -44,16 +44,16 @@ pub use found::{Found, Holder};
 pub use news::RuntimeNews;
 
 use crate::event::{
-    Actor, Event, FlowCount, Health, Joined, LossCount, Operation, Owner, OwnerKind, Peer, Process,
-    Socket, canonical,
+    Actor, Event, FlowCount, Health, Joined, LossCount, Lost, Operation, Owner, OwnerKind, Peer,
+    Process, Socket, canonical,
 };
-use crate::input::Lost;
 use container_registry::ContainerRegistry;
 use held::Held;
 use migration::Older;
 use peer::Ends;
 use process_table::ProcessTable;
 use socket_table::{Party, SocketTable};
+pub use strays::Apart;
 use strays::Strays;
 use v1_claims::V1Claims;
 

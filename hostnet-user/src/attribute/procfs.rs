@@ -12,10 +12,9 @@ use std::{
     path::Path,
 };
 
-use super::{Holder, cgroup_path};
+use super::{Apart, Holder, cgroup_path};
 use crate::{
     event::{ExecutedFile, Location, Process, who::process::last_part},
-    input::Apart,
     kernel::Host,
     text,
 };

@@ -11,7 +11,24 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::{Cgroup, Method, Owner};
+
+/// What /proc shows of a process with mounts or process ids of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Apart {
+    /// Process id.
+    pub pid: u32,
+    /// Cgroup-v2 id of the cgroup it is in.
+    pub cgroup: u64,
+    /// Inode of its mount namespace.
+    pub mount_namespace: u32,
+    /// Its pid namespace is not the host's.
+    pub own_pids: bool,
+    /// It is in the host's network namespace.
+    pub in_host_network: bool,
+}
 
 /// How long an ended process may still be blamed: its sockets are closed after
 /// the record of its end.

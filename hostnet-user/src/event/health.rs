@@ -5,14 +5,24 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Owner;
-use super::{Category, Outcome, Told};
+use super::{Category, Outcome, Owner, Told};
 
 /// Records of one owner and kind that were lost.
 #[derive(Clone, Debug)]
 pub struct LossCount {
     /// Whose; `None` when even that was lost.
     pub owner: Option<Arc<Owner>>,
+    /// Kind of record, or name of the program that was not run.
+    pub operation: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// The same while only the owner's cgroup is known.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Lost {
+    /// Cgroup of the owner; `None` when even that was lost.
+    pub cgroup: Option<u64>,
     /// Kind of record, or name of the program that was not run.
     pub operation: String,
     /// How many.

@@ -44,7 +44,7 @@ pub use exec::Exec;
 pub use existing_socket::{ExistingSocket, SocketState};
 pub use exit::Exit;
 pub use family_socket::FamilySocket;
-pub use health::{Health, LossCount};
+pub use health::{Health, LossCount, Lost};
 pub use listen::Listen;
 pub use name_spoof::NameSpoof;
 pub use netlink::{NetlinkBind, NetlinkRequest};

@@ -29,6 +29,7 @@ mod owners;
 mod programs;
 mod report;
 mod stats;
+mod target;
 mod upkeep;
 
 use agent::Agent;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Programs,
-    report::{Target, target},
+    target::{Target, target},
 };
 use crate::shell;
 

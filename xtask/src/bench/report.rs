@@ -9,6 +9,7 @@ use super::{
     machine::{self, Machine},
     owners::{Scale, Shifts},
     stats::Spread,
+    target::{Target, target},
     upkeep::Upkeep,
 };
 
@@ -32,15 +33,6 @@ pub struct Report {
     pub mixed: Option<Shifts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub short: Option<Shifts>,
-}
-
-/// One promise and whether this run kept it.
-#[derive(Serialize)]
-pub struct Target {
-    pub what: String,
-    pub measured: String,
-    pub wanted: String,
-    pub met: bool,
 }
 
 /// Nanoseconds that no difference of two system calls is exact to.
@@ -132,10 +124,6 @@ impl Report {
         tables.extend(self.upkeep.as_ref().map(upkeep_table));
         tables
     }
-}
-
-pub fn target(what: &str, measured: String, wanted: &str, met: bool) -> Target {
-    Target { what: what.to_owned(), measured, wanted: wanted.to_owned(), met }
 }
 
 fn cost_targets(cost: &Costs, targets: &mut Vec<Target>) {

@@ -28,8 +28,8 @@ use tracing::warn;
 use super::RuntimeNews;
 use client::{Runtime, connect, describe, endpoints, is_answer, late};
 use events::{BackOff, Events};
-use inspections::{Answer, Inspections, List};
-use words::Happening;
+use inspections::{Answer, Inspections};
+use words::{Happening, List};
 
 /// How to reach the runtime and how patient to be.
 #[derive(Clone, Debug)]

@@ -4,7 +4,6 @@ use std::{cmp::Reverse, net::IpAddr};
 
 use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage, NetworkSettings};
 
-use super::inspections::{List, Listed};
 use crate::event::Container;
 
 const TEXT: usize = 256;
@@ -20,6 +19,24 @@ const FIRST_LABELS: [&str; 2] = ["com.docker.", "io.kubernetes."];
 pub const CHANGES: [&str; 6] = ["create", "start", "rename", "update", "restart", "unpause"];
 /// The second is Podman's word.
 pub const REMOVALS: [&str; 2] = ["destroy", "remove"];
+
+/// The containers of one runtime.
+#[derive(Debug, Default)]
+pub struct List {
+    pub containers: Vec<Listed>,
+    /// There were more than are kept.
+    pub is_cut: bool,
+    /// How many were none that can be read.
+    pub strange: usize,
+}
+
+/// A container as the list shows it. The sketch is what the list said of it.
+#[derive(Debug)]
+pub struct Listed {
+    pub sketch: Box<Container>,
+    pub names: Vec<String>,
+    pub state: String,
+}
 
 /// What an event means to us.
 #[derive(Debug, PartialEq, Eq)]

@@ -10,11 +10,12 @@ use hostnet_abi::{CgroupAttach, Exec as ExecRecord, Fork as ForkRecord, Header, 
 
 use zerocopy::FromZeros as _;
 
-use super::{Attribution, Holder, Party, Policy, Request, claims::named_container, strays::Stray};
-use crate::{
-    event::{Cgroup, CgroupMigration, Container, Event, Mover, NameSpoof, Owner, OwnerKind},
-    input::Apart,
+use super::{
+    Attribution, Holder, Party, Policy, Request,
+    claims::named_container,
+    strays::{Apart, Stray},
 };
+use crate::event::{Cgroup, CgroupMigration, Container, Event, Mover, NameSpoof, Owner, OwnerKind};
 
 /// A container's process from before the agent, as /proc showed it.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use serde_json::ser::Formatter;
+use serde_json::{ser::Formatter, value::RawValue};
 
 /// Writes `value` to `to`.
 ///
@@ -13,6 +13,21 @@ use serde_json::ser::Formatter;
 /// When the value is not JSON, or `to` cannot be written.
 pub fn write(to: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
     value.serialize(&mut serde_json::Serializer::with_formatter(to, Plain))
+}
+
+/// A value as the bytes it is written as.
+pub fn raw(value: &impl Serialize) -> Box<RawValue> {
+    // Values built here have string keys and no floats that JSON lacks.
+    let mut bytes = Vec::new();
+    let written = write(&mut bytes, value).ok();
+    let text = written.and_then(|()| String::from_utf8(bytes).ok());
+    text.and_then(|text| RawValue::from_string(text).ok())
+        .unwrap_or_else(|| RawValue::NULL.to_owned())
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 struct Plain;

@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json as object, value::RawValue};
 use sha2::{Digest, Sha256};
 
 use super::{
-    ECS_VERSION, Identity, json,
+    ECS_VERSION, Identity,
+    json::{hex, raw},
     orchestrator::{compose, orchestrator},
     process::{Boot, ProcessParts},
     timestamp::Timestamps,
@@ -226,21 +227,6 @@ fn image_name(image: &str) -> (&str, Option<&str>) {
         Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
         _ => (image, None),
     }
-}
-
-/// A value as the bytes it is written as.
-pub fn raw(value: &impl serde::Serialize) -> Box<RawValue> {
-    // Values built here have string keys and no floats that JSON lacks.
-    let mut bytes = Vec::new();
-    let written = json::write(&mut bytes, value).ok();
-    let text = written.and_then(|()| String::from_utf8(bytes).ok());
-    text.and_then(|text| RawValue::from_string(text).ok())
-        .unwrap_or_else(|| RawValue::NULL.to_owned())
-}
-
-/// Bytes in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

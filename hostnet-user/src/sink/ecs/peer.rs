@@ -2,10 +2,7 @@
 
 use serde_json::{Map, Value, json, value::RawValue};
 
-use super::{
-    ends::Side,
-    parts::{Parts, raw},
-};
+use super::{ends::Side, json::raw, parts::Parts};
 use crate::event::{Peer, PeerParty};
 
 /// Who is at the other end; several are `candidates`.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json as object, value::RawValue};
 use sha2::{Digest, Sha256};
 
 use super::{
-    parts::{hex, raw},
+    json::{hex, raw},
     timestamp::Timestamps,
 };
 use crate::{

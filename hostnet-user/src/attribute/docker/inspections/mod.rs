@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::words::is_id;
+use super::words::{List, Listed, is_id};
 use crate::attribute::RuntimeNews;
 use crate::event::Container;
 
@@ -39,24 +39,6 @@ pub enum Answer {
     Found { container: Box<Container>, state: String },
     Missing,
     Failed,
-}
-
-/// The containers of one runtime.
-#[derive(Debug, Default)]
-pub struct List {
-    pub containers: Vec<Listed>,
-    /// There were more than are kept.
-    pub is_cut: bool,
-    /// How many were none that can be read.
-    pub strange: usize,
-}
-
-/// A container as the list shows it. The sketch is what the list said of it.
-#[derive(Debug)]
-pub struct Listed {
-    pub sketch: Box<Container>,
-    pub names: Vec<String>,
-    pub state: String,
 }
 
 struct Known {
