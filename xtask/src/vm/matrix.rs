@@ -14,7 +14,7 @@ use super::outcome::Outcome;
 use super::programs::Programs;
 use super::report::Report;
 use super::run::Run;
-use super::verdicts;
+use super::verdicts::{self, DOCTOR, STATEMENT};
 
 /// How the cgroup hierarchies are mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -118,13 +118,6 @@ const DOCKER_MODULES: [&str; 5] = ["virtio_pci", "virtio_blk", "overlay", "bridg
 /// Seconds for one test program: without hardware virtualisation it is ten times
 /// as slow as on the host.
 const DEADLINE: u64 = 900;
-
-/// hostnet's own word on the kernel: for whoever reads the log, and to be kept.
-const DOCTOR: &str = "doctor";
-pub const STATEMENT: &str = "doctor --json";
-
-/// The variant in which all tests run, and whose statement stands for its kernel.
-pub const MAIN: &str = "v2";
 
 /// What a test waits for takes longer in a VM, and longer yet for Docker's.
 const PATIENCE: &str = "3";
@@ -262,11 +255,6 @@ fn doctor(words: &str) -> Program {
         environment: [("NO_COLOR".to_owned(), "1".to_owned())].into(),
         deadline: 120,
     }
-}
-
-/// hostnet's word is no test.
-pub fn is_doctor(program: &str) -> bool {
-    program == DOCTOR || program == STATEMENT
 }
 
 /// How variants are run.
