@@ -60,7 +60,7 @@ pub const KERNELS: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.3"];
 /// Where Docker runs too. A container takes it half a minute there, so these
 /// tests alone: what Docker tells of a container, and how it starts one.
 const DOCKER_KERNELS: [&str; 2] = ["6.1", "6.12"];
-const DOCKER_TESTS: [(&str, &[&str]); 5] = [
+const DOCKER_TESTS: [(&str, &[&str]); 6] = [
     ("connect", &["a_connect_that_succeeds"]),
     ("exec", &["docker_exec_is_the_containers_too", "the_runtimes_own_set_up_is_not_told"]),
     (
@@ -81,6 +81,7 @@ const DOCKER_TESTS: [(&str, &[&str]); 5] = [
         "namespaces",
         &["e22_joined_to_a_container_of_the_hosts_network", "e22_setns_from_a_bridge_container"],
     ),
+    ("nested_docker", &["e28_docker_in_docker"]),
     (
         "owner",
         &[
