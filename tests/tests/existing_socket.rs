@@ -297,7 +297,8 @@ fn e21_a_hundred_restarts_under_load() {
     for (number, (census, started_ns, stopped_ns)) in runs.iter().enumerate() {
         for cookie in &shown {
             let times = census.existing.get(cookie).map_or(0, Vec::len);
-            assert_eq!(times, 1, "run {number}: a socket that was always there");
+            let always_there = || held.iter().find(|truth| truth["cookie"] == *cookie);
+            assert_eq!(times, 1, "run {number}: was always there: {:?}", always_there());
             assert!(!census.made.contains_key(cookie), "run {number}: and was made again");
         }
         let mut missing = Vec::new();

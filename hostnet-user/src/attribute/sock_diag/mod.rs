@@ -119,9 +119,12 @@ fn asked(mut refused: impl FnMut(&Row) -> Option<String>) -> Vec<Asked> {
     rows
 }
 
+/// How often a family is asked, at most.
+const MOST_ASKED: u32 = 8;
+
 /// Every socket by cookie. A dump that goes on in a second message finds its
 /// place by counting and may step over one where others have gone meanwhile, so
-/// each family is asked twice.
+/// each family is asked until an answer has nothing new.
 fn dump(
     connection: &Connection,
     is_wanted: impl Fn(&Row) -> bool,
@@ -129,7 +132,8 @@ fn dump(
 ) -> BTreeMap<u64, Shown> {
     let mut found = BTreeMap::new();
     for row in ROWS.iter().filter(|row| is_wanted(row)) {
-        for _ in 0..2 {
+        for _ in 0..MOST_ASKED {
+            let before = found.len();
             let outcome = connection.dump(&row.family.request(), |answer| {
                 if let Some(shown) = row.family.read(answer) {
                     found.insert(shown.found.cookie, shown);
@@ -137,6 +141,9 @@ fn dump(
             });
             if let Err(error) = outcome {
                 refused.insert(row.by, reason(&error));
+                break;
+            }
+            if found.len() == before {
                 break;
             }
         }
