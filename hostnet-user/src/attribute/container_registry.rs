@@ -350,15 +350,18 @@ mod tests {
         }
     }
 
-    /// The process id may be another process' by the time /proc is asked.
+    /// The process id may be another process' by the time /proc is asked. What was
+    /// refused once is looked at again with the runtime's next word (E42).
     #[test]
     fn a_process_of_another_container_confirms_nothing() {
-        let sibling = format!("/docker/docker-{ID}.scope");
-        let tree = tree(&["/", &format!("/docker/{OTHER}"), &sibling]);
+        let (own, others) = (format!("/docker/{ID}"), format!("/docker/{OTHER}"));
+        let tree = tree(&["/", &others, &own]);
         let mut registry = ContainerRegistry::default();
-        confirmed(&mut registry, &tree, container(OTHER, &format!("/docker/{OTHER}"), 6));
-        confirmed(&mut registry, &tree, container(ID, &sibling, 6));
+        confirmed(&mut registry, &tree, container(OTHER, &others, 6));
+        confirmed(&mut registry, &tree, container(ID, &own, 6));
         assert_eq!(owner(&mut registry, &tree, 3), a_container(Confidence::Runtime));
+        confirmed(&mut registry, &tree, container(ID, &own, 7));
+        assert_eq!(owner(&mut registry, &tree, 3), a_container(Confidence::Confirmed));
     }
 
     #[test]
