@@ -9,7 +9,7 @@ use crate::{
     arguments::{Arguments, parse},
     listeners,
     sockets::{keep, local, set_option, socket_for},
-    truth::tell,
+    truth::{tell, tell_accept, tell_connect},
 };
 
 pub const SUBCOMMANDS: crate::Subcommands =
@@ -54,19 +54,9 @@ pub fn dual_stack(_arguments: &Arguments) {
         let peer = SocketAddr::new(ip, port);
         let client = socket_for(peer, Type::STREAM);
         let result = client.connect(&peer.into());
-        tell("connect")
-            .socket(&client)
-            .endpoint("local", local(&client))
-            .endpoint("remote", Some(peer))
-            .result(&result)
-            .send();
+        tell_connect(&client, peer, &result);
         let (server, from) = listener.accept().expect("accept");
-        tell("accept")
-            .socket(&server)
-            .endpoint("local", local(&server))
-            .endpoint("remote", from.as_socket())
-            .with("result", "ok")
-            .send();
+        tell_accept(&server, from.as_socket());
         keep(client);
         keep(server);
     }

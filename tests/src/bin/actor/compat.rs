@@ -30,7 +30,7 @@ mod i386 {
     use crate::{
         arguments::{Arguments, parse},
         sockets::{keep, local},
-        truth::tell,
+        truth::{tell, tell_accept, tell_connect},
     };
 
     const GETPID: u32 = 20;
@@ -176,19 +176,9 @@ mod i386 {
         let (fd, client) = make(libc::SOCK_STREAM);
         let [pointer, length] = page.address(&address.into());
         let result = call(CONNECT, &[fd, pointer, length]);
-        tell("connect")
-            .socket(&client)
-            .endpoint("local", local(&client))
-            .endpoint("remote", Some(address))
-            .result(&result)
-            .send();
+        tell_connect(&client, address, &result);
         let (server, from) = listener.accept().expect("accept");
-        tell("accept")
-            .socket(&server)
-            .endpoint("local", local(&server))
-            .endpoint("remote", from.as_socket())
-            .with("result", "ok")
-            .send();
+        tell_accept(&server, from.as_socket());
 
         // Six arguments do not fit where the compiler leaves five registers.
         if by_socketcall {

@@ -9,7 +9,7 @@ use crate::{
     arguments::Arguments,
     listeners,
     sockets::{get_option, keep, local, outcome, set_option, socket_for},
-    truth::tell,
+    truth::{tell, tell_accept},
 };
 
 pub const SUBCOMMANDS: crate::Subcommands = &[("fast-open", fast_open)];
@@ -41,12 +41,7 @@ pub fn fast_open(arguments: &Arguments) {
             .endpoint("remote", Some(peer))
             .result(&result)
             .send();
-        tell("accept")
-            .socket(&server)
-            .endpoint("local", local(&server))
-            .endpoint("remote", from.as_socket())
-            .with("result", "ok")
-            .send();
+        tell_accept(&server, from.as_socket());
         keep(client);
         keep(server);
     }

@@ -14,7 +14,7 @@ use crate::{
     arguments::{Arguments, parse},
     listeners,
     sockets::{cookie, local, outcome, socket_for},
-    truth::tell,
+    truth::{tell, tell_accept, tell_connect},
 };
 
 pub const SUBCOMMANDS: crate::Subcommands = &[("transfer", transfer)];
@@ -29,20 +29,10 @@ pub fn transfer(arguments: &Arguments) {
     let peer = local(&listener).expect("bound");
     let client = socket_for(peer, Type::STREAM);
     let result = client.connect(&peer.into());
-    tell("connect")
-        .socket(&client)
-        .endpoint("local", local(&client))
-        .endpoint("remote", Some(peer))
-        .result(&result)
-        .send();
+    tell_connect(&client, peer, &result);
     let mut server = accept(&listener, arguments.switch("--accept4")).expect("accept");
     let from = server.peer_addr().ok().and_then(|address| address.as_socket());
-    tell("accept")
-        .socket(&server)
-        .endpoint("local", local(&server))
-        .endpoint("remote", from)
-        .with("result", "ok")
-        .send();
+    tell_accept(&server, from);
     let way = arguments.option::<String>("--by").unwrap_or_default();
     let result = send(&client, &way);
     tell("data").with("via", way).with("sent", BYTES).result(&result).send();

@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
+use socket2::Socket;
 
 use crate::{place, sockets};
 
@@ -32,6 +33,18 @@ pub fn tell(name: &str) -> Truth {
         fields.insert("cgroup".into(), json!(cgroup));
     }
     Truth(fields)
+}
+
+/// Tells a connect and its outcome.
+pub fn tell_connect<T>(client: &Socket, remote: SocketAddr, result: &io::Result<T>) {
+    let truth = tell("connect").socket(client).endpoint("local", sockets::local(client));
+    truth.endpoint("remote", Some(remote)).result(result).send();
+}
+
+/// Tells an accepted connection.
+pub fn tell_accept(server: &Socket, remote: Option<SocketAddr>) {
+    let truth = tell("accept").socket(server).endpoint("local", sockets::local(server));
+    truth.endpoint("remote", remote).with("result", "ok").send();
 }
 
 impl Truth {
