@@ -166,6 +166,25 @@ fn after_a_loss_nobody_is_named_until_all_are_asked_for() {
     assert_eq!(peer(&connect(&mut stage, 60, 6379)), redis());
 }
 
+/// The kernel tells of a program that it did not run by the program's name.
+#[test]
+fn after_a_program_was_not_run_nobody_is_named_either() {
+    for (hook, named) in [
+        (Hook::SchedProcessExec, redis()),
+        (Hook::InetSockSetState, None),
+        (Hook::PostBind4, None),
+        (Hook::PostBind6, None),
+        (Hook::SockRelease, None),
+    ] {
+        let mut stage = begun();
+        listen(&mut stage, 10, 1, 6379);
+        let operation = hook.program().to_owned();
+        let lost = vec![Lost { cgroup: None, operation, count: 1 }];
+        stage.lost("kernel-program".to_owned(), 20, 25, lost);
+        assert_eq!(peer(&connect(&mut stage, 30, 6379)), named, "{hook:?}");
+    }
+}
+
 #[test]
 fn what_ended_before_the_start_was_over_is_not_there() {
     let mut stage = stage();

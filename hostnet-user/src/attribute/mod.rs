@@ -222,10 +222,10 @@ impl Attribution {
     /// Records were lost in `place` between two boot-clock times.
     pub fn lost(&mut self, place: String, from_ns: u64, to_ns: u64, by: Vec<Lost>) {
         // Whoever such a record would have told of may have another process' id.
-        if by.iter().any(|lost| is_about_processes(&lost.operation)) {
+        if by.iter().any(|lost| may_have_told(lost, OF_PROCESSES)) {
             self.processes.doubt(to_ns);
         }
-        if by.iter().any(|lost| peer::is_of_listeners(&lost.operation)) {
+        if by.iter().any(|lost| may_have_told(lost, peer::OF_LISTENERS)) {
             self.doubt_listeners(to_ns);
         }
         let by = by
@@ -339,12 +339,16 @@ impl Attribution {
     }
 }
 
-/// Whether a lost record of this kind, or run of this program, has left the process
-/// table without something it should have.
-fn is_about_processes(operation: &str) -> bool {
-    let kinds = [EventKind::Exec, EventKind::Fork, EventKind::Exit].map(EventKind::name);
-    let hooks = [Hook::SchedProcessExec, Hook::SchedProcessFork, Hook::SchedProcessExit];
-    kinds.contains(&operation) || hooks.map(Hook::program).contains(&operation)
+/// What tells which processes there are.
+const OF_PROCESSES: (&[EventKind], &[Hook]) = (
+    &[EventKind::Exec, EventKind::Fork, EventKind::Exit],
+    &[Hook::SchedProcessExec, Hook::SchedProcessFork, Hook::SchedProcessExit],
+);
+
+/// Whether what was lost, a record or a program's run, may have been one of these.
+fn may_have_told(lost: &Lost, (kinds, hooks): (&[EventKind], &[Hook])) -> bool {
+    let mut names = kinds.iter().map(|kind| kind.name()).chain(hooks.iter().map(|h| h.program()));
+    names.any(|name| name == lost.operation)
 }
 
 /// UUIDv7: the event's own time, then the run's seed and a counter.

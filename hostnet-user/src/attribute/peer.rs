@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use hostnet_abi::{Header, Record, Unix, reuse};
+use hostnet_abi::{EventKind, Header, Hook, Record, Unix, reuse};
 
 use super::{
     Attribution, Found, Holder, Party, Request,
@@ -350,8 +350,9 @@ pub const fn is_datagram(protocol: u32) -> bool {
     matches!(protocol, IPPROTO_UDP | IPPROTO_UDPLITE)
 }
 
-/// Whether a lost record of this kind may have told of a listener's beginning or end.
-pub fn is_of_listeners(kind: &str) -> bool {
-    use hostnet_abi::EventKind::{Bind, Close, DatagramClose, Listen};
-    [Bind, Listen, Close, DatagramClose].iter().any(|one| one.name() == kind)
-}
+/// What tells of a listener's beginning and end: kinds of records, and the hooks they
+/// come from.
+pub const OF_LISTENERS: (&[EventKind], &[Hook]) = (
+    &[EventKind::Bind, EventKind::Listen, EventKind::Close, EventKind::DatagramClose],
+    &[Hook::PostBind4, Hook::PostBind6, Hook::InetSockSetState, Hook::SockRelease],
+);
