@@ -25,15 +25,10 @@ fn loopback() -> [u32; 4] {
 
 fn stage() -> Attribution {
     let mut stage = Attribution::new(Policy {
-        all: false,
-        v1_only: false,
-        sees_refusals: false,
-        sees_acceptor: false,
         sees_listeners: true,
         sees_datagram_ends: true,
-        host_mount_namespace: 0,
-        own_mount_namespace: 0,
         seed: 1,
+        ..Policy::default()
     });
     stage.cgroup(1, "/".to_owned());
     stage.cgroup(REDIS, "/system.slice/redis-server.service".to_owned());

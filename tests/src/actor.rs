@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{paths::program, patience};
+use crate::{net, paths::program, patience};
 
 /// Longest operation: a connect that times out, on a busy machine.
 fn longest() -> Duration {
@@ -86,6 +86,13 @@ impl Actor {
         let mut truths = self.perform(words);
         assert_eq!(truths.len(), 1, "{words}: {truths:?}");
         truths.remove(0)
+    }
+
+    /// Connects to where nobody listens; returns that port.
+    pub fn connect_refused(&mut self) -> u16 {
+        let port = net::closed_port();
+        self.one(&format!("tcp-connect 127.0.0.1 {port}"));
+        port
     }
 
     /// Starts a subcommand; its account comes with [`Self::told`] and [`Self::finish`].

@@ -26,6 +26,11 @@ enum Condition {
 }
 
 impl Want {
+    /// A connect to this port.
+    pub fn attempt(self, port: u16) -> Self {
+        self.action("connection_attempted").is("hostnet.remote.port", port)
+    }
+
     /// The action, which most descriptions begin with.
     pub fn action(self, action: &str) -> Self {
         self.is("event.action", action)

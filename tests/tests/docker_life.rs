@@ -14,22 +14,12 @@ use serde_json::Value;
 /// How long after a change the agent may still tell what was before.
 const RECONCILED: Duration = Duration::from_secs(5);
 
-fn connect(actor: &mut ActorBox) -> u16 {
-    let port = net::closed_port();
-    actor.one(&format!("tcp-connect 127.0.0.1 {port}"));
-    port
-}
-
-fn attempt(port: u16) -> Want {
-    want().action("connection_attempted").is("hostnet.remote.port", port)
-}
-
 /// Acts until an event shows the change, which was made at `changed`.
 fn until(agent: &Agent, actor: &mut ActorBox, changed: Instant, path: &str, value: &str) -> Value {
     loop {
         let acted = Instant::now();
-        let port = connect(actor);
-        let ours = attempt(port).is("container.id", actor.container.id.as_str());
+        let port = actor.connect_refused();
+        let ours = want().attempt(port).is("container.id", actor.container.id.as_str());
         let event = agent.expect(&ours);
         if at(&event, path).is_some_and(|found| found == value) {
             return event;
@@ -46,8 +36,8 @@ fn a_container_is_renamed() {
     let docker = Docker::shared();
     let agent = Agent::start();
     let mut actor = docker.launch("host").actor();
-    let before = connect(&mut actor);
-    agent.expect(&attempt(before).owned_by(&actor.container));
+    let before = actor.connect_refused();
+    agent.expect(&want().attempt(before).owned_by(&actor.container));
     let name = Docker::fresh_name("renamed");
     docker.run(["rename", &actor.container.name, &name]);
     until(&agent, &mut actor, Instant::now(), "container.name", &name);
@@ -64,8 +54,8 @@ fn a_container_is_updated() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut actor = docker.launch("host").actor_by_pipes(directory.path());
     let field = "hostnet.container.restart_policy";
-    let before = connect(&mut actor);
-    agent.expect(&attempt(before).owned_by(&actor.container).is(field, "no"));
+    let before = actor.connect_refused();
+    agent.expect(&want().attempt(before).owned_by(&actor.container).is(field, "no"));
     docker.run(["update", "--restart=on-failure:3", &actor.container.id]);
     until(&agent, &mut actor, Instant::now(), field, "on-failure");
     agent.stop();
@@ -80,8 +70,8 @@ fn what_the_events_forgot_is_found_in_the_list() {
     let proxy = Proxy::start(docker.host(), |path| !path.starts_with("/events"));
     let agent = Agent::setup().docker_host(&proxy.host()).start();
     let mut actor = docker.launch("host").actor();
-    let before = connect(&mut actor);
-    agent.expect(&attempt(before).owned_by(&actor.container));
+    let before = actor.connect_refused();
+    agent.expect(&want().attempt(before).owned_by(&actor.container));
     let name = Docker::fresh_name("renamed");
     docker.run(["rename", &actor.container.name, &name]);
     let slack = Duration::from_secs(1);
@@ -103,16 +93,20 @@ fn a_container_restarts_by_its_policy() {
         &text,
     ]);
     let ours = |wanted: Want| wanted.owned_by(&container);
-    agent.expect_many(3, &ours(attempt(port)));
+    agent.expect_many(3, &ours(want().attempt(port)));
     for action in ["container-joined-host-network", "container-left-host-network"] {
         agent.expect_many(2, &ours(want().action(action)));
     }
     Docker::shared().run(["update", "--restart=no", &container.id]);
     agent.marker();
     let run = agent.stop();
-    let attempts = run.all(&attempt(port));
-    assert_eq!(attempts.len(), run.all(&ours(attempt(port))).len(), "all are the container's");
-    assert_eq!(attempts.len(), run.all(&ours(attempt(port)).is("process.vpid", 1)).len());
+    let attempts = run.all(&want().attempt(port));
+    assert_eq!(
+        attempts.len(),
+        run.all(&ours(want().attempt(port))).len(),
+        "all are the container's"
+    );
+    assert_eq!(attempts.len(), run.all(&ours(want().attempt(port)).is("process.vpid", 1)).len());
 }
 
 #[test]
@@ -123,7 +117,7 @@ fn docker_exec_is_the_containers() {
     let container = Docker::shared().launch("host").start(["sleep", "1000"]);
     let port = net::closed_port();
     container.exec(["/actor", "short", "127.0.0.1", &port.to_string()]);
-    let event = agent.expect(&attempt(port).owned_by(&container));
+    let event = agent.expect(&want().attempt(port).owned_by(&container));
     assert_ne!(event["process"]["vpid"], 1, "{event}");
     assert_eq!(event["process"]["args"][1], "short", "{event}");
     agent.stop();
@@ -140,7 +134,7 @@ fn a_health_check_is_the_containers() {
         .launch("host")
         .options(["--health-interval=200ms", "--health-cmd", &check])
         .start(["sleep", "1000"]);
-    agent.expect_many(3, &attempt(port).owned_by(&container));
+    agent.expect_many(3, &want().attempt(port).owned_by(&container));
     agent.stop();
 }
 
@@ -152,15 +146,15 @@ fn a_container_is_paused() {
     let docker = Docker::shared();
     let agent = Agent::start();
     let mut actor = docker.launch("host").actor();
-    let before = connect(&mut actor);
-    agent.expect(&attempt(before).owned_by(&actor.container));
+    let before = actor.connect_refused();
+    agent.expect(&want().attempt(before).owned_by(&actor.container));
     docker.run(["pause", &actor.container.id]);
     let port = net::closed_port();
     actor.begin(&format!("tcp-connect 127.0.0.1 {port}"));
     agent.marker();
     docker.run(["unpause", &actor.container.id]);
     actor.finish();
-    agent.expect(&attempt(port).owned_by(&actor.container));
+    agent.expect(&want().attempt(port).owned_by(&actor.container));
     let run = agent.stop();
     let ours = |action| want().action(action).owned_by(&actor.container);
     run.only(&ours("container-joined-host-network"));
@@ -182,23 +176,23 @@ fn labels_say_what_a_container_is_a_part_of() {
         "io.kubernetes.pod.namespace=shop",
         "io.kubernetes.pod.uid=0b1c",
     ]);
-    let port = connect(&mut pod);
+    let port = pod.connect_refused();
     let orchestrator = serde_json::json!({
         "type": "kubernetes", "namespace": "shop",
         "resource": { "type": "pod", "name": "web-0", "id": "0b1c" },
     });
-    agent.expect(&attempt(port).owned_by(&pod.container).is("orchestrator", orchestrator));
+    agent.expect(&want().attempt(port).owned_by(&pod.container).is("orchestrator", orchestrator));
     let mut task = of([
         "com.docker.swarm.service.name=shop_web",
         "com.docker.swarm.service.id=x7",
         "com.docker.stack.namespace=shop",
     ]);
-    let port = connect(&mut task);
+    let port = task.connect_refused();
     let orchestrator = serde_json::json!({
         "type": "swarm", "namespace": "shop",
         "resource": { "type": "service", "name": "shop_web", "id": "x7" },
     });
-    agent.expect(&attempt(port).owned_by(&task.container).is("orchestrator", orchestrator));
+    agent.expect(&want().attempt(port).owned_by(&task.container).is("orchestrator", orchestrator));
     agent.stop();
 }
 
@@ -239,7 +233,8 @@ fn a_compose_project_is_told_by_name() {
     };
     let agent = Agent::start();
     compose(&["up", "--detach"]);
-    let event = agent.expect(&attempt(port).is("container.name", format!("{project}_web_1")));
+    let event =
+        agent.expect(&want().attempt(port).is("container.name", format!("{project}_web_1")));
     compose(&["down", "--timeout", "1"]);
     assert_eq!(event["hostnet"]["compose"]["project"], project.as_str(), "{event}");
     assert_eq!(event["hostnet"]["compose"]["service"], "web", "{event}");

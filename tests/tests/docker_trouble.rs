@@ -13,25 +13,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hostnet_tests::{ActorBox, Agent, Docker, IMAGE, Want, needs_docker, needs_root, net, want};
+use hostnet_tests::{ActorBox, Agent, Docker, IMAGE, needs_docker, needs_root, net, want};
 use rustix::process::Signal;
 use serde_json::Value;
-
-fn connect(actor: &mut ActorBox) -> u16 {
-    let port = net::closed_port();
-    actor.one(&format!("tcp-connect 127.0.0.1 {port}"));
-    port
-}
-
-fn attempt(port: u16) -> Want {
-    want().action("connection_attempted").is("hostnet.remote.port", port)
-}
 
 /// Told at once by the id alone: its full identity is the kernel's, only the
 /// name is missing.
 fn nameless(agent: &Agent, actor: &ActorBox, port: u16) -> Value {
     agent.expect(
-        &attempt(port)
+        &want()
+            .attempt(port)
             .is("hostnet.owner.kind", "container")
             .is("container.id", actor.container.id.as_str())
             .is("process.pid", actor.container.pid)
@@ -48,12 +39,12 @@ fn identified(agent: &Agent, actor: &ActorBox) {
 /// Told with the name, or told without it and named by a later record: the
 /// container is older than the agent, which asks Docker while it starts.
 fn named_in_the_end(agent: &Agent, actor: &ActorBox, port: u16) -> Value {
-    let ours = attempt(port).is("container.id", actor.container.id.as_str());
+    let ours = want().attempt(port).is("container.id", actor.container.id.as_str());
     let event = agent.expect(&ours.is("process.pid", actor.container.pid));
     if event["container"]["name"].is_null() {
         identified(agent, actor);
     } else {
-        assert!(attempt(port).owned_by(&actor.container).matches(&event), "{event}");
+        assert!(want().attempt(port).owned_by(&actor.container).matches(&event), "{event}");
     }
     event
 }
@@ -72,17 +63,17 @@ fn docker_comes_after_the_agent() {
     docker.daemon().stop();
     let agent = Agent::setup().docker_host(docker.host()).start();
     agent.expect(&want().action("runtime-unreachable").is("event.dataset", "hostnet.health"));
-    let port = connect(&mut actor);
+    let port = actor.connect_refused();
     nameless(&agent, &actor, port);
     docker.daemon().start();
     agent.expect(&want().action("runtime-reachable"));
     identified(&agent, &actor);
-    let port = connect(&mut actor);
-    agent.expect(&attempt(port).owned_by(&actor.container));
+    let port = actor.connect_refused();
+    agent.expect(&want().attempt(port).owned_by(&actor.container));
     // A container that Docker starts only now is named from its first event.
     let mut young = docker.launch("host").actor();
-    let port = connect(&mut young);
-    agent.expect(&attempt(port).owned_by(&young.container));
+    let port = young.connect_refused();
+    agent.expect(&want().attempt(port).owned_by(&young.container));
     agent.stop();
 }
 
@@ -91,23 +82,23 @@ fn restarted(how: impl Fn(&Docker)) {
     let directory = pipes();
     let mut actor = docker.launch("host").actor_by_pipes(directory.path());
     let agent = Agent::setup().docker_host(docker.host()).start();
-    let before = connect(&mut actor);
+    let before = actor.connect_refused();
     named_in_the_end(&agent, &actor, before);
     how(&docker);
     agent.expect(&want().action("runtime-unreachable"));
-    let during = connect(&mut actor);
-    agent.expect(&attempt(during).owned_by(&actor.container));
+    let during = actor.connect_refused();
+    agent.expect(&want().attempt(during).owned_by(&actor.container));
     docker.daemon().start();
     agent.expect(&want().action("runtime-reachable"));
-    let after = connect(&mut actor);
-    agent.expect(&attempt(after).owned_by(&actor.container));
+    let after = actor.connect_refused();
+    agent.expect(&want().attempt(after).owned_by(&actor.container));
     let mut young = docker.launch("host").actor();
-    let port = connect(&mut young);
-    agent.expect(&attempt(port).owned_by(&young.container));
+    let port = young.connect_refused();
+    agent.expect(&want().attempt(port).owned_by(&young.container));
     agent.marker();
     let run = agent.stop();
     for port in [before, during, after] {
-        run.only(&attempt(port));
+        run.only(&want().attempt(port));
     }
     run.only(&want().action("runtime-unreachable"));
     run.exactly(2, &want().action("runtime-reachable"));
@@ -142,7 +133,7 @@ fn containers_older_than_the_agent_have_names() {
     let listening = server.one("listen 127.0.0.1 0");
     let served = listening["local"]["port"].as_u64().expect("a port") as u16;
     let agent = Agent::start();
-    let ports = actors.each_mut().map(connect);
+    let ports = actors.each_mut().map(|actor| actor.connect_refused());
     for (actor, port) in actors.iter().zip(ports) {
         let event = named_in_the_end(&agent, actor, port);
         let process = want()
@@ -175,7 +166,7 @@ fn a_container_ends_while_docker_is_away() {
     let directory = pipes();
     let mut actor = docker.launch("host").actor_by_pipes(directory.path());
     let agent = Agent::setup().docker_host(docker.host()).start();
-    let port = connect(&mut actor);
+    let port = actor.connect_refused();
     named_in_the_end(&agent, &actor, port);
     docker.daemon().stop();
     let pid = rustix::process::Pid::from_raw(actor.container.pid as i32).expect("a process id");
@@ -206,7 +197,7 @@ fn the_docker_socket_is_not_readable() {
     let unreachable = agent.expect(&want().action("runtime-unreachable"));
     let text = unreachable.to_string().to_lowercase();
     assert!(text.contains("permission denied"), "{text}");
-    let port = connect(&mut actor);
+    let port = actor.connect_refused();
     nameless(&agent, &actor, port);
     let run = agent.stop();
     assert!(run.messages.contains(&host.replace("unix://", "")), "{}", run.messages);
@@ -221,7 +212,7 @@ fn the_docker_socket_is_no_socket() {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     let agent = Agent::setup().docker_host(&format!("unix://{}", file.path().display())).start();
     agent.expect(&want().action("runtime-unreachable"));
-    let port = connect(&mut actor);
+    let port = actor.connect_refused();
     nameless(&agent, &actor, port);
     agent.stop();
 }
@@ -238,7 +229,7 @@ fn docker_hangs() {
     let pid = pid.expect("dockerd wrote it").trim().to_owned();
     signal(&pid, "STOP");
     let agent = Agent::setup().docker_host(docker.host()).start();
-    let port = connect(&mut actor);
+    let port = actor.connect_refused();
     nameless(&agent, &actor, port);
     signal(&pid, "CONT");
     identified(&agent, &actor);
@@ -292,7 +283,7 @@ fn a_stalled_agent_catches_up_with_five_thousand_events() {
     let mut actors = [(); 3].map(|()| docker.launch("host").actor());
     let agent = Agent::start();
     for actor in &mut actors {
-        let port = connect(actor);
+        let port = actor.connect_refused();
         named_in_the_end(&agent, actor, port);
     }
     let stalled = Instant::now();
@@ -319,8 +310,8 @@ fn a_stalled_agent_catches_up_with_five_thousand_events() {
     for (actor, name) in actors.iter_mut().zip(&names) {
         loop {
             let acted = woken.elapsed();
-            let port = connect(actor);
-            let ours = attempt(port).is("container.id", actor.container.id.as_str());
+            let port = actor.connect_refused();
+            let ours = want().attempt(port).is("container.id", actor.container.id.as_str());
             let event = agent.expect(&ours);
             if event["container"]["name"] == name.as_str() {
                 break;

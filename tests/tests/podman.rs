@@ -5,9 +5,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use hostnet_tests::{
-    Actor, Agent, Docker, Want, fill_image, needs_root, net, skip, wait_for, want,
-};
+use hostnet_tests::{Actor, Agent, Docker, fill_image, needs_root, skip, wait_for, want};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -93,16 +91,6 @@ impl Drop for Podman {
     }
 }
 
-fn connect(actor: &mut Actor) -> u16 {
-    let port = net::closed_port();
-    actor.one(&format!("tcp-connect 127.0.0.1 {port}"));
-    port
-}
-
-fn attempt(port: u16) -> Want {
-    want().action("connection_attempted").is("hostnet.remote.port", port)
-}
-
 #[test]
 fn a_podman_container_is_confirmed_by_podman() {
     needs_root!();
@@ -120,14 +108,15 @@ fn a_podman_container_is_confirmed_by_podman() {
         let id = podman.run(&["inspect", "--format", "{{.Id}}", name]);
         let ours = want().is("container.id", id.as_str());
         // The first may come before Podman has answered; its name follows.
-        let first = connect(actor);
-        let event = agent.expect(&attempt(first).is("container.id", id.as_str()));
+        let first = actor.connect_refused();
+        let event = agent.expect(&want().attempt(first).is("container.id", id.as_str()));
         if event["container"]["name"].is_null() {
             agent.expect(&ours.clone().action("container-identified").is("container.name", name));
         }
-        let second = connect(actor);
+        let second = actor.connect_refused();
         agent.expect(
-            &attempt(second)
+            &want()
+                .attempt(second)
                 .is("container.id", id.as_str())
                 .is("container.name", name)
                 .is("container.runtime", "podman")

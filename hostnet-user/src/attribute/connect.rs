@@ -1,7 +1,7 @@
 //! A connect and how it ends: two records, one event, with whoever was at the
 //! other end.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use hostnet_abi::{ConnectOutcome as OutcomeRecord, Hook};
 
@@ -68,19 +68,15 @@ impl Attribution {
         }
         let remote = endpoint(record.remote, record.remote_port);
         let pending = pending.unwrap_or_else(|| PendingConnect::new(at, hook, remote));
-        let ends = Some((endpoint(record.local, record.local_port), remote));
+        let ends = (endpoint(record.local, record.local_port), remote);
         if !established {
             self.sockets.remove(socket.cookie);
         } else if let Some(tracked) = self.sockets.track(&party, socket, at) {
             tracked.since_ns = Some(at);
             tracked.direction = Some(Direction::Egress);
-            self.note_client(
-                socket.cookie,
-                (endpoint(record.local, record.local_port), remote),
-                &party,
-            );
+            self.note_client(socket.cookie, ends, &party);
         }
-        self.tell_connect(&party, socket, pending, outcome, ends, at);
+        self.tell_connect(&party, socket, pending, outcome, Some(ends), at);
     }
 
     /// Tells a connect, or completes the one that was told without its outcome.
@@ -115,16 +111,7 @@ impl Attribution {
         let operation = ConnectOutcome { connect, after_ns }.into();
         let event = self.event(at, Some(Hook::InetSockSetState), operation);
         let id = event.id;
-        self.push(Event {
-            owner: Some(Arc::clone(&party.owner)),
-            creator: party.creator.clone(),
-            process: party.process.clone(),
-            actor: party.actor,
-            socket: Some(socket),
-            peer,
-            amends: Some(told),
-            ..event
-        });
+        self.push(Event { peer, amends: Some(told), ..party.did(event, Some(socket)) });
         id
     }
 }

@@ -58,7 +58,7 @@ use strays::Strays;
 use v1_claims::V1Claims;
 
 /// What does not change during a run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Policy {
     /// Tell host processes, too.
     pub all: bool,
@@ -307,15 +307,7 @@ impl Attribution {
         }
         let event = self.event(boot_ns, hook, operation);
         let id = event.id;
-        self.push(Event {
-            owner: Some(Arc::clone(&party.owner)),
-            creator: party.creator.clone(),
-            process: party.process.clone(),
-            actor: party.actor,
-            socket,
-            peer,
-            ..event
-        });
+        self.push(Event { peer, ..party.did(event, socket) });
         id
     }
 

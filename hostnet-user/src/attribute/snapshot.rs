@@ -178,15 +178,10 @@ mod tests {
     /// cgroup that its holder says.
     fn stage() -> Attribution {
         let mut stage = Attribution::new(Policy {
-            all: false,
-            v1_only: false,
-            host_mount_namespace: 0,
-            own_mount_namespace: 0,
-            seed: 1,
-            sees_refusals: false,
-            sees_acceptor: false,
             sees_listeners: true,
             sees_datagram_ends: true,
+            seed: 1,
+            ..Policy::default()
         });
         stage.cgroup(1, "/".to_owned());
         stage.cgroup(7, format!("/docker/{ID}"));

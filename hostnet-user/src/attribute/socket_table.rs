@@ -14,7 +14,7 @@ use std::{
 use hostnet_abi::{Header, Hook, Record};
 use uuid::Uuid;
 
-use crate::event::{Accept, Actor, Direction, Owner, Peer, Process, Socket, canonical};
+use crate::event::{Accept, Actor, Direction, Event, Owner, Peer, Process, Socket, canonical};
 
 /// How long a connect waits for its outcome, and a connection for the process
 /// that takes it, before it is told without.
@@ -35,6 +35,20 @@ pub struct Party {
     pub creator: Option<Arc<Owner>>,
     pub process: Option<Arc<Process>>,
     pub actor: Option<Actor>,
+}
+
+impl Party {
+    /// The event, as done by it with `socket`.
+    pub fn did(&self, event: Event, socket: Option<Socket>) -> Event {
+        Event {
+            owner: Some(Arc::clone(&self.owner)),
+            creator: self.creator.clone(),
+            process: self.process.clone(),
+            actor: self.actor,
+            socket,
+            ..event
+        }
+    }
 }
 
 /// A bind that was asked for.

@@ -23,15 +23,12 @@ struct Stage(Attribution);
 impl Stage {
     fn new() -> Self {
         let mut stage = Attribution::new(Policy {
-            all: false,
-            v1_only: false,
-            sees_refusals: false,
-            sees_acceptor: false,
             sees_listeners: true,
             sees_datagram_ends: true,
             host_mount_namespace: HOST_MOUNTS,
             own_mount_namespace: HOST_MOUNTS,
             seed: 1,
+            ..Policy::default()
         });
         for (id, path) in [
             (ROOT, "/".to_owned()),
