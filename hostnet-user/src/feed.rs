@@ -32,7 +32,7 @@ impl Feed<'_> {
     /// closes, the port it does not know.
     ///
     /// # Errors
-    /// When the recording or a sink cannot be written.
+    /// When the recording or an output cannot be written.
     pub fn record(&mut self, bytes: &[u8]) -> Result<()> {
         for pid in self.stages.attribution.unknown_processes(bytes) {
             if let Some(process) = procfs::process(pid, self.cgroup_root) {

@@ -10,8 +10,8 @@ use zerocopy::{FromBytes, IntoBytes};
 use crate::{
     attribute::{Apart, Found, Policy, RuntimeNews},
     event::{Health, Lost, Process},
+    format::ecs::Identity,
     kernel::Recorder,
-    sink::ecs::Identity,
 };
 
 /// One input.

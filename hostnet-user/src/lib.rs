@@ -2,7 +2,8 @@
 //!
 //! The folders are the stages of the data path, in order: `kernel` hands out
 //! records, `event` says what they mean, `attribute` ties them to their owner,
-//! `record` gives them their place in the run, `sink` writes them. `stages` puts
+//! `record` gives them their place in the run, `format` their form; `output`
+//! writes them as they come, `sink` delivers what was kept. `stages` puts
 //! the pure ones together, `pipeline` runs them live, `observe` adds the world.
 
 pub mod attribute;
@@ -14,9 +15,11 @@ pub mod event;
 pub mod exit_code;
 mod family;
 mod feed;
+pub mod format;
 pub mod input;
 pub mod kernel;
 pub mod observe;
+pub mod output;
 pub mod pipeline;
 pub mod record;
 pub mod sink;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Parser;
-use hostnet::{cli, sink::is_broken_pipe, text::for_terminal};
+use hostnet::{cli, output::is_broken_pipe, text::for_terminal};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {

@@ -16,9 +16,10 @@ use uuid::Uuid;
 
 use crate::{
     attribute::{Policy, RuntimeNews, docker},
+    format::ecs::Identity,
     kernel::{self, LoadOptions, Recorder},
+    output::{Output, is_broken_pipe},
     pipeline::{Control, Pipeline},
-    sink::{Sink, ecs::Identity, is_broken_pipe},
     stages::{Filter, Stages, Summary},
 };
 
@@ -45,20 +46,20 @@ pub struct Run {
     pub settings: serde_json::Value,
 }
 
-/// Makes the sinks of a run.
-pub type MakeSinks<'a> = &'a dyn Fn(&Identity) -> Result<Vec<Box<dyn Sink>>>;
+/// Makes the outputs of a run.
+pub type MakeOutputs<'a> = &'a dyn Fn(&Identity) -> Result<Vec<Box<dyn Output>>>;
 
 /// Observes until a signal, or until nobody reads standard output any more.
 ///
 /// # Errors
 /// [`kernel::CannotObserve`] when nothing can be observed; [`BadOutput`] when
 /// an output cannot be opened.
-pub fn observe(run: Run, make_sinks: MakeSinks<'_>) -> Result<Summary> {
+pub fn observe(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Summary> {
     let seed = Uuid::now_v7();
     // Outputs first: a wrong path is found before anything is attached.
     let network_namespace = kernel::Host::read().map_or(0, |host| host.network_namespace);
     let identity = Identity::read(network_namespace, seed);
-    let sinks = make_sinks(&identity).map_err(BadOutput)?;
+    let outputs = make_outputs(&identity).map_err(BadOutput)?;
     let recorder = run.record.as_deref().map(Recorder::create).transpose().map_err(BadOutput)?;
     let programs = kernel::load(&run.load)?;
     let policy = Policy {
@@ -80,7 +81,7 @@ pub fn observe(run: Run, make_sinks: MakeSinks<'_>) -> Result<Summary> {
     let (wanted, wanted_ids) = tokio::sync::mpsc::channel(MOST_WANTED);
     // Refused when too many wait; the next reconcile finds those.
     let inspect = Box::new(move |id| drop(wanted.try_send(id)));
-    let stages = Stages::new(policy.clone(), run.filter, sinks);
+    let stages = Stages::new(policy.clone(), run.filter, outputs);
     let mut pipeline = Pipeline::new(programs, stages, recorder, inspect);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

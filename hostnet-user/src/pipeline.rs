@@ -1,4 +1,4 @@
-//! The data path as code: ring → decode → attribute → record → sinks.
+//! The data path as code: ring → decode → attribute → record → outputs.
 //!
 //! One thread owns all of it. It is never woken: it looks at the ring, writes
 //! what it found, and looks again sooner or later depending on how busy the
@@ -16,9 +16,10 @@ use crate::{
     attribute::{Policy, Request, RuntimeNews, procfs},
     event::{Health, Lost},
     feed::{Feed, write_down},
+    format::ecs::Identity,
     input::{InputRef, World},
     kernel::{self, Programs, Recorder},
-    sink::{ecs::Identity, is_broken_pipe},
+    output::is_broken_pipe,
     stages::{Stages, Summary},
     survey::Survey,
 };
@@ -44,7 +45,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 pub enum Control {
     /// News from the container runtime.
     Runtime(RuntimeNews),
-    /// Open the sinks anew.
+    /// Open the outputs anew.
     Reopen,
     /// Drain, tell what waits, and end, for this reason.
     Stop(String),
@@ -64,7 +65,7 @@ pub struct Pipeline {
     losses_read_boot_ns: u64,
     /// Time of the latest record taken.
     drained_to_ns: u64,
-    sink_failed: bool,
+    output_failed: bool,
 }
 
 impl Pipeline {
@@ -85,7 +86,7 @@ impl Pipeline {
             losses_read: Instant::now(),
             losses_read_boot_ns: kernel::boot_clock(),
             drained_to_ns: 0,
-            sink_failed: false,
+            output_failed: false,
         }
     }
 
@@ -93,7 +94,7 @@ impl Pipeline {
     /// hooks, and tells the start.
     ///
     /// # Errors
-    /// When the recording or a sink cannot be written.
+    /// When the recording or an output cannot be written.
     pub fn start(
         &mut self,
         policy: Policy,
@@ -142,7 +143,7 @@ impl Pipeline {
             let (maps, sockets) = (&mut programs.maps, survey.sockets());
             Feed { stages, maps, cgroup_root: programs.root.path(), sockets, recorder }
                 .record(&record)
-                .or_else(|error| self.sink_error(error))?;
+                .or_else(|error| self.output_error(error))?;
         }
         // Now that the canary has run, host processes may be quietened.
         self.serve_requests()?;
@@ -214,7 +215,7 @@ impl Pipeline {
             // A record that another processor is writing holds up those behind it.
             std::thread::yield_now();
         }
-        self.stages.finish().or_else(|error| self.sink_error(error))?;
+        self.stages.finish().or_else(|error| self.output_error(error))?;
         self.tell_losses()?;
         // The stop itself is the last event.
         let events = self.stages.told() + 1;
@@ -270,7 +271,7 @@ impl Pipeline {
             let mut feed = Feed { stages, maps, cgroup_root, sockets, recorder };
             let outcome = feed.record(&record);
             drop(record);
-            outcome.or_else(|error| self.sink_error(error))?;
+            outcome.or_else(|error| self.output_error(error))?;
         }
         self.serve_requests()?;
         if let Some(diagnostics) = &mut self.programs.diagnostics {
@@ -281,7 +282,7 @@ impl Pipeline {
 
     fn world(&mut self, world: World) -> Result<()> {
         write_down(&mut self.recorder, InputRef::World(&world))?;
-        self.stages.world(world).or_else(|error| self.sink_error(error))
+        self.stages.world(world).or_else(|error| self.output_error(error))
     }
 
     fn health(&mut self, health: Health) -> Result<()> {
@@ -301,22 +302,22 @@ impl Pipeline {
     fn flush(&mut self) -> Result<()> {
         match self.stages.flush() {
             Ok(()) => {
-                if std::mem::take(&mut self.sink_failed) {
+                if std::mem::take(&mut self.output_failed) {
                     tracing::info!("outputs can be written again");
                 }
                 Ok(())
             }
-            Err(error) => self.sink_error(error),
+            Err(error) => self.output_error(error),
         }
     }
 
     /// A reader that went away ends the run; any other failure is told once
-    /// and the run goes on, for the sink keeps what it could not write.
-    fn sink_error(&mut self, error: anyhow::Error) -> Result<()> {
+    /// and the run goes on, for the output keeps what it could not write.
+    fn output_error(&mut self, error: anyhow::Error) -> Result<()> {
         if is_broken_pipe(&error) {
             return Err(error);
         }
-        if !std::mem::replace(&mut self.sink_failed, true) {
+        if !std::mem::replace(&mut self.output_failed, true) {
             tracing::error!("{error:#}");
         }
         Ok(())

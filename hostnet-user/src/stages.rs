@@ -1,4 +1,4 @@
-//! The stages after the kernel, in order: attribute, record, sinks. Live and
+//! The stages after the kernel, in order: attribute, record, outputs. Live and
 //! replayed runs go through this same code.
 
 use std::collections::BTreeMap;
@@ -11,11 +11,11 @@ use crate::{
     event::OwnerKind,
     event::{Event, Health, Operation},
     input::{Input, World},
+    output::Output,
     record::Sequence,
-    sink::Sink,
 };
 
-/// Which events are passed on to the sinks.
+/// Which events are passed on to the outputs.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Only events of this container (name, id or the beginning of an id).
@@ -40,7 +40,7 @@ pub struct Stages {
     /// What was told so far.
     pub summary: Summary,
     sequence: Sequence,
-    sinks: Vec<Box<dyn Sink>>,
+    outputs: Vec<Box<dyn Output>>,
     filter: Filter,
     seen_ns: u64,
     events: Vec<Event>,
@@ -51,12 +51,12 @@ pub struct Stages {
 impl Stages {
     /// The stages of a run under `policy`.
     #[must_use]
-    pub fn new(policy: Policy, filter: Filter, sinks: Vec<Box<dyn Sink>>) -> Self {
+    pub fn new(policy: Policy, filter: Filter, outputs: Vec<Box<dyn Output>>) -> Self {
         Self {
             attribution: Attribution::new(policy),
             summary: Summary::default(),
             sequence: Sequence::default(),
-            sinks,
+            outputs,
             filter,
             seen_ns: 0,
             events: Vec::new(),
@@ -68,7 +68,7 @@ impl Stages {
     /// Takes a record's bytes.
     ///
     /// # Errors
-    /// When a sink cannot take an event.
+    /// When an output cannot take an event.
     pub fn record(&mut self, bytes: &[u8]) -> Result<()> {
         if let Err(error) = self.attribution.record(bytes) {
             self.undecodable += 1;
@@ -85,7 +85,7 @@ impl Stages {
     /// Takes anything else.
     ///
     /// # Errors
-    /// When a sink cannot take an event.
+    /// When an output cannot take an event.
     pub fn world(&mut self, world: World) -> Result<()> {
         match world {
             World::Run { .. } => {}
@@ -124,7 +124,7 @@ impl Stages {
     /// Takes an input of a recording.
     ///
     /// # Errors
-    /// When a sink cannot take an event.
+    /// When an output cannot take an event.
     pub fn input(&mut self, input: Input) -> Result<()> {
         match input {
             Input::Record(bytes) => self.record(&bytes),
@@ -144,31 +144,31 @@ impl Stages {
     /// Tells what still waits.
     ///
     /// # Errors
-    /// When a sink cannot take an event.
+    /// When an output cannot take an event.
     pub fn finish(&mut self) -> Result<()> {
         self.attribution.finish();
         self.deliver()
     }
 
-    /// Writes out what sinks hold back.
+    /// Writes out what outputs hold back.
     ///
     /// # Errors
-    /// When a sink cannot write; the others have been asked all the same.
+    /// When an output cannot write; the others have been asked all the same.
     pub fn flush(&mut self) -> Result<()> {
-        each(&mut self.sinks, |sink| sink.flush())
+        each(&mut self.outputs, |output| output.flush())
     }
 
-    /// Opens every sink anew.
+    /// Opens every output anew.
     ///
     /// # Errors
-    /// When a sink cannot be opened; the others have been asked all the same.
+    /// When an output cannot be opened; the others have been asked all the same.
     pub fn reopen(&mut self) -> Result<()> {
-        each(&mut self.sinks, |sink| sink.reopen())
+        each(&mut self.outputs, |output| output.reopen())
     }
 
-    /// Events that sinks gave up since the last call.
+    /// Events that outputs gave up since the last call.
     pub fn take_dropped(&mut self) -> u64 {
-        self.sinks.iter_mut().map(|sink| sink.take_dropped()).sum()
+        self.outputs.iter_mut().map(|output| output.take_dropped()).sum()
     }
 
     /// Events told so far.
@@ -189,21 +189,21 @@ impl Stages {
             // A record may be younger than the last look at the clock.
             let seen_ns = self.seen_ns.max(event.wall_ns);
             let record = self.sequence.record(event, seen_ns);
-            outcome = outcome.and(each(&mut self.sinks, |sink| sink.write(&record)));
+            outcome = outcome.and(each(&mut self.outputs, |output| output.write(&record)));
         }
         self.events = events;
         outcome
     }
 }
 
-/// Asks every sink; returns the first error after all have been asked.
+/// Asks every output; returns the first error after all have been asked.
 fn each(
-    sinks: &mut [Box<dyn Sink>],
-    mut ask: impl FnMut(&mut dyn Sink) -> Result<()>,
+    outputs: &mut [Box<dyn Output>],
+    mut ask: impl FnMut(&mut dyn Output) -> Result<()>,
 ) -> Result<()> {
     let mut outcome = Ok(());
-    for sink in sinks {
-        outcome = outcome.and(ask(sink.as_mut()));
+    for output in outputs {
+        outcome = outcome.and(ask(output.as_mut()));
     }
     outcome
 }

@@ -8,14 +8,12 @@ use serde_json::json;
 use super::Usage;
 use crate::{
     attribute::docker,
-    config::{Config, Format, Sink as SinkConfig},
+    config::{Config, Format, Sink},
     exit_code::Exit,
+    format::ecs::{Encoder, Identity},
     kernel::LoadOptions,
     observe::{Run, observe},
-    sink::{
-        EcsStream, FileSink, Sink,
-        ecs::{Encoder, Identity},
-    },
+    output::{EcsStream, FileSink, Output},
     stages::Filter,
 };
 
@@ -55,18 +53,18 @@ pub fn run(args: Args) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn sinks(config: &Config, identity: &Identity) -> Result<Vec<Box<dyn Sink>>> {
-    let stdout = [SinkConfig::Stdout { format: Format::Ecs }];
+fn sinks(config: &Config, identity: &Identity) -> Result<Vec<Box<dyn Output>>> {
+    let stdout = [Sink::Stdout { format: Format::Ecs }];
     let wanted = if config.sink.is_empty() { &stdout[..] } else { &config.sink };
     wanted.iter().map(|sink| make(sink, identity)).collect()
 }
 
-fn make(sink: &SinkConfig, identity: &Identity) -> Result<Box<dyn Sink>> {
+fn make(sink: &Sink, identity: &Identity) -> Result<Box<dyn Output>> {
     let encoder = Encoder::new(identity);
     Ok(match sink {
-        SinkConfig::Stdout { format: Format::Ecs } => {
+        Sink::Stdout { format: Format::Ecs } => {
             Box::new(EcsStream::new(encoder, std::io::stdout()))
         }
-        SinkConfig::File { path, format: Format::Ecs } => Box::new(FileSink::open(encoder, path)?),
+        Sink::File { path, format: Format::Ecs } => Box::new(FileSink::open(encoder, path)?),
     })
 }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use super::Usage;
 use crate::{
     exit_code::Exit,
+    format::ecs::Encoder,
     input::{self, Input, World},
     kernel::Recording,
-    sink::{EcsStream, Sink, Table, ecs::Encoder},
+    output::{EcsStream, Output, Table},
     stages::{Filter, Stages},
 };
 use anyhow::{Result, bail};
@@ -27,12 +28,12 @@ pub fn run(args: &Args) -> Result<Exit> {
     let Input::World(World::Run { policy, identity }) = input::from_frame(tag, bytes)? else {
         bail!("the recording does not begin with where it was made");
     };
-    let sink: Box<dyn Sink> = if args.json {
+    let output: Box<dyn Output> = if args.json {
         Box::new(EcsStream::new(Encoder::new(&identity), std::io::stdout()))
     } else {
         Box::new(Table::new(anstream::stdout()))
     };
-    let mut stages = Stages::new(policy, Filter::default(), vec![sink]);
+    let mut stages = Stages::new(policy, Filter::default(), vec![output]);
     while let Some((tag, bytes)) = recording.frame()? {
         stages.input(input::from_frame(tag, bytes)?)?;
         // There is no kernel to class cgroups in, and no runtime to ask.

@@ -9,9 +9,10 @@ use crate::{
     attribute::docker,
     config::Observe,
     exit_code::Exit,
+    format::ecs::Encoder,
     kernel::{BeyondIp, LoadOptions},
     observe::{Run, observe},
-    sink::{EcsStream, Sink, Table, ecs::Encoder},
+    output::{EcsStream, Output, Table},
     stages::{Filter, Summary},
     text::for_terminal,
 };
@@ -60,12 +61,12 @@ pub fn run(args: Args) -> Result<Exit> {
         settings: json!({ "all": args.all, "beyond_ip": args.beyond_ip }),
     };
     let summary = observe(run, &|identity| {
-        let sink: Box<dyn Sink> = if args.json {
+        let output: Box<dyn Output> = if args.json {
             Box::new(EcsStream::new(Encoder::new(identity), std::io::stdout()))
         } else {
             Box::new(Table::new(anstream::stdout()))
         };
-        Ok(vec![sink])
+        Ok(vec![output])
     })?;
     // The stream already carries it as its last event.
     if !args.json {

@@ -13,12 +13,10 @@ pub use field::{Field, Kind};
 pub use fields::FIELDS;
 
 use crate::{
+    format::ecs::{ECS_VERSION, Encoder},
     input::{self, Input, World},
     kernel::Recording,
-    sink::{
-        Sink,
-        ecs::{ECS_VERSION, Encoder},
-    },
+    output::Output,
     stages::{Filter, Stages},
     text::for_terminal,
 };
@@ -37,8 +35,8 @@ pub fn replay(recording: &[u8]) -> Result<Vec<Value>> {
         bail!("the recording does not begin with where it was made");
     };
     let (sender, lines) = std::sync::mpsc::sync_channel(1);
-    let sink = Collect { encoder: Encoder::new(&identity), lines: Vec::new(), sender };
-    let mut stages = Stages::new(policy, Filter::default(), vec![Box::new(sink)]);
+    let output = Collect { encoder: Encoder::new(&identity), lines: Vec::new(), sender };
+    let mut stages = Stages::new(policy, Filter::default(), vec![Box::new(output)]);
     while let Some((tag, bytes)) = recording.frame()? {
         stages.input(input::from_frame(tag, bytes)?)?;
         drop(stages.take_requests());
@@ -60,7 +58,7 @@ struct Collect {
     sender: std::sync::mpsc::SyncSender<Vec<u8>>,
 }
 
-impl Sink for Collect {
+impl Output for Collect {
     fn write(&mut self, record: &crate::record::Recorded) -> Result<()> {
         self.encoder.encode(record, &mut self.lines)
     }

@@ -1,7 +1,7 @@
 //! What hostnet tells: an operation, whose it was, and when.
 //!
 //! One file per kind, named as in the record ABI. Nothing here knows how a
-//! record is correlated (attribute/) or how an event is written (sink/).
+//! record is correlated (attribute/) or how an event is written (format/).
 
 mod accept;
 mod bind;

@@ -3,6 +3,10 @@
 //! Sequence numbers are contiguous, so that a reader can prove from the stream
 //! alone that nothing is missing.
 
+mod row;
+
+pub use row::Row;
+
 use crate::event::Event;
 
 /// An event with its place in the run.

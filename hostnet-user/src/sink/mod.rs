@@ -1,46 +1,57 @@
-//! Where records go, and how they are written there.
+//! Where records are delivered to, one file per kind of destination.
 //!
-//! A sink takes records in order and says when it cannot. It knows nothing of
-//! the kernel or of how an event came about.
+//! A sink hands messages over and says how many were taken. It knows nothing of
+//! where they are kept until then, of the other sinks, or of when to try again:
+//! that is the outbox's (record/).
 
-pub mod ecs;
-mod file;
-mod stream;
-mod table;
+use std::time::Duration;
 
-use anyhow::Result;
+use crate::record::Row;
 
-pub use file::FileSink;
-pub use stream::{EcsStream, is_broken_pipe};
-pub use table::Table;
-
-use crate::record::Recorded;
-
-/// A destination of records.
+/// A destination. Each has a thread of its own, so it may wait.
 pub trait Sink: Send {
-    /// Takes one record; it may be held back until [`flush`](Self::flush).
+    /// Hands over messages in order, and returns once they are taken for good:
+    /// acknowledged where the protocol has acknowledgements, else written.
     ///
     /// # Errors
-    /// When the record could not be written.
-    fn write(&mut self, record: &Recorded) -> Result<()>;
-
-    /// Writes out what was held back.
-    ///
-    /// # Errors
-    /// When it could not be written.
-    fn flush(&mut self) -> Result<()>;
+    /// What was not taken, and what is to be done about it.
+    fn deliver(&mut self, messages: &[Message<'_>]) -> Result<(), Refused>;
 
     /// Opens the destination anew (SIGHUP, after log rotation).
     ///
     /// # Errors
     /// When it cannot be opened; the old one stays in use.
-    fn reopen(&mut self) -> Result<()> {
+    fn reopen(&mut self) -> anyhow::Result<()> {
         Ok(())
     }
+}
 
-    /// How many records were given up since the last call, because they could
-    /// not be written and there was no more room to hold them back.
-    fn take_dropped(&mut self) -> u64 {
-        0
-    }
+/// A record in the form that a sink is configured to send.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// The record.
+    pub row: &'a Row,
+    /// Its bytes in the sink's format; a text format has no newline in or after it.
+    pub body: &'a [u8],
+}
+
+/// Some messages were not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// How many were, counted from the first.
+    pub taken: usize,
+    /// Why the next was not, as a lowercase fragment without secrets.
+    pub reason: String,
+    /// What is to be done about it.
+    pub then: Then,
+}
+
+/// What is to be done about a message that was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Send it again: after this long if the destination said so, else when the
+    /// back-off says.
+    Again(Option<Duration>),
+    /// Give it up, for it can never be taken: a dead letter.
+    GiveUp,
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Check, Status, exit, programs};
 use crate::{
     kernel::{Coverage, Row, State},
-    sink::is_broken_pipe,
+    output::is_broken_pipe,
     text::for_terminal,
 };
 

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 
-use super::{Sink, ecs::Encoder};
-use crate::record::Recorded;
+use super::Output;
+use crate::{format::ecs::Encoder, record::Recorded};
 
 /// Bytes held back before they are written in one go.
 const BATCH: usize = 1 << 16;
@@ -24,7 +24,7 @@ impl<W: Write> EcsStream<W> {
     }
 }
 
-impl<W: Write + Send> Sink for EcsStream<W> {
+impl<W: Write + Send> Output for EcsStream<W> {
     fn write(&mut self, record: &Recorded) -> Result<()> {
         self.encoder.encode(record, &mut self.lines)?;
         if self.lines.len() >= BATCH { self.flush() } else { Ok(()) }

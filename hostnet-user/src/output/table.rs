@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::Sink;
+use super::Output;
 use crate::{
     errno,
     event::{Direction, Event, Operation, Outcome, Peer, PeerParty, canonical},
@@ -83,7 +83,7 @@ impl<W: Write> Table<W> {
     }
 }
 
-impl<W: Write + Send> Sink for Table<W> {
+impl<W: Write + Send> Output for Table<W> {
     fn write(&mut self, record: &Recorded) -> Result<()> {
         if !std::mem::replace(&mut self.has_header, true) {
             self.header();

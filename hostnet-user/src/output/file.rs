@@ -12,8 +12,8 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{Sink, ecs::Encoder};
-use crate::record::Recorded;
+use super::Output;
+use crate::{format::ecs::Encoder, record::Recorded};
 
 /// Bytes held back before they are written in one go.
 const BATCH: usize = 1 << 16;
@@ -46,7 +46,7 @@ impl FileSink {
     }
 }
 
-impl Sink for FileSink {
+impl Output for FileSink {
     fn write(&mut self, record: &Recorded) -> Result<()> {
         if self.lines.len() >= MOST_HELD {
             self.dropped += 1;
