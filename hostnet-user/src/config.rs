@@ -7,6 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use hostnet_abi::Hook;
 use serde::{Deserialize, Serialize};
 
+pub use crate::format::Format;
 use crate::kernel::BeyondIp;
 
 /// Where the configuration is looked for when no file is named.
@@ -73,15 +74,6 @@ pub enum Sink {
         #[serde(default)]
         format: Format,
     },
-}
-
-/// How events are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Format {
-    /// Elastic Common Schema 9.4, one JSON document per line.
-    #[default]
-    Ecs,
 }
 
 impl Default for Observe {

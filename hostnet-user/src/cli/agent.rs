@@ -10,10 +10,10 @@ use crate::{
     attribute::docker,
     config::{Config, Format, Sink},
     exit_code::Exit,
-    format::ecs::{Encoder, Identity},
+    format::{Lines, ecs::Identity},
     kernel::LoadOptions,
     observe::{Run, observe},
-    output::{EcsStream, FileSink, Output},
+    output::{FileSink, LineStream, Output},
     stages::Filter,
 };
 
@@ -60,11 +60,12 @@ fn sinks(config: &Config, identity: &Identity) -> Result<Vec<Box<dyn Output>>> {
 }
 
 fn make(sink: &Sink, identity: &Identity) -> Result<Box<dyn Output>> {
-    let encoder = Encoder::new(identity);
     Ok(match sink {
-        Sink::Stdout { format: Format::Ecs } => {
-            Box::new(EcsStream::new(encoder, std::io::stdout()))
+        Sink::Stdout { format } => {
+            Box::new(LineStream::new(Lines::new(identity, *format), std::io::stdout()))
         }
-        Sink::File { path, format: Format::Ecs } => Box::new(FileSink::open(encoder, path)?),
+        Sink::File { path, format } => {
+            Box::new(FileSink::open(Lines::new(identity, *format), path)?)
+        }
     })
 }

@@ -6,6 +6,8 @@ mod completions;
 mod doctor;
 mod generate_docs;
 mod replay;
+mod shown;
+mod stream;
 mod watch;
 
 use anyhow::Result;
@@ -34,6 +36,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Print the events of a recorded run.
     Replay(replay::Args),
+    /// Convert lines that hostnet has written.
+    Stream(stream::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Print generated documentation.
@@ -62,6 +66,7 @@ impl Cli {
             Command::Agent(args) => agent::run(args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Replay(args) => replay::run(&args),
+            Command::Stream(args) => stream::run(&args),
             Command::Completions(args) => completions::run(&args),
             Command::GenerateDocs(args) => generate_docs::run(&args),
             Command::CanaryProcess => {

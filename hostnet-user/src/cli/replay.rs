@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::Usage;
+use super::{Usage, shown::Shown};
 use crate::{
     exit_code::Exit,
-    format::ecs::Encoder,
     input::{self, Input, World},
     kernel::Recording,
-    output::{EcsStream, Output, Table},
     stages::{Filter, Stages},
 };
 use anyhow::{Result, bail};
@@ -17,9 +15,8 @@ use anyhow::{Result, bail};
 pub struct Args {
     /// A file written by `hostnet watch --record`.
     file: PathBuf,
-    /// Print ECS JSON, one event per line, instead of a table.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 pub fn run(args: &Args) -> Result<Exit> {
@@ -28,12 +25,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     let Input::World(World::Run { policy, identity }) = input::from_frame(tag, bytes)? else {
         bail!("the recording does not begin with where it was made");
     };
-    let output: Box<dyn Output> = if args.json {
-        Box::new(EcsStream::new(Encoder::new(&identity), std::io::stdout()))
-    } else {
-        Box::new(Table::new(anstream::stdout()))
-    };
-    let mut stages = Stages::new(policy, Filter::default(), vec![output]);
+    let mut stages = Stages::new(policy, Filter::default(), vec![args.shown.output(&identity)]);
     while let Some((tag, bytes)) = recording.frame()? {
         stages.input(input::from_frame(tag, bytes)?)?;
         // There is no kernel to class cgroups in, and no runtime to ask.

@@ -5,23 +5,21 @@ use std::{io::Write, path::PathBuf, time::Duration};
 use anyhow::Result;
 use serde_json::json;
 
+use super::shown::Shown;
 use crate::{
     attribute::docker,
     config::Observe,
     exit_code::Exit,
-    format::ecs::Encoder,
     kernel::{BeyondIp, LoadOptions},
     observe::{Run, observe},
-    output::{EcsStream, Output, Table},
     stages::{Filter, Summary},
     text::for_terminal,
 };
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Print ECS JSON, one event per line, instead of a table.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    shown: Shown,
     /// Show host processes, too.
     #[arg(long)]
     all: bool,
@@ -60,16 +58,9 @@ pub fn run(args: Args) -> Result<Exit> {
         record: args.record,
         settings: json!({ "all": args.all, "beyond_ip": args.beyond_ip }),
     };
-    let summary = observe(run, &|identity| {
-        let output: Box<dyn Output> = if args.json {
-            Box::new(EcsStream::new(Encoder::new(identity), std::io::stdout()))
-        } else {
-            Box::new(Table::new(anstream::stdout()))
-        };
-        Ok(vec![output])
-    })?;
+    let summary = observe(run, &|identity| Ok(vec![args.shown.output(identity)]))?;
     // The stream already carries it as its last event.
-    if !args.json {
+    if args.shown.is_table() {
         print_summary(&summary)?;
     }
     Ok(Exit::Ok)

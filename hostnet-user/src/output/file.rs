@@ -1,4 +1,4 @@
-//! ECS lines in a file that only its owner may read.
+//! Lines in a file that only its owner may read.
 //!
 //! The file is appended to, never followed through a symbolic link, and opened
 //! anew on SIGHUP, so that logrotate may rename it.
@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use super::Output;
-use crate::{format::ecs::Encoder, record::Recorded};
+use crate::{format::Lines, record::Recorded};
 
 /// Bytes held back before they are written in one go.
 const BATCH: usize = 1 << 16;
@@ -21,9 +21,9 @@ const BATCH: usize = 1 << 16;
 /// Most bytes held back while the file cannot be written.
 const MOST_HELD: usize = 1 << 23;
 
-/// One JSON document per line in a file.
+/// One event per line in a file.
 pub struct FileSink {
-    encoder: Encoder,
+    form: Lines,
     path: PathBuf,
     file: File,
     lines: Vec<u8>,
@@ -35,9 +35,9 @@ impl FileSink {
     ///
     /// # Errors
     /// When it cannot be opened for appending.
-    pub fn open(encoder: Encoder, path: &Path) -> Result<Self> {
+    pub fn open(form: Lines, path: &Path) -> Result<Self> {
         Ok(Self {
-            encoder,
+            form,
             path: path.to_owned(),
             file: append(path)?,
             lines: Vec::with_capacity(BATCH * 2),
@@ -52,7 +52,7 @@ impl Output for FileSink {
             self.dropped += 1;
             return self.flush();
         }
-        self.encoder.encode(record, &mut self.lines)?;
+        self.form.append(record, &mut self.lines)?;
         if self.lines.len() >= BATCH { self.flush() } else { Ok(()) }
     }
 

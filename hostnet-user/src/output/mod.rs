@@ -10,7 +10,7 @@ mod table;
 use anyhow::Result;
 
 pub use file::FileSink;
-pub use stream::{EcsStream, is_broken_pipe};
+pub use stream::{LineStream, is_broken_pipe};
 pub use table::Table;
 
 use crate::record::Recorded;

@@ -1,32 +1,32 @@
-//! ECS lines on standard output.
+//! Lines in one of the formats, on standard output.
 
 use std::io::{self, Write};
 
 use anyhow::Result;
 
 use super::Output;
-use crate::{format::ecs::Encoder, record::Recorded};
+use crate::{format::Lines, record::Recorded};
 
 /// Bytes held back before they are written in one go.
 const BATCH: usize = 1 << 16;
 
-/// One JSON document per line on any writer.
-pub struct EcsStream<W> {
-    encoder: Encoder,
+/// One event per line on any writer.
+pub struct LineStream<W> {
+    form: Lines,
     lines: Vec<u8>,
     to: W,
 }
 
-impl<W: Write> EcsStream<W> {
-    /// Writes lines to `to`.
-    pub fn new(encoder: Encoder, to: W) -> Self {
-        Self { encoder, lines: Vec::with_capacity(BATCH * 2), to }
+impl<W: Write> LineStream<W> {
+    /// Writes lines of this form to `to`.
+    pub fn new(form: Lines, to: W) -> Self {
+        Self { form, lines: Vec::with_capacity(BATCH * 2), to }
     }
 }
 
-impl<W: Write + Send> Output for EcsStream<W> {
+impl<W: Write + Send> Output for LineStream<W> {
     fn write(&mut self, record: &Recorded) -> Result<()> {
-        self.encoder.encode(record, &mut self.lines)?;
+        self.form.append(record, &mut self.lines)?;
         if self.lines.len() >= BATCH { self.flush() } else { Ok(()) }
     }
 

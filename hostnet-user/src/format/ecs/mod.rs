@@ -6,7 +6,7 @@
 mod document;
 mod ends;
 mod identity;
-mod json;
+pub(super) mod json;
 mod network;
 mod orchestrator;
 mod parts;

@@ -1,0 +1,56 @@
+//! `hostnet stream convert`: lines in another format, as a sink would send them.
+
+use std::{
+    io::{BufWriter, Write},
+    path::PathBuf,
+};
+
+use anyhow::Result;
+
+use super::lines;
+use crate::{exit_code::Exit, format::Format};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// What to print.
+    #[arg(long, value_enum)]
+    format: Choice,
+    /// Files of events, one JSON document per line; `-` is standard input.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Choice {
+    /// OCSF 1.8.0.
+    Ocsf,
+    /// CEF:0.
+    Cef,
+}
+
+/// A line that is no event is told and passed over.
+pub fn run(args: &Args) -> Result<Exit> {
+    let format = match args.format {
+        Choice::Ocsf => Format::Ocsf,
+        Choice::Cef => Format::Cef,
+    };
+    let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+    let mut converted = Vec::new();
+    let mut exit = Exit::Ok;
+    lines::each(&args.files, |place, line| {
+        converted.clear();
+        match format.render(line, &mut converted) {
+            Ok(()) => {
+                converted.push(b'\n');
+                out.write_all(&converted)?;
+            }
+            Err(error) => {
+                exit = Exit::Partial;
+                writeln!(std::io::stderr(), "{place}: {error:#}")?;
+            }
+        }
+        Ok(())
+    })?;
+    out.flush()?;
+    Ok(exit)
+}

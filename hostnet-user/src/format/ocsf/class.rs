@@ -1,0 +1,237 @@
+//! The OCSF classes and activities that our events are.
+
+use crate::format::document::{Document, get, text};
+
+/// A class of OCSF 1.8.0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Something a process did with a socket.
+    Network,
+    /// A process began or ended.
+    Process,
+    /// Something that should not be.
+    Finding,
+    /// A container entered or left the host's network namespace.
+    State,
+    /// What the runtime told of a container, later than its first events.
+    Inventory,
+    /// A socket that was there before the agent, as the kernel listed it.
+    Evidence,
+    /// The agent about itself.
+    Lifecycle,
+    /// The agent about a failure of its own or of what it depends on.
+    Error,
+}
+
+/// What happened, within a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// Always this `activity_id`.
+    Is(u8),
+    /// The class has no word for it: 99, and `activity_name` says what.
+    Other,
+    /// A connection was attempted or accepted: as it ended.
+    Connect,
+    /// A connection is over: as it ended.
+    Close,
+    /// An address was taken: a UDP server thereby listens.
+    Bind,
+}
+
+impl Class {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Network,
+        Self::Process,
+        Self::Finding,
+        Self::State,
+        Self::Inventory,
+        Self::Evidence,
+        Self::Lifecycle,
+        Self::Error,
+    ];
+
+    /// `class_uid`.
+    #[must_use]
+    pub const fn uid(self) -> u32 {
+        match self {
+            Self::Network => 4001,
+            Self::Process => 1007,
+            Self::Finding => 2004,
+            Self::State => 5019,
+            Self::Inventory => 5001,
+            Self::Evidence => 5040,
+            Self::Lifecycle => 6002,
+            Self::Error => 6008,
+        }
+    }
+
+    /// `class_name`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Network => "Network Activity",
+            Self::Process => "Process Activity",
+            Self::Finding => "Detection Finding",
+            Self::State => "Device Config State Change",
+            Self::Inventory => "Device Inventory Info",
+            Self::Evidence => "Live Evidence Info",
+            Self::Lifecycle => "Application Lifecycle",
+            Self::Error => "Application Error",
+        }
+    }
+
+    /// `category_name`; its id is the class' first digit.
+    pub const fn category(self) -> &'static str {
+        match self {
+            Self::Network => "Network Activity",
+            Self::Process => "System Activity",
+            Self::Finding => "Findings",
+            Self::State | Self::Inventory | Self::Evidence => "Discovery",
+            Self::Lifecycle | Self::Error => "Application Activity",
+        }
+    }
+
+    /// Where in an event of the class that which plays a role goes. A role that
+    /// the class has no place for has none.
+    pub const fn places(self, role: Role) -> &'static [&'static str] {
+        match (role, self) {
+            (Role::Actor, Self::Finding) => &["evidences.actor"],
+            (Role::Actor, _) => &["actor"],
+            (Role::Process, Self::Process) => &["process"],
+            (Role::Process, Self::Finding) => &["evidences.actor.process"],
+            (Role::Process, _) => &["actor.process"],
+            (Role::Client, Self::Network) => &["src_endpoint"],
+            (Role::Client, Self::Finding) => &["evidences.src_endpoint"],
+            (Role::Server, Self::Network) => &["dst_endpoint"],
+            (Role::Server, Self::Finding) => &["evidences.dst_endpoint"],
+            (Role::Connection, Self::Network) => &["connection_info"],
+            (Role::Connection, Self::Finding) => &["evidences.connection_info"],
+            (Role::Connection, Self::Evidence) => &["query_evidence.connection_info"],
+            (Role::Traffic, Self::Network) => &["traffic"],
+            (Role::Container, Self::Network) => &["actor.process.container", LOCAL_CONTAINER],
+            (Role::Container, Self::Process) => &["process.container"],
+            (Role::Container, Self::Finding) => {
+                &["evidences.actor.process.container", "evidences.container"]
+            }
+            (Role::Container, _) => &["actor.process.container", "device.container"],
+            (Role::PeerContainer, Self::Network) => &[REMOTE_CONTAINER],
+            (Role::Query, Self::Evidence) => &["query_evidence"],
+            (Role::Data, Self::Finding) => &["evidences.data"],
+            (Role::Application, Self::Lifecycle) => &["app"],
+            (Role::ExitCode, Self::Process) => &["exit_code"],
+            (Role::Status, Self::Finding) => &[],
+            (Role::Status, _) => &["status_id"],
+            _ => &[],
+        }
+    }
+}
+
+/// Held until it is known which endpoint is ours: see finish.rs.
+const LOCAL_CONTAINER: &str = "local_endpoint.container";
+const REMOTE_CONTAINER: &str = "remote_endpoint.container";
+
+/// What the classes have different places for. Tables write it `{actor}.user`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Actor,
+    Process,
+    Client,
+    Server,
+    Connection,
+    Traffic,
+    Container,
+    PeerContainer,
+    Query,
+    Data,
+    Application,
+    ExitCode,
+    Status,
+}
+
+impl Role {
+    /// The role by the name that tables write.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "actor" => Self::Actor,
+            "process" => Self::Process,
+            "client" => Self::Client,
+            "server" => Self::Server,
+            "connection" => Self::Connection,
+            "traffic" => Self::Traffic,
+            "container" => Self::Container,
+            "peer_container" => Self::PeerContainer,
+            "query" => Self::Query,
+            "data" => Self::Data,
+            "app" => Self::Application,
+            "exit_code" => Self::ExitCode,
+            "status_id" => Self::Status,
+            _ => return None,
+        })
+    }
+}
+
+impl Activity {
+    /// `activity_id` of an event.
+    pub fn id(self, document: &Document) -> u8 {
+        let field = |path| text(document, path).unwrap_or_default();
+        match self {
+            Self::Is(id) => id,
+            Self::Other => 99,
+            Self::Connect => match (field("event.outcome"), field("event.reason")) {
+                ("success", _) => 1,
+                ("failure", "ECONNREFUSED") => 5,
+                ("failure", _) => 4,
+                _ => 99,
+            },
+            Self::Close if field("event.reason") == "ECONNRESET" => 3,
+            Self::Close => 2,
+            Self::Bind => {
+                let asked = get(document, "hostnet.bind.requested_port");
+                let asked_for_port = asked.and_then(|port| port.as_u64()).is_some_and(|p| p != 0);
+                let is_udp = matches!(field("network.transport"), "udp" | "udplite");
+                let is_server = is_udp && asked_for_port && field("event.outcome") == "success";
+                if is_server { 7 } else { 99 }
+            }
+        }
+    }
+
+    /// The same in words, for documentation.
+    #[must_use]
+    pub fn in_words(self) -> String {
+        match self {
+            Self::Is(id) => id.to_string(),
+            Self::Other => "99 (`activity_name` says what)".to_owned(),
+            Self::Connect => {
+                "1 Open; 5 Refuse when refused; 4 Fail on another failure; 99 while the outcome is \
+                 not known"
+            }
+            .to_owned(),
+            Self::Close => "2 Close; 3 Reset when the other end reset it".to_owned(),
+            Self::Bind => {
+                "7 Listen for a UDP socket that asked for a port; else 99 (`Bind`)".to_owned()
+            }
+        }
+    }
+}
+
+/// The class' own name for an activity, where it has one.
+pub const fn activity_name(class: Class, id: u8) -> Option<&'static str> {
+    Some(match (class, id) {
+        (Class::Network, 1) => "Open",
+        (Class::Network, 2) => "Close",
+        (Class::Network, 3) => "Reset",
+        (Class::Network, 4) => "Fail",
+        (Class::Network, 5) => "Refuse",
+        (Class::Network, 7) => "Listen",
+        (Class::Process, 1) => "Launch",
+        (Class::Process, 2) => "Terminate",
+        (Class::Finding, 1) => "Create",
+        (Class::State | Class::Inventory, 1) => "Log",
+        (Class::Evidence, 1) => "Query",
+        (Class::Lifecycle, 3) => "Start",
+        (Class::Lifecycle, 4) => "Stop",
+        (Class::Error, 1) => "General Error",
+        _ => return None,
+    })
+}
