@@ -22,6 +22,7 @@ mod image;
 mod invariants;
 pub mod loopback;
 pub mod net;
+pub mod ocsf;
 mod oracle;
 mod paths;
 pub mod proxy;

@@ -13,6 +13,9 @@ pub struct Args {
     /// Handed to `cargo xtask test`.
     #[arg(long, value_name = "SCRIPT")]
     ecs_validator: Option<PathBuf>,
+    /// Handed to `cargo xtask test`.
+    #[arg(long, value_name = "SCRIPT")]
+    ocsf_validator: Option<PathBuf>,
 }
 
 /// It takes minutes to build and judges every dependency, so one known release.
@@ -29,7 +32,10 @@ const COST_KERNELS: [&str; 1] = ["6.12"];
 /// Runs every step whatever the one before it said, the tests last: then the
 /// last lines are theirs, unless something else failed.
 pub fn perform(args: &Args) -> Result<()> {
-    let test = test::Args { ecs_validator: args.ecs_validator.clone() };
+    let test = test::Args {
+        ecs_validator: args.ecs_validator.clone(),
+        ocsf_validator: args.ocsf_validator.clone(),
+    };
     let check = ebpf::Args { check: true, install: false };
     let steps: &[(&str, &dyn Fn() -> Result<()>)] = &[
         ("install", &install),

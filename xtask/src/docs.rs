@@ -16,8 +16,11 @@ pub struct Args {
 }
 
 /// A document and the kind by which `hostnet generate-docs` knows it.
-const DOCUMENTS: &[(&str, &str)] =
-    &[("docs/events.md", "events"), ("docs/hostnet-event.schema.json", "schema")];
+const DOCUMENTS: &[(&str, &str)] = &[
+    ("docs/events.md", "events"),
+    ("docs/hostnet-event.schema.json", "schema"),
+    ("docs/formats.md", "formats"),
+];
 
 /// The exit code with which hostnet refuses a subcommand it does not know.
 const USAGE: i32 = 2;

@@ -31,6 +31,12 @@ pub const LIVE_TESTS: &[Package] = &[
     Package { name: "python3-yaml", present: || succeeds("python3", &["-c", "import yaml"]) },
 ];
 
+/// What fetches modules for Python.
+pub const PYTHON_MODULES: &[Package] = &[Package {
+    name: "python3-pip",
+    present: || succeeds("python3", &["-m", "pip", "--version"]),
+}];
+
 /// What boots a VM: QEMU, a static busybox for what runs in it, and what unpacks
 /// Debian's kernels and makes a disk.
 pub const VMS: &[Package] = &[

@@ -17,10 +17,16 @@ pub struct Args {
     /// given the NDJSON files, and fails when one event is not valid ECS.
     #[arg(long, value_name = "SCRIPT")]
     pub ecs_validator: Option<PathBuf>,
+    /// The same for OCSF: it is given what `hostnet stream convert` makes of the files.
+    #[arg(long, value_name = "SCRIPT")]
+    pub ocsf_validator: Option<PathBuf>,
 }
 
 /// Where the live tests leave the events they saw.
 const LIVE_EVENTS: &str = "live-events";
+
+/// What an OCSF validator imports: whoever wrote one says so in its first lines.
+const OCSF_VALIDATOR_NEEDS: [&str; 2] = ["ocsf-json-schema==1.2.0", "jsonschema"];
 
 pub fn perform(args: &Args) -> Result<()> {
     let mut good = true;
@@ -31,6 +37,10 @@ pub fn perform(args: &Args) -> Result<()> {
         good &= live(&events)?;
         good &= match &args.ecs_validator {
             Some(script) => validate(script, &events)?,
+            None => true,
+        };
+        good &= match &args.ocsf_validator {
+            Some(script) => validate_ocsf(script, &events)?,
             None => true,
         };
     } else {
@@ -65,6 +75,44 @@ fn validate(script: &Path, events: &Path) -> Result<bool> {
         return Ok(false);
     }
     shell::succeeds(shell::command("python3").arg(script).args(files))
+}
+
+/// The events as OCSF, made by the very file that users get, one file per file.
+fn validate_ocsf(script: &Path, events: &Path) -> Result<bool> {
+    let hostnet = static_build::hostnet()?;
+    let converted = shell::target_dir().join("live-events-ocsf");
+    remove_dir(&converted)?;
+    fs::create_dir_all(&converted)
+        .with_context(|| format!("{} could not be made", converted.display()))?;
+    for file in ndjson_files(events)? {
+        let to = converted.join(file.file_name().unwrap_or_default());
+        let out = fs::File::create(&to)
+            .with_context(|| format!("{} could not be written", to.display()))?;
+        let mut command = shell::command(&hostnet);
+        command.args(["stream", "convert", "--format", "ocsf"]).arg(&file).stdout(out);
+        if !shell::succeeds(&mut command)? {
+            return Ok(false);
+        }
+    }
+    let files = ndjson_files(&converted)?;
+    let modules = python_modules()?;
+    let mut command = shell::command("python3");
+    shell::succeeds(command.arg(script).args(files).env("PYTHONPATH", modules))
+}
+
+/// Where the OCSF validator's modules are; they are fetched once.
+fn python_modules() -> Result<PathBuf> {
+    let modules = shell::target_dir().join("python");
+    if !modules.exists() {
+        packages::ensure("the OCSF validator", packages::PYTHON_MODULES)?;
+        let mut pip = shell::command("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--target"]).arg(&modules);
+        if let Err(error) = shell::run(pip.args(OCSF_VALIDATOR_NEEDS)) {
+            remove_dir(&modules)?;
+            return Err(error.context("the OCSF validator's modules could not be installed"));
+        }
+    }
+    Ok(modules)
 }
 
 fn ndjson_files(dir: &Path) -> Result<Vec<PathBuf>> {

@@ -17,6 +17,8 @@ enum Kind {
     Events,
     /// docs/hostnet-event.schema.json
     Schema,
+    /// docs/formats.md
+    Formats,
 }
 
 #[expect(clippy::print_stdout, reason = "printing is what the command is for")]
@@ -24,6 +26,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     match args.kind {
         Kind::Events => print!("{}", docs::events()?),
         Kind::Schema => print!("{}", docs::schema()?),
+        Kind::Formats => print!("{}", docs::formats()?),
     }
     Ok(Exit::Ok)
 }

@@ -3,6 +3,7 @@
 
 mod field;
 mod fields;
+mod formats;
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -11,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 pub use field::{Field, Kind};
 pub use fields::FIELDS;
+pub use formats::formats;
 
 use crate::{
     format::ecs::{ECS_VERSION, Encoder},

@@ -117,6 +117,18 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Severity in the header of CEF.
+    #[must_use]
+    pub fn cef_severity(&self) -> &'static str {
+        match Severity::of(self.class) {
+            Severity::Unknown => "Unknown",
+            Severity::Informational => "1",
+            Severity::Medium => "5",
+        }
+    }
+}
+
 /// How much an event matters, as far as hostnet itself can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{events, leaves, line, mutated};
 
 /// See its `$comment` for where it is from.
-const SCHEMA: &str = include_str!("../data/ocsf-1.8.0.schema.json");
+const SCHEMA: &str = include_str!("../../../tests/data/ocsf-1.8.0.schema.json");
 
 static VALIDATORS: LazyLock<HashMap<u64, Validator>> = LazyLock::new(|| {
     let schema: Value = serde_json::from_str(SCHEMA).expect("JSON");

@@ -3,10 +3,13 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader, Read},
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
+
+use crate::text::{for_terminal, text};
 
 /// The longest line that is an event of ours; a longer one is none, and is not
 /// kept in memory to find that out.
@@ -22,8 +25,8 @@ pub struct Place<'a> {
 
 impl std::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let file = self.file.to_string_lossy();
-        write!(f, "{}:{}", crate::text::for_terminal(&file), self.line)
+        let file = text(self.file.as_os_str().as_bytes()).readable;
+        write!(f, "{}:{}", for_terminal(&file), self.line)
     }
 }
 

@@ -18,7 +18,7 @@ use self::escape::{extension, header};
 use super::{
     document::{Document, get, text},
     ecs::json,
-    kinds::{Kind, Severity},
+    kinds::Kind,
 };
 
 /// The key that names the keys whose values are JSON texts, because CEF has no
@@ -34,11 +34,9 @@ pub fn write(document: Document, to: &mut Vec<u8>) {
         to.push(b'|');
         header(value, to);
     }
-    to.extend_from_slice(match Severity::of(kind.class) {
-        Severity::Unknown => b"|Unknown|",
-        Severity::Informational => b"|1|",
-        Severity::Medium => b"|5|",
-    });
+    to.push(b'|');
+    to.extend_from_slice(kind.cef_severity().as_bytes());
+    to.push(b'|');
     let mut extensions =
         Extensions { to, is_first: true, escaped: Vec::new(), own: HashSet::new() };
     let side = Side::of(&document);

@@ -130,6 +130,19 @@ pub fn is_free(path: &str) -> bool {
 }
 
 impl How {
+    /// How, for documentation, after the key; nothing when as it is.
+    #[must_use]
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Same => "",
+            Self::Time => " (milliseconds)",
+            Self::Ipv4 => " (IPv4)",
+            Self::Ipv6 => " (IPv6)",
+            Self::Name => " (unless it is an IP address)",
+            Self::Direction => " (ingress 0, egress 1)",
+        }
+    }
+
     /// The value, when the rule is for such a value.
     pub fn of(self, value: &Value) -> Option<String> {
         let address = || value.as_str()?.parse::<std::net::IpAddr>().ok();

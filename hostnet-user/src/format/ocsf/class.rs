@@ -134,40 +134,55 @@ const REMOTE_CONTAINER: &str = "remote_endpoint.container";
 /// What the classes have different places for. Tables write it `{actor}.user`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
+    /// Who acted.
     Actor,
+    /// The process that acted.
     Process,
+    /// The end that began, or that a socket with two ends is on.
     Client,
+    /// The other end, or a socket alone.
     Server,
+    /// The connection between them.
     Connection,
+    /// How much went over it.
     Traffic,
+    /// The owner's container.
     Container,
+    /// The container at the other end.
     PeerContainer,
+    /// What was asked of the kernel.
     Query,
+    /// What a finding is about.
     Data,
+    /// The agent.
     Application,
+    /// How a process ended.
     ExitCode,
+    /// How the operation ended.
     Status,
 }
 
+/// The roles by the names that tables write.
+pub const ROLES: &[(&str, Role)] = &[
+    ("actor", Role::Actor),
+    ("process", Role::Process),
+    ("client", Role::Client),
+    ("server", Role::Server),
+    ("connection", Role::Connection),
+    ("traffic", Role::Traffic),
+    ("container", Role::Container),
+    ("peer_container", Role::PeerContainer),
+    ("query", Role::Query),
+    ("data", Role::Data),
+    ("app", Role::Application),
+    ("exit_code", Role::ExitCode),
+    ("status_id", Role::Status),
+];
+
 impl Role {
-    /// The role by the name that tables write.
+    /// The role by its name.
     pub fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "actor" => Self::Actor,
-            "process" => Self::Process,
-            "client" => Self::Client,
-            "server" => Self::Server,
-            "connection" => Self::Connection,
-            "traffic" => Self::Traffic,
-            "container" => Self::Container,
-            "peer_container" => Self::PeerContainer,
-            "query" => Self::Query,
-            "data" => Self::Data,
-            "app" => Self::Application,
-            "exit_code" => Self::ExitCode,
-            "status_id" => Self::Status,
-            _ => return None,
-        })
+        ROLES.iter().find(|(known, _)| *known == name).map(|(_, role)| *role)
     }
 }
 

@@ -291,16 +291,12 @@ fn merge(event: &mut Document, name: &str, more: Document) {
     }
 }
 
-/// A path in a table as the attribute's name in the event.
-pub fn public_name(path: &[&'static str]) -> String {
-    let mut names = path.to_vec();
-    if let Some(first) = names.first_mut() {
-        *first = match *first {
-            "local_endpoint" => "src_endpoint or dst_endpoint",
-            "remote_endpoint" => "the other endpoint",
-            "evidences" => "evidences[]",
-            other => other,
-        };
+/// A place as the attribute's name in the event.
+pub fn public_name(place: &str) -> String {
+    match place.split_once('.') {
+        Some(("local_endpoint", rest)) => format!("`{rest}` of the owner's endpoint"),
+        Some(("remote_endpoint", rest)) => format!("`{rest}` of the other endpoint"),
+        Some(("evidences", rest)) => format!("`evidences[].{rest}`"),
+        _ => format!("`{place}`"),
     }
-    names.join(".")
 }

@@ -13,7 +13,7 @@ mod table;
 use anyhow::Result;
 use serde_json::Value;
 
-pub use class::{Activity, Class};
+pub use class::{Activity, Class, ROLES, Role};
 pub use rules::{How, RULES, Rule};
 
 use self::{how::Facts, table::Node};
@@ -34,11 +34,10 @@ pub fn write(document: Document, to: &mut Vec<u8>) -> Result<()> {
     Ok(json::write(to, &event(document))?)
 }
 
-/// The attributes a rule's field becomes in a class, dotted; none when the field is
-/// under `unmapped` there.
+/// The places of a role in a class, for documentation.
 #[must_use]
-pub fn attributes(rule: &Rule, class: Class) -> Vec<String> {
-    table::places(rule, class).into_iter().map(|path| finish::public_name(&path)).collect()
+pub fn places(role: Role, class: Class) -> Vec<String> {
+    class.places(role).iter().map(|place| finish::public_name(place)).collect()
 }
 
 fn event(document: Document) -> Document {

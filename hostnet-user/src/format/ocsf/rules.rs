@@ -56,6 +56,31 @@ pub enum How {
     Uuid,
 }
 
+impl How {
+    /// How, for documentation, after the attribute; nothing when as it is.
+    #[must_use]
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Same | Self::Said => "",
+            Self::Time => ", milliseconds; exact in its twin `…_dt`",
+            Self::Milliseconds => ", milliseconds; exact under `unmapped`, too",
+            Self::Text => ", as text",
+            Self::Number => ", as number",
+            Self::First => ", the first",
+            Self::File => " (`path`, `name` and `type_id`)",
+            Self::Pairs => ", as names and values",
+            Self::Ancestry => ", as process entities",
+            Self::Name => ", unless it is an IP address",
+            Self::Status => ": success 1, failure 2, unknown 0",
+            Self::Direction => ": ingress 1, egress 2, not known 0",
+            Self::IpVersion => ": 4 or 6",
+            Self::OsType => ", and `type_id`: Linux 200",
+            Self::SocketState => ", and `tcp_state_id` of a TCP socket",
+            Self::Uuid => ", when it is a UUID",
+        }
+    }
+}
+
 const fn rule(from: &'static str, to: &'static [&'static str], how: How) -> Rule {
     Rule { from, to, how, needs: None }
 }

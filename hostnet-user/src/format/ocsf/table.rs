@@ -33,7 +33,7 @@ pub fn of(class: Class) -> &'static Node {
 }
 
 /// Where a rule puts its value in a class: nowhere, when the class has no place.
-pub fn places(rule: &Rule, class: Class) -> Vec<Vec<&'static str>> {
+fn places(rule: &Rule, class: Class) -> Vec<Vec<&'static str>> {
     rule.to.iter().flat_map(|to| place(to, class)).collect()
 }
 
