@@ -66,5 +66,6 @@ fn make(sink: &Sink, identity: &Identity) -> Result<Box<dyn Output>> {
             Box::new(EcsStream::new(encoder, std::io::stdout()))
         }
         Sink::File { path, format: Format::Ecs } => Box::new(FileSink::open(encoder, path)?),
+        delivered => anyhow::bail!("{delivered:?}: only kept records are delivered there"),
     })
 }
