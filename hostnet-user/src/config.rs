@@ -8,7 +8,12 @@ use hostnet_abi::Hook;
 use serde::{Deserialize, Serialize};
 
 pub use crate::format::Format;
-use crate::kernel::BeyondIp;
+#[cfg(feature = "http")]
+use crate::sink::http;
+use crate::{
+    kernel::BeyondIp,
+    sink::{syslog, unix},
+};
 
 /// Where the configuration is looked for when no file is named.
 pub const DEFAULT_PATH: &str = "/etc/hostnet/config.toml";
@@ -74,6 +79,32 @@ pub enum Sink {
         #[serde(default)]
         format: Format,
     },
+    /// A unix socket.
+    Unix(unix::Settings),
+    /// A syslog server.
+    Syslog(syslog::Settings),
+    /// An HTTP server.
+    #[cfg(feature = "http")]
+    Http(http::Settings),
+}
+
+impl Sink {
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// When one cannot be right; it is named, with what would be.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::File { path, .. } if path.as_os_str().is_empty() => {
+                bail!("sink.path is {path:?}: it must name a file")
+            }
+            Self::Stdout { .. } | Self::File { .. } => Ok(()),
+            Self::Unix(settings) => settings.check(),
+            Self::Syslog(settings) => settings.check(),
+            #[cfg(feature = "http")]
+            Self::Http(settings) => settings.check(),
+        }
+    }
 }
 
 impl Default for Observe {
@@ -127,12 +158,8 @@ impl Config {
         {
             bail!("docker.host is {host:?}: it must begin with one of {}", ENDPOINTS.join(", "));
         }
-        if let Some(Sink::File { path, .. }) = config
-            .sink
-            .iter()
-            .find(|sink| matches!(sink, Sink::File { path, .. } if path.as_os_str().is_empty()))
-        {
-            bail!("sink.path is {path:?}: it must name a file");
+        for sink in &config.sink {
+            sink.check()?;
         }
         Ok(config)
     }
@@ -182,6 +209,16 @@ mod tests {
         assert_eq!(config.observe.hooks_left_out(), [Hook::Connect4]);
     }
 
+    #[cfg(feature = "http")]
+    #[test]
+    fn a_secret_in_the_configuration_is_refused_and_not_shown() {
+        let text = "[[sink]]\ntype = \"http\"\nurl = \"https://a.example\"\nframing = \"loki\"\n";
+        let error = |line: &str| Config::parse(&format!("{text}{line}\n")).unwrap_err().to_string();
+        for line in ["token = \"hunter2\"", "token = { hunter2 = \"x\" }", "tokn = \"hunter2\""] {
+            assert!(!error(line).contains("hunter2"), "{}", error(line));
+        }
+    }
+
     #[test]
     fn what_is_not_known_is_named_with_its_line() {
         let error = Config::parse("[observe]\nal = true\n").unwrap_err().to_string();
@@ -190,6 +227,12 @@ mod tests {
         assert!(error.starts_with("docker.host is \"ftp://x\": it must begin with"), "{error}");
         let error = Config::parse("[observe]\nring_mib = 3\n").unwrap_err().to_string();
         assert_eq!(error, "observe.ring_mib is 3: it must be a power of two from 1 to 1024");
+        let sink =
+            |text| Config::parse(&format!("[[sink]]\ntype = {text}")).unwrap_err().to_string();
+        let error = sink("\"syslog\"\naddress = \"log.example:601\"");
+        assert!(error.starts_with("sink.address is \"log.example\" without TLS"), "{error}");
+        let error = sink("\"unix\"\npath = \"/x\"\nmod = 1");
+        assert!(error.contains("unknown field `mod`"), "{error}");
         let error = Config::parse("[observe]\nwithout = [\"connect5\"]\n").unwrap_err().to_string();
         assert!(error.starts_with("observe.without names \"connect5\": it must be"), "{error}");
     }

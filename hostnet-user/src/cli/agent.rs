@@ -67,5 +67,6 @@ fn make(sink: &Sink, identity: &Identity) -> Result<Box<dyn Output>> {
         Sink::File { path, format } => {
             Box::new(FileSink::open(Lines::new(identity, *format), path)?)
         }
+        delivered => anyhow::bail!("{delivered:?}: only kept records are delivered there"),
     })
 }

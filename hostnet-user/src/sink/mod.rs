@@ -4,9 +4,32 @@
 //! where they are kept until then, of the other sinks, or of when to try again:
 //! that is the outbox's (record/).
 
+mod document;
+#[cfg(feature = "http")]
+pub mod http;
+mod secret;
+mod stream;
+pub mod syslog;
+mod tls;
+pub mod unix;
+
+pub use secret::Secret;
+pub use tls::Tls;
+
 use std::time::Duration;
 
 use crate::record::Row;
+
+/// The longest that a destination may be given for one delivery, in seconds.
+const LONGEST_TIMEOUT_S: u64 = 600;
+
+/// Checks a `timeout_s`.
+fn check_timeout(seconds: u64) -> anyhow::Result<()> {
+    if seconds == 0 || seconds > LONGEST_TIMEOUT_S {
+        anyhow::bail!("sink.timeout_s is {seconds}: it must be from 1 to {LONGEST_TIMEOUT_S}");
+    }
+    Ok(())
+}
 
 /// A destination. Each has a thread of its own, so it may wait.
 pub trait Sink: Send {
@@ -44,6 +67,27 @@ pub struct Refused {
     pub reason: String,
     /// What is to be done about it.
     pub then: Then,
+}
+
+impl Refused {
+    /// `taken` messages were taken; the rest is to be sent again.
+    #[must_use]
+    pub fn again(taken: usize, reason: impl ToString) -> Self {
+        Self { taken, reason: reason.to_string(), then: Then::Again(None) }
+    }
+
+    /// `taken` messages were taken; the next never will be.
+    #[must_use]
+    pub fn give_up(taken: usize, reason: impl ToString) -> Self {
+        Self { taken, reason: reason.to_string(), then: Then::GiveUp }
+    }
+
+    /// The same of messages that had `before` others before them.
+    #[must_use]
+    pub fn after(mut self, before: usize) -> Self {
+        self.taken += before;
+        self
+    }
 }
 
 /// What is to be done about a message that was not taken.

@@ -1,0 +1,84 @@
+//! Splunk's HTTP Event Collector. What it has answered with success is in its queue;
+//! indexer acknowledgement is not asked for.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{
+    Settings, Verdict, by_status,
+    client::{Client, Reply},
+};
+use crate::sink::{Message, document::Head};
+
+#[derive(Serialize)]
+struct Event<'a> {
+    time: &'a RawValue,
+    host: &'a str,
+    source: &'static str,
+    sourcetype: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<&'a str>,
+    event: Body<'a>,
+}
+
+/// JSON as it is, anything else as text.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Body<'a> {
+    Json(&'a RawValue),
+    Text(String),
+}
+
+/// Appends the request's body, objects one after another, and returns its type.
+pub fn write(request: &mut Vec<u8>, messages: &[Message<'_>], settings: &Settings) -> &'static str {
+    for message in messages {
+        let (seconds, rest) =
+            (message.row.time_ns / 1_000_000_000, message.row.time_ns % 1_000_000_000);
+        // A number that no floating point has been near.
+        let time = RawValue::from_string(format!("{seconds}.{:03}", rest / 1_000_000));
+        let head = Head::of(message.row);
+        let event = Event {
+            time: time.as_deref().unwrap_or(RawValue::NULL),
+            host: &head.host.name,
+            source: "hostnet",
+            sourcetype: &settings.sourcetype,
+            index: settings.index.as_deref(),
+            event: match serde_json::from_slice(message.body) {
+                Ok(json) => Body::Json(json),
+                Err(_) => Body::Text(crate::text::text(message.body).readable),
+            },
+        };
+        // It has string keys only, and writing to memory cannot fail.
+        let _infallible = serde_json::to_writer(&mut *request, &event);
+        request.push(b'\n');
+    }
+    "application/json"
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    code: u64,
+    #[serde(rename = "invalid-event-number")]
+    invalid_event: Option<usize>,
+}
+
+/// Splunk's codes for an event that it will never take: no data, invalid data
+/// format, no event in it, an empty one, wrong indexed fields.
+const BAD_EVENT: [u64; 5] = [5, 6, 12, 13, 15];
+
+/// Reads Splunk's own code, which says more than the status.
+pub fn judge(client: &Client, reply: &Reply) -> Verdict {
+    if reply.status.as_u16() != 400 {
+        return by_status(client, reply);
+    }
+    match serde_json::from_slice(&reply.body) {
+        Ok(Answer { code, invalid_event: Some(number) }) if BAD_EVENT.contains(&code) => {
+            Verdict::Bad(number, client.quote(reply))
+        }
+        // A wrong index, a channel that is missing: the settings' fault.
+        Ok(Answer { code, .. }) if !BAD_EVENT.contains(&code) => {
+            Verdict::Refused(client.again(reply))
+        }
+        _ => by_status(client, reply),
+    }
+}

@@ -1,0 +1,152 @@
+//! TLS as every network sink has it: rustls, the server's name always checked,
+//! and plaintext only where nobody else can listen or the user says so.
+
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+use serde::{Deserialize, Serialize};
+
+/// `[sink.tls]`: whom to trust, and what to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// PEM file of the authorities that are trusted instead of the machine's.
+    pub ca: Option<PathBuf>,
+    /// PEM file of the certificate that is shown when the server asks.
+    pub certificate: Option<PathBuf>,
+    /// PEM file of its key.
+    pub key: Option<PathBuf>,
+}
+
+impl Tls {
+    /// Checks what can be checked without reading files.
+    ///
+    /// # Errors
+    /// When a certificate has no key, or the other way round.
+    pub fn check(&self, key: &str) -> Result<()> {
+        if self.certificate.is_some() != self.key.is_some() {
+            bail!("{key}.certificate and {key}.key must be given together");
+        }
+        Ok(())
+    }
+
+    /// What rustls needs to begin a connection. `key` is how the configuration
+    /// calls these settings.
+    ///
+    /// # Errors
+    /// When a file cannot be read or does not hold what it should.
+    pub fn client(&self, key: &str) -> Result<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        if let Some(path) = &self.ca {
+            for certificate in certificates(path, &format!("{key}.ca"))? {
+                roots.add(certificate).with_context(|| {
+                    format!("{key}.ca is {}: not a certificate of an authority", path.display())
+                })?;
+            }
+        } else {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots);
+        let (Some(certificate), Some(private)) = (&self.certificate, &self.key) else {
+            return Ok(builder.with_no_client_auth());
+        };
+        // What the parser says of a key may quote it.
+        let pem = PrivateKeyDer::from_pem_file(private).map_err(|_| {
+            anyhow!(
+                "{key}.key is {}: it must be a readable PEM file with one key",
+                private.display()
+            )
+        })?;
+        builder
+            .with_client_auth_cert(certificates(certificate, &format!("{key}.certificate"))?, pem)
+            .with_context(|| {
+                format!("{key}.certificate is {}: it does not fit {key}.key", certificate.display())
+            })
+    }
+}
+
+fn certificates(path: &Path, key: &str) -> Result<Vec<CertificateDer<'static>>> {
+    let all = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let all = all.map_err(|error| anyhow!("{key} is {}: {error}", path.display()))?;
+    if all.is_empty() {
+        bail!("{key} is {}: it holds no certificate", path.display());
+    }
+    Ok(all)
+}
+
+/// Refuses plaintext on a way where others may read and change it.
+///
+/// # Errors
+/// When `host` is not loopback and the user has not said `insecure = true`.
+pub fn check_plaintext(key: &str, host: &str, insecure: bool) -> Result<()> {
+    if insecure || is_loopback(host) {
+        return Ok(());
+    }
+    bail!(
+        "{key} is {host:?} without TLS: anybody on the way could read and change events; \
+         use TLS, or say insecure = true"
+    )
+}
+
+/// Whether packets to this host stay on the machine.
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// A host and a port of `host:port`, where IPv6 addresses are in brackets.
+///
+/// # Errors
+/// When there is no port, or no host.
+pub fn host_and_port<'a>(key: &str, address: &'a str) -> Result<(&'a str, u16)> {
+    let parts = address.rsplit_once(':').and_then(|(host, port)| {
+        let port: u16 = port.parse().ok().filter(|port| *port > 0)?;
+        let bare = match host.strip_prefix('[') {
+            Some(rest) => rest.strip_suffix(']')?,
+            None if host.contains([':', '/', '@']) => return None,
+            None => host,
+        };
+        (!bare.is_empty()).then_some((bare, port))
+    });
+    parts.with_context(|| format!("{key} is {address:?}: it must be HOST:PORT or [IPV6]:PORT"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let read = |address| host_and_port("sink.address", address).ok();
+        assert_eq!(read("a.b:514"), Some(("a.b", 514)));
+        assert_eq!(read("[::1]:514"), Some(("::1", 514)));
+        for wrong in ["a", "a:", "a:0", ":1", "::1:514", "[::1:5", "tcp://a:1", "u@a:1", "a:70000"]
+        {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn plaintext_stays_on_the_machine() {
+        for host in ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "::ffff:127.0.0.1"] {
+            check_plaintext("sink.address", host, false).unwrap();
+        }
+        for host in ["10.0.0.1", "log.example", "localhost.example", "::"] {
+            let error = check_plaintext("sink.address", host, false).unwrap_err().to_string();
+            assert!(error.contains("insecure = true"), "{error}");
+            check_plaintext("sink.address", host, true).unwrap();
+        }
+    }
+}

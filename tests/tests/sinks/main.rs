@@ -1,0 +1,9 @@
+//! Every sink against its real counterpart: what is delivered comes back to the
+//! byte, one event stays one event, and what is not taken is said to be not taken.
+//!
+//! Sinks are driven through the library, as the outbox does it: what a delivery
+//! says of itself cannot be seen from outside the agent.
+
+mod events;
+mod syslog;
+mod unix;
