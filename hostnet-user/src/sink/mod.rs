@@ -4,7 +4,17 @@
 //! where they are kept until then, of the other sinks, or of when to try again:
 //! that is the outbox's (record/).
 
+mod build;
+mod file;
+mod settings;
+mod stdout;
+
 use std::time::Duration;
+
+pub use build::build;
+pub use file::File;
+pub use settings::{Common, Destination, Settings};
+pub use stdout::Stdout;
 
 use crate::record::Row;
 
@@ -54,4 +64,6 @@ pub enum Then {
     Again(Option<Duration>),
     /// Give it up, for it can never be taken: a dead letter.
     GiveUp,
+    /// Nobody takes anything any more, as of a pipe without a reader: the run ends.
+    End,
 }
