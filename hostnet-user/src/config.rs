@@ -1,22 +1,23 @@
 //! The agent's configuration file. What is not in it has the default; what is
 //! not known is an error that names the line.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, anyhow, bail};
 use hostnet_abi::Hook;
 use serde::{Deserialize, Serialize};
 
-pub use crate::format::Format;
-#[cfg(feature = "http")]
-use crate::sink::http;
-use crate::{
-    kernel::BeyondIp,
-    sink::{syslog, unix},
-};
+use crate::{kernel::BeyondIp, record, sink};
 
 /// Where the configuration is looked for when no file is named.
 pub const DEFAULT_PATH: &str = "/etc/hostnet/config.toml";
+
+/// Where the history is unless the service manager or the configuration says so.
+pub const STATE_DIRECTORY: &str = "/var/lib/hostnet";
 
 /// Room for 300 000 connects in one burst. Kernel memory, not the agent's.
 pub const DEFAULT_RING_MIB: u32 = 32;
@@ -33,7 +34,9 @@ pub struct Config {
     /// Where names come from.
     pub docker: Docker,
     /// Where events go; standard output when there is none.
-    pub sink: Vec<Sink>,
+    pub sink: Vec<sink::Settings>,
+    /// What is kept on this host.
+    pub history: History,
 }
 
 /// `[observe]`
@@ -64,46 +67,63 @@ pub struct Docker {
     pub host: Option<String>,
 }
 
-/// `[[sink]]`
+/// `[history]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, tag = "type", rename_all = "kebab-case")]
-pub enum Sink {
-    /// Standard output.
-    Stdout {
-        #[serde(default)]
-        format: Format,
-    },
-    /// A file with mode 0600, opened anew on SIGHUP.
-    File {
-        path: PathBuf,
-        #[serde(default)]
-        format: Format,
-    },
-    /// A unix socket.
-    Unix(unix::Settings),
-    /// A syslog server.
-    Syslog(syslog::Settings),
-    /// An HTTP server.
-    #[cfg(feature = "http")]
-    Http(http::Settings),
+#[serde(deny_unknown_fields, default)]
+pub struct History {
+    /// Keep events on this host; without it, what a sink cannot take at once is
+    /// kept in memory, not for long.
+    pub enabled: bool,
+    /// The file; `history.db` in systemd's state directory or in
+    /// [`STATE_DIRECTORY`] when not given.
+    pub path: Option<PathBuf>,
+    /// Days after which events go.
+    pub max_age_days: u32,
+    /// MiB beyond which the oldest events go.
+    pub max_mib: u32,
+    /// Seconds between two signed values of the hash chain, while there is
+    /// something new.
+    pub checkpoint_seconds: u32,
 }
 
-impl Sink {
-    /// Checks the values.
-    ///
-    /// # Errors
-    /// When one cannot be right; it is named, with what would be.
-    pub fn check(&self) -> Result<()> {
-        match self {
-            Self::File { path, .. } if path.as_os_str().is_empty() => {
-                bail!("sink.path is {path:?}: it must name a file")
-            }
-            Self::Stdout { .. } | Self::File { .. } => Ok(()),
-            Self::Unix(settings) => settings.check(),
-            Self::Syslog(settings) => settings.check(),
-            #[cfg(feature = "http")]
-            Self::Http(settings) => settings.check(),
-        }
+impl Default for History {
+    fn default() -> Self {
+        let (max_age_days, max_mib, checkpoint_seconds) = (30, 2048, 10);
+        Self { enabled: true, path: None, max_age_days, max_mib, checkpoint_seconds }
+    }
+}
+
+impl History {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.path.clone().unwrap_or_else(|| {
+            let given = std::env::var_os("STATE_DIRECTORY").filter(|given| !given.is_empty());
+            // The service manager separates several with colons.
+            let first = given.and_then(|given| std::env::split_paths(&given).next());
+            first.unwrap_or_else(|| STATE_DIRECTORY.into()).join("history.db")
+        })
+    }
+
+    /// What the record is to know; `None` when there is to be no history.
+    #[must_use]
+    pub fn settings(&self) -> Option<record::Settings> {
+        let age = Duration::from_secs(u64::from(self.max_age_days) * 24 * 60 * 60);
+        self.enabled.then(|| record::Settings {
+            path: self.path(),
+            limits: record::Limits { age, bytes: u64::from(self.max_mib) << 20 },
+            checkpoint_every: Duration::from_secs(self.checkpoint_seconds.into()),
+        })
+    }
+
+    fn fault(&self) -> Option<String> {
+        let numbers = [
+            ("max_age_days", self.max_age_days),
+            ("max_mib", self.max_mib),
+            ("checkpoint_seconds", self.checkpoint_seconds),
+        ];
+        let (name, _) = numbers.into_iter().find(|(_, number)| *number == 0)?;
+        Some(format!("history.{name} is 0: it must be at least 1"))
     }
 }
 
@@ -158,8 +178,17 @@ impl Config {
         {
             bail!("docker.host is {host:?}: it must begin with one of {}", ENDPOINTS.join(", "));
         }
-        for sink in &config.sink {
-            sink.check()?;
+        if let Some(fault) =
+            config.sink.iter().find_map(sink::Settings::fault).or_else(|| config.history.fault())
+        {
+            bail!(fault);
+        }
+        let mut names = BTreeSet::new();
+        for name in config.sink.iter().map(sink::Settings::name) {
+            if names.contains(&name) {
+                bail!("two sinks are called {name:?}: give each its own sink.name");
+            }
+            names.insert(name);
         }
         Ok(config)
     }
@@ -200,7 +229,8 @@ mod tests {
         )
         .unwrap();
         assert!(config.observe.all);
-        assert_eq!(config.sink, [Sink::File { path: "/x".into(), format: Format::Ecs }]);
+        let file = sink::Destination::File { path: "/x".into() };
+        assert_eq!(config.sink, [sink::Settings::new(file)]);
     }
 
     #[test]
@@ -227,12 +257,11 @@ mod tests {
         assert!(error.starts_with("docker.host is \"ftp://x\": it must begin with"), "{error}");
         let error = Config::parse("[observe]\nring_mib = 3\n").unwrap_err().to_string();
         assert_eq!(error, "observe.ring_mib is 3: it must be a power of two from 1 to 1024");
-        let sink =
-            |text| Config::parse(&format!("[[sink]]\ntype = {text}")).unwrap_err().to_string();
-        let error = sink("\"syslog\"\naddress = \"log.example:601\"");
-        assert!(error.starts_with("sink.address is \"log.example\" without TLS"), "{error}");
-        let error = sink("\"unix\"\npath = \"/x\"\nmod = 1");
-        assert!(error.contains("unknown field `mod`"), "{error}");
+        let twice = "[[sink]]\ntype = \"stdout\"\n".repeat(2);
+        let error = Config::parse(&twice).unwrap_err().to_string();
+        assert_eq!(error, "two sinks are called \"stdout\": give each its own sink.name");
+        let error = Config::parse("[history]\nmax_mib = 0\n").unwrap_err().to_string();
+        assert_eq!(error, "history.max_mib is 0: it must be at least 1");
         let error = Config::parse("[observe]\nwithout = [\"connect5\"]\n").unwrap_err().to_string();
         assert!(error.starts_with("observe.without names \"connect5\": it must be"), "{error}");
     }

@@ -3,7 +3,7 @@
 //! The folders are the stages of the data path, in order: `kernel` hands out
 //! records, `event` says what they mean, `attribute` ties them to their owner,
 //! `record` gives them their place in the run, `format` their form; `output`
-//! writes them as they come, `sink` delivers what was kept. `stages` puts
+//! takes them as they come, `sink` delivers what `record` kept. `stages` puts
 //! the pure ones together, `pipeline` runs them live, `observe` adds the world.
 
 pub mod attribute;
@@ -18,6 +18,7 @@ mod feed;
 pub mod format;
 pub mod input;
 pub mod kernel;
+mod losses;
 pub mod observe;
 pub mod output;
 pub mod pipeline;

@@ -14,11 +14,12 @@ use anyhow::Result;
 
 use crate::{
     attribute::{Policy, Request, RuntimeNews, procfs},
-    event::{Health, Lost},
+    event::Health,
     feed::{Feed, write_down},
     format::ecs::Identity,
     input::{InputRef, World},
     kernel::{self, Programs, Recorder},
+    losses,
     output::is_broken_pipe,
     stages::{Stages, Summary},
     survey::Survey,
@@ -179,10 +180,19 @@ impl Pipeline {
     /// # Errors
     /// When the recording cannot be written, or nobody reads standard output any more.
     pub fn run(mut self, control: &Receiver<Control>) -> Result<Summary> {
+        let reason = match self.attend(control) {
+            Err(error) if is_broken_pipe(&error) => "nobody reads the output".to_owned(),
+            outcome => outcome?,
+        };
+        self.finish(reason)
+    }
+
+    /// Does what there is to do until told to stop; returns why.
+    fn attend(&mut self, control: &Receiver<Control>) -> Result<String> {
         let mut wait = SHORTEST_WAIT;
-        let reason = loop {
+        loop {
             if let Some(reason) = self.serve(control, wait)? {
-                break reason;
+                return Ok(reason);
             }
             self.clock()?;
             if let Some(addresses) = self.survey.changed_addresses() {
@@ -200,8 +210,10 @@ impl Pipeline {
             if count < BATCH {
                 self.flush()?;
             }
-        };
-        self.finish(reason)
+            for news in self.stages.take_news() {
+                self.health(news)?;
+            }
+        }
     }
 
     fn finish(mut self, reason: String) -> Result<Summary> {
@@ -221,7 +233,7 @@ impl Pipeline {
         let events = self.stages.told() + 1;
         let lost = self.stages.summary.lost;
         self.health(Health::Stopped { reason, events, lost })?;
-        let written = self.stages.flush();
+        let written = self.stages.close();
         if let Some(recorder) = self.recorder.take() {
             recorder.finish()?;
         }
@@ -334,30 +346,7 @@ impl Pipeline {
                 return Ok(());
             }
         };
-        let (mut ring, mut not_run, mut not_followed) = (Vec::new(), Vec::new(), Vec::new());
-        for lost in lost {
-            match lost {
-                kernel::Lost::RingFull { cgroup, kind, count } => {
-                    ring.push(Lost { cgroup, operation: kind.name().to_owned(), count });
-                }
-                kernel::Lost::NotRun { program, count } => {
-                    not_run.push(Lost { cgroup: None, operation: program.to_owned(), count });
-                }
-                kernel::Lost::NotFollowed { count } => {
-                    let operation = "process-to-follow".to_owned();
-                    not_followed.push(Lost { cgroup: None, operation, count });
-                }
-            }
-        }
-        let count = self.stages.take_dropped();
-        let dropped = Lost { cgroup: None, operation: "event".to_owned(), count };
-        let sink = (count > 0).then_some(dropped).into_iter().collect();
-        for (place, by) in [
-            ("kernel-ring", ring),
-            ("kernel-program", not_run),
-            ("kernel-map", not_followed),
-            ("sink", sink),
-        ] {
+        for (place, by) in losses::by_place(lost) {
             if !by.is_empty() {
                 self.world(World::Lost { place: place.to_owned(), from_ns, to_ns, by })?;
             }

@@ -9,10 +9,10 @@ use hostnet_abi::{Flow, FlowKey};
 use crate::{
     attribute::{Attribution, Policy, Request},
     event::OwnerKind,
-    event::{Event, Health, Operation},
+    event::{Event, Health, Operation, RecordHealth},
     input::{Input, World},
     output::Output,
-    record::Sequence,
+    record::{ClockWatch, Sequence},
 };
 
 /// Which events are passed on to the outputs.
@@ -40,6 +40,7 @@ pub struct Stages {
     /// What was told so far.
     pub summary: Summary,
     sequence: Sequence,
+    clock: ClockWatch,
     outputs: Vec<Box<dyn Output>>,
     filter: Filter,
     seen_ns: u64,
@@ -56,6 +57,7 @@ impl Stages {
             attribution: Attribution::new(policy),
             summary: Summary::default(),
             sequence: Sequence::default(),
+            clock: ClockWatch::default(),
             outputs,
             filter,
             seen_ns: 0,
@@ -109,6 +111,10 @@ impl Stages {
             World::Clock { boot_ns, wall_ns } => {
                 self.seen_ns = wall_ns;
                 self.attribution.clock(boot_ns, wall_ns);
+                if let Some(by_ns) = self.clock.look(boot_ns, wall_ns) {
+                    let step = Box::new(RecordHealth::ClockStepped { by_ns });
+                    self.attribution.health(boot_ns, Health::Record(step));
+                }
                 if self.undecodable > 0 {
                     let reason = std::mem::take(&mut self.undecodable_reason);
                     let count = std::mem::take(&mut self.undecodable);
@@ -166,9 +172,17 @@ impl Stages {
         each(&mut self.outputs, |output| output.reopen())
     }
 
-    /// Events that outputs gave up since the last call.
-    pub fn take_dropped(&mut self) -> u64 {
-        self.outputs.iter_mut().map(|output| output.take_dropped()).sum()
+    /// What the outputs tell of themselves since the last call.
+    pub fn take_news(&mut self) -> Vec<Health> {
+        self.outputs.iter_mut().flat_map(|output| output.take_news()).collect()
+    }
+
+    /// Writes out everything and waits until it is where it goes.
+    ///
+    /// # Errors
+    /// When an output has something left; the others have been asked all the same.
+    pub fn close(&mut self) -> Result<()> {
+        each(&mut self.outputs, |output| output.close())
     }
 
     /// Events told so far.

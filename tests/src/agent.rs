@@ -36,6 +36,8 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     wrapper: Option<Command>,
     file: Option<PathBuf>,
+    history: Option<PathBuf>,
+    keep: String,
     observe: String,
     divert: Option<Divert>,
 }
@@ -108,13 +110,25 @@ impl Setup {
         self
     }
 
+    /// Where its history is; its own directory, which goes with it, when not given.
+    pub fn history(mut self, path: &Path) -> Self {
+        self.history = Some(path.to_owned());
+        self
+    }
+
+    /// Further lines of the configuration's `[history]` section.
+    pub fn keep(mut self, lines: &str) -> Self {
+        self.keep = lines.to_owned();
+        self
+    }
+
     /// Returns once the agent says that it observes.
     pub fn start(mut self) -> Agent {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut command = self.wrapper.take().unwrap_or_else(|| Command::new(paths::hostnet()));
         if self.command.is_empty() {
             let config = directory.path().join("config.toml");
-            fs::write(&config, self.config()).expect("a config file");
+            fs::write(&config, self.config(directory.path())).expect("a config file");
             command.arg("agent").arg("--config").arg(config);
         } else {
             command.args(&self.command);
@@ -133,13 +147,15 @@ impl Setup {
         agent
     }
 
-    fn config(&self) -> String {
+    fn config(&self, directory: &Path) -> String {
+        let history = self.history.clone().unwrap_or_else(|| directory.join("history.db"));
         let mut text = "[[sink]]\ntype = \"stdout\"\nformat = \"ecs\"\n".to_owned();
         if let Some(path) = &self.file {
             let path = path.display();
             let _ =
                 writeln!(text, "[[sink]]\ntype = \"file\"\npath = \"{path}\"\nformat = \"ecs\"");
         }
+        let _ = writeln!(text, "[history]\npath = \"{}\"\n{}", history.display(), self.keep);
         let _ = writeln!(text, "[docker]\nhost = \"{}\"", self.docker_host);
         let _ = writeln!(text, "[observe]\nall = {}\n{}", self.all, self.observe);
         text
@@ -165,6 +181,8 @@ impl Agent {
             environment: Vec::new(),
             wrapper: None,
             file: None,
+            history: None,
+            keep: String::new(),
             observe: String::new(),
             divert: None,
         }

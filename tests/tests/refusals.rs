@@ -39,6 +39,9 @@ fn refusal(command: &mut Command) -> (i32, String) {
 fn observing() -> Command {
     let mut command = Command::new("timeout");
     command.args(["-k", "20", &patience().as_secs().to_string()]).arg(hostnet());
+    // Not where an agent of this machine has its history.
+    let state = format!("hostnet-refusals-{}", std::process::id());
+    command.env("STATE_DIRECTORY", std::env::temp_dir().join(state));
     command
 }
 

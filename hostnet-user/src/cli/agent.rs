@@ -8,12 +8,14 @@ use serde_json::json;
 use super::Usage;
 use crate::{
     attribute::docker,
-    config::{Config, Format, Sink},
+    config::Config,
     exit_code::Exit,
-    format::{Lines, ecs::Identity},
+    format::ecs::Identity,
     kernel::LoadOptions,
     observe::{Run, observe},
-    output::{FileSink, LineStream, Output},
+    output::Output,
+    record::{self, Journal},
+    sink,
     stages::Filter,
 };
 
@@ -47,26 +49,21 @@ pub fn run(args: Args) -> Result<Exit> {
             "beyond_ip": config.observe.beyond_ip,
         }),
     };
-    let summary = observe(run, &|identity| sinks(&config, identity))?;
+    let summary = observe(run, &|identity| {
+        let journal: Box<dyn Output> = Box::new(journal(&config, identity)?);
+        Ok(vec![journal])
+    })?;
     let events: u64 = summary.operations.values().sum();
     tracing::info!(events, lost = summary.lost, "stopped");
     Ok(Exit::Ok)
 }
 
-fn sinks(config: &Config, identity: &Identity) -> Result<Vec<Box<dyn Output>>> {
-    let stdout = [Sink::Stdout { format: Format::Ecs }];
+fn journal(config: &Config, identity: &Identity) -> Result<Journal> {
+    let stdout = [sink::Settings::new(sink::Destination::Stdout {})];
     let wanted = if config.sink.is_empty() { &stdout[..] } else { &config.sink };
-    wanted.iter().map(|sink| make(sink, identity)).collect()
-}
-
-fn make(sink: &Sink, identity: &Identity) -> Result<Box<dyn Output>> {
-    Ok(match sink {
-        Sink::Stdout { format } => {
-            Box::new(LineStream::new(Lines::new(identity, *format), std::io::stdout()))
-        }
-        Sink::File { path, format } => {
-            Box::new(FileSink::open(Lines::new(identity, *format), path)?)
-        }
-        delivered => anyhow::bail!("{delivered:?}: only kept records are delivered there"),
-    })
+    let sinks = wanted
+        .iter()
+        .map(|sink| Ok((sink.outbox(), sink::build(&sink.destination, identity)?)))
+        .collect::<Result<_>>()?;
+    record::begin(config.history.settings(), sinks, identity)
 }

@@ -357,13 +357,14 @@ pub const FIELDS: &[Field] = &[
     field(
         "health",
         Free,
-        "Of the agent: coverage and settings at start, counts at stop, the runtime's endpoint.",
+        "Of the agent: coverage and settings at start, counts at stop, the runtime's endpoint; of \
+         the record: docs/history.md.",
     ),
     field(
         "loss.place",
-        Word(&["kernel-ring", "kernel-program", "kernel-map", "decode", "sink"]),
+        Word(&["kernel-ring", "kernel-program", "kernel-map", "decode", "sink", "history"]),
         "Where records were lost; `kernel-map`: processes that could not be followed out of their \
-         container's cgroup.",
+         container's cgroup; `sink`: not delivered to one; `history`: not kept on this host.",
     ),
     field("loss.count", Number, "How many."),
     field("loss.reason", Text, "Why, where that is known."),

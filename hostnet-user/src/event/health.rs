@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Category, Outcome, Owner, Told};
+use super::{Category, Outcome, Owner, RecordHealth, Told};
 
 /// Records of one owner and kind that were lost.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub enum Health {
     RuntimeUnreachable { endpoint: String, reason: String },
     /// A record could not be read; the kernel side and the agent disagree.
     Undecodable { reason: String, count: u64 },
+    /// The history, a sink or the run itself: how the record stands.
+    Record(Box<RecordHealth>),
 }
 
 impl Told for Health {
@@ -59,6 +61,7 @@ impl Told for Health {
             Self::RuntimeReachable { .. } => "runtime-reachable",
             Self::RuntimeUnreachable { .. } => "runtime-unreachable",
             Self::Undecodable { .. } => "records-undecodable",
+            Self::Record(record) => record.action(),
         }
     }
     fn category(&self) -> Category {
@@ -76,6 +79,7 @@ impl Told for Health {
             Self::Started { complete: true, .. }
             | Self::Stopped { .. }
             | Self::RuntimeReachable { .. } => Outcome::Success,
+            Self::Record(record) => record.outcome(),
             _ => Outcome::Failure(None),
         }
     }
@@ -104,6 +108,7 @@ impl Told for Health {
             Self::Undecodable { reason, count } => {
                 write!(f, "{count} records could not be read: {reason}")
             }
+            Self::Record(record) => record.sentence(f),
         }
     }
 }

@@ -23,6 +23,7 @@ mod operation;
 mod packet;
 mod peer;
 mod raw_socket;
+mod record_health;
 mod unix;
 mod unix_address;
 pub mod who;
@@ -53,6 +54,7 @@ pub use packet::{PacketBind, SocketFilter};
 use peer::sharing;
 pub use peer::{Peer, PeerMethod, PeerParty, Via};
 pub use raw_socket::RawSocket;
+pub use record_health::RecordHealth;
 pub use unix::{Unix, UnixKind};
 pub use unix_address::UnixAddress;
 pub use who::{

@@ -9,6 +9,8 @@ pub mod ecs;
 mod kinds;
 pub mod ocsf;
 
+use std::borrow::Cow;
+
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,19 @@ impl Format {
             Self::Cef => cef::write(document::read(document)?, to),
         }
         Ok(())
+    }
+
+    /// As [`render`](Self::render), without a copy where the form is the same.
+    ///
+    /// # Errors
+    /// When `document` is not an event of hostnet.
+    pub fn encode(self, document: &[u8]) -> Result<Cow<'_, [u8]>> {
+        if self == Self::Ecs {
+            return Ok(Cow::Borrowed(document));
+        }
+        let mut body = Vec::with_capacity(document.len());
+        self.render(document, &mut body)?;
+        Ok(Cow::Owned(body))
     }
 }
 

@@ -1,19 +1,17 @@
-//! What a run writes to as it goes: a person's terminal, a stream, a file.
+//! What a run writes to as it goes: a person's terminal, a stream, the record.
 //!
 //! An output takes records in order and says when it cannot. It knows nothing of
 //! the kernel or of how an event came about.
 
-mod file;
 mod stream;
 mod table;
 
 use anyhow::Result;
 
-pub use file::FileSink;
 pub use stream::{LineStream, is_broken_pipe};
 pub use table::Table;
 
-use crate::record::Recorded;
+use crate::{event::Health, record::Recorded};
 
 /// Something that takes the records of a run.
 pub trait Output: Send {
@@ -37,9 +35,16 @@ pub trait Output: Send {
         Ok(())
     }
 
-    /// How many records were given up since the last call, because they could
-    /// not be written and there was no more room to hold them back.
-    fn take_dropped(&mut self) -> u64 {
-        0
+    /// What the output tells of itself since the last call.
+    fn take_news(&mut self) -> Vec<Health> {
+        Vec::new()
+    }
+
+    /// Writes out everything and waits, not for ever, until it is where it goes.
+    ///
+    /// # Errors
+    /// When something is left.
+    fn close(&mut self) -> Result<()> {
+        self.flush()
     }
 }

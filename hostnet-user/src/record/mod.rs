@@ -1,11 +1,40 @@
-//! What makes an event a record: its place in the run.
+//! The record of a run: its events in their order, kept, and delivered.
 //!
 //! Sequence numbers are contiguous, so that a reader can prove from the stream
-//! alone that nothing is missing.
+//! alone that nothing is missing. A journal makes rows of events; one thread keeps
+//! them in the history and publishes them; each sink has a thread that delivers
+//! them. Nothing here knows how an event came about or what a destination is.
 
+mod backoff;
+mod begin;
+pub mod chain;
+pub mod checkpoint;
+mod clock;
+mod delivery;
+mod error;
+mod journal;
+mod keeper;
+mod news;
+mod place;
+mod reader;
+mod retention;
 mod row;
+mod schema;
+mod store;
+mod tail;
+mod writer;
 
+pub use begin::begin;
+pub use clock::ClockWatch;
+pub use delivery::Outbox;
+pub use error::StoreError;
+pub use journal::Journal;
+pub use keeper::Settings;
+pub use place::InUse;
+pub use reader::Reader;
+pub use retention::{Limits, Purge};
 pub use row::Row;
+pub use store::{Head, Standing, Store};
 
 use crate::event::Event;
 

@@ -4,19 +4,27 @@
 //! where they are kept until then, of the other sinks, or of when to try again:
 //! that is the outbox's (record/).
 
+mod build;
 mod document;
+mod file;
 #[cfg(feature = "http")]
 pub mod http;
 mod secret;
+mod settings;
+mod stdout;
 mod stream;
 pub mod syslog;
 mod tls;
 pub mod unix;
 
-pub use secret::Secret;
-pub use tls::Tls;
-
 use std::time::Duration;
+
+pub use build::build;
+pub use file::File;
+pub use secret::Secret;
+pub use settings::{Common, Destination, Settings};
+pub use stdout::Stdout;
+pub use tls::Tls;
 
 use crate::record::Row;
 
@@ -98,4 +106,6 @@ pub enum Then {
     Again(Option<Duration>),
     /// Give it up, for it can never be taken: a dead letter.
     GiveUp,
+    /// Nobody takes anything any more, as of a pipe without a reader: the run ends.
+    End,
 }

@@ -266,7 +266,9 @@ fn user(event: &Event) -> Option<u32> {
     }
 }
 
-const fn dataset(category: Category) -> &'static str {
+/// ECS `event.dataset` of a category.
+#[must_use]
+pub const fn dataset(category: Category) -> &'static str {
     match category {
         Category::Network | Category::Configuration => "hostnet.network",
         Category::Process => "hostnet.process",
@@ -274,6 +276,20 @@ const fn dataset(category: Category) -> &'static str {
         Category::Finding => "hostnet.finding",
         Category::Health => "hostnet.health",
     }
+}
+
+/// A data set by its name, as a kept row has it.
+#[must_use]
+pub fn dataset_named(name: &str) -> &'static str {
+    let all = [
+        Category::Network,
+        Category::Process,
+        Category::State,
+        Category::Finding,
+        Category::Health,
+    ];
+    // A newer hostnet may have written one that this one does not know.
+    all.map(dataset).into_iter().find(|dataset| *dataset == name).unwrap_or("hostnet.other")
 }
 
 const fn category(category: Category) -> &'static str {

@@ -12,6 +12,7 @@ mod orchestrator;
 mod parts;
 mod peer;
 mod process;
+mod record_health;
 mod specifics;
 mod timestamp;
 
@@ -19,6 +20,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
+pub use document::{dataset, dataset_named};
 pub use identity::Identity;
 
 use self::{

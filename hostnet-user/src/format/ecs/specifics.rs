@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{ends::Side, parts::cgroup_value, timestamp::Timestamps};
+use super::{ends::Side, parts::cgroup_value, record_health, timestamp::Timestamps};
 use crate::{
     event::{
         Bind, CgroupMigration, Event, ExistingSocket, Exit, FlowCount, Health, LossCount,
@@ -236,6 +236,11 @@ impl<'a> Specifics<'a> {
             }
             Health::Undecodable { reason, count } => {
                 self.loss = Some(json!({ "place": "decode", "count": count, "reason": reason }));
+            }
+            Health::Record(record) => {
+                let fields = record_health::fields(record, times);
+                (self.health, self.loss) = (fields.health, fields.loss);
+                self.loss_range = fields.range;
             }
         }
     }

@@ -1,0 +1,120 @@
+//! How the record stands: the history, the sinks, the run before this one, and
+//! the clock that all of it is told by.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Outcome;
+use crate::record::{Purge, checkpoint::Checkpoint};
+
+/// What the record tells of itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum RecordHealth {
+    /// The history cannot be kept; a damaged one was renamed to `set_aside`.
+    HistoryFailed { path: String, reason: String, set_aside: Option<String> },
+    /// The history is kept again; `given_up` events are not in it.
+    HistoryRecovered { path: String, failed_ns: u64, given_up: u64 },
+    /// The oldest rows go.
+    HistoryPurged(Purge),
+    /// The chain's value after a row, signed.
+    Checkpoint(Checkpoint),
+    /// A sink does not take events; `waiting` rows wait for it.
+    SinkFailing { sink: String, reason: String, waiting: u64 },
+    /// It takes them again.
+    SinkRecovered { sink: String, waiting: u64, failed_ns: u64 },
+    /// A sink was not given `dropped` events, and refused `refused` for good.
+    SinkDropped { sink: String, dropped: u64, refused: u64, reason: String },
+    /// The run before this one has no end: what happened from its last event until
+    /// it was found, UTC nanoseconds, may not have been told.
+    Crashed { run: String, sequence: u64, last_ns: u64, found_ns: u64 },
+    /// The wall clock was set: `by_ns` is how far, forward or back.
+    ClockStepped { by_ns: i64 },
+}
+
+impl RecordHealth {
+    /// ECS `event.action`.
+    #[must_use]
+    pub const fn action(&self) -> &'static str {
+        match self {
+            Self::HistoryFailed { .. } => "history-failed",
+            Self::HistoryRecovered { .. } => "history-recovered",
+            Self::HistoryPurged(_) => "history-purged",
+            Self::Checkpoint(_) => crate::record::checkpoint::ACTION,
+            Self::SinkFailing { .. } => "sink-failing",
+            Self::SinkRecovered { .. } => "sink-recovered",
+            Self::SinkDropped { .. } => "sink-dropped",
+            Self::Crashed { .. } => "agent-crashed",
+            Self::ClockStepped { .. } => "clock-stepped",
+        }
+    }
+
+    /// ECS `event.outcome`.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::HistoryRecovered { .. }
+            | Self::HistoryPurged(_)
+            | Self::Checkpoint(_)
+            | Self::SinkRecovered { .. } => Outcome::Success,
+            Self::HistoryFailed { .. }
+            | Self::SinkFailing { .. }
+            | Self::SinkDropped { .. }
+            | Self::Crashed { .. }
+            | Self::ClockStepped { .. } => Outcome::Failure(None),
+        }
+    }
+
+    /// One sentence.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HistoryFailed { path, reason, set_aside: None } => {
+                write!(f, "history {path} cannot be kept: {reason}")
+            }
+            Self::HistoryFailed { path, reason, set_aside: Some(aside) } => {
+                write!(f, "history {path} is damaged ({reason}); it is now {aside}")
+            }
+            Self::HistoryRecovered { path, failed_ns, given_up } => {
+                let seconds = *failed_ns as f64 / 1e9;
+                write!(
+                    f,
+                    "history {path} is kept again after {seconds:.1} s; {given_up} events are \
+                     not in it"
+                )
+            }
+            Self::HistoryPurged(Purge { first, last, reason, .. }) => {
+                write!(f, "history rows {first} to {last} go ({reason})")
+            }
+            Self::Checkpoint(checkpoint) => {
+                write!(f, "history row {} has chain value {}", checkpoint.row, checkpoint.hash)
+            }
+            Self::SinkFailing { sink, reason, waiting } => {
+                write!(f, "sink {sink} takes no events: {reason}; {waiting} wait")
+            }
+            Self::SinkRecovered { sink, waiting, failed_ns } => {
+                let seconds = *failed_ns as f64 / 1e9;
+                write!(f, "sink {sink} takes events again after {seconds:.1} s; {waiting} wait")
+            }
+            Self::SinkDropped { sink, dropped, refused, reason } => {
+                write!(
+                    f,
+                    "sink {sink} was not given {dropped} events and refused {refused}: {reason}"
+                )
+            }
+            Self::Crashed { run, sequence, last_ns, found_ns } => {
+                let seconds = found_ns.saturating_sub(*last_ns) as f64 / 1e9;
+                write!(
+                    f,
+                    "run {run} ended without a word after event {sequence}: nothing was told for \
+                     {seconds:.1} s"
+                )
+            }
+            Self::ClockStepped { by_ns } => {
+                write!(f, "the clock was set by {:+.3} s", *by_ns as f64 / 1e9)
+            }
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The outbox of one sink: what it has not taken yet, in order, until it has.
+//!
+//! Rows come from memory while the sink keeps up, and from the history when it
+//! does not. A sink that refuses is tried again, longer and longer apart; what is
+//! too much for its cap is dropped from the oldest on, counted, and told.
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Row,
+    backoff::Backoff,
+    news::News,
+    reader::Reader,
+    store::Standing,
+    tail::{Next, Tail},
+};
+use crate::{
+    event::RecordHealth,
+    format::Format,
+    sink::{Message, Refused, Sink, Then},
+};
+
+/// Rows and bytes read from the history at a time.
+const PAGE_ROWS: usize = 512;
+const PAGE_BYTES: usize = 1 << 20;
+
+/// How often what was dropped is told, and the longest wait for something to do.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// What a sink is configured to be sent.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    /// Its name: its cursor is kept under it.
+    pub name: String,
+    /// The form of its messages.
+    pub format: Format,
+    /// Only these data sets; all when empty.
+    pub datasets: Vec<String>,
+    /// Only these actions; all when empty.
+    pub actions: Vec<String>,
+    /// Most bytes of documents that may wait.
+    pub cap: u64,
+}
+
+/// The thread of a sink.
+pub struct Delivery {
+    /// Its place among the sinks.
+    pub index: usize,
+    /// What it is sent.
+    pub outbox: Outbox,
+    /// The sink.
+    pub sink: Box<dyn Sink>,
+    /// Where the newest rows are.
+    pub tail: Arc<Tail>,
+    /// Where older rows are, when there is a history.
+    pub history: Option<PathBuf>,
+    /// Where to say how it goes.
+    pub news: News,
+    /// How it stands.
+    pub standing: Standing,
+}
+
+impl Delivery {
+    /// Delivers until the run ends.
+    pub fn run(self) {
+        let (tail, index) = (Arc::clone(&self.tail), self.index);
+        Loop {
+            backoff: Backoff::new(u64::from(std::process::id()) << 8 | index as u64),
+            failing_since: None,
+            reader: None,
+            dropped: 0,
+            dead: 0,
+            reason: String::new(),
+            told: Instant::now(),
+            is_over: false,
+            own: self,
+        }
+        .run();
+        tail.ended(index);
+    }
+}
+
+impl Outbox {
+    /// Whether the sink is to get rows of this data set and action.
+    #[must_use]
+    pub fn wants(&self, dataset: &str, action: &str) -> bool {
+        let passes = |wanted: &[String], value: &str| {
+            wanted.is_empty() || wanted.iter().any(|wanted| wanted == value)
+        };
+        passes(&self.datasets, dataset) && passes(&self.actions, action)
+    }
+}
+
+struct Loop {
+    own: Delivery,
+    backoff: Backoff,
+    failing_since: Option<Instant>,
+    reader: Option<Reader>,
+    /// Not told yet: rows dropped, and messages refused for good.
+    dropped: u64,
+    dead: u64,
+    reason: String,
+    told: Instant,
+    is_over: bool,
+}
+
+impl Loop {
+    fn run(&mut self) {
+        while !self.is_over {
+            match self.own.tail.next(self.own.index, Instant::now() + TELL_EVERY) {
+                Next::Deliver(batch) => {
+                    let (_, total) = self.own.tail.end();
+                    if total - batch.total > self.own.outbox.cap {
+                        self.drop_until(batch.last(), "more waited than its cap allows");
+                    } else {
+                        self.deliver(&batch.rows, batch.last());
+                    }
+                }
+                Next::ReadUntil(last) => self.catch_up(last),
+                Next::Reopen => match self.own.sink.reopen() {
+                    Ok(()) => tracing::info!("sink {} opened anew", self.own.outbox.name),
+                    Err(error) => {
+                        tracing::error!("sink {}: {error:#}", self.own.outbox.name);
+                    }
+                },
+                Next::Wait => {}
+                Next::End => break,
+            }
+            if self.told.elapsed() >= TELL_EVERY {
+                self.tell_dropped();
+            }
+        }
+        self.tell_dropped();
+    }
+
+    /// Delivers the rows after the cursor; `last` is taken when all are.
+    fn deliver(&mut self, rows: &[Row], last: u64) {
+        let cursor = self.own.standing.cursor;
+        let outbox = &self.own.outbox;
+        let wanted: Vec<&Row> = rows
+            .iter()
+            .filter(|row| row.id > cursor && outbox.wants(row.dataset, &row.action))
+            .collect();
+        if wanted.is_empty() {
+            return self.stand(|standing| standing.cursor = last);
+        }
+        let mut bodies = Vec::with_capacity(wanted.len());
+        for row in &wanted {
+            match outbox.format.encode(&row.document) {
+                Ok(body) => bodies.push(body),
+                // Those before it first; then it is the first.
+                Err(_) if !bodies.is_empty() => break,
+                Err(error) => return self.refused(row.id, format!("{error:#}"), Then::GiveUp),
+            }
+        }
+        let last = if bodies.len() < wanted.len() { wanted[bodies.len() - 1].id } else { last };
+        let messages: Vec<Message<'_>> =
+            wanted.iter().zip(&bodies).map(|(row, body)| Message { row, body }).collect();
+        match self.own.sink.deliver(&messages) {
+            Ok(()) => {
+                let count = messages.len() as u64;
+                self.stand(|standing| {
+                    standing.cursor = last;
+                    standing.delivered += count;
+                });
+                self.works();
+            }
+            Err(Refused { taken, reason, then }) => {
+                let taken = taken.min(wanted.len());
+                if let Some(row) = taken.checked_sub(1).and_then(|index| wanted.get(index)) {
+                    let id = row.id;
+                    self.stand(|standing| {
+                        standing.cursor = id;
+                        standing.delivered += taken as u64;
+                    });
+                }
+                let refused = wanted.get(taken).map_or(last, |row| row.id);
+                self.refused(refused, reason, then);
+            }
+        }
+    }
+
+    fn refused(&mut self, row: u64, reason: String, then: Then) {
+        match then {
+            Then::Again(wait) => {
+                self.own.tail.complain(self.own.index, &reason);
+                if self.failing_since.is_none() {
+                    self.failing_since = Some(Instant::now());
+                    tracing::error!("sink {}: {reason}", self.own.outbox.name);
+                    let sink = self.own.outbox.name.clone();
+                    let waiting = self.waiting();
+                    self.own.news.tell(RecordHealth::SinkFailing { sink, reason, waiting });
+                }
+                // At the end it is tried once more; the rest waits for the next start.
+                self.is_over = self.own.tail.is_ending();
+                let wait = wait.unwrap_or_else(|| self.backoff.next_wait());
+                self.own.tail.pause(self.own.index, wait);
+            }
+            Then::GiveUp => {
+                self.dead += 1;
+                self.reason = reason;
+                self.stand(|standing| {
+                    standing.cursor = row;
+                    standing.dead_letters += 1;
+                });
+            }
+            Then::End => self.own.tail.nobody_reads(),
+        }
+    }
+
+    /// A delivery went well.
+    fn works(&mut self) {
+        self.backoff.reset();
+        if let Some(since) = self.failing_since.take() {
+            self.own.tail.complain(self.own.index, "");
+            let sink = self.own.outbox.name.clone();
+            tracing::info!("sink {sink} takes events again");
+            let (waiting, failed_ns) = (self.waiting(), since.elapsed().as_nanos() as u64);
+            self.own.news.tell(RecordHealth::SinkRecovered { sink, waiting, failed_ns });
+        }
+    }
+
+    /// Delivers a page of what is no longer in memory, up to row `last`.
+    fn catch_up(&mut self, last: u64) {
+        let Some(path) = &self.own.history else {
+            return self.drop_until(last, "there is no history to keep what memory cannot");
+        };
+        let is_fresh = self.reader.is_none();
+        let reader = self.reader.take().map_or_else(|| Reader::open(path), Ok);
+        let page = reader.and_then(|reader| {
+            let page = self.page(&reader, last);
+            self.reader = Some(reader);
+            page
+        });
+        match page {
+            // The history may be another file by now.
+            Ok(Page::Gone { .. }) | Err(_) if !is_fresh => self.reader = None,
+            Ok(Page::Rows(rows)) => {
+                let end = rows.last().map_or(last, |row| row.id);
+                self.deliver(&rows, end);
+            }
+            Ok(Page::Gone { until, reason }) => self.drop_until(until, reason),
+            Err(error) => {
+                tracing::error!("sink {}: cannot read the history: {error}", self.own.outbox.name);
+                self.reader = None;
+                self.drop_until(last, "the history cannot be read");
+            }
+        }
+    }
+
+    fn page(&self, reader: &Reader, last: u64) -> Result<Page, super::error::StoreError> {
+        let cursor = self.own.standing.cursor;
+        let (_, total) = self.own.tail.end();
+        let cap = self.own.outbox.cap;
+        if total.saturating_sub(reader.total_at(cursor)?) > cap {
+            let until = reader.row_at_total(cursor, last, total - cap)?;
+            if until > cursor {
+                return Ok(Page::Gone { until, reason: "more waited than its cap allows" });
+            }
+        }
+        let mut rows = reader.page(cursor, PAGE_ROWS, PAGE_BYTES)?;
+        rows.retain(|row| row.id <= last);
+        Ok(match rows.first() {
+            None => Page::Gone { until: last, reason: "the history does not have them" },
+            Some(first) if first.id > cursor + 1 => {
+                Page::Gone { until: first.id - 1, reason: "the history no longer has them" }
+            }
+            Some(_) => Page::Rows(rows),
+        })
+    }
+
+    /// Gives up the rows after the cursor, up to and with `until`.
+    fn drop_until(&mut self, until: u64, reason: &str) {
+        let from = self.own.standing.cursor;
+        let outbox = &self.own.outbox;
+        // Where they are still to be seen, only what it would have been sent is
+        // counted; where they are not, it may be less.
+        let kept = self.reader.as_ref().and_then(|reader| {
+            reader.count(from, until, |dataset, action| outbox.wants(dataset, action)).ok()
+        });
+        let count = kept.filter(|count| *count > 0).unwrap_or_else(|| until.saturating_sub(from));
+        self.dropped += count;
+        reason.clone_into(&mut self.reason);
+        self.stand(|standing| {
+            standing.cursor = until;
+            standing.dropped += count;
+        });
+    }
+
+    fn tell_dropped(&mut self) {
+        self.told = Instant::now();
+        let (dropped, refused) =
+            (std::mem::take(&mut self.dropped), std::mem::take(&mut self.dead));
+        if dropped + refused == 0 {
+            return;
+        }
+        let (sink, reason) = (self.own.outbox.name.clone(), std::mem::take(&mut self.reason));
+        tracing::error!("sink {sink}: {} events given up: {reason}", dropped + refused);
+        self.own.news.tell(RecordHealth::SinkDropped { sink, dropped, refused, reason });
+    }
+
+    fn waiting(&self) -> u64 {
+        self.own.tail.end().0.saturating_sub(self.own.standing.cursor)
+    }
+
+    fn stand(&mut self, change: impl FnOnce(&mut Standing)) {
+        change(&mut self.own.standing);
+        let standing = self.own.standing.clone();
+        self.own.tail.stand(self.own.index, |shared| *shared = standing);
+    }
+}
+
+enum Page {
+    Rows(Vec<Row>),
+    Gone { until: u64, reason: &'static str },
+}

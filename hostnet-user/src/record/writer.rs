@@ -1,0 +1,156 @@
+//! The thread that keeps and publishes: a row is in the history before a sink has
+//! it, as long as there is a history that can be written.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender},
+    },
+    time::{Duration, Instant},
+};
+
+use super::{
+    Row,
+    keeper::Keeper,
+    store::Standing,
+    tail::{Left, Tail},
+};
+
+/// Batches kept in one transaction at most.
+const BATCHES: usize = 16;
+
+/// How often the rest is looked after: cursors, checkpoints, retention.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// What the writer is asked.
+#[derive(Debug)]
+pub enum Command {
+    /// Keep and publish these.
+    Rows(Vec<Row>),
+    /// End, once the sinks have everything, or after this long.
+    Stop {
+        /// How long the sinks may take.
+        patience: Duration,
+    },
+}
+
+/// The writer's thread.
+pub struct Writer {
+    /// What it is asked.
+    pub commands: Receiver<Command>,
+    /// The history, when there is one.
+    pub keeper: Option<Keeper>,
+    /// Where it publishes.
+    pub tail: Arc<Tail>,
+    /// Where it says what was left when it ended.
+    pub ended: SyncSender<Vec<Left>>,
+    /// The newest row, and the bytes of all documents up to and with it.
+    pub last: u64,
+    pub total: u64,
+}
+
+impl Writer {
+    /// Keeps and publishes until the run ends.
+    pub fn run(mut self) {
+        let mut kept_standings = Vec::new();
+        let mut looked = Instant::now();
+        let mut is_purging = false;
+        let patience = loop {
+            let wait = if is_purging { Duration::from_millis(1) } else { HOUSEKEEPING / 4 };
+            let stop = match self.commands.recv_timeout(wait) {
+                Ok(Command::Rows(rows)) => self.take_with(rows),
+                Ok(Command::Stop { patience }) => Some(patience),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some(Duration::ZERO),
+            };
+            if let Some(patience) = stop {
+                break patience;
+            }
+            is_purging = self.keeper.as_mut().is_some_and(Keeper::purge);
+            self.catch_up();
+            if looked.elapsed() >= HOUSEKEEPING {
+                looked = Instant::now();
+                self.keep_standings(&mut kept_standings);
+                if let Some(keeper) = &mut self.keeper {
+                    keeper.look();
+                    keeper.plan();
+                }
+            }
+            if let Some(keeper) = &mut self.keeper {
+                keeper.checkpoint();
+            }
+        };
+        let left = self.tail.finish(patience);
+        self.catch_up();
+        self.keep_standings(&mut kept_standings);
+        if let Some(keeper) = &mut self.keeper {
+            if self.tail.unkept().is_some() {
+                tracing::error!("the last events are not in the history, which cannot be written");
+            }
+            keeper.finish();
+        }
+        // Nobody waits when the run ended badly.
+        drop(self.ended.send(left));
+    }
+
+    /// Takes rows and whatever came with them; how long to wait for the sinks when
+    /// the end came, too.
+    fn take_with(&mut self, rows: Vec<Row>) -> Option<Duration> {
+        let mut batches = vec![rows];
+        let mut stop = None;
+        while batches.len() < BATCHES && stop.is_none() {
+            match self.commands.try_recv() {
+                Ok(Command::Rows(rows)) => batches.push(rows),
+                Ok(Command::Stop { patience }) => stop = Some(patience),
+                Err(_none_yet) => break,
+            }
+        }
+        for row in batches.iter_mut().flatten() {
+            self.last += 1;
+            row.id = self.last;
+        }
+        let is_kept = match &mut self.keeper {
+            Some(keeper) => keeper.keep(batches.iter().flatten(), &self.tail.standings()),
+            None => true,
+        };
+        for rows in batches {
+            self.total += rows.iter().map(|row| row.document.len() as u64).sum::<u64>();
+            let given_up = self.tail.publish(rows, self.total, is_kept);
+            if let Some(keeper) = &mut self.keeper {
+                keeper.gave_up(given_up);
+            }
+        }
+        stop
+    }
+
+    /// Keeps what could not be kept when it came.
+    fn catch_up(&mut self) {
+        let Some(keeper) = &mut self.keeper else { return };
+        if !keeper.is_due() {
+            return;
+        }
+        let first = self.tail.unkept().and_then(|batch| Some(batch.rows.first()?.id - 1));
+        if !keeper.retry(first.unwrap_or(self.last)) {
+            return;
+        }
+        let standings = self.tail.standings();
+        while let Some(batch) = self.tail.unkept() {
+            let head = keeper.store().map_or(0, |store| store.head().id);
+            if !keeper.keep(batch.rows.iter().filter(|row| row.id > head), &standings) {
+                return;
+            }
+            self.tail.keep(batch.last());
+        }
+        keeper.recovered();
+    }
+
+    fn keep_standings(&mut self, kept: &mut Vec<(String, Standing)>) {
+        let standings = self.tail.standings();
+        if standings != *kept
+            && let Some(keeper) = &mut self.keeper
+            && keeper.keep(std::iter::empty(), &standings)
+        {
+            *kept = standings;
+        }
+    }
+}
