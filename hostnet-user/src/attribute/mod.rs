@@ -42,6 +42,7 @@ use uuid::Uuid;
 pub use cgroup_tree::CgroupTree;
 pub use found::{Found, Holder};
 pub use news::RuntimeNews;
+pub use snapshot::Existing;
 
 use crate::event::{
     Actor, Event, FlowCount, Health, Joined, LossCount, Lost, Operation, Owner, OwnerKind, Peer,
@@ -208,7 +209,8 @@ impl Attribution {
 
     /// Tells what still waits; the run ends.
     pub fn finish(&mut self) {
-        self.existing(0, Vec::new());
+        let mut existing = self.existing(0, Vec::new());
+        while self.tell_next(&mut existing) {}
         self.tell_overdue(u64::MAX);
         self.release_overdue(u64::MAX);
     }
