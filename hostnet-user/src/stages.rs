@@ -104,6 +104,7 @@ impl Stages {
             World::Addresses { addresses, chosen_ports } => {
                 self.attribution.addresses(addresses, chosen_ports);
             }
+            World::Users(users) => self.attribution.users(users),
             World::Port { cookie, port } => self.attribution.port(cookie, port),
             World::Runtime { boot_ns, news } => self.attribution.runtime(news, boot_ns),
             World::Clock { boot_ns, wall_ns } => {
