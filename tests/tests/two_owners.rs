@@ -141,6 +141,9 @@ fn e29_a_bound_socket_is_handed_to_the_host() {
     agent.stop();
 }
 
+/// Far from those that programs open on their way.
+const INHERITED: i32 = 100;
+
 /// Bound on the host, and inherited by a process that goes into the container, as
 /// whoever activates by socket does.
 #[test]
@@ -152,7 +155,8 @@ fn e29_a_container_inherits_a_socket_that_the_host_bound() {
     socket.bind(&SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0)))).expect("a free port");
     let cookie = socket.cookie().expect("SO_COOKIE");
     let mut inside = inheriting(socket.into(), &container);
-    inside.perform("use-inherited 3 --listen");
+    let used = inside.one(&format!("use-inherited {INHERITED} --listen"));
+    assert_eq!(used["result"], "ok");
     let listens = want().action("listen-for-connections").is("hostnet.socket.cookie", cookie);
     agent.expect(&listens.owned_by(&container.container).is("hostnet.creator.kind", "host"));
     let bound = want().action("bound-socket").is("hostnet.socket.cookie", cookie);
@@ -162,7 +166,7 @@ fn e29_a_container_inherits_a_socket_that_the_host_bound() {
     run.none(&bound);
 }
 
-/// An actor that comes from the host into the container with `held` as descriptor 3.
+/// An actor that comes from the host into the container with `held` as descriptor [`INHERITED`].
 fn inheriting(held: OwnedFd, container: &ActorBox) -> Actor {
     let pid = container.container.pid;
     let cgroup = cgroups::directory(&cgroups::root(), &cgroups::path_of(pid));
@@ -173,8 +177,8 @@ fn inheriting(held: OwnedFd, container: &ActorBox) -> Actor {
     let number = held.as_raw_fd();
     // SAFETY: dup2 may be called between fork and exec, and `held` is open until then.
     unsafe {
-        command.pre_exec(move || match libc::dup2(number, 3) {
-            3 => Ok(()),
+        command.pre_exec(move || match libc::dup2(number, INHERITED) {
+            INHERITED => Ok(()),
             _ => Err(std::io::Error::last_os_error()),
         });
     }
