@@ -9,7 +9,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{
     attribute::{Apart, Found, Policy, RuntimeNews},
-    event::{Health, Lost, Process},
+    event::{Health, Lost, Process, UserNames},
     format::ecs::Identity,
     kernel::Recorder,
 };
@@ -45,6 +45,8 @@ pub enum World {
     /// The host's own addresses from now on, and the lowest and the highest port
     /// that its kernel chooses.
     Addresses { addresses: Vec<IpAddr>, chosen_ports: (u16, u16) },
+    /// What the host calls its users from now on.
+    Users(UserNames),
     /// The port that the socket of the next record listens on.
     Port { cookie: u64, port: u16 },
     /// News from the container runtime at `boot_ns`.

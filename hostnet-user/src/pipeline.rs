@@ -111,6 +111,7 @@ impl Pipeline {
         if let Some(addresses) = self.survey.addresses() {
             self.world(addresses)?;
         }
+        self.users()?;
         for (id, path) in procfs::cgroups(self.programs.root.path()) {
             self.world(World::Cgroup { id, path })?;
         }
@@ -205,6 +206,7 @@ impl Pipeline {
                 _ => SHORTEST_WAIT,
             };
             if self.losses_read.elapsed() >= HOUSEKEEPING {
+                self.users()?;
                 self.tell_losses()?;
             }
             if count < BATCH {
@@ -295,6 +297,13 @@ impl Pipeline {
     fn world(&mut self, world: World) -> Result<()> {
         write_down(&mut self.recorder, InputRef::World(&world))?;
         self.stages.world(world).or_else(|error| self.output_error(error))
+    }
+
+    fn users(&mut self) -> Result<()> {
+        match self.survey.changed_users(&self.programs.host) {
+            Some(users) => self.world(users),
+            None => Ok(()),
+        }
     }
 
     fn health(&mut self, health: Health) -> Result<()> {

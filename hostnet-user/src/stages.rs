@@ -7,7 +7,7 @@ use anyhow::Result;
 use hostnet_abi::{Flow, FlowKey};
 
 use crate::{
-    attribute::{Attribution, Policy, Request},
+    attribute::{Attribution, Found, Policy, Request},
     event::OwnerKind,
     event::{Event, Health, Operation, RecordHealth},
     input::{Input, World},
@@ -101,11 +101,12 @@ impl Stages {
             World::V1Place { pid, start_ns, path } => {
                 self.attribution.v1_place(pid, start_ns, &path);
             }
-            World::Existing { boot_ns, sockets } => self.attribution.existing(boot_ns, sockets),
+            World::Existing { boot_ns, sockets } => return self.existing(boot_ns, sockets),
             World::Listeners { boot_ns, sockets } => self.attribution.listeners(boot_ns, &sockets),
             World::Addresses { addresses, chosen_ports } => {
                 self.attribution.addresses(addresses, chosen_ports);
             }
+            World::Users(users) => self.attribution.users(users),
             World::Port { cookie, port } => self.attribution.port(cookie, port),
             World::Runtime { boot_ns, news } => self.attribution.runtime(news, boot_ns),
             World::Clock { boot_ns, wall_ns } => {
@@ -125,6 +126,16 @@ impl Stages {
             World::Health { boot_ns, health } => self.attribution.health(boot_ns, health),
         }
         self.deliver()
+    }
+
+    /// Each socket's event is delivered before the next one's is made.
+    fn existing(&mut self, boot_ns: u64, sockets: Vec<Found>) -> Result<()> {
+        let mut existing = self.attribution.existing(boot_ns, sockets);
+        let mut outcome = Ok(());
+        while self.attribution.tell_next(&mut existing) {
+            outcome = outcome.and(self.deliver());
+        }
+        outcome.and(self.deliver())
     }
 
     /// Takes an input of a recording.

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::{
-    attribute::{Found, addresses::Addresses, sock_diag},
+    attribute::{Found, addresses::Addresses, passwd::HostUsers, sock_diag},
     input::World,
     kernel::{self, Programs},
 };
@@ -16,6 +16,7 @@ use crate::{
 pub struct Survey {
     sockets: Option<sock_diag::Connection>,
     addresses: Option<Addresses>,
+    users: HostUsers,
 }
 
 impl Survey {
@@ -33,13 +34,20 @@ impl Survey {
                  other end named: {error:#}"
             );
         }
-        (Self { sockets, addresses: addresses.ok() }, existing)
+        (Self { sockets, addresses: addresses.ok(), users: HostUsers::default() }, existing)
     }
 
     /// Where to ask about single sockets.
     #[must_use]
     pub const fn sockets(&self) -> Option<&sock_diag::Connection> {
         self.sockets.as_ref()
+    }
+
+    /// What this host calls its users, when that is news.
+    pub fn changed_users(&mut self, host: &kernel::Host) -> Option<World> {
+        // An agent with mounts of its own has another file at that place.
+        let is_inside = host.own_mount_namespace == host.mount_namespace;
+        self.users.changed(if is_inside { "" } else { "/proc/1/root" }).map(World::Users)
     }
 
     /// The sockets there are now.

@@ -14,6 +14,10 @@ pub const IMAGE: &str = "hostnet-test/box:1";
 /// The page busybox httpd serves: `/page`, of a known length.
 pub const PAGE: &[u8] = &[b'p'; 1000];
 
+/// Users by the image's own word, one of whom is not who it says.
+const PASSWD: &str =
+    "root:x:0:0::/:/bin/sh\nboxer:x:4242:4242::/:/bin/sh\nroot:x:4243:0::/:/bin/sh\n";
+
 pub fn import(docker: &Docker) {
     let root = tempfile::tempdir().expect("a temporary directory");
     fill(root.path());
@@ -48,6 +52,7 @@ pub fn fill(root: &Path) {
     let how = "RUSTFLAGS=-Ctarget-feature=+crt-static and --target x86_64-unknown-linux-gnu";
     install(&program("actor"), &root.join("actor"), how);
     fs::write(root.join("www/page"), PAGE).expect("a page");
+    fs::write(root.join("etc/passwd"), PASSWD).expect("a file of users");
 }
 
 fn install(from: &Path, to: &Path, how: &str) {

@@ -1,9 +1,17 @@
 //! A socket that two have to do with: whoever made it, and whoever uses it.
 
-use std::net::{SocketAddr, TcpStream};
+use std::{
+    net::{SocketAddr, TcpStream},
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::process::CommandExt as _,
+    },
+    process::Command,
+};
 
-use hostnet_tests::{Actor, ActorBox, Agent, Docker, Want, needs_root, want};
+use hostnet_tests::{Actor, ActorBox, Agent, Docker, Want, cgroups, needs_root, want};
 use serde_json::Value;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 fn name(of: &str) -> String {
     let text = format!("hostnet-{of}-{}", std::process::id());
@@ -130,5 +138,71 @@ fn e29_a_bound_socket_is_handed_to_the_host() {
     taker.finish();
     let listens = of_socket("listen-for-connections", &made).owned_by(&taker.container);
     agent.expect(&listens.is("hostnet.creator.kind", "host"));
+    agent.stop();
+}
+
+/// Far from those that programs open on their way.
+const INHERITED: i32 = 100;
+
+/// Bound on the host, and inherited by a process that goes into the container, as
+/// whoever activates by socket does.
+#[test]
+fn e29_a_container_inherits_a_socket_that_the_host_bound() {
+    needs_root!();
+    let agent = Agent::start();
+    let container = container();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0)))).expect("a free port");
+    let cookie = socket.cookie().expect("SO_COOKIE");
+    let mut inside = inheriting(socket.into(), &container);
+    let used = inside.one(&format!("use-inherited {INHERITED} --listen"));
+    assert_eq!(used["result"], "ok");
+    let listens = want().action("listen-for-connections").is("hostnet.socket.cookie", cookie);
+    agent.expect(&listens.owned_by(&container.container).is("hostnet.creator.kind", "host"));
+    let bound = want().action("bound-socket").is("hostnet.socket.cookie", cookie);
+    inside.end();
+    let run = agent.stop();
+    // What the host did alone is not told.
+    run.none(&bound);
+}
+
+/// An actor that comes from the host into the container with `held` as descriptor [`INHERITED`].
+fn inheriting(held: OwnedFd, container: &ActorBox) -> Actor {
+    let pid = container.container.pid;
+    let cgroup = cgroups::directory(&cgroups::root(), &cgroups::path_of(pid));
+    let script =
+        format!("echo 0 >\"$0\"/cgroup.procs && exec nsenter --target {pid} --mount --pid");
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{script} /actor repl")]).arg(cgroup);
+    let number = held.as_raw_fd();
+    // SAFETY: dup2 may be called between fork and exec, and `held` is open until then.
+    unsafe {
+        command.pre_exec(move || match libc::dup2(number, INHERITED) {
+            INHERITED => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        });
+    }
+    Actor::started(command)
+}
+
+/// The socket is used when its maker is gone with its cgroup and its name.
+#[test]
+fn e29_a_socket_outlives_its_container() {
+    needs_root!();
+    let agent = Agent::start();
+    let (mut maker, mut taker) = (container(), Actor::on_host());
+    let made = hand_over(&mut maker, &mut taker, "outlives", "", "--later").remove(0);
+    taker.finish();
+    let id = maker.container.id.clone();
+    drop(maker);
+    agent.expect(&want().action("container-left-host-network").is("container.id", id.as_str()));
+    taker.perform("use-taken - --listen");
+    let listens = of_socket("listen-for-connections", &made)
+        .is("hostnet.owner.kind", "host")
+        .is("process.pid", taker.host_pid())
+        .absent("container")
+        .is("hostnet.creator.kind", "container")
+        .is("hostnet.creator_container.id", id.as_str());
+    agent.expect(&listens);
     agent.stop();
 }

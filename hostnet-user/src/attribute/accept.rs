@@ -38,7 +38,7 @@ impl Attribution {
         };
         tracked.direction = Some(Direction::Ingress);
         if sees_acceptor {
-            tracked.accept = Some(PendingAccept { boot_ns: at, hook, accept, peer });
+            tracked.accept = Some(Box::new(PendingAccept { boot_ns: at, hook, accept, peer }));
             self.sockets.wait(socket.cookie, at);
         } else {
             self.tell_with(at, hook, &party, Some(socket), accept.into(), peer);
@@ -60,7 +60,7 @@ impl Attribution {
     pub(super) fn tell_pending_accept(&mut self, cookie: u64) {
         let Some(tracked) = self.sockets.get_mut(cookie) else { return };
         let Some(pending) = tracked.accept.take() else { return };
-        let PendingAccept { boot_ns, hook, accept, peer } = pending;
+        let PendingAccept { boot_ns, hook, accept, peer } = *pending;
         let (party, socket) = (tracked.party.clone(), tracked.socket);
         self.tell_with(boot_ns, hook, &party, Some(socket), accept.into(), peer);
     }

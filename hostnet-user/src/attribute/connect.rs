@@ -67,7 +67,7 @@ impl Attribution {
             return;
         }
         let remote = endpoint(record.remote, record.remote_port);
-        let pending = pending.unwrap_or_else(|| PendingConnect::new(at, hook, remote));
+        let pending = pending.map_or_else(|| PendingConnect::new(at, hook, remote), |one| *one);
         let ends = (endpoint(record.local, record.local_port), remote);
         if !established {
             self.sockets.remove(socket.cookie);

@@ -71,6 +71,7 @@ impl ContainerRegistry {
         {
             container.cgroup_path.clone_from(&before.cgroup_path);
             container.mount_namespace = before.mount_namespace;
+            container.users.clone_from(&before.users);
         }
         if known.container.as_deref() == Some(&container) {
             return None;

@@ -201,7 +201,7 @@ impl Attribution {
             {
                 tracked.direction = Some(Direction::Egress);
                 let ends = Some((local, remote));
-                self.tell_connect(&party, socket, connect, Outcome::Success, ends, at);
+                self.tell_connect(&party, socket, *connect, Outcome::Success, ends, at);
             }
         }
         if record.from_state == TCP_LISTEN {
@@ -256,7 +256,7 @@ impl Attribution {
             let told = self.tell_connect(
                 &tracked.party,
                 tracked.socket,
-                pending,
+                *pending,
                 Outcome::Unknown,
                 None,
                 at,

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::Attribution;
-use crate::event::{Event, Operation};
+use crate::event::{Event, Operation, OwnerKind};
 
 /// The longest an event waits, nanoseconds. A runtime that starts four
 /// containers at once answers an inspect within a quarter of it.
@@ -103,6 +103,9 @@ impl Attribution {
             *owner = self.registry.renewed(owner, &self.tree);
         }
         if let Some(owner) = &event.owner {
+            if owner.kind == OwnerKind::Host {
+                event.host_users.clone_from(&self.users);
+            }
             let described = owner.container.as_ref().filter(|container| container.is_inspected());
             match (described, &owner.container_id, &mut event.operation) {
                 (Some(container), _, Operation::Joined(joined)) => {

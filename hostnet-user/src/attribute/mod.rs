@@ -1,8 +1,8 @@
 //! Records become events: correlated, dated, and tied to their owner.
 //!
 //! This stage does no I/O and reads no clock: everything it knows comes in as an
-//! input, so the same inputs give the same events. procfs.rs, sock_diag/ and
-//! docker/ fetch such inputs, and they are called by others.
+//! input, so the same inputs give the same events. procfs.rs, passwd.rs,
+//! sock_diag/ and docker/ fetch such inputs, and they are called by others.
 
 mod accept;
 pub mod addresses;
@@ -23,6 +23,7 @@ mod listeners;
 mod migration;
 mod news;
 mod owner_cache;
+pub mod passwd;
 mod peer;
 mod process_table;
 pub mod procfs;
@@ -42,10 +43,11 @@ use uuid::Uuid;
 pub use cgroup_tree::CgroupTree;
 pub use found::{Found, Holder};
 pub use news::RuntimeNews;
+pub use snapshot::Existing;
 
 use crate::event::{
     Actor, Event, FlowCount, Health, Joined, LossCount, Lost, Operation, Owner, OwnerKind, Peer,
-    Process, Socket, canonical,
+    Process, Socket, UserNames, canonical,
 };
 use container_registry::ContainerRegistry;
 use held::Held;
@@ -119,6 +121,8 @@ pub struct Attribution {
     ends: Ends,
     held: Held,
     listening_port: Option<(u64, u16)>,
+    /// What the host calls its users.
+    users: Option<Arc<UserNames>>,
     /// The runtime does not answer: nobody waits for names.
     runtime_is_silent: bool,
     flow_counts: Vec<FlowCount>,
@@ -144,6 +148,7 @@ impl Attribution {
             ends: Ends::default(),
             held: Held::default(),
             listening_port: None,
+            users: None,
             runtime_is_silent: false,
             flow_counts: Vec::new(),
             wall_minus_boot: 0,
@@ -206,9 +211,15 @@ impl Attribution {
         }
     }
 
+    /// What the host calls its users from now on.
+    pub fn users(&mut self, users: UserNames) {
+        self.users = Some(Arc::new(users));
+    }
+
     /// Tells what still waits; the run ends.
     pub fn finish(&mut self) {
-        self.existing(0, Vec::new());
+        let mut existing = self.existing(0, Vec::new());
+        while self.tell_next(&mut existing) {}
         self.tell_overdue(u64::MAX);
         self.release_overdue(u64::MAX);
     }
@@ -323,6 +334,7 @@ impl Attribution {
             creator: None,
             process: None,
             actor: None,
+            host_users: None,
             socket: None,
             peer: None,
             amends: None,

@@ -13,12 +13,27 @@ use std::{
     collections::HashSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
+    vec,
 };
 
 use hostnet_abi::Hook;
 
-use super::{Attribution, Found, Party, socket_table::PendingConnect};
+use super::{
+    Attribution, Found, Party,
+    socket_table::{Begun, PendingConnect},
+};
 use crate::event::{Direction, ExistingSocket, Owner, OwnerKind, SocketState, canonical};
+
+/// What is still to be told of the sockets that existed at start. There may be a
+/// hundred thousand: their events are not all in memory at once.
+#[derive(Debug)]
+#[must_use]
+pub struct Existing {
+    boot_ns: u64,
+    found: vec::IntoIter<Found>,
+    listeners: Listeners,
+    begun: Begun,
+}
 
 impl Attribution {
     /// Whether nothing is known of a process that holds a socket.
@@ -27,10 +42,11 @@ impl Attribution {
         self.processes.now(pid).is_none()
     }
 
-    /// The sockets that existed at `boot_ns`. Every record from before the
-    /// answer was complete has been taken in; ends of sockets that nothing was
-    /// told of have waited for this.
-    pub fn existing(&mut self, boot_ns: u64, found: Vec<Found>) {
+    /// The sockets that existed at `boot_ns`, to be told one after the other by
+    /// [`tell_next`](Self::tell_next). Every record from before the answer was
+    /// complete has been taken in; ends of sockets that nothing was told of have
+    /// waited for this.
+    pub fn existing(&mut self, boot_ns: u64, found: Vec<Found>) -> Existing {
         let begun = self.sockets.end_of_start();
         for one in &found {
             self.found_listener(one, 0, boot_ns);
@@ -39,17 +55,28 @@ impl Attribution {
         let listening = found.iter().filter(|one| one.state == SocketState::Listen);
         let listeners: Listeners =
             listening.filter_map(|one| one.local.map(canonical)).map(ip_and_port).collect();
-        for one in found.into_iter().filter(|one| !begun.told.contains(&one.cookie)) {
-            let party = self.holding_party(&one, boot_ns);
+        Existing { boot_ns, found: found.into_iter(), listeners, begun }
+    }
+
+    /// Tells the next of them, or at last the ends that have waited. Returns
+    /// whether there is more to tell.
+    pub fn tell_next(&mut self, existing: &mut Existing) -> bool {
+        let Existing { boot_ns, found, listeners, begun } = existing;
+        let Some(one) = found.next() else {
+            for (header, hook, end) in std::mem::take(&mut begun.ends) {
+                self.socket_record(&header, hook, end, &[]);
+            }
+            return false;
+        };
+        if !begun.told.contains(&one.cookie) {
+            let party = self.holding_party(&one, *boot_ns);
             if self.is_told(&party.owner) {
-                self.tell_existing(boot_ns, &party, one, &listeners);
+                self.tell_existing(*boot_ns, &party, one, listeners);
             } else if one.state == SocketState::Listen && one.is_tcp() {
                 self.sockets.track_older(&party, one.socket(), one.local);
             }
         }
-        for (header, hook, end) in begun.ends {
-            self.socket_record(&header, hook, end, &[]);
-        }
+        true
     }
 
     fn tell_existing(&mut self, boot_ns: u64, party: &Party, found: Found, listeners: &Listeners) {
@@ -81,13 +108,13 @@ impl Attribution {
         tracked.direction = direction;
         match (state, remote) {
             (SocketState::SynSent, Some(remote)) => {
-                tracked.connect = Some(PendingConnect {
+                tracked.connect = Some(Box::new(PendingConnect {
                     boot_ns,
                     hook: Hook::InetSockSetState,
                     remote,
                     told: Some(id),
                     is_older: true,
-                });
+                }));
             }
             (_, Some(_)) if i32::from(socket.socket.kind) == libc::SOCK_DGRAM => {
                 tracked.peer = remote;
@@ -204,6 +231,11 @@ mod tests {
         }
     }
 
+    fn existing(stage: &mut Attribution, boot_ns: u64, found: Vec<Found>) {
+        let mut existing = stage.existing(boot_ns, found);
+        while stage.tell_next(&mut existing) {}
+    }
+
     fn told(mut stage: Attribution) -> Vec<Event> {
         // Nobody waits for a runtime to name the containers.
         stage.finish();
@@ -216,7 +248,7 @@ mod tests {
     /// Owner, creator and process of the one socket that is told.
     fn party(found: Found) -> Option<(u64, Option<u64>, Option<u32>)> {
         let mut stage = stage();
-        stage.existing(5, vec![found]);
+        existing(&mut stage, 5, vec![found]);
         let event = told(stage).pop()?;
         let cgroup = |owner: Arc<Owner>| owner.cgroup_id;
         Some((
@@ -264,7 +296,7 @@ mod tests {
             connection(3, 999, 80),
             connection(4, 5, 6),
         ];
-        stage.existing(5, sockets);
+        existing(&mut stage, 5, sockets);
         let directions: Vec<_> =
             told(stage).iter().map(|event| event.operation.told().direction()).collect();
         let (ingress, egress) = (Some(Direction::Ingress), Some(Direction::Egress));
@@ -291,7 +323,7 @@ mod tests {
     fn an_end_waits_for_its_beginning() {
         let mut stage = stage();
         stage.record(&end_of(1)).unwrap();
-        stage.existing(5, vec![found(1, 7, &[(70, 7)])]);
+        existing(&mut stage, 5, vec![found(1, 7, &[(70, 7)])]);
         let events = told(stage);
         let actions: Vec<_> = events.iter().map(|event| event.operation.told().action()).collect();
         assert_eq!(actions, ["existing_socket", "closed-listener"]);
@@ -303,8 +335,8 @@ mod tests {
     fn what_a_record_told_is_not_told_again() {
         let mut stage = stage();
         stage.sockets.mention(1);
-        stage.existing(5, vec![found(1, 7, &[])]);
-        stage.existing(6, vec![found(2, 7, &[])]);
+        existing(&mut stage, 5, vec![found(1, 7, &[])]);
+        existing(&mut stage, 6, vec![found(2, 7, &[])]);
         let cookies: Vec<_> =
             told(stage).iter().filter_map(|event| Some(event.socket?.cookie)).collect();
         assert_eq!(cookies, [2]);

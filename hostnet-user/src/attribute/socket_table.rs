@@ -99,8 +99,9 @@ pub struct Tracked {
     /// when that was before the agent.
     pub since_ns: Option<u64>,
     pub direction: Option<Direction>,
-    pub connect: Option<PendingConnect>,
-    pub accept: Option<PendingAccept>,
+    /// Boxed, like the next: few of many sockets wait.
+    pub connect: Option<Box<PendingConnect>>,
+    pub accept: Option<Box<PendingAccept>>,
     /// The default peer of a connected UDP socket.
     pub peer: Option<SocketAddr>,
     /// Peers of an unconnected UDP socket, in the order they were told.
@@ -268,10 +269,10 @@ impl SocketTable {
     ) -> Option<PendingConnect> {
         let boot_ns = connect.boot_ns;
         let tracked = self.track(party, socket, boot_ns)?;
-        let before = tracked.connect.replace(connect);
+        let before = tracked.connect.replace(Box::new(connect));
         tracked.party = party.clone();
         self.wait(socket.cookie, boot_ns);
-        before
+        before.map(|before| *before)
     }
 
     /// Something of this socket waits from `boot_ns` on.

@@ -254,6 +254,12 @@ pub const FIELDS: &[Field] = &[
         "Arguments are missing at the end: of more than 1024 bytes, or where very many processes live.",
     ),
     field(
+        "user.name_source",
+        Word(&["host", "container"]),
+        "Whose `/etc/passwd` `user.name` is from. A `container` says of itself what it likes: the \
+         name is a claim, `user.id` is the kernel's.",
+    ),
+    field(
         "peer.kind",
         OWNER_KINDS,
         "Who is at the other end, when that is on this host: whoever began to listen there, or to \

@@ -58,8 +58,8 @@ pub use record_health::RecordHealth;
 pub use unix::{Unix, UnixKind};
 pub use unix_address::UnixAddress;
 pub use who::{
-    Ancestor, Cgroup, Confidence, Container, ExecutedFile, Location, Method, Owner, OwnerKind,
-    Process, unit,
+    Ancestor, Cgroup, Confidence, Container, ExecutedFile, Location, Method, NameSource, Owner,
+    OwnerKind, Process, UserNames, unit,
 };
 
 /// One thing that happened, ready to be recorded.
@@ -81,6 +81,8 @@ pub struct Event {
     pub process: Option<Arc<Process>>,
     /// The acting thread; `None` when the kernel ran the hook in another context.
     pub actor: Option<Actor>,
+    /// What the host calls its users, of its own processes' events.
+    pub host_users: Option<Arc<UserNames>>,
     /// The socket.
     pub socket: Option<Socket>,
     /// Who was at the other end, when that is on this host and known.
@@ -118,6 +120,30 @@ impl Event {
     #[must_use]
     pub fn local(&self) -> Option<SocketAddr> {
         self.operation.told().local()
+    }
+
+    /// Whoever acted; of a socket that was there before, whoever opened it. An id
+    /// in the host's user namespace.
+    #[must_use]
+    pub fn user(&self) -> Option<u32> {
+        match &self.operation {
+            Operation::ExistingSocket(existing) => existing.user,
+            _ => self.actor.map(|actor| actor.uid),
+        }
+    }
+
+    /// What that user is called, by the host's processes in the host's file, and by
+    /// a container's in the container's own. Containers inside it have others.
+    #[must_use]
+    pub fn user_name(&self) -> Option<(&str, NameSource)> {
+        let (id, owner) = (self.user()?, self.owner.as_ref()?);
+        match (&self.host_users, &owner.container) {
+            (Some(users), None) => Some((users.name(id)?, NameSource::Host)),
+            (_, Some(container)) if owner.nested.is_empty() => {
+                Some((container.users.name(id)?, NameSource::Container))
+            }
+            _ => None,
+        }
     }
 
     /// Remote end, when the operation has one.

@@ -25,7 +25,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::warn;
 
-use super::RuntimeNews;
+use super::{RuntimeNews, passwd};
 use client::{Runtime, connect, describe, endpoints, is_answer, late};
 use events::{BackOff, Events};
 use inspections::{Answer, Inspections};
@@ -276,6 +276,7 @@ async fn inspect(docker: Docker, runtime: &'static str, id: String, limit: Durat
                 let text = std::fs::read_to_string(file).unwrap_or_default();
                 words::cgroup_v2(&text).clone_into(&mut container.cgroup_path);
                 container.mount_namespace = mount_namespace(container.pid);
+                container.users = passwd::claimed(container.pid, container.mount_namespace).await;
             }
             return Reply::Inspect(id, Answer::Found { container, state }, None);
         }

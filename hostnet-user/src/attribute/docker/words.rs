@@ -4,7 +4,7 @@ use std::{cmp::Reverse, net::IpAddr};
 
 use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage, NetworkSettings};
 
-use crate::event::Container;
+use crate::event::{Container, UserNames};
 
 const TEXT: usize = 256;
 /// A registry, a path, a tag and a digest.
@@ -98,6 +98,7 @@ pub fn inspected(response: ContainerInspectResponse, runtime: &str) -> (Box<Cont
         cgroup_path: String::new(),
         addresses: addresses(response.network_settings),
         mount_namespace: 0,
+        users: UserNames::default(),
         runtime: runtime.to_owned(),
     };
     (cut_to_size(container), state.status.map(|status| status.to_string()).unwrap_or_default())
@@ -254,6 +255,7 @@ mod tests {
             cgroup_path: String::new(),
             addresses: vec![[172, 17, 0, 2].into()],
             mount_namespace: 0,
+            users: UserNames::default(),
             runtime: "docker".into(),
         };
         assert_eq!((*container, state.as_str()), (expected, "running"));

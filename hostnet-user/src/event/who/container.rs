@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
+use super::UserNames;
+
 /// What the runtime says of one container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
@@ -42,6 +44,9 @@ pub struct Container {
     /// Inode of that process' mount namespace; 0 when it could not be read.
     #[serde(default)]
     pub mount_namespace: u32,
+    /// What its own `/etc/passwd` calls its users, by the host's ids; a claim.
+    #[serde(default, skip_serializing_if = "UserNames::is_empty")]
+    pub users: UserNames,
     /// `docker` or `podman`.
     pub runtime: String,
 }

@@ -5,8 +5,10 @@ mod container;
 mod owner;
 pub mod process;
 mod unit;
+mod users;
 
 pub use container::Container;
 pub use owner::{Cgroup, Confidence, Method, Owner, OwnerKind};
 pub use process::{Ancestor, ExecutedFile, Location, Process};
 pub use unit::unit;
+pub use users::{NameSource, UserNames};

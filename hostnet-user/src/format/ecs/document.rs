@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     errno,
-    event::{Category, Event, Operation, Outcome},
+    event::{Category, Event, NameSource, Operation, Outcome},
     record::Recorded,
 };
 
@@ -33,7 +33,7 @@ pub struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     process: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<User>,
+    user: Option<User<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     container: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,8 +85,16 @@ struct EventFields {
 }
 
 #[derive(Serialize)]
-struct User {
+struct User<'a> {
     id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+}
+
+/// What ECS has no field for.
+#[derive(Serialize)]
+struct OwnUser {
+    name_source: NameSource,
 }
 
 #[derive(Default, Serialize)]
@@ -131,6 +139,8 @@ struct Hostnet<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     process: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<OwnUser>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     peer: Option<&'a RawValue>,
     #[serde(flatten)]
     specifics: Specifics<'a>,
@@ -169,7 +179,7 @@ impl Borrowed {
 
 impl<'a> Document<'a> {
     pub fn new(
-        record: &Recorded,
+        record: &'a Recorded,
         parts: &'a Parts,
         borrowed: &'a Borrowed,
         times: &mut Timestamps,
@@ -186,7 +196,8 @@ impl<'a> Document<'a> {
         let specifics = Specifics::of(event, &borrowed.shares_port_with, times);
         let owner = borrowed.owner.as_deref();
         let creator = borrowed.creator.as_deref();
-        let user = user(event).map(|id| User { id: id.to_string() });
+        let (name, name_source) = event.user_name().unzip();
+        let user = event.user().map(|id| User { id: id.to_string(), name });
         Self {
             timestamp: times.format(event.wall_ns),
             message,
@@ -235,6 +246,7 @@ impl<'a> Document<'a> {
                 container: owner.and_then(|owner| owner.declared.as_deref()),
                 compose: owner.and_then(|owner| owner.compose.as_deref()),
                 process: borrowed.process.as_ref().and_then(|process| process.own.as_deref()),
+                user: name_source.map(|name_source| OwnUser { name_source }),
                 peer: borrowed.peer.as_deref(),
                 specifics,
                 time: Time { boot_ns: event.boot_ns },
@@ -255,14 +267,6 @@ fn provider(event: &Event) -> Option<&'static str> {
     match event.operation {
         Operation::ExistingSocket(_) => Some("sock_diag"),
         _ => event.hook.map(hostnet_abi::Hook::attach_point),
-    }
-}
-
-/// Whoever acted; of a socket that was there before, whoever opened it.
-fn user(event: &Event) -> Option<u32> {
-    match &event.operation {
-        Operation::ExistingSocket(existing) => existing.user,
-        _ => event.actor.map(|actor| actor.uid),
     }
 }
 
@@ -315,7 +319,7 @@ fn close_errno(operation: &Operation) -> Option<u16> {
     if let Operation::Close(close) = operation { close.errno } else { None }
 }
 
-fn related(ends: &Ends, user: Option<&User>) -> Related {
+fn related(ends: &Ends, user: Option<&User<'_>>) -> Related {
     let mut ip: Vec<IpAddr> = Vec::new();
     for address in [&ends.source, &ends.destination].into_iter().flatten().filter_map(|end| end.ip)
     {

@@ -6,9 +6,10 @@ use std::{
     io::{IoSlice, IoSliceMut},
     mem::MaybeUninit,
     os::{
-        fd::{AsFd as _, OwnedFd},
+        fd::{AsFd as _, FromRawFd as _, OwnedFd},
         unix::ffi::OsStrExt as _,
     },
+    sync::Mutex,
 };
 
 use rustix::net::{
@@ -23,7 +24,15 @@ use crate::{
     truth::tell,
 };
 
-pub const SUBCOMMANDS: crate::Subcommands = &[("hand-over", hand_over), ("take-over", take_over)];
+pub const SUBCOMMANDS: crate::Subcommands = &[
+    ("hand-over", hand_over),
+    ("take-over", take_over),
+    ("use-inherited", use_inherited),
+    ("use-taken", use_taken),
+];
+
+/// What was taken and not used yet.
+static TAKEN: Mutex<Option<Socket>> = Mutex::new(None);
 
 fn rendezvous(arguments: &Arguments) -> (Socket, SockAddr) {
     let name = [&[0], from_hex(arguments.operands()[0]).as_slice()].concat();
@@ -53,8 +62,8 @@ pub fn hand_over(arguments: &Arguments) {
     tell("handed-over").socket(&socket).send();
 }
 
-/// `take-over NAME_HEX [ADDR PORT] [--listen] [--serve]`: takes a socket, listens,
-/// sends to the address, accepts.
+/// `take-over NAME_HEX [--later] …`: takes a socket and uses it as `use-taken` does,
+/// or leaves it for that.
 pub fn take_over(arguments: &Arguments) {
     let (meeting, name) = rendezvous(arguments);
     meeting.connect(&name).expect("somebody hands over");
@@ -69,6 +78,32 @@ pub fn take_over(arguments: &Arguments) {
     });
     let socket: OwnedFd = taken.next().expect("a socket came along");
     let socket = Socket::from(socket);
+    if arguments.switch("--later") {
+        tell("taken").socket(&socket).send();
+        *TAKEN.lock().expect("one thread") = Some(socket);
+    } else {
+        use_socket(socket, arguments);
+    }
+}
+
+/// `use-taken NAME_HEX [ADDR PORT] [--listen] [--serve]`: has the socket that was taken
+/// listen, send to the address, accept.
+pub fn use_taken(arguments: &Arguments) {
+    let taken = TAKEN.lock().expect("one thread").take();
+    use_socket(taken.expect("a socket was taken"), arguments);
+}
+
+/// `use-inherited FD [ADDR PORT] [--listen] [--serve]`: the same with a socket that was
+/// there when the program began.
+pub fn use_inherited(arguments: &Arguments) {
+    let number = arguments.operands()[0].to_str().and_then(|word| word.parse().ok());
+    // SAFETY: whoever started the program left it this descriptor, and nobody else
+    // in it knows of it.
+    let socket = unsafe { OwnedFd::from_raw_fd(number.expect("a descriptor")) };
+    use_socket(socket.into(), arguments);
+}
+
+fn use_socket(socket: Socket, arguments: &Arguments) {
     if arguments.switch("--listen") {
         let result = socket.listen(8);
         tell("listen").socket(&socket).endpoint("local", local(&socket)).result(&result).send();
