@@ -22,6 +22,7 @@ pub mod observe;
 pub mod output;
 pub mod pipeline;
 pub mod record;
+mod shortfall;
 pub mod sink;
 pub mod stages;
 mod survey;
