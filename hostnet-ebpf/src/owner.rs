@@ -8,35 +8,65 @@
 //! sorts out the host's.
 
 use aya_ebpf::{bindings::BPF_ANY, macros::map, maps::HashMap};
-use hostnet_abi::cgroup_class::MIXED;
+use hostnet_abi::{
+    Cgroup,
+    cgroup_class::{MIXED, OPEN},
+};
 
 use crate::settings::setting;
 
 const BPF_F_NO_PREALLOC: u32 = 1;
+const BPF_NOEXIST: u64 = 1;
 
-/// Cgroups whose tasks are host processes, filled by the agent, which never
-/// overwrites what [`mix`] has written.
+/// What is known of cgroups: filled by the agent, which never overwrites what the
+/// programs have written.
 #[map]
-static HOST_CGROUPS: HashMap<u64, u8> = HashMap::with_max_entries(1 << 16, BPF_F_NO_PREALLOC);
+static CGROUPS: HashMap<u64, Cgroup> = HashMap::with_max_entries(1 << 16, BPF_F_NO_PREALLOC);
 
-/// Whether operations of this cgroup's tasks are told in full.
-#[inline(always)]
-pub fn is_told(cgroup: u64) -> bool {
-    let all: u32 = setting!(all);
-    all == 1 || is_open(class(cgroup))
+/// The owner of an operation: a cgroup, and what is known of it.
+#[derive(Clone, Copy)]
+pub struct Owner {
+    pub cgroup: u64,
+    /// Null when nothing is.
+    entry: *mut Cgroup,
+}
+
+impl Owner {
+    #[inline(always)]
+    pub fn of(cgroup: u64) -> Self {
+        Self { cgroup, entry: CGROUPS.get_ptr_mut(cgroup).unwrap_or(core::ptr::null_mut()) }
+    }
+
+    /// Whether operations of this cgroup's tasks are told in full.
+    #[inline(always)]
+    pub fn is_told(self) -> bool {
+        let all: u32 = setting!(all);
+        all == 1 || is_open(self.class())
+    }
+
+    /// What is known of it, while this program runs; `None` when nothing is.
+    #[inline(always)]
+    pub fn entry(self) -> Option<*mut Cgroup> {
+        if self.entry.is_null() { None } else { Some(self.entry) }
+    }
+
+    #[inline(always)]
+    fn class(self) -> Option<u32> {
+        // SAFETY: a live map value, which outlives the program's run.
+        self.entry().map(|entry| unsafe { (*entry).class })
+    }
 }
 
 /// The cgroup's class (`hostnet_abi::cgroup_class`), when it has one.
 #[inline(always)]
-pub fn class(cgroup: u64) -> Option<u8> {
-    // SAFETY: the reference does not outlive this expression.
-    unsafe { HOST_CGROUPS.get(cgroup) }.copied()
+pub fn class(cgroup: u64) -> Option<u32> {
+    Owner::of(cgroup).class()
 }
 
 /// Whether tasks of cgroups of this class are told.
 #[inline(always)]
-pub fn is_open(class: Option<u8>) -> bool {
-    class.is_none_or(|class| class == MIXED)
+pub fn is_open(class: Option<u32>) -> bool {
+    class.is_none_or(|class| class == MIXED || class == OPEN)
 }
 
 /// Tells all of this cgroup's tasks from now on. Written even where nothing is
@@ -44,5 +74,32 @@ pub fn is_open(class: Option<u8>) -> bool {
 /// is no room; such a cgroup has no class and is told, until the agent gives it one.
 #[inline(always)]
 pub fn mix(cgroup: u64) -> bool {
-    HOST_CGROUPS.insert(cgroup, MIXED, BPF_ANY.into()).is_ok()
+    let mut entry = Cgroup { spent_ns: 0, payer: 0, class: MIXED, padding: 0 };
+    if let Some(before) = CGROUPS.get_ptr_mut(cgroup) {
+        // SAFETY: a live map value. What it spends meanwhile is given to it.
+        unsafe {
+            if (*before).class == MIXED {
+                return true;
+            }
+            entry.spent_ns = (*before).spent_ns;
+            entry.payer = (*before).payer;
+        }
+    }
+    CGROUPS.insert(cgroup, entry, BPF_ANY.into()).is_ok()
+}
+
+/// A container's process has made this cgroup: what is done there is paid for by
+/// the container, or each new cgroup would give it another budget.
+#[inline(always)]
+pub fn made(cgroup: u64, payer: u64) {
+    let entry = Cgroup { spent_ns: 0, payer, class: OPEN, padding: 0 };
+    // Without room for it a cgroup is told all the same (budget.rs, `payer`).
+    let _full = CGROUPS.insert(cgroup, entry, BPF_NOEXIST);
+}
+
+/// A cgroup is gone.
+#[inline(always)]
+pub fn gone(cgroup: u64) {
+    // Not there when nothing was known of it.
+    let _absent = CGROUPS.remove(cgroup);
 }

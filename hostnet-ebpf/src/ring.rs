@@ -1,5 +1,8 @@
-//! The one place that emits: reserve, fill, submit, and count what did not fit.
+//! The one place that emits: ask the owner's budget, reserve, fill, submit, and
+//! count what did not fit.
 //!
+//! What an owner tells within its budget goes to one ring, the new acts of one
+//! that is beyond it to another, where they find room whatever fills the first.
 //! Submitted without a wake-up, which is the dearest part of a ring buffer; the
 //! agent polls and bounds the delay.
 
@@ -11,15 +14,21 @@ use aya_ebpf::{
     macros::map,
     maps::{HashMap, PerCpuArray, RingBuf},
 };
-use hostnet_abi::{EventKind, Header, Hook, LossKey, Payload};
+use hostnet_abi::{
+    Act, CARRIES_STATE, EventKind, Header, Hook, LossKey, Payload, Repeats, Subject,
+};
 
-use crate::{sock::cgroup_at, task::Actor};
+use crate::{budget, owner::Owner, sock::cgroup_at, task::Actor};
 
 const BPF_F_NO_PREALLOC: u32 = 1;
 
 /// The records. The agent sets the size.
 #[map]
 static RECORDS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+
+/// First acts of owners whose budget is spent. The agent sets the size.
+#[map]
+static RESERVED: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
 /// Records that did not fit, by owner and kind.
 #[map]
@@ -34,6 +43,8 @@ static LOSSES_UNOWNED: PerCpuArray<u64> = PerCpuArray::with_max_entries(64, 0);
 pub struct Origin {
     pub hook: Hook,
     pub actor: Actor,
+    /// Whose budget it is told from.
+    pub owner: Owner,
     pub created_in: CreatedIn,
     pub cookie: u64,
 }
@@ -52,8 +63,9 @@ pub enum CreatedIn {
 impl Origin {
     /// A record about a task or a cgroup, not a socket.
     #[inline(always)]
-    pub const fn of_task(hook: Hook, actor: Actor) -> Self {
-        Self { hook, actor, created_in: CreatedIn::None, cookie: 0 }
+    pub fn of_task(hook: Hook, actor: Actor) -> Self {
+        let owner = Owner::of(actor.cgroup);
+        Self { hook, actor, owner, created_in: CreatedIn::None, cookie: 0 }
     }
 
     #[inline(always)]
@@ -62,14 +74,13 @@ impl Origin {
     }
 
     #[inline(always)]
-    pub fn header(self, kind: EventKind, length: usize) -> Header {
+    pub fn header(self, kind: EventKind, length: usize, boot_ns: u64) -> Header {
         Header {
-            // SAFETY: the helper takes no argument and cannot fail.
-            boot_ns: unsafe { bpf_ktime_get_boot_ns() },
+            boot_ns,
             task_cgroup: self.actor.cgroup,
             socket_cgroup: self.known_cgroup(),
             cookie: self.cookie,
-            tgid: (self.actor.tgid_tid >> 32) as u32,
+            tgid: self.actor.tgid(),
             tid: self.actor.tgid_tid as u32,
             uid: self.actor.gid_uid as u32,
             gid: (self.actor.gid_uid >> 32) as u32,
@@ -80,19 +91,62 @@ impl Origin {
     }
 }
 
-/// Emits a record without a tail.
+/// `CLOCK_BOOTTIME`, nanoseconds.
 #[inline(always)]
-pub fn emit<P: Payload>(origin: Origin, payload: P) {
-    let length = size_of::<Header>() + size_of::<P>();
-    let Some(mut entry) = RECORDS.reserve_bytes(length, 0) else {
+pub fn now() -> u64 {
+    // SAFETY: the helper takes no argument and cannot fail.
+    unsafe { bpf_ktime_get_boot_ns() }
+}
+
+/// The ring that a record goes to; `None` when it is only counted.
+#[inline(always)]
+fn ring_for(
+    origin: &Origin,
+    kind: EventKind,
+    now: u64,
+    carries_state: impl FnOnce() -> bool,
+    subject: impl FnOnce() -> Subject,
+) -> Option<&'static RingBuf> {
+    if budget::admits(origin.owner, &origin.actor, now, false) {
+        return Some(&RECORDS);
+    }
+    let carries_state = carries_state();
+    if carries_state && budget::admits(origin.owner, &origin.actor, now, true) {
+        return Some(&RECORDS);
+    }
+    let Subject { address, port, detail } = subject();
+    let cgroup = budget::payer(origin.owner.cgroup, origin.actor.tgid());
+    let kind = kind as u64 | if carries_state { CARRIES_STATE } else { 0 };
+    let act = Act { cgroup, kind, address, port, detail };
+    budget::is_first(&act, now).then_some(&RESERVED)
+}
+
+/// Emits a record without a tail; says whether it was told.
+#[inline(always)]
+pub fn emit<P: Payload + Repeats>(origin: Origin, payload: P) -> bool {
+    emit_as(origin, payload, || payload.carries_state())
+}
+
+/// The same where it takes a look to know whether it carries state.
+#[inline(always)]
+pub fn emit_as<P: Payload + Repeats>(
+    origin: Origin,
+    payload: P,
+    carries_state: impl FnOnce() -> bool,
+) -> bool {
+    let (length, now) = (size_of::<Header>() + size_of::<P>(), now());
+    let Some(ring) = ring_for(&origin, P::KIND, now, carries_state, || payload.subject()) else {
+        return false;
+    };
+    let Some(mut entry) = ring.reserve_bytes(length, 0) else {
         count_loss(&origin, P::KIND);
-        return;
+        return false;
     };
     // SAFETY: the reservation is 8-aligned and exactly as long as the two parts.
     unsafe {
         let start = entry.as_mut_ptr();
         let header = start.cast::<Header>();
-        header.write(origin.header(P::KIND, length));
+        header.write(origin.header(P::KIND, length, now));
         if let CreatedIn::Socket(sk) = origin.created_in {
             let slot = &raw mut (*header).socket_cgroup;
             // The verifier forbids arithmetic on this pointer; stored in the record and
@@ -103,51 +157,68 @@ pub fn emit<P: Payload>(origin: Origin, payload: P) {
         start.add(size_of::<Header>()).cast::<P>().write(payload);
     }
     entry.submit(BPF_RB_NO_WAKEUP.into());
+    true
 }
 
 /// Emits a record whose payload `fill` writes where it is, field by field. It
 /// must write every field that a reader looks at.
 #[inline(always)]
-pub fn emit_in_place<P: Payload>(origin: Origin, fill: impl FnOnce(*mut P)) {
-    let length = size_of::<Header>() + size_of::<P>();
-    let Some(mut entry) = RECORDS.reserve_bytes(length, 0) else {
+pub fn emit_in_place<P: Payload>(
+    origin: Origin,
+    subject: impl FnOnce() -> Subject,
+    fill: impl FnOnce(*mut P),
+) {
+    let (length, now) = (size_of::<Header>() + size_of::<P>(), now());
+    let Some(ring) = ring_for(&origin, P::KIND, now, || false, subject) else { return };
+    let Some(mut entry) = ring.reserve_bytes(length, 0) else {
         count_loss(&origin, P::KIND);
         return;
     };
     // SAFETY: the reservation is 8-aligned and exactly as long as the two parts.
     unsafe {
         let start = entry.as_mut_ptr();
-        start.cast::<Header>().write(origin.header(P::KIND, length));
+        start.cast::<Header>().write(origin.header(P::KIND, length, now));
         fill(start.add(size_of::<Header>()).cast::<P>());
     }
     entry.submit(BPF_RB_NO_WAKEUP.into());
 }
 
 /// Emits a record that was put together in scratch memory of type `S`, as long
-/// as its header says.
+/// as its header says, with the payload at `payload`.
 ///
 /// # Safety
 /// `scratch` must begin with the record's header, and the bytes that the
-/// header's length counts must be initialised.
+/// header's length counts must be initialised; `payload` must be valid.
 #[inline(always)]
-pub unsafe fn emit_scratch<S>(origin: &Origin, kind: EventKind, scratch: *const S) {
+pub unsafe fn emit_scratch<P: Payload + Repeats, S>(
+    origin: &Origin,
+    scratch: *const S,
+    payload: *const P,
+) {
     // SAFETY: the caller vouches for the header. Read back from memory, because
     // the verifier of older kernels (6.1) lost track of how the length came about.
     let length = unsafe { (&raw const (*scratch.cast::<Header>()).length).read_volatile() };
     if length as usize > size_of::<S>() {
-        return count_loss(origin, kind);
+        return count_loss(origin, P::KIND);
     }
+    // SAFETY: the caller vouches for the header, too.
+    let now = unsafe { (&raw const (*scratch.cast::<Header>()).boot_ns).read() };
+    // SAFETY: the caller vouches for the payload, here and below.
+    let carries_state = || unsafe { (*payload).carries_state() };
+    // SAFETY: as above.
+    let subject = || unsafe { (*payload).subject() };
+    let Some(ring) = ring_for(origin, P::KIND, now, carries_state, subject) else { return };
     // SAFETY: the caller vouches for the bytes; the verifier checks the bounds.
     let status = unsafe {
         bpf_ringbuf_output(
-            (&raw const RECORDS).cast_mut().cast(),
+            (&raw const *ring).cast_mut().cast(),
             scratch.cast_mut().cast(),
             length.into(),
             BPF_RB_NO_WAKEUP.into(),
         )
     };
     if status != 0 {
-        count_loss(origin, kind);
+        count_loss(origin, P::KIND);
     }
 }
 
@@ -172,6 +243,12 @@ fn count_loss(origin: &Origin, kind: EventKind) {
 /// Adds one to a counter that other CPUs, or a program interrupting this one, also touch.
 #[inline(always)]
 pub fn add_one(counter: *mut u64) {
-    // SAFETY: `counter` is a live, aligned map value, and every writer is atomic.
-    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(counter, 1) };
+    add(counter, 1);
+}
+
+/// Adds to such a number.
+#[inline(always)]
+pub fn add(to: *mut u64, what: u64) {
+    // SAFETY: a live, aligned map value, and whoever adds is atomic.
+    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(to, what) };
 }

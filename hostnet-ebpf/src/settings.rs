@@ -15,6 +15,9 @@ macro_rules! setting {
     ($field:ident) => {
         $crate::settings::setting_at(core::mem::offset_of!(hostnet_abi::Settings, $field))
     };
+    ($field:ident, $type:ty) => {
+        $crate::settings::setting_at::<$type>(core::mem::offset_of!(hostnet_abi::Settings, $field))
+    };
 }
 
 /// One field offset, a constant to the verifier for the same reason.

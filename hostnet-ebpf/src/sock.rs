@@ -9,7 +9,8 @@ use aya_ebpf::{
 use hostnet_abi::{Address, Hook, Socket, v4_mapped};
 
 use crate::{
-    netns, owner,
+    netns,
+    owner::Owner,
     read::{copied, field},
     ring::{CreatedIn, Origin},
     settings::offset,
@@ -99,16 +100,17 @@ pub fn origin_of(hook: Hook, sk: *const c_void) -> Option<Origin> {
     if !netns::sock_is_host(sk) {
         return None;
     }
-    let cgroup = current_cgroup();
-    owner::is_told(cgroup).then(|| origin_in(cgroup, hook, sk))
+    let owner = Owner::of(current_cgroup());
+    owner.is_told().then(|| origin_in(owner, hook, sk))
 }
 
-/// The same when all of that, and the current task's cgroup, is known.
+/// The same when all of that, and whose the current task is, is known.
 #[inline(always)]
-pub fn origin_in(cgroup: u64, hook: Hook, sk: *const c_void) -> Origin {
+pub fn origin_in(owner: Owner, hook: Hook, sk: *const c_void) -> Origin {
     Origin {
         hook,
-        actor: Actor::in_cgroup(cgroup),
+        actor: Actor::in_cgroup(owner.cgroup),
+        owner,
         created_in: CreatedIn::Cgroup(cgroup_of(sk)),
         cookie: cookie(sk.cast_mut()),
     }

@@ -16,6 +16,12 @@ impl Actor {
     /// Nobody: the kernel runs the hook in whatever context is at hand.
     pub const NONE: Self = Self { cgroup: 0, tgid_tid: 0, gid_uid: 0 };
 
+    /// Its process, 0 for nobody.
+    #[inline(always)]
+    pub const fn tgid(&self) -> u32 {
+        (self.tgid_tid >> 32) as u32
+    }
+
     /// The current task, in a hook that runs in the caller's context.
     #[inline(always)]
     pub fn current() -> Self {

@@ -3,7 +3,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
-use hostnet_abi::{MAX_SUN_PATH, Socket, Unix};
+use hostnet_abi::{MAX_SUN_PATH, Socket, Subject, Unix};
 
 use crate::{
     read::copied,
@@ -94,7 +94,12 @@ pub fn fingerprint(name: &Name) -> u64 {
 /// itself: a copy elsewhere would have to be cleared first.
 #[inline(always)]
 pub fn emit_unix(origin: Origin, operation: Operation, name: &Name) {
-    emit_in_place::<Unix>(origin, |payload| {
+    let subject = || {
+        let hash = fingerprint(name);
+        let detail = u32::from(operation.operation) << 16 | u32::from(operation.errno);
+        Subject { address: [hash as u32, (hash >> 32) as u32, 0, 0], port: 0, detail }
+    };
+    emit_in_place::<Unix>(origin, subject, |payload| {
         let mut length = name.length;
         if length > MAX_SUN_PATH as u32 {
             length = MAX_SUN_PATH as u32;

@@ -11,7 +11,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use hostnet_abi::Hook;
 use serde::{Deserialize, Serialize};
 
-use crate::{kernel::BeyondIp, record, sink};
+use crate::{
+    kernel::{BeyondIp, Budget, LoadOptions},
+    record, sink,
+};
 
 /// Where the configuration is looked for when no file is named.
 pub const DEFAULT_PATH: &str = "/etc/hostnet/config.toml";
@@ -21,6 +24,16 @@ pub const STATE_DIRECTORY: &str = "/var/lib/hostnet";
 
 /// Room for 300 000 connects in one burst. Kernel memory, not the agent's.
 pub const DEFAULT_RING_MIB: u32 = 32;
+
+/// Room for all acts that one owner may have remembered at once, of three kinds.
+pub const DEFAULT_RESERVED_RING_MIB: u32 = 4;
+
+/// A sixth of what the agent takes from one busy core (60 000 a second, `cargo xtask
+/// bench`), so that a flood leaves time and room for the others.
+pub const DEFAULT_EVENTS_PER_SECOND: u32 = 10_000;
+
+/// A sixth of the ring.
+pub const DEFAULT_BURST: u32 = 50_000;
 
 /// What an endpoint of a runtime's API begins with.
 const ENDPOINTS: [&str; 5] = ["unix://", "tcp://", "http://", "https://", "/"];
@@ -47,6 +60,13 @@ pub struct Observe {
     pub all: bool,
     /// Size of the kernel's ring buffer in MiB, a power of two.
     pub ring_mib: u32,
+    /// Size of the ring for new acts of owners whose budget is spent, in MiB, likewise.
+    pub reserved_ring_mib: u32,
+    /// Records a second that one container, or cgroup of the host's, may keep up; more
+    /// are counted, but for new acts, which are told. 0 is no limit.
+    pub events_per_second: u32,
+    /// Records that it may tell at once after a rest.
+    pub burst: u32,
     /// Write down all inputs of the run to this new file, for replay.
     pub record: Option<PathBuf>,
     /// Let the eBPF programs log to the agent's own log.
@@ -132,6 +152,9 @@ impl Default for Observe {
         Self {
             all: false,
             ring_mib: DEFAULT_RING_MIB,
+            reserved_ring_mib: DEFAULT_RESERVED_RING_MIB,
+            events_per_second: DEFAULT_EVENTS_PER_SECOND,
+            burst: DEFAULT_BURST,
             record: None,
             kernel_log: false,
             beyond_ip: BeyondIp::default(),
@@ -163,9 +186,16 @@ impl Config {
             let text = text.lines().nth(line - 1).unwrap_or_default().trim();
             anyhow!("line {line}: {}: {text}", error.message())
         })?;
-        let mib = config.observe.ring_mib;
-        if !mib.is_power_of_two() || mib > 1024 {
-            bail!("observe.ring_mib is {mib}: it must be a power of two from 1 to 1024");
+        for (name, mib) in [
+            ("ring_mib", config.observe.ring_mib),
+            ("reserved_ring_mib", config.observe.reserved_ring_mib),
+        ] {
+            if !mib.is_power_of_two() || mib > 1024 {
+                bail!("observe.{name} is {mib}: it must be a power of two from 1 to 1024");
+            }
+        }
+        if config.observe.events_per_second > 0 && config.observe.burst == 0 {
+            bail!("observe.burst is 0: it must be 1 or more where events_per_second is a limit");
         }
         for name in &config.observe.without {
             if hook_of(name).is_none() {
@@ -201,10 +231,18 @@ impl Observe {
         self.without.iter().filter_map(|name| hook_of(name)).collect()
     }
 
-    /// Size of the ring in bytes.
+    /// How the programs are loaded for it.
     #[must_use]
-    pub const fn ring_bytes(&self) -> u32 {
-        self.ring_mib << 20
+    pub fn load_options(&self) -> LoadOptions {
+        LoadOptions {
+            ring_bytes: self.ring_mib << 20,
+            reserved_bytes: self.reserved_ring_mib << 20,
+            budget: Budget { per_second: self.events_per_second, burst: self.burst },
+            all: self.all,
+            kernel_log: self.kernel_log,
+            beyond_ip: self.beyond_ip,
+            without: self.hooks_left_out(),
+        }
     }
 }
 
@@ -262,6 +300,8 @@ mod tests {
         assert_eq!(error, "two sinks are called \"stdout\": give each its own sink.name");
         let error = Config::parse("[history]\nmax_mib = 0\n").unwrap_err().to_string();
         assert_eq!(error, "history.max_mib is 0: it must be at least 1");
+        let error = Config::parse("[observe]\nburst = 0\n").unwrap_err().to_string();
+        assert!(error.starts_with("observe.burst is 0: it must be"), "{error}");
         let error = Config::parse("[observe]\nwithout = [\"connect5\"]\n").unwrap_err().to_string();
         assert!(error.starts_with("observe.without names \"connect5\": it must be"), "{error}");
     }

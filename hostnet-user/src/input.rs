@@ -55,6 +55,9 @@ pub enum World {
     Clock { boot_ns: u64, wall_ns: u64 },
     /// Something about the agent at `boot_ns`.
     Health { boot_ns: u64, health: Health },
+    /// Acts beyond their owners' budgets were counted between two boot-clock times;
+    /// those apart that carry state, for tables may be wrong for want of them.
+    Suppressed { from_ns: u64, to_ns: u64, by: Vec<Lost>, of_state: Vec<Lost> },
     /// Records were lost in `place` between two boot-clock times.
     Lost { place: String, from_ns: u64, to_ns: u64, by: Vec<Lost> },
 }

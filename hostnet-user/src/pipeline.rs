@@ -19,8 +19,8 @@ use crate::{
     format::ecs::Identity,
     input::{InputRef, World},
     kernel::{self, Programs, Recorder},
-    losses,
     output::is_broken_pipe,
+    shortfall,
     stages::{Stages, Summary},
     survey::Survey,
 };
@@ -128,8 +128,8 @@ impl Pipeline {
         for apart in procfs::apart(&host, self.programs.root.path()) {
             self.world(World::Apart(apart))?;
         }
-        let Programs { ring, root, coverage, .. } = &mut self.programs;
-        let early = kernel::prove(ring, root, coverage)?;
+        let Programs { rings, root, coverage, .. } = &mut self.programs;
+        let early = kernel::prove(rings, root, coverage)?;
         let coverage = &self.programs.coverage;
         for gap in coverage.gaps() {
             tracing::warn!("{gap}");
@@ -222,7 +222,7 @@ impl Pipeline {
         // What happens from now on is not of this run, or a busy host would never let it end.
         let end_ns = kernel::boot_clock();
         self.clock()?;
-        while self.drain()? == BATCH || self.programs.ring.is_behind() {
+        while self.drain()? == BATCH || self.programs.rings.is_behind() {
             if self.drained_to_ns >= end_ns {
                 break;
             }
@@ -275,8 +275,8 @@ impl Pipeline {
         let mut count = 0;
         while count < BATCH {
             // One record at a time, because a record may ask for what another map holds.
-            let Programs { ring, maps, root, .. } = &mut self.programs;
-            let Some(record) = ring.take()? else { break };
+            let Programs { rings, maps, root, .. } = &mut self.programs;
+            let Some(record) = rings.take()? else { break };
             count += 1;
             self.drained_to_ns =
                 hostnet_abi::header(&record).map_or(self.drained_to_ns, |header| header.boot_ns);
@@ -348,19 +348,13 @@ impl Pipeline {
         let (from_ns, to_ns) = (self.losses_read_boot_ns, self.clock()?);
         self.losses_read = Instant::now();
         self.losses_read_boot_ns = to_ns;
-        let lost = match self.programs.losses.since_last() {
-            Ok(lost) => lost,
+        match shortfall::read(&mut self.programs, (from_ns, to_ns)) {
+            Ok(inputs) => inputs.into_iter().try_for_each(|input| self.world(input)),
             Err(error) => {
                 tracing::error!("{error:#}");
-                return Ok(());
-            }
-        };
-        for (place, by) in losses::by_place(lost) {
-            if !by.is_empty() {
-                self.world(World::Lost { place: place.to_owned(), from_ns, to_ns, by })?;
+                Ok(())
             }
         }
-        Ok(())
     }
 
     fn serve_requests(&mut self) -> Result<()> {
@@ -368,10 +362,15 @@ impl Pipeline {
             let maps = &mut self.programs.maps;
             let outcome = match request {
                 Request::Quieten { cgroup, is_service } => maps.quieten(cgroup, is_service),
+                Request::Budget { cgroup, payer } => maps.budget(cgroup, payer),
                 Request::Mix(cgroup) => maps.mix(cgroup),
                 Request::Follow { pid, home, now } => maps.follow(pid, home, now),
                 Request::Forget(cgroup) => {
                     maps.forget_cgroup(cgroup);
+                    Ok(())
+                }
+                Request::ForgetFlows(flows) => {
+                    flows.into_iter().for_each(|flow| maps.forget_flow(flow));
                     Ok(())
                 }
                 Request::Inspect(id) => {

@@ -31,6 +31,8 @@ pub struct Summary {
     pub containers: BTreeMap<String, u64>,
     /// Records lost.
     pub lost: u64,
+    /// Repeats beyond their owners' budgets.
+    pub suppressed: u64,
 }
 
 /// The stages of one run.
@@ -94,6 +96,11 @@ impl Stages {
             World::Lost { place, from_ns, to_ns, by } => {
                 self.summary.lost += by.iter().map(|lost| lost.count).sum::<u64>();
                 self.attribution.lost(place, from_ns, to_ns, by);
+            }
+            World::Suppressed { from_ns, to_ns, by, of_state } => {
+                let counts = by.iter().chain(&of_state).map(|one| one.count);
+                self.summary.suppressed += counts.sum::<u64>();
+                self.attribution.suppressed((from_ns, to_ns), by, of_state);
             }
             World::Cgroup { id, path } => self.attribution.cgroup(id, path),
             World::Process(process) => self.attribution.process(*process),

@@ -18,6 +18,7 @@ mod denial;
 mod docker;
 pub mod ecs;
 mod events;
+pub mod flood;
 mod image;
 mod invariants;
 pub mod loopback;

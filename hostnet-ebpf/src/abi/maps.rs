@@ -4,14 +4,80 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::Address;
 
-/// Values of the map of cgroups that are no container's.
+/// Whether a cgroup's tasks are told in full.
 pub mod cgroup_class {
+    /// They are.
+    pub const OPEN: u32 = 0;
     /// Host processes.
-    pub const HOST: u8 = 1;
+    pub const HOST: u32 = 1;
     /// Host processes of a service manager, which gives many of them mounts of their own.
-    pub const SERVICE: u8 = 2;
+    pub const SERVICE: u32 = 2;
     /// A container's process is, or was, among the host's: all are told.
-    pub const MIXED: u8 = 3;
+    pub const MIXED: u32 = 3;
+}
+
+/// Value of the map of cgroups. One that is not in it is told in full.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct Cgroup {
+    /// Until when its budget is spent, on the clock of `Settings::window_ns`.
+    pub spent_ns: u64,
+    /// The cgroup whose budget it shares; 0 when it has its own.
+    pub payer: u64,
+    /// One of [`cgroup_class`].
+    pub class: u32,
+    /// Explicit padding, zero.
+    pub padding: u32,
+}
+
+/// Set in [`Act::kind`], and in [`LossKey::kind`] of what was counted instead of
+/// told, when the record [carries state](crate::Repeats::carries_state).
+pub const CARRIES_STATE: u64 = 1 << 16;
+
+/// Key of the map of acts that were told although their owner's budget was spent;
+/// when is the value (`u64`, `CLOCK_BOOTTIME` nanoseconds).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Act {
+    /// Cgroup of the owner.
+    pub cgroup: u64,
+    /// An `EventKind`, and [`CARRIES_STATE`].
+    pub kind: u64,
+    /// As in [`Subject`](crate::Subject).
+    pub address: Address,
+    /// As in [`Subject`](crate::Subject).
+    pub port: u32,
+    /// As in [`Subject`](crate::Subject).
+    pub detail: u32,
+}
+
+/// How acts are remembered.
+pub mod first_seen {
+    /// How long an act told once is a repeat, nanoseconds.
+    pub const WINDOW_NS: u64 = 60_000_000_000;
+    /// Acts of one owner and kind that are remembered in that time; more are
+    /// counted as repeats.
+    pub const MOST: u64 = 12_288;
+    /// Acts that are remembered at all: more than all kinds of one owner have
+    /// in two windows, so that none uses up what others need.
+    pub const ENTRIES: u32 = 1 << 19;
+}
+
+/// Value of the map of acts that were counted instead of told; its key is a
+/// [`LossKey`].
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct Suppressed {
+    /// How many.
+    pub count: u64,
+    /// When the window of [`first_seen`] began, `CLOCK_BOOTTIME` nanoseconds.
+    pub window_ns: u64,
+    /// Acts remembered since then.
+    pub remembered: u64,
 }
 
 /// Value of the map of containers' processes, whose key is the process id.

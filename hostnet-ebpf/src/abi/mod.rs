@@ -26,6 +26,7 @@ mod netlink;
 mod offsets;
 mod packet;
 mod raw_socket;
+mod repeat;
 mod settings;
 mod unix;
 
@@ -43,10 +44,14 @@ pub use fork::Fork;
 pub use header::{Address, Header, Socket, V4_MAPPED_PREFIX, v4_mapped};
 pub use hook::{Hook, Set};
 pub use listen::Listen;
-pub use maps::{Contained, Flow, FlowKey, LossKey, cgroup_class};
+pub use maps::{
+    Act, CARRIES_STATE, Cgroup, Contained, Flow, FlowKey, LossKey, Suppressed, cgroup_class,
+    first_seen,
+};
 pub use netlink::{NetlinkBind, NetlinkRequest};
 pub use offsets::Offsets;
 pub use packet::{MAX_FILTER, PacketBind, SocketFilter};
 pub use raw_socket::RawSocket;
+pub use repeat::{Repeats, Subject};
 pub use settings::Settings;
 pub use unix::{MAX_SUN_PATH, Unix, unix_operation};

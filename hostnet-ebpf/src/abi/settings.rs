@@ -12,9 +12,26 @@ pub struct Settings {
     pub all: u32,
     /// Inode of the host's mount namespace.
     pub host_mount_namespace: u32,
+    /// Explicit padding, zero.
+    pub padding: u32,
+    /// What one record costs its owner's budget, nanoseconds: a second divided by
+    /// the records that it may tell in one. 0 when there is no budget.
+    pub cost_ns: u64,
+    /// What an unused budget comes to.
+    pub window_ns: u64,
+    /// The part of it that is left to records that carry state.
+    pub state_ns: u64,
 }
 
 impl Settings {
     /// What the object holds until the loader writes the real values.
-    pub const UNSET: Self = Self { host_netns: 0, all: 0, host_mount_namespace: 0 };
+    pub const UNSET: Self = Self {
+        host_netns: 0,
+        all: 0,
+        host_mount_namespace: 0,
+        padding: 0,
+        cost_ns: 0,
+        window_ns: 0,
+        state_ns: 0,
+    };
 }

@@ -16,6 +16,7 @@ use hostnet_abi::{Address, Bind, BindAsked, Hook};
 
 use crate::{
     netns,
+    owner::Owner,
     read::copied,
     ring::{CreatedIn, Origin, emit},
     settings::offset,
@@ -63,9 +64,11 @@ pub fn post_bind6(ctx: SockContext) -> i32 {
 fn asked(hook: Hook, ctx: &SockAddrContext, address: Address) {
     // SAFETY: the verifier knows the field as a socket pointer.
     let sk: *const bpf_sock = unsafe { (*ctx.sock_addr).__bindgen_anon_1.sk };
+    let actor = Actor::current();
     let origin = Origin {
         hook,
-        actor: Actor::current(),
+        actor,
+        owner: Owner::of(actor.cgroup),
         created_in: CreatedIn::Socket(sk),
         cookie: cookie(ctx.as_ptr()),
     };
@@ -81,9 +84,11 @@ fn asked(hook: Hook, ctx: &SockAddrContext, address: Address) {
 
 #[inline(always)]
 fn done(hook: Hook, ctx: &SockContext, address: Address) {
+    let actor = Actor::current();
     let origin = Origin {
         hook,
-        actor: Actor::current(),
+        actor,
+        owner: Owner::of(actor.cgroup),
         created_in: CreatedIn::Socket(ctx.sock),
         cookie: cookie(ctx.as_ptr()),
     };

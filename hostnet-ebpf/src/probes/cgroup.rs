@@ -21,9 +21,9 @@ use hostnet_abi::{
 
 use super::fork::start_of;
 use crate::{
-    contained,
+    budget, contained, owner,
     read::field,
-    ring::{Origin, emit, emit_scratch},
+    ring::{Origin, emit, emit_scratch, now},
     settings::offset,
     task::Actor,
 };
@@ -64,10 +64,16 @@ unsafe fn made(id: u64, path: u64, scratch: *mut Scratch) {
             path_length = MAX_CGROUP_PATH as u64;
         }
         (&raw mut (*scratch).mkdir).write(CgroupMkdir { id, truncated });
-        let length = size_of::<Header>() as u64 + size_of::<CgroupMkdir>() as u64 + path_length;
         let origin = Origin::of_task(Hook::CgroupMkdir, Actor::current());
-        (&raw mut (*scratch).header).write(origin.header(EventKind::CgroupMkdir, length as usize));
-        emit_scratch(&origin, EventKind::CgroupMkdir, scratch);
+        if let Some(maker) = contained::known(origin.actor.tgid())
+            && maker.home != 0
+        {
+            owner::made(id, budget::payer(maker.home, 0));
+        }
+        let length = size_of::<Header>() as u64 + size_of::<CgroupMkdir>() as u64 + path_length;
+        let header = origin.header(EventKind::CgroupMkdir, length as usize, now());
+        (&raw mut (*scratch).header).write(header);
+        emit_scratch(&origin, scratch.cast_const(), &raw const (*scratch).mkdir);
     }
 }
 
@@ -76,6 +82,7 @@ pub fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
     if let Some(id) = default_hierarchy_id(ctx.arg(0)) {
         let origin = Origin::of_task(Hook::CgroupRmdir, Actor::current());
         emit(origin, CgroupRmdir { id });
+        owner::gone(id);
     }
     0
 }

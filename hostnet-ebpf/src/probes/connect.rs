@@ -26,7 +26,8 @@ use aya_ebpf::{
 use hostnet_abi::{Address, Connect, Hook};
 
 use crate::{
-    netns, owner,
+    netns,
+    owner::Owner,
     ring::{CreatedIn, Origin, emit},
     sock::{
         AF_INET, AF_INET6, cookie, origin_of, sk_of, socket_of, socket_of_context, user_address4,
@@ -54,15 +55,16 @@ pub fn connect6(ctx: SockAddrContext) -> i32 {
 
 #[inline(always)]
 fn attempted(hook: Hook, ctx: &SockAddrContext, address: Address) {
-    let cgroup = current_cgroup();
-    if !owner::is_told(cgroup) {
+    let owner = Owner::of(current_cgroup());
+    if !owner.is_told() {
         return;
     }
     // SAFETY: the verifier knows the field as a socket pointer.
     let sk: *const bpf_sock = unsafe { (*ctx.sock_addr).__bindgen_anon_1.sk };
     let origin = Origin {
         hook,
-        actor: Actor::in_cgroup(cgroup),
+        actor: Actor::in_cgroup(owner.cgroup),
+        owner,
         created_in: CreatedIn::Socket(sk),
         cookie: cookie(ctx.as_ptr()),
     };

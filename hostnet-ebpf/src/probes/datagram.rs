@@ -18,9 +18,10 @@ use aya_ebpf::{
 use hostnet_abi::{Address, Datagram, DatagramClose, Flow, FlowKey, Hook, direction};
 
 use crate::{
-    netns, owner,
+    netns,
+    owner::Owner,
     read::copied,
-    ring::{CreatedIn, Origin, add_one, emit},
+    ring::{CreatedIn, Origin, add_one, emit, emit_as},
     settings::offset,
     sock::{
         address_of, cookie, local_end_copied, socket_of_context, socket_of_sock, user_address4,
@@ -78,8 +79,8 @@ pub fn recvmsg6(ctx: SockAddrContext) -> i32 {
 
 #[inline(always)]
 fn exchanged(hook: Hook, ctx: &SockAddrContext, remote: Address, direction: u16) {
-    let cgroup = current_cgroup();
-    if !owner::is_told(cgroup) {
+    let owner = Owner::of(current_cgroup());
+    if !owner.is_told() {
         return;
     }
     let key = FlowKey {
@@ -102,11 +103,12 @@ fn exchanged(hook: Hook, ctx: &SockAddrContext, remote: Address, direction: u16)
     let sk: *const bpf_sock = unsafe { (*ctx.sock_addr).__bindgen_anon_1.sk };
     let origin = Origin {
         hook,
-        actor: Actor::in_cgroup(cgroup),
+        actor: Actor::in_cgroup(owner.cgroup),
+        owner,
         created_in: CreatedIn::Socket(sk),
         cookie: key.cookie,
     };
-    emit(
+    let is_told = emit(
         origin,
         Datagram {
             remote,
@@ -118,6 +120,11 @@ fn exchanged(hook: Hook, ctx: &SockAddrContext, remote: Address, direction: u16)
             socket: socket_of_context(ctx.sock_addr),
         },
     );
+    if !is_told {
+        // The agent, which takes flows away, does not know of this one. The next
+        // datagram may be told, or is counted like this.
+        let _gone = FLOWS.remove(key);
+    }
 }
 
 #[inline(always)]
@@ -139,8 +146,8 @@ pub fn sock_release(ctx: SockContext) -> i32 {
     if !netns::context_is_host(ctx.as_ptr()) {
         return 1;
     }
-    let cgroup = current_cgroup();
-    if !owner::is_told(cgroup) && !was_bound(ctx.sock) {
+    let owner = Owner::of(current_cgroup());
+    if !owner.is_told() && !was_bound(ctx.sock) {
         return 1;
     }
     let (local, local_port) = local_end_copied(ctx.sock, socket.family);
@@ -150,11 +157,13 @@ pub fn sock_release(ctx: SockContext) -> i32 {
     }
     let origin = Origin {
         hook: Hook::SockRelease,
-        actor: Actor::in_cgroup(cgroup),
+        actor: Actor::in_cgroup(owner.cgroup),
+        owner,
         created_in: CreatedIn::Socket(ctx.sock),
         cookie: cookie(ctx.as_ptr()),
     };
-    emit(origin, DatagramClose { local, local_port: local_port.into(), socket });
+    let payload = DatagramClose { local, local_port: local_port.into(), socket };
+    emit_as(origin, payload, || was_bound(ctx.sock));
     1
 }
 

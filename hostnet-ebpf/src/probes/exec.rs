@@ -20,7 +20,7 @@ use crate::{
     netns,
     place::{self, Place, Way},
     read::field,
-    ring::{Origin, emit_scratch},
+    ring::{Origin, emit_scratch, now},
     settings::offset,
     tail::{Bytes, Tail},
     task::Actor,
@@ -161,7 +161,8 @@ unsafe fn executed(
         });
         let length = size_of::<Header>() as u64 + size_of::<Exec>() as u64 + tail.length();
         let origin = Origin::of_task(Hook::SchedProcessExec, actor);
-        (&raw mut (*record).header).write(origin.header(EventKind::Exec, length as usize));
-        emit_scratch(&origin, EventKind::Exec, record.cast_const());
+        let header = origin.header(EventKind::Exec, length as usize, now());
+        (&raw mut (*record).header).write(header);
+        emit_scratch(&origin, record.cast_const(), &raw const (*record).exec);
     }
 }

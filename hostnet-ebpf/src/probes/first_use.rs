@@ -16,7 +16,8 @@ use hostnet_abi::{FamilySocket, Hook, PacketBind, unix_operation};
 
 use super::packet::bound_to;
 use crate::{
-    netns, owner,
+    netns,
+    owner::Owner,
     read::field,
     ring::{Origin, emit},
     settings::offset,
@@ -63,7 +64,8 @@ fn used(hook: Hook, sk: *const c_void) {
     if !used.is_null() && matches!(unsafe { *used }, by if by == TOLD || by == cgroup) {
         return;
     }
-    let is_told = owner::is_told(cgroup);
+    let owner = Owner::of(cgroup);
+    let is_told = owner.is_told();
     let mut by = if is_told { TOLD } else { cgroup };
     if used.is_null() {
         // Without memory for the mark the next use is told again.
@@ -75,7 +77,7 @@ fn used(hook: Hook, sk: *const c_void) {
     if !is_told {
         return;
     }
-    let origin = origin_in(cgroup, hook, sk);
+    let origin = origin_in(owner, hook, sk);
     match family {
         AF_UNIX => unix_used(origin, sk),
         AF_PACKET => {
@@ -83,7 +85,9 @@ fn used(hook: Hook, sk: *const c_void) {
             emit(origin, FamilySocket { socket });
             emit(origin, PacketBind { socket, interface, errno: 0 });
         }
-        _ => emit(origin, FamilySocket { socket: socket_of(sk) }),
+        _ => {
+            emit(origin, FamilySocket { socket: socket_of(sk) });
+        }
     }
 }
 

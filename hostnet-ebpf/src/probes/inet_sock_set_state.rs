@@ -16,7 +16,8 @@ use aya_log_ebpf::debug;
 use hostnet_abi::{Accept, Close, ConnectOutcome, Hook, Listen};
 
 use crate::{
-    netns, owner,
+    netns,
+    owner::Owner,
     read::{copied, field},
     ring::{CreatedIn, Origin, emit},
     settings::offset,
@@ -67,11 +68,12 @@ pub fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
 /// A record of this hook; `None` when the socket's owner is a host process.
 #[inline(always)]
 fn origin(sk: *const c_void) -> Option<Origin> {
-    let socket_cgroup = cgroup_of(sk);
-    owner::is_told(socket_cgroup).then(|| Origin {
+    let owner = Owner::of(cgroup_of(sk));
+    owner.is_told().then(|| Origin {
         hook: Hook::InetSockSetState,
         actor: Actor::NONE,
-        created_in: CreatedIn::Cgroup(socket_cgroup),
+        owner,
+        created_in: CreatedIn::Cgroup(owner.cgroup),
         cookie: cookie(sk.cast_mut()),
     })
 }
@@ -86,9 +88,11 @@ fn listened(ctx: &BtfTracePointContext, sk: *const c_void) {
     if LISTENER.get_or_create(sk, &mut listener).is_null() {
         debug!(ctx, "no memory to mark listener {}: its accepts will not name it", listener);
     }
+    let actor = Actor::current();
     let origin = Origin {
         hook: Hook::InetSockSetState,
-        actor: Actor::current(),
+        actor,
+        owner: Owner::of(actor.cgroup),
         created_in: CreatedIn::Cgroup(cgroup_of(sk)),
         cookie: listener,
     };
@@ -151,8 +155,8 @@ fn accepted(sk: *const c_void) {
 /// are told, their connections are not.
 #[inline(always)]
 fn closed(sk: *const c_void, old: i32) {
-    let socket_cgroup = cgroup_of(sk);
-    if old != TCP_LISTEN && !owner::is_told(socket_cgroup) {
+    let owner = Owner::of(cgroup_of(sk));
+    if old != TCP_LISTEN && !owner.is_told() {
         return;
     }
     let socket = socket_of(sk);
@@ -180,7 +184,8 @@ fn closed(sk: *const c_void, old: i32) {
     let origin = Origin {
         hook: Hook::InetSockSetState,
         actor: Actor::NONE,
-        created_in: CreatedIn::Cgroup(socket_cgroup),
+        owner,
+        created_in: CreatedIn::Cgroup(owner.cgroup),
         cookie: cookie(sk.cast_mut()),
     };
     emit(

@@ -17,7 +17,7 @@ use hostnet_abi::{EventKind, Header, Hook, MAX_FILTER, PacketBind, Socket, Socke
 
 use crate::{
     read::{copied, field, returned},
-    ring::{emit, emit_scratch},
+    ring::{emit, emit_scratch, now},
     settings::offset,
     sock::{AF_PACKET, origin_of, sk_of, socket_of},
 };
@@ -87,8 +87,8 @@ pub fn sk_attach_filter(ctx: FExitContext) -> i32 {
             (&raw mut (*scratch).filter).write(SocketFilter { socket, instructions, padding: 0 });
             let length = size_of::<Header>() as u64 + size_of::<SocketFilter>() as u64 + size;
             let kind = EventKind::SocketFilter;
-            (&raw mut (*scratch).header).write(origin.header(kind, length as usize));
-            emit_scratch(&origin, kind, scratch);
+            (&raw mut (*scratch).header).write(origin.header(kind, length as usize, now()));
+            emit_scratch(&origin, scratch.cast_const(), &raw const (*scratch).filter);
         }
     }
     0

@@ -9,7 +9,8 @@ use aya_ebpf::{EbpfContext as _, macros::cgroup_sock, programs::SockContext};
 use hostnet_abi::{FamilySocket, Hook, RawSocket};
 
 use crate::{
-    netns, owner,
+    netns,
+    owner::Owner,
     ring::{CreatedIn, Origin, emit},
     sock::{SOCK_RAW, cookie, is_usual, socket_of_sock},
     task::{Actor, current_cgroup},
@@ -23,11 +24,12 @@ pub fn sock_create(ctx: SockContext) -> i32 {
     if (!is_raw && is_usual(protocol)) || !netns::context_is_host(ctx.as_ptr()) {
         return 1;
     }
-    let cgroup = current_cgroup();
-    if owner::is_told(cgroup) {
+    let owner = Owner::of(current_cgroup());
+    if owner.is_told() {
         let origin = Origin {
             hook: Hook::SockCreate,
-            actor: Actor::in_cgroup(cgroup),
+            actor: Actor::in_cgroup(owner.cgroup),
+            owner,
             created_in: CreatedIn::Socket(ctx.sock),
             cookie: cookie(ctx.as_ptr()),
         };

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use hostnet_abi::{Exec as ExecRecord, Exit as ExitRecord, Header, Hook};
 
-use super::{Attribution, Request, claims::named_container, migration::is_service};
+use super::{
+    Attribution, Request,
+    claims::{named_container, own_part},
+    migration::is_service,
+};
 use crate::{
     event::{Event, Exec, Exit, Left, OwnerKind, Process},
     text,
@@ -69,6 +73,10 @@ impl Attribution {
             Some(claim) => {
                 self.registry.starts(&claim.qualified_id());
                 self.requests.push(Request::Inspect(claim.id.to_owned()));
+                // What a container's process has made, the programs know of already.
+                let own = own_part(&path, claim.id).filter(|own| *own != path);
+                let payer = own.and_then(|own| self.tree.id(own));
+                self.requests.push(Request::Budget { cgroup: id, payer });
             }
             None if self.policy.v1_only && path == "/" => {}
             None => {

@@ -27,6 +27,7 @@ pub mod passwd;
 mod peer;
 mod process_table;
 pub mod procfs;
+mod shortfall;
 mod snapshot;
 pub mod sock_diag;
 mod socket_table;
@@ -36,7 +37,7 @@ mod wanted;
 
 use std::{collections::HashMap, sync::Arc};
 
-use hostnet_abi::{DecodeError, EventKind, Header, Hook, Record, decode};
+use hostnet_abi::{DecodeError, FlowKey, Header, Hook, Record, decode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -46,14 +47,15 @@ pub use news::RuntimeNews;
 pub use snapshot::Existing;
 
 use crate::event::{
-    Actor, Event, FlowCount, Health, Joined, LossCount, Lost, Operation, Owner, OwnerKind, Peer,
-    Process, Socket, UserNames, canonical,
+    Actor, Event, FlowCount, Health, Joined, Operation, Owner, OwnerKind, Peer, Process, Socket,
+    UserNames, canonical,
 };
 use container_registry::ContainerRegistry;
 use held::Held;
 use migration::Older;
 use peer::Ends;
 use process_table::ProcessTable;
+use shortfall::Unheard;
 use socket_table::{Party, SocketTable};
 pub use strays::Apart;
 use strays::Strays;
@@ -93,6 +95,8 @@ pub struct Policy {
 pub enum Request {
     /// Class this cgroup as the host's own in the kernel: a service manager's, or not.
     Quieten { cgroup: u64, is_service: bool },
+    /// Give this container's cgroup a budget in the kernel, or that of the cgroup `payer`.
+    Budget { cgroup: u64, payer: Option<u64> },
     /// A stranger is in this cgroup of the host's: tell all that it does.
     Mix(u64),
     /// Follow this process wherever it goes: a container's, or one apart (`home` is 0).
@@ -101,6 +105,8 @@ pub enum Request {
     Forget(u64),
     /// A cgroup names this container: ask the runtime about it.
     Inspect(String),
+    /// These UDP flows' sockets are gone without a word.
+    ForgetFlows(Vec<FlowKey>),
     /// Ask the kernel which sockets there are, for [`Attribution::listeners`].
     Listeners,
 }
@@ -120,6 +126,7 @@ pub struct Attribution {
     sockets: SocketTable,
     ends: Ends,
     held: Held,
+    unheard: Unheard,
     listening_port: Option<(u64, u16)>,
     /// What the host calls its users.
     users: Option<Arc<UserNames>>,
@@ -147,6 +154,7 @@ impl Attribution {
             sockets: SocketTable::default(),
             ends: Ends::default(),
             held: Held::default(),
+            unheard: Unheard::default(),
             listening_port: None,
             users: None,
             runtime_is_silent: false,
@@ -205,6 +213,7 @@ impl Attribution {
         self.release_overdue(boot_ns);
         self.processes.expire(boot_ns);
         self.expire_ends(boot_ns);
+        self.expire_unheard(boot_ns);
         self.strays.expire(boot_ns);
         for (cgroup, path) in self.tree.expire(boot_ns) {
             self.registry.forget_cgroup(cgroup, &path);
@@ -228,26 +237,6 @@ impl Attribution {
     pub fn health(&mut self, boot_ns: u64, health: Health) {
         let event = self.event(boot_ns, None, health.into());
         self.events.push(event);
-    }
-
-    /// Records were lost in `place` between two boot-clock times.
-    pub fn lost(&mut self, place: String, from_ns: u64, to_ns: u64, by: Vec<Lost>) {
-        // Whoever such a record would have told of may have another process' id.
-        if by.iter().any(|lost| may_have_told(lost, OF_PROCESSES)) {
-            self.processes.doubt(to_ns);
-        }
-        if by.iter().any(|lost| may_have_told(lost, peer::OF_LISTENERS)) {
-            self.doubt_listeners(to_ns);
-        }
-        let by = by
-            .into_iter()
-            .map(|lost| LossCount {
-                owner: lost.cgroup.map(|cgroup| self.registry.owner(cgroup, &self.tree)),
-                operation: lost.operation,
-                count: lost.count,
-            })
-            .collect();
-        self.health(to_ns, Health::Lost { place, from_ns, to_ns, by });
     }
 
     /// Who did it: owner, creator when that differs, process.
@@ -341,18 +330,6 @@ impl Attribution {
             operation,
         }
     }
-}
-
-/// What tells which processes there are.
-const OF_PROCESSES: (&[EventKind], &[Hook]) = (
-    &[EventKind::Exec, EventKind::Fork, EventKind::Exit],
-    &[Hook::SchedProcessExec, Hook::SchedProcessFork, Hook::SchedProcessExit],
-);
-
-/// Whether what was lost, a record or a program's run, may have been one of these.
-fn may_have_told(lost: &Lost, (kinds, hooks): (&[EventKind], &[Hook])) -> bool {
-    let mut names = kinds.iter().map(|kind| kind.name()).chain(hooks.iter().map(|h| h.program()));
-    names.any(|name| name == lost.operation)
 }
 
 /// UUIDv7: the event's own time, then the run's seed and a counter.

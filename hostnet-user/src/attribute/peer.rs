@@ -82,6 +82,7 @@ impl Attribution {
         self.ends.listeners.forget();
         self.ends.doubted_ns = None;
         self.ends.asked_anew = false;
+        self.are_there(boot_ns, found);
         for one in found {
             self.found_listener(one, boot_ns, boot_ns);
         }

@@ -242,6 +242,12 @@ impl SocketTable {
         self.sockets.remove(&cookie)
     }
 
+    /// The sockets tracked that are none of these.
+    #[must_use]
+    pub fn all_but(&self, these: &HashSet<u64>) -> Vec<u64> {
+        self.sockets.keys().filter(|cookie| !these.contains(cookie)).copied().collect()
+    }
+
     /// The socket, to be changed.
     pub fn get_mut(&mut self, cookie: u64) -> Option<&mut Tracked> {
         self.sockets.get_mut(&cookie)

@@ -70,7 +70,8 @@ impl Attribution {
     }
 }
 
-fn flow_key(cookie: u64, remote: std::net::SocketAddr) -> FlowKey {
+/// The key of a socket's flow in the kernel's map.
+pub(super) fn flow_key(cookie: u64, remote: std::net::SocketAddr) -> FlowKey {
     let (address, port) = from_socket_addr(remote);
     FlowKey { cookie, remote: address, remote_port: port.into() }
 }

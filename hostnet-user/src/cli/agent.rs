@@ -11,7 +11,6 @@ use crate::{
     config::Config,
     exit_code::Exit,
     format::ecs::Identity,
-    kernel::LoadOptions,
     observe::{Run, observe},
     output::Output,
     record::{self, Journal},
@@ -29,13 +28,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Exit> {
     let config = Config::read(args.config.as_deref()).map_err(Usage)?;
     let run = Run {
-        load: LoadOptions {
-            ring_bytes: config.observe.ring_bytes(),
-            all: config.observe.all,
-            kernel_log: config.observe.kernel_log,
-            beyond_ip: config.observe.beyond_ip,
-            without: config.observe.hooks_left_out(),
-        },
+        load: config.observe.load_options(),
         docker: docker::Options {
             endpoint: config.docker.host.clone(),
             reconcile_every: Duration::from_secs(5),
@@ -46,6 +39,9 @@ pub fn run(args: Args) -> Result<Exit> {
         settings: json!({
             "all": config.observe.all,
             "ring_mib": config.observe.ring_mib,
+            "reserved_ring_mib": config.observe.reserved_ring_mib,
+            "events_per_second": config.observe.events_per_second,
+            "burst": config.observe.burst,
             "beyond_ip": config.observe.beyond_ip,
         }),
     };

@@ -43,11 +43,10 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Exit> {
     let run = Run {
         load: LoadOptions {
-            ring_bytes: Observe::default().ring_bytes(),
             all: args.all,
             kernel_log: args.kernel_log,
             beyond_ip: args.beyond_ip,
-            without: Vec::new(),
+            ..Observe::default().load_options()
         },
         docker: docker::Options {
             endpoint: args.docker,

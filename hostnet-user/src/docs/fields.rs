@@ -368,8 +368,17 @@ pub const FIELDS: &[Field] = &[
     ),
     field(
         "loss.place",
-        Word(&["kernel-ring", "kernel-program", "kernel-map", "decode", "sink", "history"]),
-        "Where records were lost; `kernel-map`: processes that could not be followed out of their \
+        Word(&[
+            "kernel-ring",
+            "kernel-budget",
+            "kernel-program",
+            "kernel-map",
+            "decode",
+            "sink",
+            "history",
+        ]),
+        "Where records were lost, or counted instead of told (`kernel-budget`: repeats of owners \
+         beyond their budgets); `kernel-map`: processes that could not be followed out of their \
          container's cgroup; `sink`: not delivered to one; `history`: not kept on this host.",
     ),
     field("loss.count", Number, "How many."),

@@ -82,7 +82,8 @@ pub fn events() -> Result<String> {
          field for is under `hostnet`, and [hostnet-event.schema.json](hostnet-event.schema.json) is \
          the JSON Schema of that part.\n\n\
          `event.sequence` counts from 1 without a hole per run (`agent.ephemeral_id`); what the agent \
-         lost is told by `records-lost` events in the same stream. `source` and `client` are the side \
+         lost is told by `records-lost` events in the same stream, and what it only counted, because its \
+         owner did so much of it, by `records-suppressed` events. `source` and `client` are the side \
          that began a connection; `hostnet.local` and `hostnet.remote` do not depend on who began.\n\n\
          ## Our own fields\n\n| field | holds | what it says |\n|---|---|---|\n"
     );

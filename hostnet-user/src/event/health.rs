@@ -39,6 +39,10 @@ pub enum Health {
     /// Records were lost in `place` between two boot-clock times.
     #[serde(skip)]
     Lost { place: String, from_ns: u64, to_ns: u64, by: Vec<LossCount> },
+    /// Acts of owners beyond their budgets were counted instead of told, between two
+    /// boot-clock times.
+    #[serde(skip)]
+    Suppressed { from_ns: u64, to_ns: u64, by: Vec<LossCount> },
     /// The container runtime answers.
     RuntimeReachable { endpoint: String, version: String },
     /// The container runtime does not answer; names will be late.
@@ -58,6 +62,7 @@ impl Told for Health {
             Self::Started { .. } => "agent-started",
             Self::Stopped { .. } => "agent-stopped",
             Self::Lost { .. } => "records-lost",
+            Self::Suppressed { .. } => "records-suppressed",
             Self::RuntimeReachable { .. } => "runtime-reachable",
             Self::RuntimeUnreachable { .. } => "runtime-unreachable",
             Self::Undecodable { .. } => "records-undecodable",
@@ -98,6 +103,11 @@ impl Told for Health {
                 let count: u64 = by.iter().map(|loss| loss.count).sum();
                 let seconds = to_ns.saturating_sub(*from_ns) as f64 / 1e9;
                 write!(f, "{count} records lost in {seconds:.1} s ({place})")
+            }
+            Self::Suppressed { from_ns, to_ns, by } => {
+                let count: u64 = by.iter().map(|one| one.count).sum();
+                let seconds = to_ns.saturating_sub(*from_ns) as f64 / 1e9;
+                write!(f, "{count} repeats beyond their owners' budgets in {seconds:.1} s")
             }
             Self::RuntimeReachable { endpoint, version } => {
                 write!(f, "container runtime answers: {version} at {endpoint}")

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use hostnet_abi::{Hook, Set, decode};
 
-use super::{CgroupRoot, Coverage, Ring, State, canary_beyond_ip};
+use super::{CgroupRoot, Coverage, Rings, State, canary_beyond_ip};
 
 /// How long a record may take; the operations themselves have returned by then.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -29,7 +29,7 @@ pub const WAIT_ARGUMENT: &str = "canary-process";
 /// # Errors
 /// When the ring cannot be read.
 pub fn prove(
-    ring: &mut Ring,
+    rings: &mut Rings,
     root: &CgroupRoot,
     coverage: &mut Coverage,
 ) -> Result<Vec<Box<[u8]>>> {
@@ -61,7 +61,7 @@ pub fn prove(
     let mut seen = HashSet::new();
     let deadline = Instant::now() + PATIENCE;
     loop {
-        while let Some(record) = ring.take()? {
+        while let Some(record) = rings.take()? {
             if let Ok((_, hook, _, _)) = decode(&record) {
                 seen.insert(hook);
             }

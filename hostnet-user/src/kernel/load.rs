@@ -6,21 +6,24 @@ use std::os::fd::{AsFd, OwnedFd};
 use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{HashMap, Map, MapData, MapError, PerCpuArray},
+    maps::{HashMap, Map, PerCpuArray},
     programs::{Program, ProgramType, loaded_programs},
 };
-use hostnet_abi::{Contained, Flow, FlowKey, Hook, LossKey, Offsets, Settings, cgroup_class};
+use hostnet_abi::{Hook, Offsets, Settings};
 use rustix::thread::CapabilitySet;
 use thiserror::Error;
 use zerocopy::IntoBytes;
 
 use super::{
-    BeyondIp, Btf, CgroupRoot, Coverage, Host, Losses, Ring,
+    BeyondIp, Btf, CgroupRoot, Coverage, Host, Losses, Maps, Rings,
     attach::{Attacher, is_attached_by},
     btf_path,
+    budget::{Budget, Suppressions},
     complaint::brief,
     diagnostics::Diagnostics,
+    maps::taken,
     release::running_release,
+    ring::Ring,
 };
 
 /// The built eBPF object; `cargo xtask ebpf` makes it from hostnet-ebpf's sources.
@@ -45,6 +48,10 @@ impl From<anyhow::Error> for CannotObserve {
 pub struct LoadOptions {
     /// Bytes of the ring; a power of two, at least a page.
     pub ring_bytes: u32,
+    /// Bytes of the ring for first acts of owners whose budget is spent; likewise.
+    pub reserved_bytes: u32,
+    /// How much each owner may tell.
+    pub budget: Budget,
     /// Tell host processes in full.
     pub all: bool,
     /// Let the programs log through aya-log.
@@ -55,24 +62,6 @@ pub struct LoadOptions {
     pub without: Vec<Hook>,
 }
 
-/// A map key of ours that aya may copy as bytes.
-macro_rules! pod {
-    ($name:ident, $inner:ty) => {
-        #[repr(transparent)]
-        #[derive(Clone, Copy)]
-        pub(super) struct $name(pub $inner);
-        // SAFETY: the inner type is `repr(C)` integers without padding (zerocopy::IntoBytes).
-        unsafe impl aya::Pod for $name {}
-    };
-}
-pod!(AyaLossKey, LossKey);
-pod!(AyaFlowKey, FlowKey);
-pod!(AyaFlow, Flow);
-pod!(AyaContained, Contained);
-
-/// Flag of an update that leaves what is there as it is.
-const BPF_NOEXIST: u64 = 1;
-
 /// The attached programs. Dropping it detaches them and leaves nothing behind.
 pub struct Programs {
     _ebpf: Ebpf,
@@ -81,81 +70,17 @@ pub struct Programs {
     /// The host's namespaces.
     pub host: Host,
     /// The records.
-    pub ring: Ring,
+    pub rings: Rings,
     /// What did not fit.
     pub losses: Losses,
+    /// What was beyond its owner's budget.
+    pub suppressions: Suppressions,
     /// What was attached; the canary turns it into proof.
     pub coverage: Coverage,
     /// The programs' own log, when asked for.
     pub diagnostics: Option<Diagnostics>,
     /// What the agent tells the programs, and fetches from them, while they run.
     pub maps: Maps,
-}
-
-/// The maps both sides touch.
-pub struct Maps {
-    host_cgroups: HashMap<MapData, u64, u8>,
-    contained: HashMap<MapData, u32, AyaContained>,
-    flows: HashMap<MapData, AyaFlowKey, AyaFlow>,
-}
-
-impl Maps {
-    /// Classes a cgroup's tasks as host processes, of which only the listeners are
-    /// told, unless a program has found a container's process there. In the
-    /// cgroups of services, mounts of their own do not tell processes apart.
-    ///
-    /// # Errors
-    /// When the map is full; then that cgroup is told in full, which costs but loses nothing.
-    pub fn quieten(&mut self, cgroup: u64, is_service: bool) -> Result<()> {
-        let class = if is_service { cgroup_class::SERVICE } else { cgroup_class::HOST };
-        unless_there(self.host_cgroups.insert(cgroup, class, BPF_NOEXIST))
-            .context("cannot class a cgroup as the host's")
-    }
-
-    /// Tells all tasks of a cgroup from now on.
-    ///
-    /// # Errors
-    /// When the map is full.
-    pub fn mix(&mut self, cgroup: u64) -> Result<()> {
-        self.host_cgroups
-            .insert(cgroup, cgroup_class::MIXED, 0)
-            .context("cannot tell all of a cgroup")
-    }
-
-    /// Lets the programs follow a process that is older than they are.
-    ///
-    /// # Errors
-    /// When the map is full.
-    pub fn follow(&mut self, pid: u32, home: u64, now: u64) -> Result<()> {
-        let contained = AyaContained(Contained { home, now });
-        unless_there(self.contained.insert(pid, contained, BPF_NOEXIST))
-            .context("cannot follow a process")
-    }
-
-    /// Forgets a cgroup that is gone.
-    pub fn forget_cgroup(&mut self, cgroup: u64) {
-        // Not there when it was a container's.
-        drop(self.host_cgroups.remove(&cgroup));
-    }
-
-    /// Takes the counts of a UDP flow out of the kernel; `None` when it is not there.
-    pub fn take_flow(&mut self, key: FlowKey) -> Option<Flow> {
-        let flow = self.flows.get(&AyaFlowKey(key), 0).ok()?.0;
-        drop(self.flows.remove(&AyaFlowKey(key)));
-        Some(flow)
-    }
-}
-
-/// What is there already is as it should be.
-fn unless_there(outcome: Result<(), MapError>) -> Result<(), MapError> {
-    match outcome {
-        Err(MapError::SyscallError(error))
-            if error.io_error.raw_os_error() == Some(libc::EEXIST) =>
-        {
-            Ok(())
-        }
-        outcome => outcome,
-    }
 }
 
 /// Loads the object for the running kernel and attaches both sets.
@@ -232,6 +157,7 @@ fn create(options: &LoadOptions) -> Result<Created> {
         host_netns: host.network_namespace,
         all: options.all.into(),
         host_mount_namespace: host.mount_namespace,
+        ..options.budget.settings()
     };
     let log_level: u8 = if options.kernel_log { aya_log::Level::Debug as u8 } else { 0 };
     let ebpf = EbpfLoader::new()
@@ -240,6 +166,7 @@ fn create(options: &LoadOptions) -> Result<Created> {
         .override_global("OFFSETS", offsets.as_bytes(), true)
         .override_global(aya_log::LEVEL, &log_level, false)
         .map_max_entries("RECORDS", options.ring_bytes)
+        .map_max_entries("RESERVED", options.reserved_bytes)
         .load(OBJECT)
         .context("cannot create the eBPF maps (CAP_BPF is needed)")?;
     let others_rewrite = others_rewrite();
@@ -261,22 +188,20 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
     drop(btf);
     give_back_memory();
     let programs = tracing_programs(&ebpf)?;
-    let mut map = |name: &str| {
-        ebpf.take_map(name).with_context(|| format!("the eBPF object has no map {name}"))
-    };
+    let mut map = |name| taken(&mut ebpf, name);
     Ok(Programs {
-        ring: ring(map("RECORDS")?, options.ring_bytes)?,
+        rings: Rings::new(
+            ring(map("RECORDS")?, options.ring_bytes)?,
+            ring(map("RESERVED")?, options.reserved_bytes)?,
+        ),
         losses: Losses::new(
             HashMap::try_from(map("LOSSES")?)?,
             PerCpuArray::try_from(map("LOSSES_UNOWNED")?)?,
             PerCpuArray::try_from(map("UNFOLLOWED")?)?,
             programs,
         ),
-        maps: Maps {
-            host_cgroups: HashMap::try_from(map("HOST_CGROUPS")?)?,
-            contained: HashMap::try_from(map("CONTAINED")?)?,
-            flows: HashMap::try_from(map("FLOWS")?)?,
-        },
+        suppressions: Suppressions::take(&mut ebpf)?,
+        maps: Maps::take(&mut ebpf)?,
         diagnostics: options.kernel_log.then(|| Diagnostics::new(&mut ebpf)).transpose()?,
         _ebpf: ebpf,
         root,
@@ -286,7 +211,7 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
 }
 
 fn ring(map: Map, bytes: u32) -> Result<Ring> {
-    let Map::RingBuf(data) = map else { anyhow::bail!("RECORDS is not a ring buffer") };
+    let Map::RingBuf(data) = map else { bail!("a map for records is not a ring buffer") };
     Ring::new(data.fd().as_fd().try_clone_to_owned()?, bytes)
 }
 

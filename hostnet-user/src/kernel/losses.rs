@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use aya::maps::{HashMap, MapData, PerCpuArray};
 use hostnet_abi::EventKind;
 
-use super::load::AyaLossKey;
+use super::maps::AyaLossKey;
 
 /// Records lost since the last look.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 
 mod attach;
 mod btf;
+mod budget;
 mod canary;
 mod canary_beyond_ip;
 mod cgroup_root;
@@ -15,18 +16,22 @@ mod diagnostics;
 mod host;
 mod load;
 mod losses;
+mod maps;
 mod recording;
 mod release;
 mod ring;
+mod rings;
 
 pub use attach::BeyondIp;
 pub use btf::{Btf, BtfError, path as btf_path};
+pub use budget::{Budget, Suppressed};
 pub use canary::{WAIT_ARGUMENT, prove};
 pub use cgroup_root::CgroupRoot;
 pub use coverage::{Coverage, Row, State};
 pub use host::{Host, boot_clock, in_network_namespace};
-pub use load::{CannotObserve, LoadOptions, Maps, Programs, attach_each, load};
+pub use load::{CannotObserve, LoadOptions, Programs, attach_each, load};
 pub use losses::{Losses, Lost};
+pub use maps::Maps;
 pub use recording::{Recorder, Recording};
 pub use release::{release, running_release};
-pub use ring::Ring;
+pub use rings::Rings;

@@ -71,6 +71,26 @@ impl Ring {
     /// # Errors
     /// When the window cannot be moved; nothing is consumed then.
     pub fn take(&mut self) -> Result<Option<Record<'_>>> {
+        let next = self.next()?;
+        Ok(next.map(|(at, length)| Record { ring: self, at, length }))
+    }
+
+    /// When the next record was made, `CLOCK_BOOTTIME` nanoseconds; 0 when it does not
+    /// say so.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub fn next_ns(&mut self) -> Result<Option<u64>> {
+        let next = self.next()?;
+        // SAFETY: mapped, and the kernel's only once `advance` has given it back.
+        let bytes = next.map(|(at, length)| unsafe {
+            std::slice::from_raw_parts(at.as_ptr().cast_const(), length)
+        });
+        Ok(bytes.map(|bytes| hostnet_abi::header(bytes).map_or(0, |header| header.boot_ns)))
+    }
+
+    /// Where the next record is, and how long.
+    fn next(&mut self) -> Result<Option<(NonNull<u8>, usize)>> {
         loop {
             // Pairs with the store in __bpf_ringbuf_reserve.
             if self.position == self.producer.word(0).load(Ordering::Acquire) {
@@ -90,7 +110,7 @@ impl Ring {
             let at = self.at(RECORD_HEADER + length)?;
             // SAFETY: `at` is followed by the record's header and `length` mapped bytes.
             let at = unsafe { at.add(RECORD_HEADER as usize) };
-            return Ok(Some(Record { ring: self, at, length: length as usize }));
+            return Ok(Some((at, length as usize)));
         }
     }
 

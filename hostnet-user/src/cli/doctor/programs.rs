@@ -6,21 +6,14 @@ use super::Check;
 use crate::{
     attribute::sock_diag,
     config::Observe,
-    kernel::{self, Coverage, LoadOptions, Programs, State},
+    kernel::{self, Coverage, Programs, State},
 };
 
 const NAME: &str = "programs";
 
 /// How attaching went, and what every hook said.
 pub fn attached() -> (Check, Coverage) {
-    let observe = Observe::default();
-    let options = LoadOptions {
-        ring_bytes: observe.ring_bytes(),
-        all: observe.all,
-        kernel_log: observe.kernel_log,
-        beyond_ip: observe.beyond_ip,
-        without: Vec::new(),
-    };
+    let options = Observe::default().load_options();
     let mut programs = match kernel::load(&options) {
         Ok(programs) => programs,
         Err(error) => {
@@ -31,8 +24,8 @@ pub fn attached() -> (Check, Coverage) {
             return (Check::fail(NAME, finding, advice), coverage);
         }
     };
-    let Programs { ring, root, coverage, .. } = &mut programs;
-    if let Err(error) = kernel::prove(ring, root, coverage) {
+    let Programs { rings, root, coverage, .. } = &mut programs;
+    if let Err(error) = kernel::prove(rings, root, coverage) {
         let advice = "report this with the kernel's release";
         return (Check::fail(NAME, format!("attached, but: {error:#}"), advice), programs.coverage);
     }

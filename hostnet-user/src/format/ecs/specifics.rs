@@ -220,13 +220,10 @@ impl<'a> Specifics<'a> {
                 self.health = Some(json!({ "reason": reason, "events": events, "lost": lost }));
             }
             Health::Lost { place, from_ns, to_ns, by } => {
-                let wall = |boot_ns: u64| {
-                    event.wall_ns.saturating_sub(event.boot_ns.saturating_sub(boot_ns))
-                };
-                self.loss_range = Some((times.format(wall(*from_ns)), times.format(wall(*to_ns))));
-                let count: u64 = by.iter().map(|loss| loss.count).sum();
-                let by: Vec<Value> = by.iter().map(loss).collect();
-                self.loss = Some(json!({ "place": place, "count": count, "by": by }));
+                self.untold(event, place, (*from_ns, *to_ns), by, times);
+            }
+            Health::Suppressed { from_ns, to_ns, by } => {
+                self.untold(event, "kernel-budget", (*from_ns, *to_ns), by, times);
             }
             Health::RuntimeReachable { endpoint, version } => {
                 self.health = Some(json!({ "endpoint": endpoint, "version": version }));
@@ -243,6 +240,23 @@ impl<'a> Specifics<'a> {
                 self.loss_range = fields.range;
             }
         }
+    }
+
+    /// What was not told, and when that was.
+    fn untold(
+        &mut self,
+        event: &Event,
+        place: &str,
+        (from_ns, to_ns): (u64, u64),
+        by: &[LossCount],
+        times: &mut Timestamps,
+    ) {
+        let wall =
+            |boot_ns: u64| event.wall_ns.saturating_sub(event.boot_ns.saturating_sub(boot_ns));
+        self.loss_range = Some((times.format(wall(from_ns)), times.format(wall(to_ns))));
+        let count: u64 = by.iter().map(|loss| loss.count).sum();
+        let by: Vec<Value> = by.iter().map(loss).collect();
+        self.loss = Some(json!({ "place": place, "count": count, "by": by }));
     }
 }
 

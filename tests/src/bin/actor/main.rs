@@ -13,6 +13,7 @@ mod compat;
 mod disguises;
 mod families;
 mod fast_open;
+mod flood;
 mod handed;
 mod held;
 mod listeners;
@@ -58,6 +59,7 @@ const TECHNIQUES: &[Subcommands] = &[
     disguises::SUBCOMMANDS,
     families::SUBCOMMANDS,
     fast_open::SUBCOMMANDS,
+    flood::SUBCOMMANDS,
     handed::SUBCOMMANDS,
     messages::SUBCOMMANDS,
     mptcp::SUBCOMMANDS,

@@ -1,0 +1,159 @@
+//! What each owner may tell, and what it wanted to tell beyond that: counted by
+//! the programs (hostnet-ebpf/src/budget.rs), read here.
+
+use std::collections::HashMap as Table;
+
+use anyhow::{Context, Result};
+use aya::{
+    Ebpf,
+    maps::{HashMap, MapData, PerCpuArray},
+};
+use hostnet_abi::{CARRIES_STATE, EventKind, Settings, first_seen};
+
+use super::{
+    boot_clock,
+    maps::{AyaAct, AyaLossKey, AyaSuppressed, taken},
+};
+
+/// How much of the saved-up budget beyond the burst is left to records that carry
+/// state: one part in so many.
+const STATE_PART: u64 = 2;
+
+/// Acts are swept when this long has passed, nanoseconds.
+const SWEEP_NS: u64 = 10_000_000_000;
+
+/// Beyond so many owners and kinds, those that had nothing suppressed for long
+/// make room.
+const MANY: usize = 1 << 13;
+
+/// How long that is, nanoseconds.
+const LONG_NS: u64 = 600_000_000_000;
+
+/// What one owner may tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Records a second that it may keep up; 0 is no limit.
+    pub per_second: u32,
+    /// Records that it may tell at once after a rest.
+    pub burst: u32,
+}
+
+impl Budget {
+    /// The part of the settings that says so.
+    pub(super) fn settings(self) -> Settings {
+        let Some(cost_ns) = 1_000_000_000_u64.checked_div(self.per_second.into()) else {
+            return Settings::UNSET;
+        };
+        let burst_ns = cost_ns.saturating_mul(self.burst.into());
+        let state_ns = burst_ns / STATE_PART;
+        Settings { cost_ns, window_ns: burst_ns + state_ns, state_ns, ..Settings::UNSET }
+    }
+}
+
+/// Acts of one owner and kind that were counted instead of told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppressed {
+    /// Cgroup of the owner; `None` when the table of owners was full.
+    pub cgroup: Option<u64>,
+    /// What they were.
+    pub kind: EventKind,
+    /// How many.
+    pub count: u64,
+    /// Tables of the agent's may be wrong for want of them.
+    pub carries_state: bool,
+}
+
+/// Remembers what has been told, so that each look gives the difference.
+pub struct Suppressions {
+    by_owner: HashMap<MapData, AyaLossKey, AyaSuppressed>,
+    unowned: PerCpuArray<MapData, u64>,
+    first_seen: HashMap<MapData, AyaAct, u64>,
+    told: Table<(Option<u64>, u64), u64>,
+    swept_ns: u64,
+}
+
+impl Suppressions {
+    pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self> {
+        Ok(Self {
+            by_owner: HashMap::try_from(taken(ebpf, "SUPPRESSED")?)?,
+            unowned: PerCpuArray::try_from(taken(ebpf, "SUPPRESSED_UNOWNED")?)?,
+            first_seen: HashMap::try_from(taken(ebpf, "FIRST_SEEN")?)?,
+            told: Table::new(),
+            swept_ns: 0,
+        })
+    }
+
+    /// What was suppressed since the last call.
+    ///
+    /// # Errors
+    /// When a counter cannot be read; then nothing is known and that is told.
+    pub fn since_last(&mut self) -> Result<Vec<Suppressed>> {
+        let unreadable = "cannot read the counters of suppressed records";
+        let (mut totals, mut quiet) = (Vec::new(), Vec::new());
+        let now = boot_clock();
+        for entry in self.by_owner.iter() {
+            let (key, value) = entry.context(unreadable)?;
+            totals.push((Some(key.0.cgroup), key.0.kind, value.0.count));
+            if now.saturating_sub(value.0.window_ns) > LONG_NS {
+                quiet.push((key, value.0.count));
+            }
+        }
+        let is_crowded = totals.len() > MANY;
+        for kind in EventKind::ALL {
+            let counts = self.unowned.get(&(*kind as u32), 0).context(unreadable)?;
+            totals.push((None, *kind as u64, counts.iter().sum()));
+        }
+        let mut suppressed = Vec::new();
+        for (cgroup, raw_kind, total) in totals {
+            let told = self.told.entry((cgroup, raw_kind)).or_default();
+            let count = total.saturating_sub(*told);
+            let kind = u16::try_from(raw_kind & !CARRIES_STATE).ok().and_then(EventKind::from_raw);
+            if let (Some(kind), true) = (kind, count > 0) {
+                *told = total;
+                // Whose the unowned are is not known, and not what they carried.
+                let carries_state = cgroup.is_none() || raw_kind & CARRIES_STATE != 0;
+                suppressed.push(Suppressed { cgroup, kind, count, carries_state });
+            }
+        }
+        for (key, count) in quiet.into_iter().filter(|_| is_crowded) {
+            let told_as = (Some(key.0.cgroup), key.0.kind);
+            if self.told.get(&told_as) == Some(&count) && self.by_owner.remove(&key).is_ok() {
+                self.told.remove(&told_as);
+            }
+        }
+        self.sweep(now);
+        Ok(suppressed)
+    }
+
+    /// Makes room for acts to remember.
+    fn sweep(&mut self, now: u64) {
+        if now.saturating_sub(self.swept_ns) < SWEEP_NS {
+            return;
+        }
+        self.swept_ns = now;
+        let is_old = |seen: u64| now.saturating_sub(seen) > first_seen::WINDOW_NS;
+        // One that cannot be read was removed meanwhile.
+        let old: Vec<AyaAct> = self
+            .first_seen
+            .iter()
+            .filter_map(Result::ok)
+            .filter_map(|(act, seen)| is_old(seen).then_some(act))
+            .collect();
+        for act in old {
+            drop(self.first_seen.remove(&act));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_in_nanoseconds() {
+        let settings = Budget { per_second: 10_000, burst: 50_000 }.settings();
+        assert_eq!(settings.cost_ns, 100_000);
+        assert_eq!(settings.window_ns - settings.state_ns, 5_000_000_000);
+        assert_eq!(Budget { per_second: 0, burst: 9 }.settings().window_ns, 0, "no limit");
+    }
+}

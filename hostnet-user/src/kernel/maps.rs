@@ -1,0 +1,135 @@
+//! The maps that the agent writes to, and fetches from, while the programs run.
+
+use anyhow::{Context, Result};
+use aya::{
+    Ebpf,
+    maps::{HashMap, Map, MapData, MapError},
+};
+use hostnet_abi::{Act, Cgroup, Contained, Flow, FlowKey, LossKey, Suppressed, cgroup_class};
+
+/// A map key of ours that aya may copy as bytes.
+macro_rules! pod {
+    ($name:ident, $inner:ty) => {
+        #[repr(transparent)]
+        #[derive(Clone, Copy)]
+        pub(super) struct $name(pub $inner);
+        // SAFETY: the inner type is `repr(C)` integers without padding (zerocopy::IntoBytes).
+        unsafe impl aya::Pod for $name {}
+    };
+}
+pod!(AyaLossKey, LossKey);
+pod!(AyaFlowKey, FlowKey);
+pod!(AyaFlow, Flow);
+pod!(AyaContained, Contained);
+pod!(AyaCgroup, Cgroup);
+pod!(AyaAct, Act);
+pod!(AyaSuppressed, Suppressed);
+
+/// Flag of an update that leaves what is there as it is.
+const BPF_NOEXIST: u64 = 1;
+
+/// The maps both sides touch.
+pub struct Maps {
+    cgroups: HashMap<MapData, u64, AyaCgroup>,
+    contained: HashMap<MapData, u32, AyaContained>,
+    flows: HashMap<MapData, AyaFlowKey, AyaFlow>,
+}
+
+impl Maps {
+    /// Takes the maps out of the object.
+    ///
+    /// # Errors
+    /// When it has not got them.
+    pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self> {
+        Ok(Self {
+            cgroups: HashMap::try_from(taken(ebpf, "CGROUPS")?)?,
+            contained: HashMap::try_from(taken(ebpf, "CONTAINED")?)?,
+            flows: HashMap::try_from(taken(ebpf, "FLOWS")?)?,
+        })
+    }
+
+    /// Classes a cgroup's tasks as host processes, of which only the listeners are
+    /// told, unless a program has found a container's process there. In the
+    /// cgroups of services, mounts of their own do not tell processes apart.
+    ///
+    /// # Errors
+    /// When the map is full; then that cgroup is told in full, which costs but loses nothing.
+    pub fn quieten(&mut self, cgroup: u64, is_service: bool) -> Result<()> {
+        let class = if is_service { cgroup_class::SERVICE } else { cgroup_class::HOST };
+        unless_there(self.cgroups.insert(cgroup, entry(class, 0), BPF_NOEXIST))
+            .context("cannot class a cgroup as the host's")
+    }
+
+    /// Gives a container's cgroup a budget of its own, or has it share the one of
+    /// the cgroup `payer`.
+    ///
+    /// # Errors
+    /// When the map is full; then it shares one with other unknown cgroups.
+    pub fn budget(&mut self, cgroup: u64, payer: Option<u64>) -> Result<()> {
+        let entry = entry(cgroup_class::OPEN, payer.unwrap_or_default());
+        unless_there(self.cgroups.insert(cgroup, entry, BPF_NOEXIST))
+            .context("cannot give a cgroup a budget")
+    }
+
+    /// Tells all tasks of a cgroup from now on.
+    ///
+    /// # Errors
+    /// When the map is full.
+    pub fn mix(&mut self, cgroup: u64) -> Result<()> {
+        self.cgroups
+            .insert(cgroup, entry(cgroup_class::MIXED, 0), 0)
+            .context("cannot tell all of a cgroup")
+    }
+
+    /// Lets the programs follow a process that is older than they are.
+    ///
+    /// # Errors
+    /// When the map is full.
+    pub fn follow(&mut self, pid: u32, home: u64, now: u64) -> Result<()> {
+        let contained = AyaContained(Contained { home, now });
+        unless_there(self.contained.insert(pid, contained, BPF_NOEXIST))
+            .context("cannot follow a process")
+    }
+
+    /// Forgets a cgroup that is gone.
+    pub fn forget_cgroup(&mut self, cgroup: u64) {
+        // A program has removed it already, unless that was not run.
+        drop(self.cgroups.remove(&cgroup));
+    }
+
+    /// Takes the counts of a UDP flow out of the kernel; `None` when it is not there.
+    pub fn take_flow(&mut self, key: FlowKey) -> Option<Flow> {
+        let flow = self.flows.get(&AyaFlowKey(key), 0).ok()?.0;
+        drop(self.flows.remove(&AyaFlowKey(key)));
+        Some(flow)
+    }
+
+    /// Forgets a UDP flow whose socket is gone without a word.
+    pub fn forget_flow(&mut self, key: FlowKey) {
+        drop(self.flows.remove(&AyaFlowKey(key)));
+    }
+}
+
+fn entry(class: u32, payer: u64) -> AyaCgroup {
+    AyaCgroup(Cgroup { class, payer, ..Cgroup::default() })
+}
+
+/// A map of the object, which no longer has it then.
+///
+/// # Errors
+/// When it has no such map.
+pub(super) fn taken(ebpf: &mut Ebpf, name: &str) -> Result<Map> {
+    ebpf.take_map(name).with_context(|| format!("the eBPF object has no map {name}"))
+}
+
+/// What is there already is as it should be.
+fn unless_there(outcome: Result<(), MapError>) -> Result<(), MapError> {
+    match outcome {
+        Err(MapError::SyscallError(error))
+            if error.io_error.raw_os_error() == Some(libc::EEXIST) =>
+        {
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}

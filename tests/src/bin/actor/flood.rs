@@ -1,0 +1,95 @@
+//! More acts than anybody can be told of, all alike, and a few among them that are
+//! not: with its own account of how many there were.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    os::fd::{FromRawFd as _, OwnedFd},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use socket2::{Socket, Type};
+
+use crate::{
+    arguments::{Arguments, parse},
+    sockets::{outcome, socket_for},
+    truth::tell,
+};
+
+pub const SUBCOMMANDS: crate::Subcommands = &[("flood", flood), ("marks", marks)];
+
+/// `flood KIND MILLISECONDS [--count THREADS] [--times RARE]`: each thread does the
+/// same act again and again for that long; meanwhile `RARE` connects go to that many
+/// addresses, 127.2.0.0 and up.
+pub fn flood(arguments: &Arguments) {
+    let operands = arguments.operands();
+    let kind: String = parse(operands[0]);
+    let lasts = Duration::from_millis(parse(operands[1]));
+    let rare: u32 = arguments.option("--times").unwrap_or(0);
+    let (done, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for _ in 0..arguments.option("--count").unwrap_or(1) {
+            scope.spawn(|| done.fetch_add(repeat(&kind, &is_over), Ordering::Relaxed));
+        }
+        paced(rare, lasts, Ipv4Addr::new(127, 2, 0, 0));
+        is_over.store(true, Ordering::Relaxed);
+    });
+    tell("flood").with("acts", done.into_inner()).with("rare", rare).send();
+}
+
+/// `marks MILLISECONDS --times N`: connects to N addresses in that time, 127.3.0.0 and up.
+pub fn marks(arguments: &Arguments) {
+    let lasts = Duration::from_millis(parse(arguments.operands()[0]));
+    let marks: u32 = arguments.option("--times").expect("--times N");
+    paced(marks, lasts, Ipv4Addr::new(127, 3, 0, 0));
+    tell("marks").with("acts", marks).send();
+}
+
+/// Connects to `count` addresses from `first` on, evenly in the given time.
+fn paced(count: u32, lasts: Duration, first: Ipv4Addr) {
+    let address = |at: u32| SocketAddr::new(Ipv4Addr::from_bits(first.to_bits() + at).into(), 7);
+    let (socket, began) = (socket_for(address(0), Type::DGRAM), Instant::now());
+    for at in 0..count {
+        let due = lasts.mul_f64(f64::from(at) / f64::from(count));
+        if let Some(early) = due.checked_sub(began.elapsed()) {
+            thread::sleep(early);
+        }
+        socket.connect(&address(at).into()).expect("UDP connects to any address");
+    }
+    if let Some(rest) = lasts.checked_sub(began.elapsed()) {
+        thread::sleep(rest);
+    }
+}
+
+/// How often one thread did it.
+fn repeat(kind: &str, is_over: &AtomicBool) -> u64 {
+    let peer = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9);
+    let socket = socket_for(peer, Type::DGRAM);
+    let act: &dyn Fn() = match kind {
+        "connect" => &|| socket.connect(&peer.into()).expect("UDP connects to any address"),
+        "raw-socket" => &raw_socket,
+        "bind" => &bind,
+        other => panic!("no such flood: {other}"),
+    };
+    let mut done = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        act();
+        done += 1;
+    }
+    done
+}
+
+fn raw_socket() {
+    // SAFETY: opens a socket, whose descriptor is then ours alone.
+    let raw = unsafe { libc::socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP) };
+    let raw = outcome(raw.into()).expect("CAP_NET_RAW");
+    // SAFETY: as above.
+    drop(unsafe { OwnedFd::from_raw_fd(raw as i32) });
+}
+
+fn bind() {
+    let any_port = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
+    let socket: Socket = socket_for(any_port, Type::DGRAM);
+    socket.bind(&any_port.into()).expect("a free port");
+}

@@ -1,0 +1,90 @@
+//! Counts what is told of a flood, by owner: told, lost and suppressed. Its events
+//! are too many to keep.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use serde_json::Value;
+
+use crate::{Container, events::at};
+
+/// The ports that the actor floods, and that its single acts go to.
+const FLOODED: u64 = 9;
+const SINGLE: u64 = 7;
+
+/// What was told of one owner.
+#[derive(Clone, Debug, Default)]
+pub struct Account {
+    /// Events, by `event.action`.
+    pub told: BTreeMap<String, u64>,
+    /// Records told as suppressed, by kind.
+    pub suppressed: BTreeMap<String, u64>,
+    /// Addresses of single acts, and how often they were told.
+    pub single: BTreeMap<String, u64>,
+    /// `event.outcome` of binds.
+    pub binds: BTreeSet<String>,
+}
+
+/// The accounts, by container id; clones are the same.
+#[derive(Clone, Default)]
+pub struct Accounts(Arc<Mutex<BTreeMap<String, Account>>>);
+
+impl Accounts {
+    /// Counts an event, and says whether it is one of those that are too many to keep.
+    pub fn take(&self, event: &Value) -> bool {
+        let mut accounts = self.0.lock().expect("not poisoned");
+        let action = at(event, "event.action").and_then(Value::as_str).unwrap_or_default();
+        if action == "records-suppressed" {
+            for one in at(event, "hostnet.loss.by").and_then(Value::as_array).into_iter().flatten()
+            {
+                let owner = one["container"]["id"].as_str().unwrap_or_default();
+                let kind = one["operation"].as_str().unwrap_or_default();
+                let suppressed = &mut accounts.entry(owner.to_owned()).or_default().suppressed;
+                *suppressed.entry(kind.to_owned()).or_default() +=
+                    one["count"].as_u64().unwrap_or_default();
+            }
+            return false;
+        }
+        let owner = at(event, "container.id").and_then(Value::as_str).unwrap_or_default();
+        let is_many = ["connection_attempted", "opened-raw-socket", "bound-socket"];
+        // What tests wait for goes to other ports.
+        let is_marker = at(event, "hostnet.remote.port")
+            .and_then(Value::as_u64)
+            .is_some_and(|port| port != FLOODED && port != SINGLE);
+        if owner.is_empty() || !is_many.contains(&action) || is_marker {
+            return false;
+        }
+        let account = accounts.entry(owner.to_owned()).or_default();
+        *account.told.entry(action.to_owned()).or_default() += 1;
+        if action == "bound-socket"
+            && let Some(outcome) = at(event, "event.outcome").and_then(Value::as_str)
+        {
+            account.binds.insert(outcome.to_owned());
+        }
+        let remote = at(event, "hostnet.remote.ip").and_then(Value::as_str).unwrap_or_default();
+        if remote.starts_with("127.2.") || remote.starts_with("127.3.") {
+            *account.single.entry(remote.to_owned()).or_default() += 1;
+        }
+        true
+    }
+
+    /// One container's account.
+    pub fn of(&self, container: &Container) -> Account {
+        let accounts = self.0.lock().expect("not poisoned");
+        accounts.get(&container.id).cloned().unwrap_or_default()
+    }
+}
+
+impl Account {
+    /// Records of a kind that were suppressed.
+    pub fn suppressed(&self, kind: &str) -> u64 {
+        self.suppressed.get(kind).copied().unwrap_or_default()
+    }
+
+    /// Events with an action.
+    pub fn told(&self, action: &str) -> u64 {
+        self.told.get(action).copied().unwrap_or_default()
+    }
+}
