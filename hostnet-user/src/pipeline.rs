@@ -206,8 +206,7 @@ impl Pipeline {
                 _ => SHORTEST_WAIT,
             };
             if self.losses_read.elapsed() >= HOUSEKEEPING {
-                self.users()?;
-                self.tell_losses()?;
+                self.users().and_then(|()| self.tell_losses())?;
             }
             if count < BATCH {
                 self.flush()?;
@@ -231,8 +230,7 @@ impl Pipeline {
         }
         self.stages.finish().or_else(|error| self.output_error(error))?;
         self.tell_losses()?;
-        // The stop itself is the last event.
-        let events = self.stages.told() + 1;
+        let events = self.stages.told() + 1; // The stop itself is the last.
         let lost = self.stages.summary.lost;
         self.health(Health::Stopped { reason, events, lost })?;
         let written = self.stages.close();
@@ -300,10 +298,7 @@ impl Pipeline {
     }
 
     fn users(&mut self) -> Result<()> {
-        match self.survey.changed_users(&self.programs.host) {
-            Some(users) => self.world(users),
-            None => Ok(()),
-        }
+        self.survey.changed_users(&self.programs.host).map_or(Ok(()), |users| self.world(users))
     }
 
     fn health(&mut self, health: Health) -> Result<()> {
