@@ -41,6 +41,7 @@ pub fn event(health: Health) -> Event {
         actor: None,
         socket: None,
         peer: None,
+        host_users: None,
         amends: None,
         operation: Operation::Health(health),
     }
