@@ -1,6 +1,6 @@
 //! Everything the pure stages are told, as one type: live, recorded, replayed.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context, Result, bail};
 use hostnet_abi::{Flow, FlowKey};
@@ -40,6 +40,8 @@ pub enum World {
     V1Place { pid: u32, start_ns: u64, path: String },
     /// The sockets that existed at `boot_ns`, when the run began.
     Existing { boot_ns: u64, sockets: Vec<Found> },
+    /// UDP flows that the kernel still counts, from before the agent: socket and peer.
+    OlderFlows { flows: Vec<(u64, SocketAddr)> },
     /// The sockets there are at `boot_ns`, asked anew after records were lost.
     Listeners { boot_ns: u64, sockets: Vec<Found> },
     /// The host's own addresses from now on, and the lowest and the highest port

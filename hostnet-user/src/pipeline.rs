@@ -14,7 +14,7 @@ use anyhow::Result;
 
 use crate::{
     attribute::{Policy, Request, RuntimeNews, procfs},
-    event::Health,
+    event::{Health, Lost, endpoint},
     feed::{Feed, write_down},
     format::ecs::Identity,
     input::{InputRef, World},
@@ -139,6 +139,7 @@ impl Pipeline {
             settings,
         };
         self.health(health)?;
+        self.tell_adoption(answered_ns)?;
         for record in early {
             let Self { programs, stages, survey, recorder, .. } = self;
             let (maps, sockets) = (&mut programs.maps, survey.sockets());
@@ -158,7 +159,31 @@ impl Pipeline {
             }
         }
         self.world(World::Existing { boot_ns: answered_ns, sockets: existing })?;
-        self.flush()
+        if self.programs.adopted.is_some_and(|adopted| adopted.unread.is_none()) {
+            let flows = self.programs.maps.flows().into_iter();
+            let flows = flows
+                .map(|key| (key.cookie, endpoint(key.remote, key.remote_port as u16)))
+                .collect();
+            self.world(World::OlderFlows { flows })?;
+            self.serve_requests()?;
+        }
+        self.settle()
+    }
+
+    /// Tells that the programs ran before this agent, until now.
+    fn tell_adoption(&mut self, now_ns: u64) -> Result<()> {
+        let Some(kernel::Adopted { since_ns, unread }) = self.programs.adopted else {
+            return Ok(());
+        };
+        // What their counters say is of that time.
+        self.losses_read_boot_ns = since_ns;
+        self.health(Health::Adopted { from_ns: since_ns, to_ns: now_ns, unread })?;
+        if let Some(count @ 1..) = unread {
+            let by = vec![Lost { cgroup: None, operation: "record".to_owned(), count }];
+            let (place, from_ns, to_ns) = ("restart".to_owned(), since_ns, now_ns);
+            self.world(World::Lost { place, from_ns, to_ns, by })?;
+        }
+        self.tell_losses()
     }
 
     /// Takes everything that was put into the ring until `boot_ns`.
@@ -166,6 +191,7 @@ impl Pipeline {
         loop {
             let now = self.clock()?;
             let count = self.drain()?;
+            self.settle()?;
             if now >= boot_ns && (count < BATCH || self.drained_to_ns >= boot_ns) {
                 return Ok(());
             }
@@ -198,11 +224,20 @@ impl Pipeline {
             if self.losses_read.elapsed() >= HOUSEKEEPING {
                 self.tell_losses()?;
             }
-            if count < BATCH {
-                self.flush()?;
-            }
+            self.settle()?;
         };
         self.finish(reason)
+    }
+
+    /// Writes out what was told; only then are its records the kernel's again, so that
+    /// an agent after this one reads the others.
+    fn settle(&mut self) -> Result<()> {
+        self.flush()?;
+        self.programs.rings.give_back();
+        if let Err(error) = self.programs.told.note(kernel::boot_clock()) {
+            tracing::warn!("{error:#}");
+        }
+        Ok(())
     }
 
     fn finish(mut self, reason: String) -> Result<Summary> {
@@ -223,6 +258,10 @@ impl Pipeline {
         let lost = self.stages.summary.lost;
         self.health(Health::Stopped { reason, events, lost })?;
         let written = self.stages.flush();
+        if written.is_ok() {
+            self.programs.rings.give_back();
+            self.programs.told.note(kernel::boot_clock())?;
+        }
         if let Some(recorder) = self.recorder.take() {
             recorder.finish()?;
         }

@@ -19,7 +19,8 @@ pub fn read(
     (from_ns, to_ns): (u64, u64),
 ) -> Result<Vec<World>> {
     let (mut ring, mut not_run, mut not_followed) = (Vec::new(), Vec::new(), Vec::new());
-    for lost in programs.losses.since_last()? {
+    let Programs { losses, suppressions, told, .. } = programs;
+    for lost in losses.since(told)? {
         match lost {
             kernel::Lost::RingFull { cgroup, kind, count } => {
                 ring.push(Lost { cgroup, operation: kind.name().to_owned(), count });
@@ -34,7 +35,7 @@ pub fn read(
         }
     }
     let (of_state, by): (Vec<_>, Vec<_>) =
-        programs.suppressions.since_last()?.into_iter().partition(|one| one.carries_state);
+        suppressions.since(told)?.into_iter().partition(|one| one.carries_state);
     // Taken when nothing can fail any more.
     let dropped = Lost { cgroup: None, operation: "event".to_owned(), count: dropped() };
     let sink = (dropped.count > 0).then_some(dropped).into_iter().collect();

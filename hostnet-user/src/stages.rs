@@ -107,6 +107,7 @@ impl Stages {
                 self.attribution.v1_place(pid, start_ns, &path);
             }
             World::Existing { boot_ns, sockets } => self.attribution.existing(boot_ns, sockets),
+            World::OlderFlows { flows } => self.attribution.older_flows(flows),
             World::Listeners { boot_ns, sockets } => self.attribution.listeners(boot_ns, &sockets),
             World::Addresses { addresses, chosen_ports } => {
                 self.attribution.addresses(addresses, chosen_ports);

@@ -361,7 +361,15 @@ pub const FIELDS: &[Field] = &[
     ),
     field(
         "loss.place",
-        Word(&["kernel-ring", "kernel-budget", "kernel-program", "kernel-map", "decode", "sink"]),
+        Word(&[
+            "kernel-ring",
+            "kernel-budget",
+            "kernel-program",
+            "kernel-map",
+            "decode",
+            "sink",
+            "restart",
+        ]),
         "Where records were lost, or counted instead of told (`kernel-budget`: repeats of owners \
          beyond their budgets); `kernel-map`: processes that could not be followed out of their \
          container's cgroup.",

@@ -43,6 +43,9 @@ pub enum Health {
     /// boot-clock times.
     #[serde(skip)]
     Suppressed { from_ns: u64, to_ns: u64, by: Vec<LossCount> },
+    /// The programs went on between two boot-clock times while no agent read what they
+    /// told; with how many records that nobody will, when they were another version's.
+    Adopted { from_ns: u64, to_ns: u64, unread: Option<u64> },
     /// The container runtime answers.
     RuntimeReachable { endpoint: String, version: String },
     /// The container runtime does not answer; names will be late.
@@ -61,6 +64,8 @@ impl Told for Health {
             Self::Stopped { .. } => "agent-stopped",
             Self::Lost { .. } => "records-lost",
             Self::Suppressed { .. } => "records-suppressed",
+            Self::Adopted { unread: None, .. } => "programs-adopted",
+            Self::Adopted { .. } => "programs-replaced",
             Self::RuntimeReachable { .. } => "runtime-reachable",
             Self::RuntimeUnreachable { .. } => "runtime-unreachable",
             Self::Undecodable { .. } => "records-undecodable",
@@ -80,6 +85,7 @@ impl Told for Health {
         match self {
             Self::Started { complete: true, .. }
             | Self::Stopped { .. }
+            | Self::Adopted { unread: None | Some(0), .. }
             | Self::RuntimeReachable { .. } => Outcome::Success,
             _ => Outcome::Failure(None),
         }
@@ -104,6 +110,14 @@ impl Told for Health {
                 let count: u64 = by.iter().map(|one| one.count).sum();
                 let seconds = to_ns.saturating_sub(*from_ns) as f64 / 1e9;
                 write!(f, "{count} repeats beyond their owners' budgets in {seconds:.1} s")
+            }
+            Self::Adopted { from_ns, to_ns, unread } => {
+                let seconds = to_ns.saturating_sub(*from_ns) as f64 / 1e9;
+                write!(f, "no agent read records for {seconds:.1} s; ")?;
+                match unread {
+                    None => write!(f, "the programs went on, and what they told is told now"),
+                    Some(count) => write!(f, "another version's programs told {count} in vain"),
+                }
             }
             Self::RuntimeReachable { endpoint, version } => {
                 write!(f, "container runtime answers: {version} at {endpoint}")

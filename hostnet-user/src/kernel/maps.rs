@@ -1,11 +1,10 @@
 //! The maps that the agent writes to, and fetches from, while the programs run.
 
 use anyhow::{Context, Result};
-use aya::{
-    Ebpf,
-    maps::{HashMap, Map, MapData, MapError},
+use aya::maps::{HashMap, Map, MapData, MapError};
+use hostnet_abi::{
+    Act, Cgroup, Contained, Flow, FlowKey, LossKey, Suppressed, ToldKey, cgroup_class,
 };
-use hostnet_abi::{Act, Cgroup, Contained, Flow, FlowKey, LossKey, Suppressed, cgroup_class};
 
 /// A map key of ours that aya may copy as bytes.
 macro_rules! pod {
@@ -24,6 +23,7 @@ pod!(AyaContained, Contained);
 pod!(AyaCgroup, Cgroup);
 pod!(AyaAct, Act);
 pod!(AyaSuppressed, Suppressed);
+pod!(AyaToldKey, ToldKey);
 
 /// Flag of an update that leaves what is there as it is.
 const BPF_NOEXIST: u64 = 1;
@@ -36,16 +36,23 @@ pub struct Maps {
 }
 
 impl Maps {
-    /// Takes the maps out of the object.
+    /// The maps there.
     ///
     /// # Errors
-    /// When it has not got them.
-    pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self> {
+    /// When there are no such maps.
+    pub(super) fn from(source: Source<'_>) -> Result<Self> {
         Ok(Self {
-            cgroups: HashMap::try_from(taken(ebpf, "CGROUPS")?)?,
-            contained: HashMap::try_from(taken(ebpf, "CONTAINED")?)?,
-            flows: HashMap::try_from(taken(ebpf, "FLOWS")?)?,
+            cgroups: HashMap::try_from(source("CGROUPS")?)?,
+            contained: HashMap::try_from(source("CONTAINED")?)?,
+            flows: HashMap::try_from(source("FLOWS")?)?,
         })
+    }
+
+    /// The flows there are, of sockets that an agent before this one knew.
+    #[must_use]
+    pub fn flows(&self) -> Vec<FlowKey> {
+        // One that cannot be read has been removed meanwhile.
+        self.flows.keys().filter_map(Result::ok).map(|key| key.0).collect()
     }
 
     /// Classes a cgroup's tasks as host processes, of which only the listeners are
@@ -114,13 +121,25 @@ fn entry(class: u32, payer: u64) -> AyaCgroup {
     AyaCgroup(Cgroup { class, payer, ..Cgroup::default() })
 }
 
-/// A map of the object, which no longer has it then.
-///
-/// # Errors
-/// When it has no such map.
-pub(super) fn taken(ebpf: &mut Ebpf, name: &str) -> Result<Map> {
-    ebpf.take_map(name).with_context(|| format!("the eBPF object has no map {name}"))
-}
+/// Where maps come from: the object, or what is pinned.
+pub(super) type Source<'a> = &'a mut dyn FnMut(&str) -> Result<Map>;
+
+/// All maps that the agent uses.
+pub(super) const MAPS: [&str; 13] = [
+    "RECORDS",
+    "RESERVED",
+    "LOSSES",
+    "LOSSES_UNOWNED",
+    "UNFOLLOWED",
+    "SUPPRESSED",
+    "SUPPRESSED_UNOWNED",
+    "FIRST_SEEN",
+    "CGROUPS",
+    "CONTAINED",
+    "FLOWS",
+    "TOLD",
+    "PULSE",
+];
 
 /// What is there already is as it should be.
 fn unless_there(outcome: Result<(), MapError>) -> Result<(), MapError> {

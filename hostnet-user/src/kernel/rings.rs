@@ -1,9 +1,13 @@
 //! Two rings read as one: the records of owners within their budgets, and the first
 //! acts of those beyond. What one thread did stays in the order in which it did it.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use aya::maps::Map;
 
-use super::ring::{Record, Ring};
+use super::{
+    maps::Source,
+    ring::{Record, Ring},
+};
 
 /// Both rings.
 pub struct Rings {
@@ -12,8 +16,12 @@ pub struct Rings {
 }
 
 impl Rings {
-    pub(super) const fn new(records: Ring, reserved: Ring) -> Self {
-        Self { records, reserved }
+    pub(super) fn from(source: Source<'_>) -> Result<Self> {
+        let mut ring = |name: &str| match source(name)? {
+            Map::RingBuf(data) => Ring::of(&data),
+            _ => bail!("{name} is not a ring buffer"),
+        };
+        Ok(Self { records: ring("RECORDS")?, reserved: ring("RESERVED")? })
     }
 
     /// The next record by time, if there is one.
@@ -37,6 +45,13 @@ impl Rings {
             (_, Some(_)) => self.reserved.take(),
             (_, None) => self.records.take(),
         }
+    }
+
+    /// Gives back the room of what was taken: it is written down, and will not be read
+    /// again by an agent after this one.
+    pub fn give_back(&self) {
+        self.records.give_back();
+        self.reserved.give_back();
     }
 
     /// Whether there is more to take, now or once it has been written.
