@@ -51,8 +51,14 @@ pub enum World {
     Port { cookie: u64, port: u16 },
     /// News from the container runtime at `boot_ns`.
     Runtime { boot_ns: u64, news: RuntimeNews },
-    /// Both clocks at one moment.
-    Clock { boot_ns: u64, wall_ns: u64 },
+    /// Both clocks at one moment, and the time up to which records have been taken
+    /// where that is earlier: what waits for a record waits by that.
+    Clock {
+        boot_ns: u64,
+        wall_ns: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        taken_ns: Option<u64>,
+    },
     /// Something about the agent at `boot_ns`.
     Health { boot_ns: u64, health: Health },
     /// Acts beyond their owners' budgets were counted between two boot-clock times;

@@ -66,6 +66,8 @@ pub struct Pipeline {
     losses_read_boot_ns: u64,
     /// Time of the latest record taken.
     drained_to_ns: u64,
+    /// There were more records than were taken at the last look.
+    is_behind: bool,
     output_failed: bool,
 }
 
@@ -87,6 +89,7 @@ impl Pipeline {
             losses_read: Instant::now(),
             losses_read_boot_ns: kernel::boot_clock(),
             drained_to_ns: 0,
+            is_behind: false,
             output_failed: false,
         }
     }
@@ -313,6 +316,7 @@ impl Pipeline {
             drop(record);
             outcome.or_else(|error| self.output_error(error))?;
         }
+        self.is_behind = count == BATCH;
         self.serve_requests()?;
         if let Some(diagnostics) = &mut self.programs.diagnostics {
             diagnostics.flush();
@@ -335,7 +339,8 @@ impl Pipeline {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let wall_ns = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
         let boot_ns = kernel::boot_clock();
-        self.world(World::Clock { boot_ns, wall_ns })?;
+        let taken_ns = self.is_behind.then_some(self.drained_to_ns);
+        self.world(World::Clock { boot_ns, wall_ns, taken_ns })?;
         Ok(boot_ns)
     }
 

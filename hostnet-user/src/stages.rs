@@ -114,9 +114,10 @@ impl Stages {
             }
             World::Port { cookie, port } => self.attribution.port(cookie, port),
             World::Runtime { boot_ns, news } => self.attribution.runtime(news, boot_ns),
-            World::Clock { boot_ns, wall_ns } => {
+            World::Clock { boot_ns, wall_ns, taken_ns } => {
                 self.seen_ns = wall_ns;
                 self.attribution.clock(boot_ns, wall_ns);
+                self.attribution.expire(taken_ns.unwrap_or(boot_ns));
                 if self.undecodable > 0 {
                     let reason = std::mem::take(&mut self.undecodable_reason);
                     let count = std::mem::take(&mut self.undecodable);

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use hostnet_tests::{Agent, Docker, flood::Accounts, hostnet, needs_root, want};
+use hostnet_tests::{Agent, Docker, at, flood::Accounts, hostnet, needs_root, want};
+use rustix::process::Signal;
 
 /// A directory for pins that is this test's alone, removed when dropped.
 struct Pins(PathBuf);
@@ -89,7 +90,11 @@ fn other_settings_replace_what_is_pinned() {
     let versions = std::fs::read_dir(&pins.0).expect("a directory").count();
     assert_eq!(versions, 1, "the old programs are gone");
     agent.marker();
-    agent.stop();
+    // Not `stop`, which allows no loss: what the old programs told last nobody reads.
+    let run = agent.stop_with(Signal::TERM);
+    for lost in run.all(&want().action("records-lost")) {
+        assert_eq!(at(lost, "hostnet.loss.place"), Some(&"restart".into()), "{lost}");
+    }
     assert!(!pins.0.exists());
 }
 
