@@ -13,16 +13,18 @@ use std::{
 use anyhow::Result;
 
 use crate::{
+    adoption,
     attribute::{Policy, Request, RuntimeNews, procfs},
-    event::{Health, Lost, endpoint},
+    event::Health,
     feed::{Feed, write_down},
     format::ecs::Identity,
     input::{InputRef, World},
     kernel::{self, Programs, Recorder},
     output::is_broken_pipe,
-    shortfall,
+    requests, shortfall,
     stages::{Stages, Summary},
     survey::Survey,
+    vigil::Vigil,
 };
 
 /// The longest a record waits in the ring on an idle host.
@@ -62,6 +64,7 @@ pub struct Pipeline {
     recorder: Option<Recorder>,
     inspect: Inspect,
     survey: Survey,
+    vigil: Vigil,
     losses_read: Instant,
     losses_read_boot_ns: u64,
     /// Time of the latest record taken.
@@ -86,6 +89,7 @@ impl Pipeline {
             recorder,
             inspect,
             survey: Survey::default(),
+            vigil: Vigil::default(),
             losses_read: Instant::now(),
             losses_read_boot_ns: kernel::boot_clock(),
             drained_to_ns: 0,
@@ -142,7 +146,13 @@ impl Pipeline {
             settings,
         };
         self.health(health)?;
-        self.tell_adoption(answered_ns)?;
+        if let Some(adopted) = self.programs.adopted {
+            // What the counters say is of that time.
+            self.losses_read_boot_ns = adopted.since_ns;
+            for input in adoption::inputs(adopted, answered_ns) {
+                self.world(input)?;
+            }
+        }
         for record in early {
             let Self { programs, stages, survey, recorder, .. } = self;
             let (maps, sockets) = (&mut programs.maps, survey.sockets());
@@ -162,31 +172,11 @@ impl Pipeline {
             }
         }
         self.world(World::Existing { boot_ns: answered_ns, sockets: existing })?;
-        if self.programs.adopted.is_some_and(|adopted| adopted.unread.is_none()) {
-            let flows = self.programs.maps.flows().into_iter();
-            let flows = flows
-                .map(|key| (key.cookie, endpoint(key.remote, key.remote_port as u16)))
-                .collect();
-            self.world(World::OlderFlows { flows })?;
+        if let Some(flows) = adoption::flows(&self.programs) {
+            self.world(flows)?;
             self.serve_requests()?;
         }
         self.settle()
-    }
-
-    /// Tells that the programs ran before this agent, until now.
-    fn tell_adoption(&mut self, now_ns: u64) -> Result<()> {
-        let Some(kernel::Adopted { since_ns, unread }) = self.programs.adopted else {
-            return Ok(());
-        };
-        // What their counters say is of that time.
-        self.losses_read_boot_ns = since_ns;
-        self.health(Health::Adopted { from_ns: since_ns, to_ns: now_ns, unread })?;
-        if let Some(count @ 1..) = unread {
-            let by = vec![Lost { cgroup: None, operation: "record".to_owned(), count }];
-            let (place, from_ns, to_ns) = ("restart".to_owned(), since_ns, now_ns);
-            self.world(World::Lost { place, from_ns, to_ns, by })?;
-        }
-        self.tell_losses()
     }
 
     /// Takes everything that was put into the ring until `boot_ns`.
@@ -214,7 +204,11 @@ impl Pipeline {
             if let Some(reason) = self.serve(control, wait)? {
                 break reason;
             }
-            self.clock()?;
+            let now_ns = self.clock()?;
+            let taken_ns = if self.is_behind { self.drained_to_ns } else { now_ns };
+            for health in self.vigil.turn(&mut self.programs, now_ns, taken_ns) {
+                self.health(health)?;
+            }
             if let Some(addresses) = self.survey.changed_addresses() {
                 self.world(addresses)?;
             }
@@ -262,8 +256,7 @@ impl Pipeline {
         self.health(Health::Stopped { reason, events, lost })?;
         let written = self.stages.flush();
         if written.is_ok() {
-            self.programs.rings.give_back();
-            self.programs.told.note(kernel::boot_clock())?;
+            self.settle()?;
         }
         if let Some(recorder) = self.recorder.take() {
             recorder.finish()?;
@@ -307,8 +300,12 @@ impl Pipeline {
             let Programs { rings, maps, root, .. } = &mut self.programs;
             let Some(record) = rings.take()? else { break };
             count += 1;
-            self.drained_to_ns =
-                hostnet_abi::header(&record).map_or(self.drained_to_ns, |header| header.boot_ns);
+            if let Some(header) = hostnet_abi::header(&record) {
+                self.drained_to_ns = header.boot_ns;
+                if self.vigil.takes(&header) {
+                    continue;
+                }
+            }
             let (stages, sockets) = (&mut self.stages, self.survey.sockets());
             let (cgroup_root, recorder) = (root.path(), &mut self.recorder);
             let mut feed = Feed { stages, maps, cgroup_root, sockets, recorder };
@@ -373,41 +370,25 @@ impl Pipeline {
         self.losses_read = Instant::now();
         self.losses_read_boot_ns = to_ns;
         let Self { programs, stages, .. } = self;
-        match shortfall::read(programs, || stages.take_dropped(), (from_ns, to_ns)) {
-            Ok(inputs) => inputs.into_iter().try_for_each(|input| self.world(input)),
-            Err(error) => {
-                tracing::error!("{error:#}");
-                Ok(())
-            }
-        }
+        let inputs = shortfall::read(programs, || stages.take_dropped(), (from_ns, to_ns))
+            .inspect_err(|error| tracing::error!("{error:#}"));
+        inputs.into_iter().flatten().try_for_each(|input| self.world(input))
     }
 
     fn serve_requests(&mut self) -> Result<()> {
         for request in self.stages.take_requests() {
-            let maps = &mut self.programs.maps;
-            let outcome = match request {
-                Request::Quieten { cgroup, is_service } => maps.quieten(cgroup, is_service),
-                Request::Budget { cgroup, payer } => maps.budget(cgroup, payer),
-                Request::Mix(cgroup) => maps.mix(cgroup),
-                Request::Follow { pid, home, now } => maps.follow(pid, home, now),
-                Request::Forget(cgroup) => {
-                    maps.forget_cgroup(cgroup);
-                    Ok(())
-                }
-                Request::ForgetFlows(flows) => {
-                    flows.into_iter().for_each(|flow| maps.forget_flow(flow));
-                    Ok(())
-                }
-                Request::Inspect(id) => {
+            let outcome = match requests::serve(request, &mut self.programs.maps) {
+                Ok(Some(Request::Inspect(id))) => {
                     (self.inspect)(id);
                     Ok(())
                 }
-                Request::Listeners => {
+                Ok(Some(Request::Listeners)) => {
                     if let Some(listeners) = self.survey.listeners(self.programs.root.path()) {
                         self.world(listeners)?;
                     }
                     Ok(())
                 }
+                outcome => outcome.map(drop),
             };
             if let Err(error) = outcome {
                 tracing::warn!("{error:#}");

@@ -207,6 +207,28 @@ impl Attacher<'_> {
     }
 }
 
+/// Attaches the program of a cgroup hook once more.
+///
+/// # Errors
+/// When the kernel does not take it, or it is another kind of hook.
+pub fn again(ebpf: &mut Ebpf, root: &CgroupRoot, hook: Hook) -> Result<FdLink> {
+    let program =
+        ebpf.program_mut(hook.program()).context("the eBPF object has no such program")?;
+    let single = CgroupAttachMode::Single;
+    let attached = match program {
+        Program::CgroupSockAddr(program) => {
+            let link = program.attach(root, single)?;
+            program.take_link(link)?.try_into()
+        }
+        Program::CgroupSock(program) => {
+            let link = program.attach(root, single)?;
+            program.take_link(link)?.try_into()
+        }
+        other => bail!("a program of type {:?} cannot be detached", other.prog_type()),
+    };
+    attached.with_context(|| format!("cannot attach {} again", hook.attach_point()))
+}
+
 /// What can be said of programs that an agent before this one has attached.
 pub fn adopted(links: &Links, beyond_ip: BeyondIp, without: &[Hook]) -> Coverage {
     let mut coverage = Coverage::default();

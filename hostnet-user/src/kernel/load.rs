@@ -2,7 +2,7 @@
 //! What is attached and how is attach.rs's.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     os::fd::{AsFd, OwnedFd},
     path::PathBuf,
 };
@@ -18,8 +18,8 @@ use thiserror::Error;
 use zerocopy::IntoBytes;
 
 use super::{
-    BeyondIp, Btf, CgroupRoot, Coverage, Host, Losses, Maps, Rings, Told,
-    attach::{Attacher, Links, adopted, is_attached_by},
+    BeyondIp, Btf, CgroupRoot, Coverage, Host, Losses, Maps, Rings, Told, alive,
+    attach::{self, Attacher, Links, adopted, is_attached_by},
     btf_path,
     budget::{Budget, Suppressions},
     complaint::brief,
@@ -72,8 +72,8 @@ pub struct LoadOptions {
 /// they are to be kept.
 pub struct Programs {
     // Dropped in this order: what is pinned last.
-    _links: Links,
-    _ebpf: Option<Ebpf>,
+    links: Links,
+    ebpf: Option<Ebpf>,
     pins: Option<Pins>,
     /// Whether they ran before this agent, and what became of the time between.
     pub adopted: Option<Adopted>,
@@ -102,6 +102,37 @@ impl Programs {
     #[must_use]
     pub const fn is_pinned(&self) -> bool {
         self.pins.is_some()
+    }
+
+    /// Hooks whose program somebody has detached.
+    ///
+    /// # Errors
+    /// When the links cannot be looked at.
+    pub fn detached(&self) -> Result<BTreeSet<Hook>> {
+        alive::detached(&self.links)
+    }
+
+    /// Attaches these anew, where this agent has the programs; says which it has.
+    pub fn attach_again(&mut self, hooks: &BTreeSet<Hook>) -> BTreeSet<Hook> {
+        let mut attached = BTreeSet::new();
+        for hook in hooks {
+            // One that is not attached is not looked at again.
+            self.links.remove(hook);
+            let Some(ebpf) = &mut self.ebpf else { continue };
+            let link = attach::again(ebpf, &self.root, *hook);
+            let pinned = link.and_then(|link| match &self.pins {
+                Some(pins) => pins.pin_again(*hook, link),
+                None => Ok(link),
+            });
+            match pinned {
+                Ok(link) => {
+                    self.links.insert(*hook, link);
+                    attached.insert(*hook);
+                }
+                Err(error) => tracing::error!("{error:#}"),
+            }
+        }
+        attached
     }
 }
 
@@ -250,7 +281,7 @@ fn others_rewrite(ours: &[u32]) -> bool {
 fn load_programs(options: &LoadOptions) -> Result<Programs> {
     let prepared = prepare(options)?;
     let mut pins = prepared.pins(options)?;
-    if let Some(pins) = pins.take_if(|pins| pins.is_there()) {
+    if let Some(pins) = pins.take_if(|pins| pins.is_whole()) {
         return adopt(prepared, pins, options);
     }
     let ours = pins.as_ref().map(Pins::programs).unwrap_or_default();
@@ -282,8 +313,8 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
         told: Told::from(source)?,
         adopted,
         diagnostics,
-        _links: links,
-        _ebpf: Some(ebpf),
+        links,
+        ebpf: Some(ebpf),
         pins,
         root,
         host,
@@ -309,8 +340,8 @@ fn adopt(prepared: Prepared, pins: Pins, options: &LoadOptions) -> Result<Progra
         told,
         adopted,
         diagnostics: None,
-        _links: links,
-        _ebpf: None,
+        links,
+        ebpf: None,
         pins: Some(pins),
         root,
         host,

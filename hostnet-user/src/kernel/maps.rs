@@ -1,5 +1,7 @@
 //! The maps that the agent writes to, and fetches from, while the programs run.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result};
 use aya::maps::{HashMap, Map, MapData, MapError};
 use hostnet_abi::{
@@ -28,6 +30,13 @@ pod!(AyaToldKey, ToldKey);
 /// Flag of an update that leaves what is there as it is.
 const BPF_NOEXIST: u64 = 1;
 
+/// Keys that nothing has: marks that a map was not emptied.
+const NO_CGROUP: u64 = u64::MAX;
+const NO_PROCESS: u32 = 0;
+const NO_FLOW: AyaFlowKey = AyaFlowKey(FlowKey { cookie: 0, remote: [0; 4], remote_port: 0 });
+/// No container's: such a process is in no cgroup.
+const NOWHERE: AyaContained = AyaContained(Contained { home: 0, now: 0 });
+
 /// The maps both sides touch.
 pub struct Maps {
     cgroups: HashMap<MapData, u64, AyaCgroup>,
@@ -48,11 +57,37 @@ impl Maps {
         })
     }
 
+    /// Puts a mark into each map that the agent fills, by which [`wiped`](Self::wiped)
+    /// tells that it is as it was.
+    ///
+    /// # Errors
+    /// When one is full.
+    pub fn seal(&mut self) -> Result<()> {
+        let sealed = [
+            self.cgroups.insert(NO_CGROUP, entry(cgroup_class::OPEN, 0), BPF_NOEXIST),
+            self.contained.insert(NO_PROCESS, NOWHERE, BPF_NOEXIST),
+            self.flows.insert(NO_FLOW, AyaFlow(Flow::default()), BPF_NOEXIST),
+        ];
+        sealed.into_iter().try_for_each(unless_there).context("cannot mark a map")
+    }
+
+    /// The maps whose mark is gone.
+    #[must_use]
+    pub fn wiped(&self) -> BTreeSet<&'static str> {
+        let marks = [
+            ("CGROUPS", self.cgroups.get(&NO_CGROUP, 0).is_ok()),
+            ("CONTAINED", self.contained.get(&NO_PROCESS, 0).is_ok()),
+            ("FLOWS", self.flows.get(&NO_FLOW, 0).is_ok()),
+        ];
+        marks.into_iter().filter_map(|(map, is_there)| (!is_there).then_some(map)).collect()
+    }
+
     /// The flows there are, of sockets that an agent before this one knew.
     #[must_use]
     pub fn flows(&self) -> Vec<FlowKey> {
         // One that cannot be read has been removed meanwhile.
-        self.flows.keys().filter_map(Result::ok).map(|key| key.0).collect()
+        let keys = self.flows.keys().filter_map(Result::ok).map(|key| key.0);
+        keys.filter(|key| key.cookie != NO_FLOW.0.cookie).collect()
     }
 
     /// Classes a cgroup's tasks as host processes, of which only the listeners are

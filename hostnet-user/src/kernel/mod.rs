@@ -4,6 +4,7 @@
 //! records on. It knows nothing of containers, of what a record means, or of
 //! where events go.
 
+mod alive;
 mod attach;
 mod btf;
 mod budget;

@@ -24,7 +24,7 @@ use rustix::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{attach::Links, maps::MAPS, ring::Ring};
+use super::{alive, attach::Links, maps::MAPS, ring::Ring};
 
 /// Where the BPF file system is, if anywhere; mounted there when it is not.
 const BPFFS: &str = "/sys/fs/bpf";
@@ -68,10 +68,23 @@ impl Pins {
         Ok(pins)
     }
 
-    /// Whether the very same programs are pinned, all of them.
+    /// Whether the very same programs are pinned, and nobody has detached any.
     #[must_use]
-    pub const fn is_there(&self) -> bool {
-        self.version.is_some()
+    pub fn is_whole(&self) -> bool {
+        let links = self.version.as_ref().and_then(|version| links(version).ok());
+        links.is_some_and(|links| alive::detached(&links).is_ok_and(|gone| gone.is_empty()))
+    }
+
+    /// Pins a link in place of the one of this hook.
+    ///
+    /// # Errors
+    /// When the kernel does not take it.
+    pub fn pin_again(&self, hook: Hook, link: FdLink) -> Result<FdLink> {
+        let version = self.version.as_ref().context("nothing is pinned")?;
+        let path = version.join(format!("link-{}", hook.program()));
+        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        let pinned = link.pin(&path);
+        Ok(pinned.with_context(|| format!("cannot pin {}", hook.attach_point()))?.into())
     }
 
     /// A pinned map.
@@ -108,6 +121,10 @@ impl Pins {
     /// # Errors
     /// When the kernel does not take a pin; then none is left.
     pub fn pin(&mut self, ebpf: &Ebpf, attached: Links) -> Result<Links> {
+        // The same programs, but not all of them.
+        if let Some(version) = self.version.take() {
+            remove(&version)?;
+        }
         let unfinished = self.directory.join(UNFINISHED);
         remove(&unfinished)?;
         DirBuilder::new().mode(0o700).create(&unfinished).context("cannot pin the programs")?;

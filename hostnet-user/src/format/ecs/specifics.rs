@@ -225,6 +225,13 @@ impl<'a> Specifics<'a> {
             Health::Suppressed { from_ns, to_ns, by } => {
                 self.untold(event, "kernel-budget", (*from_ns, *to_ns), by, times);
             }
+            Health::CoverageChanged { coverage, complete } => {
+                self.health = Some(json!({ "coverage": coverage, "complete": complete }));
+            }
+            Health::MapsWiped { maps } => self.health = Some(json!({ "maps": maps })),
+            Health::Stalled { from_ns, to_ns } => {
+                self.time_range(event, (*from_ns, *to_ns), times);
+            }
             Health::Adopted { from_ns, to_ns, unread } => {
                 self.time_range(event, (*from_ns, *to_ns), times);
                 self.health = Some(json!({ "unread": unread }));
