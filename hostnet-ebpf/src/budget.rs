@@ -113,10 +113,10 @@ fn pay(entry: *mut Cgroup, now: u64, carries_state: bool) -> bool {
     true
 }
 
-/// Whether an act is told although its owner's budget is spent, because none like
-/// it was lately. One that is not is counted here.
+/// Whether an act is told although its owner's budget is spent, because it may be and
+/// none like it was lately. One that is not is counted here.
 #[inline(never)]
-pub fn is_first(act: &Act, now: u64) -> bool {
+pub fn is_first(act: &Act, now: u64, may_be: bool) -> bool {
     let key = LossKey { cgroup: act.cgroup, kind: act.kind };
     let mut counted = SUPPRESSED.get_ptr_mut(key);
     if counted.is_none() {
@@ -131,7 +131,7 @@ pub fn is_first(act: &Act, now: u64) -> bool {
         }
         return false;
     };
-    if remember(act, counted, now) {
+    if may_be && remember(act, counted, now) {
         return true;
     }
     // SAFETY: a live map value; the projection stays inside it.

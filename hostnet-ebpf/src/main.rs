@@ -8,6 +8,8 @@
 #![cfg_attr(target_arch = "bpf", allow(internal_features, reason = "atomic_xadd"))]
 
 #[cfg(target_arch = "bpf")]
+mod agent;
+#[cfg(target_arch = "bpf")]
 mod budget;
 #[cfg(target_arch = "bpf")]
 mod contained;

@@ -105,7 +105,7 @@ fn ring_for(
     kind: EventKind,
     now: u64,
     carries_state: impl FnOnce() -> bool,
-    subject: impl FnOnce() -> Subject,
+    subject: impl FnOnce() -> Option<Subject>,
 ) -> Option<&'static RingBuf> {
     if budget::admits(origin.owner, &origin.actor, now, false) {
         return Some(&RECORDS);
@@ -114,11 +114,13 @@ fn ring_for(
     if carries_state && budget::admits(origin.owner, &origin.actor, now, true) {
         return Some(&RECORDS);
     }
-    let Subject { address, port, detail } = subject();
+    let subject = subject();
+    let may_be_first = subject.is_some();
+    let Subject { address, port, detail } = subject.unwrap_or_default();
     let cgroup = budget::payer(origin.owner.cgroup, origin.actor.tgid());
     let kind = kind as u64 | if carries_state { CARRIES_STATE } else { 0 };
     let act = Act { cgroup, kind, address, port, detail };
-    budget::is_first(&act, now).then_some(&RESERVED)
+    budget::is_first(&act, now, may_be_first).then_some(&RESERVED)
 }
 
 /// Emits a record without a tail; says whether it was told.
@@ -135,7 +137,8 @@ pub fn emit_as<P: Payload + Repeats>(
     carries_state: impl FnOnce() -> bool,
 ) -> bool {
     let (length, now) = (size_of::<Header>() + size_of::<P>(), now());
-    let Some(ring) = ring_for(&origin, P::KIND, now, carries_state, || payload.subject()) else {
+    let subject = || P::IS_TOLD_ALONE.then(|| payload.subject());
+    let Some(ring) = ring_for(&origin, P::KIND, now, carries_state, subject) else {
         return false;
     };
     let Some(mut entry) = ring.reserve_bytes(length, 0) else {
@@ -169,6 +172,7 @@ pub fn emit_in_place<P: Payload>(
     fill: impl FnOnce(*mut P),
 ) {
     let (length, now) = (size_of::<Header>() + size_of::<P>(), now());
+    let subject = || Some(subject());
     let Some(ring) = ring_for(&origin, P::KIND, now, || false, subject) else { return };
     let Some(mut entry) = ring.reserve_bytes(length, 0) else {
         count_loss(&origin, P::KIND);
@@ -206,7 +210,7 @@ pub unsafe fn emit_scratch<P: Payload + Repeats, S>(
     // SAFETY: the caller vouches for the payload, here and below.
     let carries_state = || unsafe { (*payload).carries_state() };
     // SAFETY: as above.
-    let subject = || unsafe { (*payload).subject() };
+    let subject = || unsafe { Some((*payload).subject()) };
     let Some(ring) = ring_for(origin, P::KIND, now, carries_state, subject) else { return };
     // SAFETY: the caller vouches for the bytes; the verifier checks the bounds.
     let status = unsafe {

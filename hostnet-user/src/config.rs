@@ -35,6 +35,9 @@ pub const DEFAULT_EVENTS_PER_SECOND: u32 = 10_000;
 /// A sixth of the ring.
 pub const DEFAULT_BURST: u32 = 50_000;
 
+/// Where to pin, for whoever does.
+pub const DEFAULT_PIN: &str = "/sys/fs/bpf/hostnet";
+
 /// What an endpoint of a runtime's API begins with.
 const ENDPOINTS: [&str; 5] = ["unix://", "tcp://", "http://", "https://", "/"];
 
@@ -67,6 +70,12 @@ pub struct Observe {
     pub events_per_second: u32,
     /// Records that it may tell at once after a rest.
     pub burst: u32,
+    /// Pin the programs below this directory of the BPF file system: they go on when
+    /// the agent ends badly, and the next one takes them over. Not pinned by default,
+    /// because what is pinned costs the host until somebody removes it.
+    pub pin: Option<PathBuf>,
+    /// What is pinned stays when the agent is stopped, too.
+    pub keep_pinned: bool,
     /// Write down all inputs of the run to this new file, for replay.
     pub record: Option<PathBuf>,
     /// Let the eBPF programs log to the agent's own log.
@@ -155,6 +164,8 @@ impl Default for Observe {
             reserved_ring_mib: DEFAULT_RESERVED_RING_MIB,
             events_per_second: DEFAULT_EVENTS_PER_SECOND,
             burst: DEFAULT_BURST,
+            pin: None,
+            keep_pinned: false,
             record: None,
             kernel_log: false,
             beyond_ip: BeyondIp::default(),
@@ -193,6 +204,17 @@ impl Config {
             if !mib.is_power_of_two() || mib > 1024 {
                 bail!("observe.{name} is {mib}: it must be a power of two from 1 to 1024");
             }
+        }
+        if config.observe.pin.is_some() && config.observe.kernel_log {
+            bail!(
+                "observe.kernel_log is true: leave it out, or observe.pin; what the programs log is not pinned"
+            );
+        }
+        if config.observe.pin.as_ref().is_some_and(|pin| !pin.is_absolute()) {
+            bail!("observe.pin is not an absolute path: it must be, such as {DEFAULT_PIN}");
+        }
+        if config.observe.keep_pinned && config.observe.pin.is_none() {
+            bail!("observe.keep_pinned is true: it needs observe.pin, such as {DEFAULT_PIN}");
         }
         if config.observe.events_per_second > 0 && config.observe.burst == 0 {
             bail!("observe.burst is 0: it must be 1 or more where events_per_second is a limit");
@@ -242,6 +264,8 @@ impl Observe {
             kernel_log: self.kernel_log,
             beyond_ip: self.beyond_ip,
             without: self.hooks_left_out(),
+            pin: self.pin.clone(),
+            keep: self.keep_pinned,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Everything the pure stages are told, as one type: live, recorded, replayed.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context, Result, bail};
 use hostnet_abi::{Flow, FlowKey};
@@ -40,6 +40,8 @@ pub enum World {
     V1Place { pid: u32, start_ns: u64, path: String },
     /// The sockets that existed at `boot_ns`, when the run began.
     Existing { boot_ns: u64, sockets: Vec<Found> },
+    /// UDP flows that the kernel still counts, from before the agent: socket and peer.
+    OlderFlows { flows: Vec<(u64, SocketAddr)> },
     /// The sockets there are at `boot_ns`, asked anew after records were lost.
     Listeners { boot_ns: u64, sockets: Vec<Found> },
     /// The host's own addresses from now on, and the lowest and the highest port
@@ -51,8 +53,14 @@ pub enum World {
     Port { cookie: u64, port: u16 },
     /// News from the container runtime at `boot_ns`.
     Runtime { boot_ns: u64, news: RuntimeNews },
-    /// Both clocks at one moment.
-    Clock { boot_ns: u64, wall_ns: u64 },
+    /// Both clocks at one moment, and the time up to which records have been taken
+    /// where that is earlier: what waits for a record waits by that.
+    Clock {
+        boot_ns: u64,
+        wall_ns: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        taken_ns: Option<u64>,
+    },
     /// Something about the agent at `boot_ns`.
     Health { boot_ns: u64, health: Health },
     /// Acts beyond their owners' budgets were counted between two boot-clock times;

@@ -6,6 +6,7 @@
 //! takes them as they come, `sink` delivers what `record` kept. `stages` puts
 //! the pure ones together, `pipeline` runs them live, `observe` adds the world.
 
+mod adoption;
 pub mod attribute;
 pub mod cli;
 pub mod config;
@@ -22,8 +23,10 @@ pub mod observe;
 pub mod output;
 pub mod pipeline;
 pub mod record;
+mod requests;
 mod shortfall;
 pub mod sink;
 pub mod stages;
 mod survey;
 pub mod text;
+mod vigil;

@@ -13,6 +13,7 @@ use std::{
 use anyhow::Result;
 
 use crate::{
+    adoption,
     attribute::{Policy, Request, RuntimeNews, procfs},
     event::Health,
     feed::{Feed, write_down},
@@ -20,9 +21,10 @@ use crate::{
     input::{InputRef, World},
     kernel::{self, Programs, Recorder},
     output::is_broken_pipe,
-    shortfall,
+    requests, shortfall,
     stages::{Stages, Summary},
     survey::Survey,
+    vigil::Vigil,
 };
 
 /// The longest a record waits in the ring on an idle host.
@@ -62,10 +64,13 @@ pub struct Pipeline {
     recorder: Option<Recorder>,
     inspect: Inspect,
     survey: Survey,
+    vigil: Vigil,
     losses_read: Instant,
     losses_read_boot_ns: u64,
     /// Time of the latest record taken.
     drained_to_ns: u64,
+    /// There were more records than were taken at the last look.
+    is_behind: bool,
     output_failed: bool,
 }
 
@@ -84,9 +89,11 @@ impl Pipeline {
             recorder,
             inspect,
             survey: Survey::default(),
+            vigil: Vigil::default(),
             losses_read: Instant::now(),
             losses_read_boot_ns: kernel::boot_clock(),
             drained_to_ns: 0,
+            is_behind: false,
             output_failed: false,
         }
     }
@@ -140,6 +147,13 @@ impl Pipeline {
             settings,
         };
         self.health(health)?;
+        if let Some(adopted) = self.programs.adopted {
+            // What the counters say is of that time.
+            self.losses_read_boot_ns = adopted.since_ns;
+            for input in adoption::inputs(adopted, answered_ns) {
+                self.world(input)?;
+            }
+        }
         for record in early {
             let Self { programs, stages, survey, recorder, .. } = self;
             let (maps, sockets) = (&mut programs.maps, survey.sockets());
@@ -159,7 +173,11 @@ impl Pipeline {
             }
         }
         self.world(World::Existing { boot_ns: answered_ns, sockets: existing })?;
-        self.flush()
+        if let Some(flows) = adoption::flows(&self.programs) {
+            self.world(flows)?;
+            self.serve_requests()?;
+        }
+        self.settle()
     }
 
     /// Takes everything that was put into the ring until `boot_ns`.
@@ -167,6 +185,7 @@ impl Pipeline {
         loop {
             let now = self.clock()?;
             let count = self.drain()?;
+            self.settle()?;
             if now >= boot_ns && (count < BATCH || self.drained_to_ns >= boot_ns) {
                 return Ok(());
             }
@@ -195,7 +214,11 @@ impl Pipeline {
             if let Some(reason) = self.serve(control, wait)? {
                 return Ok(reason);
             }
-            self.clock()?;
+            let now_ns = self.clock()?;
+            let taken_ns = if self.is_behind { self.drained_to_ns } else { now_ns };
+            for health in self.vigil.turn(&mut self.programs, now_ns, taken_ns) {
+                self.health(health)?;
+            }
             if let Some(addresses) = self.survey.changed_addresses() {
                 self.world(addresses)?;
             }
@@ -208,13 +231,22 @@ impl Pipeline {
             if self.losses_read.elapsed() >= HOUSEKEEPING {
                 self.users().and_then(|()| self.tell_losses())?;
             }
-            if count < BATCH {
-                self.flush()?;
-            }
+            self.settle()?;
             for news in self.stages.take_news() {
                 self.health(news)?;
             }
         }
+    }
+
+    /// Writes out what was told; only then are its records the kernel's again, so that
+    /// an agent after this one reads the others.
+    fn settle(&mut self) -> Result<()> {
+        self.flush()?;
+        self.programs.rings.give_back(self.stages.told(), self.stages.written());
+        if let Err(error) = self.programs.told.note(kernel::boot_clock()) {
+            tracing::warn!("{error:#}");
+        }
+        Ok(())
     }
 
     fn finish(mut self, reason: String) -> Result<Summary> {
@@ -234,6 +266,9 @@ impl Pipeline {
         let lost = self.stages.summary.lost;
         self.health(Health::Stopped { reason, events, lost })?;
         let written = self.stages.close();
+        if written.is_ok() {
+            self.settle()?;
+        }
         if let Some(recorder) = self.recorder.take() {
             recorder.finish()?;
         }
@@ -276,8 +311,12 @@ impl Pipeline {
             let Programs { rings, maps, root, .. } = &mut self.programs;
             let Some(record) = rings.take()? else { break };
             count += 1;
-            self.drained_to_ns =
-                hostnet_abi::header(&record).map_or(self.drained_to_ns, |header| header.boot_ns);
+            if let Some(header) = hostnet_abi::header(&record) {
+                self.drained_to_ns = header.boot_ns;
+                if self.vigil.takes(&header) {
+                    continue;
+                }
+            }
             let (stages, sockets) = (&mut self.stages, self.survey.sockets());
             let (cgroup_root, recorder) = (root.path(), &mut self.recorder);
             let mut feed = Feed { stages, maps, cgroup_root, sockets, recorder };
@@ -285,6 +324,7 @@ impl Pipeline {
             drop(record);
             outcome.or_else(|error| self.output_error(error))?;
         }
+        self.is_behind = count == BATCH;
         self.serve_requests()?;
         if let Some(diagnostics) = &mut self.programs.diagnostics {
             diagnostics.flush();
@@ -311,7 +351,8 @@ impl Pipeline {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let wall_ns = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
         let boot_ns = kernel::boot_clock();
-        self.world(World::Clock { boot_ns, wall_ns })?;
+        let taken_ns = self.is_behind.then_some(self.drained_to_ns);
+        self.world(World::Clock { boot_ns, wall_ns, taken_ns })?;
         Ok(boot_ns)
     }
 
@@ -343,41 +384,25 @@ impl Pipeline {
         let (from_ns, to_ns) = (self.losses_read_boot_ns, self.clock()?);
         self.losses_read = Instant::now();
         self.losses_read_boot_ns = to_ns;
-        match shortfall::read(&mut self.programs, (from_ns, to_ns)) {
-            Ok(inputs) => inputs.into_iter().try_for_each(|input| self.world(input)),
-            Err(error) => {
-                tracing::error!("{error:#}");
-                Ok(())
-            }
-        }
+        let inputs = shortfall::read(&mut self.programs, (from_ns, to_ns))
+            .inspect_err(|error| tracing::error!("{error:#}"));
+        inputs.into_iter().flatten().try_for_each(|input| self.world(input))
     }
 
     fn serve_requests(&mut self) -> Result<()> {
         for request in self.stages.take_requests() {
-            let maps = &mut self.programs.maps;
-            let outcome = match request {
-                Request::Quieten { cgroup, is_service } => maps.quieten(cgroup, is_service),
-                Request::Budget { cgroup, payer } => maps.budget(cgroup, payer),
-                Request::Mix(cgroup) => maps.mix(cgroup),
-                Request::Follow { pid, home, now } => maps.follow(pid, home, now),
-                Request::Forget(cgroup) => {
-                    maps.forget_cgroup(cgroup);
-                    Ok(())
-                }
-                Request::ForgetFlows(flows) => {
-                    flows.into_iter().for_each(|flow| maps.forget_flow(flow));
-                    Ok(())
-                }
-                Request::Inspect(id) => {
+            let outcome = match requests::serve(request, &mut self.programs.maps) {
+                Ok(Some(Request::Inspect(id))) => {
                     (self.inspect)(id);
                     Ok(())
                 }
-                Request::Listeners => {
+                Ok(Some(Request::Listeners)) => {
                     if let Some(listeners) = self.survey.listeners(self.programs.root.path()) {
                         self.world(listeners)?;
                     }
                     Ok(())
                 }
+                outcome => outcome.map(drop),
             };
             if let Err(error) = outcome {
                 tracing::warn!("{error:#}");

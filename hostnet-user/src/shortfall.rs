@@ -14,7 +14,8 @@ use crate::{
 /// When a counter cannot be read.
 pub fn read(programs: &mut Programs, (from_ns, to_ns): (u64, u64)) -> Result<Vec<World>> {
     let (mut ring, mut not_run, mut not_followed) = (Vec::new(), Vec::new(), Vec::new());
-    for lost in programs.losses.since_last()? {
+    let Programs { losses, suppressions, told, .. } = programs;
+    for lost in losses.since(told)? {
         match lost {
             kernel::Lost::RingFull { cgroup, kind, count } => {
                 ring.push(Lost { cgroup, operation: kind.name().to_owned(), count });
@@ -29,7 +30,7 @@ pub fn read(programs: &mut Programs, (from_ns, to_ns): (u64, u64)) -> Result<Vec
         }
     }
     let (of_state, by): (Vec<_>, Vec<_>) =
-        programs.suppressions.since_last()?.into_iter().partition(|one| one.carries_state);
+        suppressions.since(told)?.into_iter().partition(|one| one.carries_state);
     let places = [("kernel-ring", ring), ("kernel-program", not_run), ("kernel-map", not_followed)];
     let lost = |(place, by): (&str, _)| World::Lost { place: place.to_owned(), from_ns, to_ns, by };
     let some = places.into_iter().filter(|(_, by): &(_, Vec<Lost>)| !by.is_empty());

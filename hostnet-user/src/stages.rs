@@ -109,6 +109,7 @@ impl Stages {
                 self.attribution.v1_place(pid, start_ns, &path);
             }
             World::Existing { boot_ns, sockets } => return self.existing(boot_ns, sockets),
+            World::OlderFlows { flows } => self.attribution.older_flows(flows),
             World::Listeners { boot_ns, sockets } => self.attribution.listeners(boot_ns, &sockets),
             World::Addresses { addresses, chosen_ports } => {
                 self.attribution.addresses(addresses, chosen_ports);
@@ -116,13 +117,14 @@ impl Stages {
             World::Users(users) => self.attribution.users(users),
             World::Port { cookie, port } => self.attribution.port(cookie, port),
             World::Runtime { boot_ns, news } => self.attribution.runtime(news, boot_ns),
-            World::Clock { boot_ns, wall_ns } => {
+            World::Clock { boot_ns, wall_ns, taken_ns } => {
                 self.seen_ns = wall_ns;
                 self.attribution.clock(boot_ns, wall_ns);
                 if let Some(by_ns) = self.clock.look(boot_ns, wall_ns) {
                     let step = Box::new(RecordHealth::ClockStepped { by_ns });
                     self.attribution.health(boot_ns, Health::Record(step));
                 }
+                self.attribution.expire(taken_ns.unwrap_or(boot_ns));
                 if self.undecodable > 0 {
                     let reason = std::mem::take(&mut self.undecodable_reason);
                     let count = std::mem::take(&mut self.undecodable);
@@ -201,6 +203,13 @@ impl Stages {
     /// When an output has something left; the others have been asked all the same.
     pub fn close(&mut self) -> Result<()> {
         each(&mut self.outputs, |output| output.close())
+    }
+
+    /// Up to which event the outputs have written for good what was flushed.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        let each = self.outputs.iter().filter_map(|output| output.written());
+        each.min().unwrap_or(self.told())
     }
 
     /// Events told so far.

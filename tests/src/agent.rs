@@ -330,6 +330,17 @@ impl Agent {
         Run { events, messages: self.messages(), status }
     }
 
+    /// Kills it (SIGKILL), and returns once all that it wrote is read.
+    pub fn kill(mut self) {
+        self.signal(Signal::KILL);
+        self.wait_for_end();
+        for reader in self.readers.drain(..) {
+            reader.join().expect("a reader does not panic");
+        }
+        // What it wrote is checked where an agent ends well.
+        self.kept = true;
+    }
+
     fn wait_for_end(&mut self) -> ExitStatus {
         let deadline = Instant::now() + patience();
         loop {

@@ -70,6 +70,11 @@ impl Accounts {
         true
     }
 
+    /// How many containers there are accounts of.
+    pub fn owners(&self) -> usize {
+        self.0.lock().expect("not poisoned").len()
+    }
+
     /// One container's account.
     pub fn of(&self, container: &Container) -> Account {
         let accounts = self.0.lock().expect("not poisoned");

@@ -101,6 +101,19 @@ pub struct LossKey {
     pub kind: u64,
 }
 
+/// Key of the map of counts that have been told, which only the agent uses: one that
+/// comes after it goes on from there.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct ToldKey {
+    /// Which counter, as the agent numbers them.
+    pub counter: u64,
+    /// Cgroup of the owner, or 0.
+    pub cgroup: u64,
+    /// What was counted.
+    pub kind: u64,
+}
+
 /// Key of the map of UDP flows: a socket and a peer it exchanged datagrams with.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -45,8 +45,8 @@ pub use header::{Address, Header, Socket, V4_MAPPED_PREFIX, v4_mapped};
 pub use hook::{Hook, Set};
 pub use listen::Listen;
 pub use maps::{
-    Act, CARRIES_STATE, Cgroup, Contained, Flow, FlowKey, LossKey, Suppressed, cgroup_class,
-    first_seen,
+    Act, CARRIES_STATE, Cgroup, Contained, Flow, FlowKey, LossKey, Suppressed, ToldKey,
+    cgroup_class, first_seen,
 };
 pub use netlink::{NetlinkBind, NetlinkRequest};
 pub use offsets::Offsets;

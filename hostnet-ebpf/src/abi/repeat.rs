@@ -31,7 +31,11 @@ pub trait Repeats {
     /// others have used up its budget.
     const CARRIES_STATE: bool = false;
 
-    /// The same where it depends on the record.
+    /// Whether it says something without the record that answers it: what is told
+    /// because it is new is told for certain, its answer may be a repeat.
+    const IS_TOLD_ALONE: bool = true;
+
+    /// [`CARRIES_STATE`](Self::CARRIES_STATE) where it depends on the record.
     #[inline(always)]
     fn carries_state(&self) -> bool {
         Self::CARRIES_STATE
@@ -52,7 +56,10 @@ const fn of_number(number: u64, detail: u32) -> Subject {
     Subject { address: [number as u32, (number >> 32) as u32, 0, 0], port: 0, detail }
 }
 
+/// Without the success that follows it would be told as a failure. One that is new and
+/// succeeds is told by its success.
 impl Repeats for BindAsked {
+    const IS_TOLD_ALONE: bool = false;
     #[inline(always)]
     fn subject(&self) -> Subject {
         Subject { address: self.address, port: self.port, detail: self.socket.protocol }

@@ -209,6 +209,11 @@ impl Attribution {
     /// The clock: both readings of the same moment, nanoseconds.
     pub fn clock(&mut self, boot_ns: u64, wall_ns: u64) {
         self.wall_minus_boot = wall_ns as i64 - boot_ns as i64;
+    }
+
+    /// Records were taken up to `boot_ns`: what has waited long enough is told, what
+    /// was kept long enough forgotten.
+    pub fn expire(&mut self, boot_ns: u64) {
         self.tell_overdue(boot_ns);
         self.release_overdue(boot_ns);
         self.processes.expire(boot_ns);

@@ -3,7 +3,7 @@
 
 use hostnet_abi::{EventKind, Flow, FlowKey, Record, decode};
 
-use super::Attribution;
+use super::{Attribution, Request};
 use crate::event::{FlowCount, endpoint, from_socket_addr};
 
 impl Attribution {
@@ -67,6 +67,22 @@ impl Attribution {
                 received: flow.received,
             })
             .collect();
+    }
+
+    /// UDP flows that are counted for an agent before this one: their sockets' ends tell
+    /// them, and those whose sockets are gone are forgotten.
+    pub fn older_flows(&mut self, flows: Vec<(u64, std::net::SocketAddr)>) {
+        let mut gone = Vec::new();
+        for (cookie, remote) in flows {
+            match self.sockets.get_mut(cookie) {
+                Some(tracked) if tracked.flows.contains(&remote) => {}
+                Some(tracked) => tracked.flows.push(remote),
+                None => gone.push(flow_key(cookie, remote)),
+            }
+        }
+        if !gone.is_empty() {
+            self.requests.push(Request::ForgetFlows(gone));
+        }
     }
 }
 

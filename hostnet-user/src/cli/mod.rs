@@ -8,6 +8,7 @@ mod generate_docs;
 mod replay;
 mod shown;
 mod stream;
+mod uninstall;
 mod watch;
 
 use anyhow::Result;
@@ -38,6 +39,8 @@ enum Command {
     Replay(replay::Args),
     /// Convert lines that hostnet has written.
     Stream(stream::Args),
+    /// Remove the programs that an agent has pinned.
+    Uninstall(uninstall::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Print generated documentation.
@@ -67,6 +70,7 @@ impl Cli {
             Command::Doctor(args) => doctor::run(&args),
             Command::Replay(args) => replay::run(&args),
             Command::Stream(args) => stream::run(&args),
+            Command::Uninstall(args) => uninstall::run(args),
             Command::Completions(args) => completions::run(&args),
             Command::GenerateDocs(args) => generate_docs::run(&args),
             Command::CanaryProcess => {

@@ -376,6 +376,7 @@ pub const FIELDS: &[Field] = &[
             "decode",
             "sink",
             "history",
+            "restart",
         ]),
         "Where records were lost, or counted instead of told (`kernel-budget`: repeats of owners \
          beyond their budgets); `kernel-map`: processes that could not be followed out of their \

@@ -43,6 +43,16 @@ pub enum Health {
     /// boot-clock times.
     #[serde(skip)]
     Suppressed { from_ns: u64, to_ns: u64, by: Vec<LossCount> },
+    /// The programs went on between two boot-clock times while no agent read what they
+    /// told; with how many records that nobody will, when they were another version's.
+    Adopted { from_ns: u64, to_ns: u64, unread: Option<u64> },
+    /// Hooks are no longer, or again, what the coverage statement said of them.
+    CoverageChanged { coverage: Vec<Value>, complete: bool },
+    /// Maps that the programs and the agent share were emptied by somebody.
+    MapsWiped { maps: Vec<String> },
+    /// The agent itself stood still between two boot-clock times; what happened
+    /// meanwhile waited in the ring.
+    Stalled { from_ns: u64, to_ns: u64 },
     /// The container runtime answers.
     RuntimeReachable { endpoint: String, version: String },
     /// The container runtime does not answer; names will be late.
@@ -63,6 +73,11 @@ impl Told for Health {
             Self::Stopped { .. } => "agent-stopped",
             Self::Lost { .. } => "records-lost",
             Self::Suppressed { .. } => "records-suppressed",
+            Self::CoverageChanged { .. } => "coverage-changed",
+            Self::MapsWiped { .. } => "maps-wiped",
+            Self::Stalled { .. } => "agent-stalled",
+            Self::Adopted { unread: None, .. } => "programs-adopted",
+            Self::Adopted { .. } => "programs-replaced",
             Self::RuntimeReachable { .. } => "runtime-reachable",
             Self::RuntimeUnreachable { .. } => "runtime-unreachable",
             Self::Undecodable { .. } => "records-undecodable",
@@ -83,6 +98,8 @@ impl Told for Health {
         match self {
             Self::Started { complete: true, .. }
             | Self::Stopped { .. }
+            | Self::CoverageChanged { complete: true, .. }
+            | Self::Adopted { unread: None | Some(0), .. }
             | Self::RuntimeReachable { .. } => Outcome::Success,
             Self::Record(record) => record.outcome(),
             _ => Outcome::Failure(None),
@@ -108,6 +125,29 @@ impl Told for Health {
                 let count: u64 = by.iter().map(|one| one.count).sum();
                 let seconds = to_ns.saturating_sub(*from_ns) as f64 / 1e9;
                 write!(f, "{count} repeats beyond their owners' budgets in {seconds:.1} s")
+            }
+            Self::CoverageChanged { coverage, .. } => {
+                let text = |row: &Value, key: &str| row[key].as_str().unwrap_or("?").to_owned();
+                write!(f, "coverage changed:")?;
+                coverage.iter().try_for_each(|row| {
+                    write!(f, " {} is {}", text(row, "hook"), text(row, "state"))?;
+                    row["reason"].as_str().map_or(Ok(()), |reason| write!(f, " ({reason})"))
+                })
+            }
+            Self::MapsWiped { maps } => {
+                write!(f, "somebody emptied the programs' maps: {}", maps.join(", "))
+            }
+            Self::Stalled { from_ns, to_ns } => {
+                let seconds = to_ns.saturating_sub(*from_ns) as f64 / 1e9;
+                write!(f, "hostnet stood still for {seconds:.1} s")
+            }
+            Self::Adopted { from_ns, to_ns, unread } => {
+                let seconds = to_ns.saturating_sub(*from_ns) as f64 / 1e9;
+                write!(f, "no agent read records for {seconds:.1} s; ")?;
+                match unread {
+                    None => write!(f, "the programs went on, and what they told is told now"),
+                    Some(count) => write!(f, "another version's programs told {count} in vain"),
+                }
             }
             Self::RuntimeReachable { endpoint, version } => {
                 write!(f, "container runtime answers: {version} at {endpoint}")

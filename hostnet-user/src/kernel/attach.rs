@@ -4,10 +4,12 @@
 //! only hooks that need a later kernel may be missing, and are stated. Beyond IP a kernel may lack a function or refuse the program type: then the
 //! rest still works, and the coverage statement names what is missing.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf,
-    programs::{CgroupAttachMode, Program},
+    programs::{CgroupAttachMode, Program, links::FdLink},
 };
 use clap::ValueEnum;
 use hostnet_abi::{Hook, Set};
@@ -30,6 +32,9 @@ pub enum BeyondIp {
     Off,
 }
 
+/// What keeps programs attached: while it is there, and while it is pinned.
+pub type Links = BTreeMap<Hook, FdLink>;
+
 /// What attaching needs.
 pub struct Attacher<'a> {
     pub ebpf: &'a mut Ebpf,
@@ -42,6 +47,8 @@ pub struct Attacher<'a> {
     pub others_rewrite: bool,
     /// Fields this kernel lacks: their struct and what to say of them.
     pub missing: &'a [(&'static str, String)],
+    /// What is attached so far.
+    pub links: Links,
 }
 
 impl Attacher<'_> {
@@ -123,6 +130,7 @@ impl Attacher<'_> {
         let attached = all().all(|hook| !without.contains(&hook) && self.hook(hook).is_ok());
         if !attached {
             for hook in all() {
+                self.links.remove(&hook);
                 if let Some(Program::FEntry(program)) = self.ebpf.program_mut(hook.program()) {
                     // An error says that it was not loaded.
                     drop(program.unload());
@@ -166,31 +174,84 @@ impl Attacher<'_> {
         let name = function(hook).unwrap_or(hook.program());
         // `Single` is flags 0: as a bpf_link the kernel lets it coexist with other
         // programs, while the flag for "multiple" is refused for links (EINVAL).
-        match program {
+        let link: FdLink = match program {
             Program::CgroupSockAddr(program) => {
                 program.load()?;
-                program.attach(self.root, CgroupAttachMode::Single)?;
+                let link = program.attach(self.root, CgroupAttachMode::Single)?;
+                program.take_link(link)?.try_into()?
             }
             Program::CgroupSock(program) => {
                 program.load()?;
-                program.attach(self.root, CgroupAttachMode::Single)?;
+                let link = program.attach(self.root, CgroupAttachMode::Single)?;
+                program.take_link(link)?.try_into()?
             }
             Program::BtfTracePoint(program) => {
                 program.load(name, self.btf)?;
-                program.attach()?;
+                let link = program.attach()?;
+                program.take_link(link)?.into()
             }
             Program::FEntry(program) => {
                 program.load(name, self.btf)?;
-                program.attach()?;
+                let link = program.attach()?;
+                program.take_link(link)?.into()
             }
             Program::FExit(program) => {
                 program.load(name, self.btf)?;
-                program.attach()?;
+                let link = program.attach()?;
+                program.take_link(link)?.into()
             }
             other => bail!("unexpected program type {:?}", other.prog_type()),
-        }
+        };
+        self.links.insert(hook, link);
         Ok(())
     }
+}
+
+/// Attaches the program of a cgroup hook once more.
+///
+/// # Errors
+/// When the kernel does not take it, or it is another kind of hook.
+pub fn again(ebpf: &mut Ebpf, root: &CgroupRoot, hook: Hook) -> Result<FdLink> {
+    let program =
+        ebpf.program_mut(hook.program()).context("the eBPF object has no such program")?;
+    let single = CgroupAttachMode::Single;
+    let attached = match program {
+        Program::CgroupSockAddr(program) => {
+            let link = program.attach(root, single)?;
+            program.take_link(link)?.try_into()
+        }
+        Program::CgroupSock(program) => {
+            let link = program.attach(root, single)?;
+            program.take_link(link)?.try_into()
+        }
+        other => bail!("a program of type {:?} cannot be detached", other.prog_type()),
+    };
+    attached.with_context(|| format!("cannot attach {} again", hook.attach_point()))
+}
+
+/// What can be said of programs that an agent before this one has attached.
+pub fn adopted(links: &Links, beyond_ip: BeyondIp, without: &[Hook]) -> Coverage {
+    let mut coverage = Coverage::default();
+    for hook in links.keys() {
+        coverage.set(*hook, State::Unproven(NOT_RUN.to_owned()));
+    }
+    for hook in without {
+        coverage.set(*hook, State::Disabled("by configuration".to_owned()));
+    }
+    let has = |set| links.keys().any(|hook| hook.set() == set);
+    for hook in Hook::ALL.iter().filter(|hook| !links.contains_key(hook)) {
+        let is_wanted = match hook.set() {
+            Set::Inet | Set::Life => !hook.replaced_by().is_some_and(has),
+            Set::Families => matches!(beyond_ip, BeyondIp::Auto | BeyondIp::Families),
+            Set::FirstUse => beyond_ip == BeyondIp::FirstUse || has(Set::FirstUse),
+            Set::Connect => false,
+        };
+        if is_wanted && !without.contains(hook) {
+            let reason = "refused when these programs were attached, by an agent before this one";
+            coverage.set(*hook, State::Refused(reason.to_owned()));
+        }
+    }
+    coverage
 }
 
 fn needs(hook: Hook) -> State {

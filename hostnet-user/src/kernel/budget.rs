@@ -1,18 +1,14 @@
 //! What each owner may tell, and what it wanted to tell beyond that: counted by
 //! the programs (hostnet-ebpf/src/budget.rs), read here.
 
-use std::collections::HashMap as Table;
-
 use anyhow::{Context, Result};
-use aya::{
-    Ebpf,
-    maps::{HashMap, MapData, PerCpuArray},
-};
+use aya::maps::{HashMap, MapData, PerCpuArray};
 use hostnet_abi::{CARRIES_STATE, EventKind, Settings, first_seen};
 
 use super::{
     boot_clock,
-    maps::{AyaAct, AyaLossKey, AyaSuppressed, taken},
+    maps::{AyaAct, AyaLossKey, AyaSuppressed, Source},
+    told::{Counter, Told},
 };
 
 /// How much of the saved-up budget beyond the burst is left to records that carry
@@ -63,31 +59,29 @@ pub struct Suppressed {
     pub carries_state: bool,
 }
 
-/// Remembers what has been told, so that each look gives the difference.
+/// The counters.
 pub struct Suppressions {
     by_owner: HashMap<MapData, AyaLossKey, AyaSuppressed>,
     unowned: PerCpuArray<MapData, u64>,
     first_seen: HashMap<MapData, AyaAct, u64>,
-    told: Table<(Option<u64>, u64), u64>,
     swept_ns: u64,
 }
 
 impl Suppressions {
-    pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self> {
+    pub(super) fn from(source: Source<'_>) -> Result<Self> {
         Ok(Self {
-            by_owner: HashMap::try_from(taken(ebpf, "SUPPRESSED")?)?,
-            unowned: PerCpuArray::try_from(taken(ebpf, "SUPPRESSED_UNOWNED")?)?,
-            first_seen: HashMap::try_from(taken(ebpf, "FIRST_SEEN")?)?,
-            told: Table::new(),
+            by_owner: HashMap::try_from(source("SUPPRESSED")?)?,
+            unowned: PerCpuArray::try_from(source("SUPPRESSED_UNOWNED")?)?,
+            first_seen: HashMap::try_from(source("FIRST_SEEN")?)?,
             swept_ns: 0,
         })
     }
 
-    /// What was suppressed since the last call.
+    /// What was suppressed and is not told.
     ///
     /// # Errors
     /// When a counter cannot be read; then nothing is known and that is told.
-    pub fn since_last(&mut self) -> Result<Vec<Suppressed>> {
+    pub fn since(&mut self, told: &mut Told) -> Result<Vec<Suppressed>> {
         let unreadable = "cannot read the counters of suppressed records";
         let (mut totals, mut quiet) = (Vec::new(), Vec::new());
         let now = boot_clock();
@@ -105,20 +99,23 @@ impl Suppressions {
         }
         let mut suppressed = Vec::new();
         for (cgroup, raw_kind, total) in totals {
-            let told = self.told.entry((cgroup, raw_kind)).or_default();
-            let count = total.saturating_sub(*told);
-            let kind = u16::try_from(raw_kind & !CARRIES_STATE).ok().and_then(EventKind::from_raw);
-            if let (Some(kind), true) = (kind, count > 0) {
-                *told = total;
+            let raw = u16::try_from(raw_kind & !CARRIES_STATE).ok();
+            let Some(kind) = raw.and_then(EventKind::from_raw) else { continue };
+            let counter =
+                if cgroup.is_some() { Counter::Suppressed } else { Counter::SuppressedUnowned };
+            let count = told.new_of(counter, cgroup.unwrap_or_default(), raw_kind, total);
+            if count > 0 {
                 // Whose the unowned are is not known, and not what they carried.
                 let carries_state = cgroup.is_none() || raw_kind & CARRIES_STATE != 0;
                 suppressed.push(Suppressed { cgroup, kind, count, carries_state });
             }
         }
         for (key, count) in quiet.into_iter().filter(|_| is_crowded) {
-            let told_as = (Some(key.0.cgroup), key.0.kind);
-            if self.told.get(&told_as) == Some(&count) && self.by_owner.remove(&key).is_ok() {
-                self.told.remove(&told_as);
+            let (cgroup, kind) = (key.0.cgroup, key.0.kind);
+            if told.is_all(Counter::Suppressed, cgroup, kind, count)
+                && self.by_owner.remove(&key).is_ok()
+            {
+                told.forget(Counter::Suppressed, cgroup, kind);
             }
         }
         self.sweep(now);

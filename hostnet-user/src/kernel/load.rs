@@ -1,13 +1,16 @@
 //! Loading: the object, the offsets, the settings, and the maps both sides touch.
 //! What is attached and how is attach.rs's.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    os::fd::{AsFd, OwnedFd},
+    path::PathBuf,
+};
 
 use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{HashMap, Map, PerCpuArray},
-    programs::{Program, ProgramType, loaded_programs},
+    programs::{ProgramType, loaded_programs},
 };
 use hostnet_abi::{Hook, Offsets, Settings};
 use rustix::thread::CapabilitySet;
@@ -15,15 +18,14 @@ use thiserror::Error;
 use zerocopy::IntoBytes;
 
 use super::{
-    BeyondIp, Btf, CgroupRoot, Coverage, Host, Losses, Maps, Rings,
-    attach::{Attacher, is_attached_by},
+    BeyondIp, Btf, CgroupRoot, Coverage, Host, Losses, Maps, Rings, Told, alive,
+    attach::{self, Attacher, Links, adopted, is_attached_by},
     btf_path,
     budget::{Budget, Suppressions},
     complaint::brief,
     diagnostics::Diagnostics,
-    maps::taken,
+    pins::Pins,
     release::running_release,
-    ring::Ring,
 };
 
 /// The built eBPF object; `cargo xtask ebpf` makes it from hostnet-ebpf's sources.
@@ -60,11 +62,23 @@ pub struct LoadOptions {
     pub beyond_ip: BeyondIp,
     /// Hooks that are not attached.
     pub without: Vec<Hook>,
+    /// Where the programs are pinned, so that they go on when the agent ends badly.
+    pub pin: Option<PathBuf>,
+    /// They go on when it ends well, too.
+    pub keep: bool,
 }
 
-/// The attached programs. Dropping it detaches them and leaves nothing behind.
+/// The attached programs. Dropping it detaches them and leaves nothing behind, unless
+/// they are to be kept.
 pub struct Programs {
-    _ebpf: Ebpf,
+    // Dropped in this order: what is pinned last.
+    links: Links,
+    ebpf: Option<Ebpf>,
+    pins: Option<Pins>,
+    /// Whether they ran before this agent, and what became of the time between.
+    pub adopted: Option<Adopted>,
+    /// How much of what the counters say has been told.
+    pub told: Told,
     /// The v2 root they are attached to.
     pub root: CgroupRoot,
     /// The host's namespaces.
@@ -83,7 +97,57 @@ pub struct Programs {
     pub maps: Maps,
 }
 
-/// Loads the object for the running kernel and attaches both sets.
+impl Programs {
+    /// Whether they go on when the agent ends badly.
+    #[must_use]
+    pub const fn is_pinned(&self) -> bool {
+        self.pins.is_some()
+    }
+
+    /// Hooks whose program somebody has detached.
+    ///
+    /// # Errors
+    /// When the links cannot be looked at.
+    pub fn detached(&self) -> Result<BTreeSet<Hook>> {
+        alive::detached(&self.links)
+    }
+
+    /// Attaches these anew, where this agent has the programs; says which it has.
+    pub fn attach_again(&mut self, hooks: &BTreeSet<Hook>) -> BTreeSet<Hook> {
+        let mut attached = BTreeSet::new();
+        for hook in hooks {
+            // One that is not attached is not looked at again.
+            self.links.remove(hook);
+            let Some(ebpf) = &mut self.ebpf else { continue };
+            let link = attach::again(ebpf, &self.root, *hook);
+            let pinned = link.and_then(|link| match &self.pins {
+                Some(pins) => pins.pin_again(*hook, link),
+                None => Ok(link),
+            });
+            match pinned {
+                Ok(link) => {
+                    self.links.insert(*hook, link);
+                    attached.insert(*hook);
+                }
+                Err(error) => tracing::error!("{error:#}"),
+            }
+        }
+        attached
+    }
+}
+
+/// Programs that went on without an agent.
+#[derive(Clone, Copy, Debug)]
+pub struct Adopted {
+    /// When records were last read, `CLOCK_BOOTTIME` nanoseconds.
+    pub since_ns: u64,
+    /// They were another version's: records that nobody will read. `None` when these
+    /// very programs went on.
+    pub unread: Option<u64>,
+}
+
+/// Loads the object for the running kernel and attaches both sets, or takes over the
+/// same programs where they are pinned.
 ///
 /// # Errors
 /// [`CannotObserve`] with the first reason met: kernel type information,
@@ -107,7 +171,7 @@ pub fn load(options: &LoadOptions) -> Result<Programs, CannotObserve> {
 /// # Errors
 /// [`CannotObserve`] when no hook can even be tried.
 pub fn attach_each(options: &LoadOptions) -> Result<Coverage, CannotObserve> {
-    let mut created = create(options)?;
+    let mut created = prepare(options)?.create(options, &[])?;
     Ok(created.attacher().each())
 }
 
@@ -125,11 +189,22 @@ impl Created {
     fn attacher(&mut self) -> Attacher<'_> {
         let Self { ebpf, btf, missing, others_rewrite, root, .. } = self;
         let (kernel, others_rewrite) = (running_release(), *others_rewrite);
-        Attacher { ebpf, root, btf, kernel, others_rewrite, missing }
+        let links = Links::new();
+        Attacher { ebpf, root, btf, kernel, others_rewrite, missing, links }
     }
 }
 
-fn create(options: &LoadOptions) -> Result<Created> {
+/// What the programs are told of this kernel and this host, before they are there.
+struct Prepared {
+    btf: aya::Btf,
+    missing: Vec<(&'static str, String)>,
+    offsets: Offsets,
+    settings: Settings,
+    host: Host,
+    root: CgroupRoot,
+}
+
+fn prepare(options: &LoadOptions) -> Result<Prepared> {
     let hint = "hostnet needs a kernel with CONFIG_DEBUG_INFO_BTF (Debian 11 and later have it)";
     let btf = Btf::read(&btf_path()).context(hint)?;
     let mut missing = Vec::new();
@@ -159,73 +234,133 @@ fn create(options: &LoadOptions) -> Result<Created> {
         host_mount_namespace: host.mount_namespace,
         ..options.budget.settings()
     };
-    let log_level: u8 = if options.kernel_log { aya_log::Level::Debug as u8 } else { 0 };
-    let ebpf = EbpfLoader::new()
-        .btf(Some(&btf))
-        .override_global("SETTINGS", settings.as_bytes(), true)
-        .override_global("OFFSETS", offsets.as_bytes(), true)
-        .override_global(aya_log::LEVEL, &log_level, false)
-        .map_max_entries("RECORDS", options.ring_bytes)
-        .map_max_entries("RESERVED", options.reserved_bytes)
-        .load(OBJECT)
-        .context("cannot create the eBPF maps (CAP_BPF is needed)")?;
-    let others_rewrite = others_rewrite();
-    Ok(Created { ebpf, btf, missing, others_rewrite, host, root })
+    Ok(Prepared { btf, missing, offsets, settings, host, root })
+}
+
+impl Prepared {
+    /// Puts the object into the kernel; `ours` are programs of another version of it.
+    fn create(self, options: &LoadOptions, ours: &[u32]) -> Result<Created> {
+        let Self { btf, missing, offsets, settings, host, root } = self;
+        let log_level: u8 = if options.kernel_log { aya_log::Level::Debug as u8 } else { 0 };
+        let ebpf = EbpfLoader::new()
+            .btf(Some(&btf))
+            .override_global("SETTINGS", settings.as_bytes(), true)
+            .override_global("OFFSETS", offsets.as_bytes(), true)
+            .override_global(aya_log::LEVEL, &log_level, false)
+            .map_max_entries("RECORDS", options.ring_bytes)
+            .map_max_entries("RESERVED", options.reserved_bytes)
+            .load(OBJECT)
+            .context("cannot create the eBPF maps (CAP_BPF is needed)")?;
+        let others_rewrite = others_rewrite(ours);
+        Ok(Created { ebpf, btf, missing, others_rewrite, host, root })
+    }
+
+    /// Takes the directory for pins, where that is wanted.
+    fn pins(&self, options: &LoadOptions) -> Result<Option<Pins>> {
+        let Some(directory) = &options.pin else { return Ok(None) };
+        let choices = format!(
+            "{} {} {:?} {:?}",
+            options.ring_bytes, options.reserved_bytes, options.beyond_ip, options.without
+        );
+        let (settings, offsets) = (self.settings.as_bytes(), self.offsets.as_bytes());
+        let parts: [&[u8]; 4] = [OBJECT, settings, offsets, choices.as_bytes()];
+        Pins::open(directory, options.keep, &parts).map(Some)
+    }
 }
 
 /// Whether the kernel has a program, not of ours yet, that may change the address
 /// of a connect (a socket load balancer) or refuse it; so where that cannot be told.
-fn others_rewrite() -> bool {
+fn others_rewrite(ours: &[u32]) -> bool {
     let rewrites = ProgramType::CgroupSockAddr.into();
-    loaded_programs()
-        .any(|program| !program.is_ok_and(|program| program.program_type() != rewrites))
+    loaded_programs().any(|program| {
+        !program
+            .is_ok_and(|program| program.program_type() != rewrites || ours.contains(&program.id()))
+    })
 }
 
 fn load_programs(options: &LoadOptions) -> Result<Programs> {
-    let mut created = create(options)?;
-    let coverage = created.attacher().sets(options.beyond_ip, &options.without)?;
+    let prepared = prepare(options)?;
+    let mut pins = prepared.pins(options)?;
+    if let Some(pins) = pins.take_if(|pins| pins.is_whole()) {
+        return adopt(prepared, pins, options);
+    }
+    let ours = pins.as_ref().map(Pins::programs).unwrap_or_default();
+    let mut created = prepared.create(options, &ours)?;
+    let mut attacher = created.attacher();
+    let coverage = attacher.sets(options.beyond_ip, &options.without)?;
+    let mut links = attacher.links;
     let Created { mut ebpf, btf, host, root, .. } = created;
     drop(btf);
     give_back_memory();
-    let programs = tracing_programs(&ebpf)?;
-    let mut map = |name| taken(&mut ebpf, name);
+    let mut adopted = None;
+    if let Some(pins) = &mut pins {
+        links = pins.pin(&ebpf, links)?;
+        let since_ns = pins.others_read_ns();
+        // New first, then old: what is seen by both is told once, by these.
+        let unread = pins.remove_others()?;
+        adopted = since_ns.map(|since_ns| Adopted { since_ns, unread: Some(unread) });
+    }
+    let diagnostics = options.kernel_log.then(|| Diagnostics::new(&mut ebpf)).transpose()?;
+    let programs = tracing_programs(&links)?;
+    let source = &mut |name: &str| {
+        ebpf.take_map(name).with_context(|| format!("the eBPF object has no map {name}"))
+    };
     Ok(Programs {
-        rings: Rings::new(
-            ring(map("RECORDS")?, options.ring_bytes)?,
-            ring(map("RESERVED")?, options.reserved_bytes)?,
-        ),
-        losses: Losses::new(
-            HashMap::try_from(map("LOSSES")?)?,
-            PerCpuArray::try_from(map("LOSSES_UNOWNED")?)?,
-            PerCpuArray::try_from(map("UNFOLLOWED")?)?,
-            programs,
-        ),
-        suppressions: Suppressions::take(&mut ebpf)?,
-        maps: Maps::take(&mut ebpf)?,
-        diagnostics: options.kernel_log.then(|| Diagnostics::new(&mut ebpf)).transpose()?,
-        _ebpf: ebpf,
+        rings: Rings::from(source)?,
+        losses: Losses::from(source, programs)?,
+        suppressions: Suppressions::from(source)?,
+        maps: Maps::from(source)?,
+        told: Told::from(source)?,
+        adopted,
+        diagnostics,
+        links,
+        ebpf: Some(ebpf),
+        pins,
         root,
         host,
         coverage,
     })
 }
 
-fn ring(map: Map, bytes: u32) -> Result<Ring> {
-    let Map::RingBuf(data) = map else { bail!("a map for records is not a ring buffer") };
-    Ring::new(data.fd().as_fd().try_clone_to_owned()?, bytes)
+/// Takes over programs that went on without an agent.
+fn adopt(prepared: Prepared, pins: Pins, options: &LoadOptions) -> Result<Programs> {
+    let Prepared { host, root, .. } = prepared;
+    give_back_memory();
+    let links = pins.links()?;
+    let coverage = adopted(&links, options.beyond_ip, &options.without);
+    let programs = tracing_programs(&links)?;
+    let source = &mut |name: &str| pins.map(name);
+    let told = Told::from(source)?;
+    let adopted = Some(Adopted { since_ns: told.last_read_ns(), unread: None });
+    Ok(Programs {
+        rings: Rings::from(source)?,
+        losses: Losses::from(source, programs)?,
+        suppressions: Suppressions::from(source)?,
+        maps: Maps::from(source)?,
+        told,
+        adopted,
+        diagnostics: None,
+        links,
+        ebpf: None,
+        pins: Some(pins),
+        root,
+        host,
+        coverage,
+    })
 }
 
 /// The programs that the kernel may skip when they interrupt themselves.
-fn tracing_programs(ebpf: &Ebpf) -> Result<Vec<(&'static str, OwnedFd)>> {
+fn tracing_programs(links: &Links) -> Result<Vec<(Hook, OwnedFd)>> {
+    let mut traces = BTreeMap::new();
+    for (hook, link) in links {
+        if !hook.attach_point().starts_with("cgroup/") {
+            traces.insert(link.info()?.program_id(), *hook);
+        }
+    }
     let mut programs = Vec::new();
-    for hook in Hook::ALL {
-        let traces = |program: &&Program| {
-            !matches!(program, Program::CgroupSockAddr(_) | Program::CgroupSock(_))
-        };
-        let Some(program) = ebpf.program(hook.program()).filter(traces) else { continue };
-        // A program that is not loaded cannot be skipped either.
-        if let Ok(fd) = program.fd() {
-            programs.push((hook.program(), fd.as_fd().try_clone_to_owned()?));
+    for program in loaded_programs().filter_map(Result::ok) {
+        if let Some(hook) = traces.remove(&program.id()) {
+            programs.push((hook, program.fd()?.as_fd().try_clone_to_owned()?));
         }
     }
     Ok(programs)

@@ -1,16 +1,18 @@
 //! What the kernel side could not tell, counted where it happened.
 
 use std::{
-    collections::HashMap as Table,
     fs,
     os::fd::{AsFd, AsRawFd, OwnedFd},
 };
 
 use anyhow::{Context, Result};
 use aya::maps::{HashMap, MapData, PerCpuArray};
-use hostnet_abi::EventKind;
+use hostnet_abi::{EventKind, Hook};
 
-use super::maps::AyaLossKey;
+use super::{
+    maps::{AyaLossKey, Source},
+    told::{Counter, Told},
+};
 
 /// Records lost since the last look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,40 +28,29 @@ pub enum Lost {
     NotFollowed { count: u64 },
 }
 
-/// Remembers what has been told, so that each look gives the difference.
+/// The counters.
 pub struct Losses {
     by_owner: HashMap<MapData, AyaLossKey, u64>,
     unowned: PerCpuArray<MapData, u64>,
     unfollowed: PerCpuArray<MapData, u64>,
-    told_unfollowed: u64,
-    programs: Vec<(&'static str, OwnedFd)>,
-    told: Table<(Option<u64>, u64), u64>,
-    told_not_run: Table<&'static str, u64>,
+    programs: Vec<(Hook, OwnedFd)>,
 }
 
 impl Losses {
-    pub(super) fn new(
-        by_owner: HashMap<MapData, AyaLossKey, u64>,
-        unowned: PerCpuArray<MapData, u64>,
-        unfollowed: PerCpuArray<MapData, u64>,
-        programs: Vec<(&'static str, OwnedFd)>,
-    ) -> Self {
-        Self {
-            by_owner,
-            unowned,
-            unfollowed,
-            told_unfollowed: 0,
+    pub(super) fn from(source: Source<'_>, programs: Vec<(Hook, OwnedFd)>) -> Result<Self> {
+        Ok(Self {
+            by_owner: HashMap::try_from(source("LOSSES")?)?,
+            unowned: PerCpuArray::try_from(source("LOSSES_UNOWNED")?)?,
+            unfollowed: PerCpuArray::try_from(source("UNFOLLOWED")?)?,
             programs,
-            told: Table::new(),
-            told_not_run: Table::new(),
-        }
+        })
     }
 
-    /// What was lost since the last call.
+    /// What was lost and is not told.
     ///
     /// # Errors
     /// When a counter cannot be read; then nothing is known and that is told.
-    pub fn since_last(&mut self) -> Result<Vec<Lost>> {
+    pub fn since(&self, told: &mut Told) -> Result<Vec<Lost>> {
         let mut totals = Vec::new();
         for entry in self.by_owner.iter() {
             let (key, count) = entry.context("cannot read the loss counters")?;
@@ -72,26 +63,27 @@ impl Losses {
         }
         let mut lost = Vec::new();
         for (cgroup, raw_kind, total) in totals {
-            let told = self.told.entry((cgroup, raw_kind)).or_default();
-            let count = total.saturating_sub(*told);
-            let kind = u16::try_from(raw_kind).ok().and_then(EventKind::from_raw);
-            if let (Some(kind), true) = (kind, count > 0) {
-                *told = total;
+            let Some(kind) = u16::try_from(raw_kind).ok().and_then(EventKind::from_raw) else {
+                continue;
+            };
+            let counter =
+                if cgroup.is_some() { Counter::RingFull } else { Counter::RingFullUnowned };
+            let count = told.new_of(counter, cgroup.unwrap_or_default(), raw_kind, total);
+            if count > 0 {
                 lost.push(Lost::RingFull { cgroup, kind, count });
             }
         }
         let counts = self.unfollowed.get(&0, 0).context("cannot read the loss counters")?;
         let total: u64 = counts.iter().sum();
-        if total > self.told_unfollowed {
-            lost.push(Lost::NotFollowed { count: total - self.told_unfollowed });
-            self.told_unfollowed = total;
+        let count = told.new_of(Counter::NotFollowed, 0, 0, total);
+        if count > 0 {
+            lost.push(Lost::NotFollowed { count });
         }
-        for &(program, ref fd) in &self.programs {
+        for &(hook, ref fd) in &self.programs {
             let total = recursion_misses(fd)?;
-            let told = self.told_not_run.entry(program).or_default();
-            if total > *told {
-                lost.push(Lost::NotRun { program, count: total - *told });
-                *told = total;
+            let count = told.new_of(Counter::NotRun, 0, hook as u64, total);
+            if count > 0 {
+                lost.push(Lost::NotRun { program: hook.program(), count });
             }
         }
         Ok(lost)

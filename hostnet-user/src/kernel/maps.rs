@@ -1,11 +1,12 @@
 //! The maps that the agent writes to, and fetches from, while the programs run.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result};
-use aya::{
-    Ebpf,
-    maps::{HashMap, Map, MapData, MapError},
+use aya::maps::{HashMap, Map, MapData, MapError};
+use hostnet_abi::{
+    Act, Cgroup, Contained, Flow, FlowKey, LossKey, Suppressed, ToldKey, cgroup_class,
 };
-use hostnet_abi::{Act, Cgroup, Contained, Flow, FlowKey, LossKey, Suppressed, cgroup_class};
 
 /// A map key of ours that aya may copy as bytes.
 macro_rules! pod {
@@ -24,9 +25,17 @@ pod!(AyaContained, Contained);
 pod!(AyaCgroup, Cgroup);
 pod!(AyaAct, Act);
 pod!(AyaSuppressed, Suppressed);
+pod!(AyaToldKey, ToldKey);
 
 /// Flag of an update that leaves what is there as it is.
 const BPF_NOEXIST: u64 = 1;
+
+/// Keys that nothing has: marks that a map was not emptied.
+const NO_CGROUP: u64 = u64::MAX;
+const NO_PROCESS: u32 = 0;
+const NO_FLOW: AyaFlowKey = AyaFlowKey(FlowKey { cookie: 0, remote: [0; 4], remote_port: 0 });
+/// No container's: such a process is in no cgroup.
+const NOWHERE: AyaContained = AyaContained(Contained { home: 0, now: 0 });
 
 /// The maps both sides touch.
 pub struct Maps {
@@ -36,16 +45,49 @@ pub struct Maps {
 }
 
 impl Maps {
-    /// Takes the maps out of the object.
+    /// The maps there.
     ///
     /// # Errors
-    /// When it has not got them.
-    pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self> {
+    /// When there are no such maps.
+    pub(super) fn from(source: Source<'_>) -> Result<Self> {
         Ok(Self {
-            cgroups: HashMap::try_from(taken(ebpf, "CGROUPS")?)?,
-            contained: HashMap::try_from(taken(ebpf, "CONTAINED")?)?,
-            flows: HashMap::try_from(taken(ebpf, "FLOWS")?)?,
+            cgroups: HashMap::try_from(source("CGROUPS")?)?,
+            contained: HashMap::try_from(source("CONTAINED")?)?,
+            flows: HashMap::try_from(source("FLOWS")?)?,
         })
+    }
+
+    /// Puts a mark into each map that the agent fills, by which [`wiped`](Self::wiped)
+    /// tells that it is as it was.
+    ///
+    /// # Errors
+    /// When one is full.
+    pub fn seal(&mut self) -> Result<()> {
+        let sealed = [
+            self.cgroups.insert(NO_CGROUP, entry(cgroup_class::OPEN, 0), BPF_NOEXIST),
+            self.contained.insert(NO_PROCESS, NOWHERE, BPF_NOEXIST),
+            self.flows.insert(NO_FLOW, AyaFlow(Flow::default()), BPF_NOEXIST),
+        ];
+        sealed.into_iter().try_for_each(unless_there).context("cannot mark a map")
+    }
+
+    /// The maps whose mark is gone.
+    #[must_use]
+    pub fn wiped(&self) -> BTreeSet<&'static str> {
+        let marks = [
+            ("CGROUPS", self.cgroups.get(&NO_CGROUP, 0).is_ok()),
+            ("CONTAINED", self.contained.get(&NO_PROCESS, 0).is_ok()),
+            ("FLOWS", self.flows.get(&NO_FLOW, 0).is_ok()),
+        ];
+        marks.into_iter().filter_map(|(map, is_there)| (!is_there).then_some(map)).collect()
+    }
+
+    /// The flows there are, of sockets that an agent before this one knew.
+    #[must_use]
+    pub fn flows(&self) -> Vec<FlowKey> {
+        // One that cannot be read has been removed meanwhile.
+        let keys = self.flows.keys().filter_map(Result::ok).map(|key| key.0);
+        keys.filter(|key| key.cookie != NO_FLOW.0.cookie).collect()
     }
 
     /// Classes a cgroup's tasks as host processes, of which only the listeners are
@@ -114,13 +156,25 @@ fn entry(class: u32, payer: u64) -> AyaCgroup {
     AyaCgroup(Cgroup { class, payer, ..Cgroup::default() })
 }
 
-/// A map of the object, which no longer has it then.
-///
-/// # Errors
-/// When it has no such map.
-pub(super) fn taken(ebpf: &mut Ebpf, name: &str) -> Result<Map> {
-    ebpf.take_map(name).with_context(|| format!("the eBPF object has no map {name}"))
-}
+/// Where maps come from: the object, or what is pinned.
+pub(super) type Source<'a> = &'a mut dyn FnMut(&str) -> Result<Map>;
+
+/// All maps that the agent uses.
+pub(super) const MAPS: [&str; 13] = [
+    "RECORDS",
+    "RESERVED",
+    "LOSSES",
+    "LOSSES_UNOWNED",
+    "UNFOLLOWED",
+    "SUPPRESSED",
+    "SUPPRESSED_UNOWNED",
+    "FIRST_SEEN",
+    "CGROUPS",
+    "CONTAINED",
+    "FLOWS",
+    "TOLD",
+    "PULSE",
+];
 
 /// What is there already is as it should be.
 fn unless_there(outcome: Result<(), MapError>) -> Result<(), MapError> {

@@ -4,6 +4,7 @@
 //! records on. It knows nothing of containers, of what a record means, or of
 //! where events go.
 
+mod alive;
 mod attach;
 mod btf;
 mod budget;
@@ -17,10 +18,12 @@ mod host;
 mod load;
 mod losses;
 mod maps;
+mod pins;
 mod recording;
 mod release;
 mod ring;
 mod rings;
+mod told;
 
 pub use attach::BeyondIp;
 pub use btf::{Btf, BtfError, path as btf_path};
@@ -29,9 +32,11 @@ pub use canary::{WAIT_ARGUMENT, prove};
 pub use cgroup_root::CgroupRoot;
 pub use coverage::{Coverage, Row, State};
 pub use host::{Host, boot_clock, in_network_namespace};
-pub use load::{CannotObserve, LoadOptions, Programs, attach_each, load};
+pub use load::{Adopted, CannotObserve, LoadOptions, Programs, attach_each, load};
 pub use losses::{Losses, Lost};
 pub use maps::Maps;
+pub use pins::{pinned, uninstall};
 pub use recording::{Recorder, Recording};
 pub use release::{release, running_release};
 pub use rings::Rings;
+pub use told::Told;

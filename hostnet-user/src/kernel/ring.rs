@@ -18,6 +18,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use aya::maps::MapData;
 use rustix::{
     mm::{MapFlags, ProtFlags, mmap, munmap},
     param::page_size,
@@ -46,7 +47,7 @@ pub struct Ring {
     position: u64,
 }
 
-/// A record; its room is given back when it is dropped.
+/// A record; it is the kernel's again once it was dropped and [given back](Ring::give_back).
 pub struct Record<'a> {
     ring: &'a mut Ring,
     at: NonNull<u8>,
@@ -54,14 +55,20 @@ pub struct Record<'a> {
 }
 
 impl Ring {
+    /// Maps the ring of a map.
+    pub(super) fn of(map: &MapData) -> Result<Self> {
+        let size = map.info().context("cannot ask how long the ring buffer is")?.max_entries();
+        Self::new(map.fd().as_fd().try_clone_to_owned()?, size)
+    }
+
     /// Maps the ring behind `fd`, whose data has `size` bytes.
-    pub(super) fn new(fd: OwnedFd, size: u32) -> Result<Self> {
+    fn new(fd: OwnedFd, size: u32) -> Result<Self> {
         let size = u64::from(size);
         let page = page_size() as u64;
         let consumer = Mapping::new(&fd, 0, page, ProtFlags::READ | ProtFlags::WRITE)?;
         let producer = Mapping::new(&fd, page, page, ProtFlags::READ)?;
         let window = Mapping::new(&fd, 2 * page, WINDOW.min(size), ProtFlags::READ)?;
-        // A position from before would be there if the ring had been pinned.
+        // A ring that was pinned has what the agent before has not given back.
         let position = consumer.word(0).load(Ordering::Acquire);
         Ok(Self { fd, size, consumer, producer, window, window_start: 0, position })
     }
@@ -82,7 +89,7 @@ impl Ring {
     /// As [`take`](Self::take).
     pub fn next_ns(&mut self) -> Result<Option<u64>> {
         let next = self.next()?;
-        // SAFETY: mapped, and the kernel's only once `advance` has given it back.
+        // SAFETY: mapped, and the kernel's only once it is given back.
         let bytes = next.map(|(at, length)| unsafe {
             std::slice::from_raw_parts(at.as_ptr().cast_const(), length)
         });
@@ -139,8 +146,18 @@ impl Ring {
 
     fn advance(&mut self, length: u64) {
         self.position += (RECORD_HEADER + length).next_multiple_of(8);
-        // Published only after the record has been read; the kernel may then reuse it.
-        self.consumer.word(0).store(self.position, Ordering::Release);
+    }
+
+    /// Up to where records were taken, bytes since the ring was made.
+    pub const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Gives back the room of the records before `position`: whoever reads this ring
+    /// next will not see them.
+    pub fn give_back(&self, position: u64) {
+        // Published only after they have been read; the kernel may then reuse it.
+        self.consumer.word(0).store(position, Ordering::Release);
     }
 }
 

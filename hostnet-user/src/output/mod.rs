@@ -27,6 +27,12 @@ pub trait Output: Send {
     /// When it could not be written.
     fn flush(&mut self) -> Result<()>;
 
+    /// Up to which `event.sequence` records are written for good; `None` when that
+    /// is so as soon as they are flushed.
+    fn written(&self) -> Option<u64> {
+        None
+    }
+
     /// Opens the destination anew (SIGHUP, after log rotation).
     ///
     /// # Errors

@@ -94,6 +94,10 @@ impl Output for Journal {
         Ok(())
     }
 
+    fn written(&self) -> Option<u64> {
+        Some(self.tail.sequence())
+    }
+
     fn reopen(&mut self) -> Result<()> {
         self.hand_over()?;
         self.tail.reopen();

@@ -53,6 +53,8 @@ struct State {
     bytes: u64,
     /// The newest row published.
     last: u64,
+    /// Its `event.sequence`.
+    sequence: u64,
     /// Bytes of all documents up to and with it.
     total: u64,
     /// Up to which row the history has them, or nobody wants it to.
@@ -101,6 +103,7 @@ impl Tail {
             batches: VecDeque::new(),
             bytes: 0,
             last,
+            sequence: 0,
             total,
             kept: last,
             has_history,
@@ -119,10 +122,12 @@ impl Tail {
     /// Publishes rows; returns how many older ones the history will never have,
     /// because there was no more room for them.
     pub fn publish(&self, rows: Vec<Row>, total: u64, is_kept: bool) -> u64 {
-        let Some(last) = rows.last().map(|row| row.id) else { return 0 };
+        let Some((last, sequence)) = rows.last().map(|row| (row.id, row.sequence)) else {
+            return 0;
+        };
         let mut state = self.state();
         state.bytes += size(&rows);
-        state.last = last;
+        (state.last, state.sequence) = (last, sequence);
         state.total = total;
         if is_kept {
             state.kept = last;
@@ -132,6 +137,12 @@ impl Tail {
         drop(state);
         self.changed.notify_all();
         given_up
+    }
+
+    /// `event.sequence` of the newest row that was published.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.state().sequence
     }
 
     /// Rows that the history does not have yet, oldest first.

@@ -7,6 +7,7 @@
 mod cgroups;
 mod docker;
 mod kernel;
+mod pins;
 mod privileges;
 mod programs;
 mod show;
@@ -37,6 +38,7 @@ const CHECKS: &[fn(&Args) -> Check] = &[
     kernel::compiler,
     kernel::unprivileged,
     kernel::ipv6,
+    pins::pinned,
     docker::reachable,
 ];
 

@@ -49,7 +49,7 @@ pub struct Specifics<'a> {
     loss: Option<Value>,
     /// Start and end of a loss, which ECS has fields for.
     #[serde(skip)]
-    pub loss_range: Option<(String, String)>,
+    pub range: Option<(String, String)>,
 }
 
 #[derive(Serialize)]
@@ -225,6 +225,17 @@ impl<'a> Specifics<'a> {
             Health::Suppressed { from_ns, to_ns, by } => {
                 self.untold(event, "kernel-budget", (*from_ns, *to_ns), by, times);
             }
+            Health::CoverageChanged { coverage, complete } => {
+                self.health = Some(json!({ "coverage": coverage, "complete": complete }));
+            }
+            Health::MapsWiped { maps } => self.health = Some(json!({ "maps": maps })),
+            Health::Stalled { from_ns, to_ns } => {
+                self.time_range(event, (*from_ns, *to_ns), times);
+            }
+            Health::Adopted { from_ns, to_ns, unread } => {
+                self.time_range(event, (*from_ns, *to_ns), times);
+                self.health = Some(json!({ "unread": unread }));
+            }
             Health::RuntimeReachable { endpoint, version } => {
                 self.health = Some(json!({ "endpoint": endpoint, "version": version }));
             }
@@ -237,9 +248,15 @@ impl<'a> Specifics<'a> {
             Health::Record(record) => {
                 let fields = record_health::fields(record, times);
                 (self.health, self.loss) = (fields.health, fields.loss);
-                self.loss_range = fields.range;
+                self.range = fields.range;
             }
         }
+    }
+
+    fn time_range(&mut self, event: &Event, (from_ns, to_ns): (u64, u64), times: &mut Timestamps) {
+        let wall =
+            |boot_ns: u64| event.wall_ns.saturating_sub(event.boot_ns.saturating_sub(boot_ns));
+        self.range = Some((times.format(wall(from_ns)), times.format(wall(to_ns))));
     }
 
     /// What was not told, and when that was.
@@ -251,9 +268,7 @@ impl<'a> Specifics<'a> {
         by: &[LossCount],
         times: &mut Timestamps,
     ) {
-        let wall =
-            |boot_ns: u64| event.wall_ns.saturating_sub(event.boot_ns.saturating_sub(boot_ns));
-        self.loss_range = Some((times.format(wall(from_ns)), times.format(wall(to_ns))));
+        self.time_range(event, (from_ns, to_ns), times);
         let count: u64 = by.iter().map(|loss| loss.count).sum();
         let by: Vec<Value> = by.iter().map(loss).collect();
         self.loss = Some(json!({ "place": place, "count": count, "by": by }));

@@ -1,0 +1,27 @@
+//! Programs that are pinned, and go on without an agent.
+
+use std::path::PathBuf;
+
+use super::{Args, Check};
+use crate::{
+    config::{Config, DEFAULT_PIN},
+    kernel,
+};
+
+pub fn pinned(_: &Args) -> Check {
+    const NAME: &str = "pinned programs";
+    // A wrong configuration is the agent's to complain of.
+    let configured = Config::read(None).ok().and_then(|config| config.observe.pin);
+    let directory = configured.unwrap_or_else(|| PathBuf::from(DEFAULT_PIN));
+    let versions = kernel::pinned(&directory);
+    let shown = directory.display();
+    match &versions[..] {
+        [] => Check::ok(NAME, format!("none at {shown}")),
+        [(version, links)] => Check::ok(NAME, format!("{version} at {shown}: {links} links")),
+        _ => Check::warn(
+            NAME,
+            format!("{} versions at {shown}", versions.len()),
+            "start the agent, which keeps one of them, or run hostnet uninstall",
+        ),
+    }
+}

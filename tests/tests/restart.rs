@@ -1,0 +1,111 @@
+//! Pinned programs go on while no agent runs, and the next one takes them over.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+use hostnet_tests::{Agent, Docker, at, flood::Accounts, hostnet, needs_root, want};
+use rustix::process::Signal;
+
+/// A directory for pins that is this test's alone, removed when dropped.
+struct Pins(PathBuf);
+
+impl Pins {
+    fn new(name: &str) -> Self {
+        let name = format!("hostnet-test-{}-{name}", std::process::id());
+        Self(Path::new("/sys/fs/bpf").join(name))
+    }
+
+    fn line(&self) -> String {
+        format!("pin = \"{}\"", self.0.display())
+    }
+
+    fn uninstall(&self) -> bool {
+        let status = Command::new(hostnet()).arg("uninstall").arg("--pin").arg(&self.0).status();
+        status.expect("hostnet can be started").success()
+    }
+}
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        if self.0.exists() {
+            self.uninstall();
+        }
+    }
+}
+
+/// How often the agent is killed, and how long the container acts.
+const KILLS: u64 = 6;
+const MILLISECONDS: u64 = 20_000;
+const ACTS: usize = 60_000;
+
+#[test]
+fn nothing_is_lost_while_agents_are_killed() {
+    needs_root!();
+    let (pins, accounts) = (Pins::new("killed"), Accounts::default());
+    let start = |at: u64| {
+        let counting = accounts.clone();
+        let setup = Agent::setup().observe(&pins.line());
+        let agent = setup.divert(move |event| counting.take(event)).start();
+        if at > 0 {
+            agent.expect(&want().action("programs-adopted"));
+        }
+        agent
+    };
+    let mut agent = start(0);
+    let mut actor = Docker::shared().launch("host").actor();
+    actor.begin(&format!("marks {MILLISECONDS} --times {ACTS}"));
+    for at in 1..=KILLS {
+        // At moments that are none of the agent's own.
+        thread::sleep(Duration::from_millis(MILLISECONDS / (KILLS + 2) + 131 * at % 700));
+        agent.kill();
+        thread::sleep(Duration::from_millis(400));
+        agent = start(at);
+    }
+    actor.finish();
+    agent.marker();
+    let run = agent.stop();
+    assert!(!pins.0.exists(), "what is pinned is removed by an agent that ends well");
+    run.none(&want().action("records-lost"));
+    let account = accounts.of(&actor.container);
+    let twice = account.single.values().filter(|told| **told > 1).count();
+    println!("{} of {ACTS} acts told, {twice} of them twice", account.single.len());
+    assert_eq!(account.single.len(), ACTS, "each at least once");
+    assert!(account.suppressed.is_empty(), "{:?}", account.suppressed);
+    assert!(accounts.owners() <= 2, "only the actor's and the marker's acts");
+}
+
+#[test]
+fn other_settings_replace_what_is_pinned() {
+    needs_root!();
+    let pins = Pins::new("replaced");
+    Agent::setup().observe(&pins.line()).start().kill();
+    assert!(pins.0.exists(), "what is pinned outlives a killed agent");
+    let other = format!("{}\nburst = 40000", pins.line());
+    let agent = Agent::setup().observe(&other).start();
+    agent.expect(&want().action("programs-replaced"));
+    let versions = std::fs::read_dir(&pins.0).expect("a directory").count();
+    assert_eq!(versions, 1, "the old programs are gone");
+    agent.marker();
+    // Not `stop`, which allows no loss: what the old programs told last nobody reads.
+    let run = agent.stop_with(Signal::TERM);
+    for lost in run.all(&want().action("records-lost")) {
+        assert_eq!(at(lost, "hostnet.loss.place"), Some(&"restart".into()), "{lost}");
+    }
+    assert!(!pins.0.exists());
+}
+
+#[test]
+fn uninstall_leaves_nothing() {
+    needs_root!();
+    let pins = Pins::new("uninstalled");
+    let agent = Agent::setup().observe(&pins.line()).start();
+    assert!(!pins.uninstall(), "not under a running agent");
+    agent.kill();
+    assert!(pins.uninstall());
+    assert!(!pins.0.exists());
+    assert!(pins.uninstall(), "there is nothing to do");
+}
