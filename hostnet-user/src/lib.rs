@@ -8,6 +8,7 @@
 
 pub mod attribute;
 pub mod cli;
+pub mod completeness;
 pub mod config;
 pub mod docs;
 pub mod errno;

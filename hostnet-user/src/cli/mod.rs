@@ -36,7 +36,7 @@ enum Command {
     Doctor(doctor::Args),
     /// Print the events of a recorded run.
     Replay(replay::Args),
-    /// Convert lines that hostnet has written.
+    /// Check or convert lines that hostnet has written.
     Stream(stream::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
