@@ -19,6 +19,8 @@ mod feed;
 pub mod format;
 pub mod input;
 pub mod kernel;
+mod losses;
+pub mod metrics;
 pub mod observe;
 pub mod output;
 pub mod pipeline;

@@ -19,6 +19,8 @@ use crate::{
     format::ecs::Identity,
     input::{InputRef, World},
     kernel::{self, Programs, Recorder},
+    losses,
+    metrics::Report,
     output::is_broken_pipe,
     stages::{Stages, Summary},
     survey::Survey,
@@ -60,6 +62,7 @@ pub struct Pipeline {
     stages: Stages,
     recorder: Option<Recorder>,
     inspect: Inspect,
+    report: Report,
     survey: Survey,
     losses_read: Instant,
     losses_read_boot_ns: u64,
@@ -76,12 +79,14 @@ impl Pipeline {
         stages: Stages,
         recorder: Option<Recorder>,
         inspect: Inspect,
+        report: Report,
     ) -> Self {
         Self {
             programs,
             stages,
             recorder,
             inspect,
+            report,
             survey: Survey::default(),
             losses_read: Instant::now(),
             losses_read_boot_ns: kernel::boot_clock(),
@@ -157,6 +162,7 @@ impl Pipeline {
             }
         }
         self.world(World::Existing { boot_ns: answered_ns, sockets: existing })?;
+        self.report()?;
         self.flush()
     }
 
@@ -196,6 +202,7 @@ impl Pipeline {
             };
             if self.losses_read.elapsed() >= HOUSEKEEPING {
                 self.tell_losses()?;
+                self.report()?;
             }
             if count < BATCH {
                 self.flush()?;
@@ -299,6 +306,11 @@ impl Pipeline {
         Ok(boot_ns)
     }
 
+    fn report(&mut self) -> Result<()> {
+        let heartbeat = self.report.numbers(&self.programs, &self.stages);
+        heartbeat.map_or(Ok(()), |heartbeat| self.health(heartbeat))
+    }
+
     fn flush(&mut self) -> Result<()> {
         match self.stages.flush() {
             Ok(()) => {
@@ -334,30 +346,10 @@ impl Pipeline {
                 return Ok(());
             }
         };
-        let (mut ring, mut not_run, mut not_followed) = (Vec::new(), Vec::new(), Vec::new());
-        for lost in lost {
-            match lost {
-                kernel::Lost::RingFull { cgroup, kind, count } => {
-                    ring.push(Lost { cgroup, operation: kind.name().to_owned(), count });
-                }
-                kernel::Lost::NotRun { program, count } => {
-                    not_run.push(Lost { cgroup: None, operation: program.to_owned(), count });
-                }
-                kernel::Lost::NotFollowed { count } => {
-                    let operation = "process-to-follow".to_owned();
-                    not_followed.push(Lost { cgroup: None, operation, count });
-                }
-            }
-        }
         let count = self.stages.take_dropped();
         let dropped = Lost { cgroup: None, operation: "event".to_owned(), count };
         let sink = (count > 0).then_some(dropped).into_iter().collect();
-        for (place, by) in [
-            ("kernel-ring", ring),
-            ("kernel-program", not_run),
-            ("kernel-map", not_followed),
-            ("sink", sink),
-        ] {
+        for (place, by) in losses::by_place(lost).into_iter().chain([("sink", sink)]) {
             if !by.is_empty() {
                 self.world(World::Lost { place: place.to_owned(), from_ns, to_ns, by })?;
             }

@@ -31,6 +31,8 @@ pub struct Summary {
     pub containers: BTreeMap<String, u64>,
     /// Records lost.
     pub lost: u64,
+    /// The same by where.
+    pub lost_by_place: BTreeMap<String, u64>,
 }
 
 /// The stages of one run.
@@ -90,7 +92,7 @@ impl Stages {
         match world {
             World::Run { .. } => {}
             World::Lost { place, from_ns, to_ns, by } => {
-                self.summary.lost += by.iter().map(|lost| lost.count).sum::<u64>();
+                self.summary.lose(&place, by.iter().map(|lost| lost.count).sum());
                 self.attribution.lost(place, from_ns, to_ns, by);
             }
             World::Cgroup { id, path } => self.attribution.cgroup(id, path),
@@ -112,7 +114,7 @@ impl Stages {
                 if self.undecodable > 0 {
                     let reason = std::mem::take(&mut self.undecodable_reason);
                     let count = std::mem::take(&mut self.undecodable);
-                    self.summary.lost += count;
+                    self.summary.lose("decode", count);
                     self.attribution.health(boot_ns, Health::Undecodable { reason, count });
                 }
             }
@@ -220,6 +222,11 @@ impl Filter {
 }
 
 impl Summary {
+    fn lose(&mut self, place: &str, count: u64) {
+        self.lost += count;
+        *self.lost_by_place.entry(place.to_owned()).or_default() += count;
+    }
+
     fn count(&mut self, event: &Event) {
         if matches!(event.operation, Operation::Health(_)) {
             return;

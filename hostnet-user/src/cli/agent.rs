@@ -1,6 +1,6 @@
 //! `hostnet agent`: the service.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use serde_json::json;
@@ -12,7 +12,7 @@ use crate::{
     exit_code::Exit,
     format::{Lines, ecs::Identity},
     kernel::LoadOptions,
-    observe::{Run, observe},
+    observe::{MetricsOptions, Run, observe},
     output::{FileSink, LineStream, Output},
     stages::Filter,
 };
@@ -46,6 +46,11 @@ pub fn run(args: Args) -> Result<Exit> {
             "ring_mib": config.observe.ring_mib,
             "beyond_ip": config.observe.beyond_ip,
         }),
+        metrics: MetricsOptions {
+            metrics: Arc::default(),
+            listen: config.metrics.listen.clone(),
+            heartbeat_every: config.metrics.heartbeat_every(),
+        },
     };
     let summary = observe(run, &|identity| sinks(&config, identity))?;
     let events: u64 = summary.operations.values().sum();

@@ -43,6 +43,8 @@ pub enum Health {
     RuntimeReachable { endpoint: String, version: String },
     /// The container runtime does not answer; names will be late.
     RuntimeUnreachable { endpoint: String, reason: String },
+    /// How the agent is, in numbers.
+    Heartbeat { numbers: Value },
     /// A record could not be read; the kernel side and the agent disagree.
     Undecodable { reason: String, count: u64 },
 }
@@ -58,6 +60,7 @@ impl Told for Health {
             Self::Lost { .. } => "records-lost",
             Self::RuntimeReachable { .. } => "runtime-reachable",
             Self::RuntimeUnreachable { .. } => "runtime-unreachable",
+            Self::Heartbeat { .. } => "agent-heartbeat",
             Self::Undecodable { .. } => "records-undecodable",
         }
     }
@@ -75,6 +78,7 @@ impl Told for Health {
         match self {
             Self::Started { complete: true, .. }
             | Self::Stopped { .. }
+            | Self::Heartbeat { .. }
             | Self::RuntimeReachable { .. } => Outcome::Success,
             _ => Outcome::Failure(None),
         }
@@ -100,6 +104,12 @@ impl Told for Health {
             }
             Self::RuntimeUnreachable { endpoint, reason } => {
                 write!(f, "container runtime at {endpoint} does not answer: {reason}")
+            }
+            Self::Heartbeat { numbers } => {
+                let number = |path| numbers.pointer(path).and_then(Value::as_u64);
+                let told = number("/told").unwrap_or_default();
+                let lost = number("/lost_total").unwrap_or_default();
+                write!(f, "hostnet observes: {told} events told, {lost} records lost")
             }
             Self::Undecodable { reason, count } => {
                 write!(f, "{count} records could not be read: {reason}")

@@ -15,7 +15,7 @@ use thiserror::Error;
 use zerocopy::IntoBytes;
 
 use super::{
-    BeyondIp, Btf, CgroupRoot, Coverage, Host, Losses, Ring,
+    BeyondIp, Btf, CgroupRoot, Coverage, Host, Losses, Meter, Ring,
     attach::{Attacher, is_attached_by},
     btf_path,
     complaint::brief,
@@ -88,6 +88,8 @@ pub struct Programs {
     pub coverage: Coverage,
     /// The programs' own log, when asked for.
     pub diagnostics: Option<Diagnostics>,
+    /// What the kernel says of programs and maps; taken by whoever asks regularly.
+    pub meter: Option<Meter>,
     /// What the agent tells the programs, and fetches from them, while they run.
     pub maps: Maps,
 }
@@ -261,10 +263,12 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
     drop(btf);
     give_back_memory();
     let programs = tracing_programs(&ebpf)?;
+    let meter = Some(Meter::new(&ebpf)?);
     let mut map = |name: &str| {
         ebpf.take_map(name).with_context(|| format!("the eBPF object has no map {name}"))
     };
     Ok(Programs {
+        meter,
         ring: ring(map("RECORDS")?, options.ring_bytes)?,
         losses: Losses::new(
             HashMap::try_from(map("LOSSES")?)?,
