@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     kernel::{BeyondIp, Budget, LoadOptions},
+    metrics::Listen,
     record, sink,
 };
 
@@ -49,6 +50,8 @@ pub struct Config {
     pub observe: Observe,
     /// Where names come from.
     pub docker: Docker,
+    /// How the agent tells of itself.
+    pub metrics: Metrics,
     /// Where events go; standard output when there is none.
     pub sink: Vec<sink::Settings>,
     /// What is kept on this host.
@@ -94,6 +97,32 @@ pub struct Observe {
 pub struct Docker {
     /// Endpoint of the runtime's API; `DOCKER_HOST` and the usual places when not given.
     pub host: Option<String>,
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// Where `/metrics`, `/healthz` and `/readyz` are served: `unix:/PATH` or
+    /// `ADDRESS:PORT`. Nowhere when not given.
+    pub listen: Option<Listen>,
+    /// Seconds between two heartbeats in the stream; 0 for none.
+    pub heartbeat_seconds: u32,
+}
+
+impl Metrics {
+    /// Time between two heartbeats, if there are to be any.
+    #[must_use]
+    pub fn heartbeat_every(&self) -> Option<Duration> {
+        let seconds = u64::from(self.heartbeat_seconds);
+        (seconds > 0).then(|| Duration::from_secs(seconds))
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { listen: None, heartbeat_seconds: 60 }
+    }
 }
 
 /// `[history]`
@@ -293,6 +322,21 @@ mod tests {
         assert!(config.observe.all);
         let file = sink::Destination::File { path: "/x".into() };
         assert_eq!(config.sink, [sink::Settings::new(file)]);
+    }
+
+    #[test]
+    fn metrics_are_served_where_it_says() {
+        let listen = |text: &str| {
+            let config = Config::parse(&format!("[metrics]\nlisten = {text:?}\n"));
+            config.map(|config| config.metrics.listen.map(|listen| listen.to_string()))
+        };
+        for text in ["unix:/run/hostnet/metrics.sock", "127.0.0.1:9464", "[::1]:9464"] {
+            assert_eq!(listen(text).unwrap().as_deref(), Some(text));
+        }
+        for text in ["", "9464", "localhost:9464", "unix:metrics.sock", "127.0.0.1"] {
+            let error = listen(text).unwrap_err().to_string();
+            assert!(error.contains("metrics.listen is"), "{error}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod adoption;
 pub mod attribute;
 pub mod cli;
+pub mod completeness;
 pub mod config;
 pub mod docs;
 pub mod errno;
@@ -19,6 +20,7 @@ mod feed;
 pub mod format;
 pub mod input;
 pub mod kernel;
+pub mod metrics;
 pub mod observe;
 pub mod output;
 pub mod pipeline;

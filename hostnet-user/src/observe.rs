@@ -3,7 +3,10 @@
 
 use std::{
     path::PathBuf,
-    sync::mpsc::{self, SyncSender},
+    sync::{
+        Arc,
+        mpsc::{self, SyncSender},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -18,6 +21,7 @@ use crate::{
     attribute::{Policy, RuntimeNews, docker},
     format::ecs::Identity,
     kernel::{self, LoadOptions, Recorder},
+    metrics::{Listen, Metrics, Report, Server},
     output::{Output, is_broken_pipe},
     pipeline::{Control, Pipeline},
     stages::{Filter, Stages, Summary},
@@ -44,6 +48,25 @@ pub struct Run {
     pub record: Option<PathBuf>,
     /// What the start event says of the settings.
     pub settings: serde_json::Value,
+    /// How the run tells of itself.
+    pub metrics: MetricsOptions,
+}
+
+/// How a run tells of itself.
+#[derive(Default)]
+pub struct MetricsOptions {
+    /// The numbers; outputs may hold them, too.
+    pub metrics: Arc<Metrics>,
+    /// Where they are served, if anywhere.
+    pub listen: Option<Listen>,
+    /// How often they are told as an event, if ever.
+    pub heartbeat_every: Option<Duration>,
+}
+
+impl MetricsOptions {
+    const fn is_wanted(&self) -> bool {
+        self.listen.is_some() || self.heartbeat_every.is_some()
+    }
 }
 
 /// Makes the outputs of a run.
@@ -61,7 +84,13 @@ pub fn observe(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Summary> {
     let identity = Identity::read(network_namespace, seed);
     let outputs = make_outputs(&identity).map_err(BadOutput)?;
     let recorder = run.record.as_deref().map(Recorder::create).transpose().map_err(BadOutput)?;
-    let programs = kernel::load(&run.load)?;
+    let MetricsOptions { metrics, listen, heartbeat_every } = &run.metrics;
+    let server = listen.as_ref().map(|listen| Server::open(listen, Arc::clone(metrics)));
+    let server = server.transpose().map_err(BadOutput)?;
+    let mut programs = kernel::load(&run.load)?;
+    if let Some(meter) = programs.meter.take().filter(|_| run.metrics.is_wanted()) {
+        metrics.follow(meter).context("cannot start the thread that reads programs and maps")?;
+    }
     let policy = Policy {
         all: run.load.all,
         v1_only: programs.root.is_private(),
@@ -82,7 +111,8 @@ pub fn observe(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Summary> {
     // Refused when too many wait; the next reconcile finds those.
     let inspect = Box::new(move |id| drop(wanted.try_send(id)));
     let stages = Stages::new(policy.clone(), run.filter, outputs);
-    let mut pipeline = Pipeline::new(programs, stages, recorder, inspect);
+    let report = Report::new(Arc::clone(metrics), *heartbeat_every);
+    let mut pipeline = Pipeline::new(programs, stages, recorder, inspect, report);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -92,6 +122,9 @@ pub fn observe(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Summary> {
         let _inside = runtime.enter();
         Signals::mind()?
     };
+    if let Some(server) = server {
+        runtime.spawn(server.serve());
+    }
     pipeline.start(policy, identity, run.settings)?;
     let (ended, end) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("pipeline".to_owned()).spawn(move || {

@@ -20,6 +20,7 @@ use crate::{
     format::ecs::Identity,
     input::{InputRef, World},
     kernel::{self, Programs, Recorder},
+    metrics::Report,
     output::is_broken_pipe,
     requests, shortfall,
     stages::{Stages, Summary},
@@ -63,6 +64,7 @@ pub struct Pipeline {
     stages: Stages,
     recorder: Option<Recorder>,
     inspect: Inspect,
+    report: Report,
     survey: Survey,
     vigil: Vigil,
     losses_read: Instant,
@@ -82,12 +84,14 @@ impl Pipeline {
         stages: Stages,
         recorder: Option<Recorder>,
         inspect: Inspect,
+        report: Report,
     ) -> Self {
         Self {
             programs,
             stages,
             recorder,
             inspect,
+            report,
             survey: Survey::default(),
             vigil: Vigil::default(),
             losses_read: Instant::now(),
@@ -177,6 +181,7 @@ impl Pipeline {
             self.world(flows)?;
             self.serve_requests()?;
         }
+        self.report()?;
         self.settle()
     }
 
@@ -230,6 +235,7 @@ impl Pipeline {
             };
             if self.losses_read.elapsed() >= HOUSEKEEPING {
                 self.users().and_then(|()| self.tell_losses())?;
+                self.report()?;
             }
             self.settle()?;
             for news in self.stages.take_news() {
@@ -354,6 +360,11 @@ impl Pipeline {
         let taken_ns = self.is_behind.then_some(self.drained_to_ns);
         self.world(World::Clock { boot_ns, wall_ns, taken_ns })?;
         Ok(boot_ns)
+    }
+
+    fn report(&mut self) -> Result<()> {
+        let heartbeat = self.report.numbers(&self.programs, &self.stages);
+        heartbeat.map_or(Ok(()), |heartbeat| self.health(heartbeat))
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -33,6 +33,8 @@ pub struct Summary {
     pub lost: u64,
     /// Repeats beyond their owners' budgets.
     pub suppressed: u64,
+    /// The same by where.
+    pub lost_by_place: BTreeMap<String, u64>,
 }
 
 /// The stages of one run.
@@ -94,7 +96,7 @@ impl Stages {
         match world {
             World::Run { .. } => {}
             World::Lost { place, from_ns, to_ns, by } => {
-                self.summary.lost += by.iter().map(|lost| lost.count).sum::<u64>();
+                self.summary.lose(&place, by.iter().map(|lost| lost.count).sum());
                 self.attribution.lost(place, from_ns, to_ns, by);
             }
             World::Suppressed { from_ns, to_ns, by, of_state } => {
@@ -128,7 +130,7 @@ impl Stages {
                 if self.undecodable > 0 {
                     let reason = std::mem::take(&mut self.undecodable_reason);
                     let count = std::mem::take(&mut self.undecodable);
-                    self.summary.lost += count;
+                    self.summary.lose("decode", count);
                     self.attribution.health(boot_ns, Health::Undecodable { reason, count });
                 }
             }
@@ -261,6 +263,11 @@ impl Filter {
 }
 
 impl Summary {
+    fn lose(&mut self, place: &str, count: u64) {
+        self.lost += count;
+        *self.lost_by_place.entry(place.to_owned()).or_default() += count;
+    }
+
     fn count(&mut self, event: &Event) {
         if matches!(event.operation, Operation::Health(_)) {
             return;

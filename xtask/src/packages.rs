@@ -16,8 +16,9 @@ pub struct Package {
     pub present: fn() -> bool,
 }
 
-/// What the live tests run: a Docker daemon, Podman, Compose, and a static busybox
-/// to make an image of, so that no test pulls one.
+/// What the live tests run: a Docker daemon, Podman, Compose, a static busybox to make
+/// an image of, so that no test pulls one, and Prometheus' judge of metrics (19 MB to
+/// fetch, no smaller package has it).
 pub const LIVE_TESTS: &[Package] = &[
     Package { name: "docker.io", present: || has("dockerd") && has("docker") },
     Package { name: "iptables", present: || has("iptables") },
@@ -27,6 +28,7 @@ pub const LIVE_TESTS: &[Package] = &[
     Package { name: "docker-compose", present: || has("docker-compose") },
     Package { name: "redis-server", present: || has("redis-server") },
     Package { name: "postgresql", present: || exists("/usr/lib/postgresql") },
+    Package { name: "prometheus", present: || has("promtool") },
     Package { name: "openssh-server", present: || exists("/usr/sbin/sshd") },
     Package { name: "python3-yaml", present: || succeeds("python3", &["-c", "import yaml"]) },
 ];

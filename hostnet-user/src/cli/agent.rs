@@ -1,6 +1,6 @@
 //! `hostnet agent`: the service.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::{
     config::Config,
     exit_code::Exit,
     format::ecs::Identity,
-    observe::{Run, observe},
+    observe::{MetricsOptions, Run, observe},
     output::Output,
     record::{self, Journal},
     sink,
@@ -44,6 +44,11 @@ pub fn run(args: Args) -> Result<Exit> {
             "burst": config.observe.burst,
             "beyond_ip": config.observe.beyond_ip,
         }),
+        metrics: MetricsOptions {
+            metrics: Arc::default(),
+            listen: config.metrics.listen.clone(),
+            heartbeat_every: config.metrics.heartbeat_every(),
+        },
     };
     let summary = observe(run, &|identity| {
         let journal: Box<dyn Output> = Box::new(journal(&config, identity)?);

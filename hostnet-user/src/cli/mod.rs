@@ -37,7 +37,7 @@ enum Command {
     Doctor(doctor::Args),
     /// Print the events of a recorded run.
     Replay(replay::Args),
-    /// Convert lines that hostnet has written.
+    /// Check or convert lines that hostnet has written.
     Stream(stream::Args),
     /// Remove the programs that an agent has pinned.
     Uninstall(uninstall::Args),

@@ -11,7 +11,7 @@ use crate::{
     config::Observe,
     exit_code::Exit,
     kernel::{BeyondIp, LoadOptions},
-    observe::{Run, observe},
+    observe::{MetricsOptions, Run, observe},
     stages::{Filter, Summary},
     text::for_terminal,
 };
@@ -56,6 +56,7 @@ pub fn run(args: Args) -> Result<Exit> {
         filter: Filter { container: args.container },
         record: args.record,
         settings: json!({ "all": args.all, "beyond_ip": args.beyond_ip }),
+        metrics: MetricsOptions::default(),
     };
     let summary = observe(run, &|identity| Ok(vec![args.shown.output(identity)]))?;
     // The stream already carries it as its last event.

@@ -57,6 +57,8 @@ pub enum Health {
     RuntimeReachable { endpoint: String, version: String },
     /// The container runtime does not answer; names will be late.
     RuntimeUnreachable { endpoint: String, reason: String },
+    /// How the agent is, in numbers.
+    Heartbeat { numbers: Value },
     /// A record could not be read; the kernel side and the agent disagree.
     Undecodable { reason: String, count: u64 },
     /// The history, a sink or the run itself: how the record stands.
@@ -80,6 +82,7 @@ impl Told for Health {
             Self::Adopted { .. } => "programs-replaced",
             Self::RuntimeReachable { .. } => "runtime-reachable",
             Self::RuntimeUnreachable { .. } => "runtime-unreachable",
+            Self::Heartbeat { .. } => "agent-heartbeat",
             Self::Undecodable { .. } => "records-undecodable",
             Self::Record(record) => record.action(),
         }
@@ -100,6 +103,7 @@ impl Told for Health {
             | Self::Stopped { .. }
             | Self::CoverageChanged { complete: true, .. }
             | Self::Adopted { unread: None | Some(0), .. }
+            | Self::Heartbeat { .. }
             | Self::RuntimeReachable { .. } => Outcome::Success,
             Self::Record(record) => record.outcome(),
             _ => Outcome::Failure(None),
@@ -154,6 +158,12 @@ impl Told for Health {
             }
             Self::RuntimeUnreachable { endpoint, reason } => {
                 write!(f, "container runtime at {endpoint} does not answer: {reason}")
+            }
+            Self::Heartbeat { numbers } => {
+                let number = |path| numbers.pointer(path).and_then(Value::as_u64);
+                let told = number("/told").unwrap_or_default();
+                let lost = number("/lost_total").unwrap_or_default();
+                write!(f, "hostnet observes: {told} events told, {lost} records lost")
             }
             Self::Undecodable { reason, count } => {
                 write!(f, "{count} records could not be read: {reason}")

@@ -71,9 +71,20 @@ pub const KINDS: &[Kind] = &[
     kind("agent-started", "Agent Started", Class::Lifecycle, Activity::Is(3)),
     kind("agent-stopped", "Agent Stopped", Class::Lifecycle, Activity::Is(4)),
     kind("records-lost", "Records Lost", Class::Error, Activity::Is(1)),
+    kind("records-suppressed", "Records Suppressed", Class::Error, Activity::Is(1)),
     kind("records-undecodable", "Records Undecodable", Class::Error, Activity::Is(1)),
     kind("runtime-reachable", "Container Runtime Reachable", Class::Lifecycle, Activity::Other),
     kind("runtime-unreachable", "Container Runtime Unreachable", Class::Error, Activity::Is(1)),
+    kind("agent-heartbeat", "Agent Heartbeat", Class::Lifecycle, Activity::Other),
+    kind("agent-crashed", "Agent Crashed", Class::Error, Activity::Is(1)),
+    kind("clock-stepped", "Clock Stepped", Class::Error, Activity::Is(1)),
+    kind("history-failed", "History Failed", Class::Error, Activity::Is(1)),
+    kind("history-recovered", "History Recovered", Class::Lifecycle, Activity::Other),
+    kind("history-purged", "History Purged", Class::Lifecycle, Activity::Other),
+    kind("chain-checkpoint", "Chain Checkpoint", Class::Lifecycle, Activity::Other),
+    kind("sink-failing", "Sink Failing", Class::Error, Activity::Is(1)),
+    kind("sink-recovered", "Sink Recovered", Class::Lifecycle, Activity::Other),
+    kind("sink-dropped", "Sink Dropped Events", Class::Error, Activity::Is(1)),
 ];
 
 /// Every other kind, by its dataset. A failure of the agent's own is an error.

@@ -1,11 +1,7 @@
 //! Loading: the object, the offsets, the settings, and the maps both sides touch.
 //! What is attached and how is attach.rs's.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    os::fd::{AsFd, OwnedFd},
-    path::PathBuf,
-};
+use std::{collections::BTreeSet, os::fd::OwnedFd, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use aya::{
@@ -18,12 +14,13 @@ use thiserror::Error;
 use zerocopy::IntoBytes;
 
 use super::{
-    BeyondIp, Btf, CgroupRoot, Coverage, Host, Losses, Maps, Rings, Told, alive,
+    BeyondIp, Btf, CgroupRoot, Coverage, Host, Losses, Maps, Meter, Rings, Told, alive,
     attach::{self, Attacher, Links, adopted, is_attached_by},
     btf_path,
     budget::{Budget, Suppressions},
     complaint::brief,
     diagnostics::Diagnostics,
+    meter,
     pins::Pins,
     release::running_release,
 };
@@ -93,6 +90,8 @@ pub struct Programs {
     pub coverage: Coverage,
     /// The programs' own log, when asked for.
     pub diagnostics: Option<Diagnostics>,
+    /// What the kernel says of programs and maps; taken by whoever asks regularly.
+    pub meter: Option<Meter>,
     /// What the agent tells the programs, and fetches from them, while they run.
     pub maps: Maps,
 }
@@ -302,6 +301,7 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
     }
     let diagnostics = options.kernel_log.then(|| Diagnostics::new(&mut ebpf)).transpose()?;
     let programs = tracing_programs(&links)?;
+    let meter = Some(Meter::new(&links, &mut |name| meter::twin(ebpf.map(name), name))?);
     let source = &mut |name: &str| {
         ebpf.take_map(name).with_context(|| format!("the eBPF object has no map {name}"))
     };
@@ -313,6 +313,7 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
         told: Told::from(source)?,
         adopted,
         diagnostics,
+        meter,
         links,
         ebpf: Some(ebpf),
         pins,
@@ -340,6 +341,7 @@ fn adopt(prepared: Prepared, pins: Pins, options: &LoadOptions) -> Result<Progra
         told,
         adopted,
         diagnostics: None,
+        meter: Some(Meter::new(&links, source)?),
         links,
         ebpf: None,
         pins: Some(pins),
@@ -351,18 +353,8 @@ fn adopt(prepared: Prepared, pins: Pins, options: &LoadOptions) -> Result<Progra
 
 /// The programs that the kernel may skip when they interrupt themselves.
 fn tracing_programs(links: &Links) -> Result<Vec<(Hook, OwnedFd)>> {
-    let mut traces = BTreeMap::new();
-    for (hook, link) in links {
-        if !hook.attach_point().starts_with("cgroup/") {
-            traces.insert(link.info()?.program_id(), *hook);
-        }
-    }
-    let mut programs = Vec::new();
-    for program in loaded_programs().filter_map(Result::ok) {
-        if let Some(hook) = traces.remove(&program.id()) {
-            programs.push((hook, program.fd()?.as_fd().try_clone_to_owned()?));
-        }
-    }
+    let mut programs = attach::programs(links)?;
+    programs.retain(|(hook, _)| !hook.attach_point().starts_with("cgroup/"));
     Ok(programs)
 }
 

@@ -23,6 +23,7 @@ use rustix::{
     mm::{MapFlags, ProtFlags, mmap, munmap},
     param::page_size,
 };
+use serde::Serialize;
 
 /// Bytes of data mapped at a time.
 const WINDOW: u64 = 1 << 20;
@@ -45,6 +46,21 @@ pub struct Ring {
     /// Where in the data the window starts.
     window_start: u64,
     position: u64,
+    records: u64,
+}
+
+/// How full the ring is, and how much has been through it, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RingNumbers {
+    /// Room in it.
+    pub size_bytes: u64,
+    /// Put into it by the programs, as the kernel counts: each record with its header
+    /// and padding.
+    pub produced_bytes: u64,
+    /// Taken out of it by the agent, as it counts itself.
+    pub consumed_bytes: u64,
+    /// Records among the latter; those that programs discarded are not.
+    pub records: u64,
 }
 
 /// A record; it is the kernel's again once it was dropped and [given back](Ring::give_back).
@@ -70,7 +86,7 @@ impl Ring {
         let window = Mapping::new(&fd, 2 * page, WINDOW.min(size), ProtFlags::READ)?;
         // A ring that was pinned has what the agent before has not given back.
         let position = consumer.word(0).load(Ordering::Acquire);
-        Ok(Self { fd, size, consumer, producer, window, window_start: 0, position })
+        Ok(Self { fd, size, consumer, producer, window, window_start: 0, position, records: 0 })
     }
 
     /// The next record, if there is one.
@@ -117,6 +133,7 @@ impl Ring {
             let at = self.at(RECORD_HEADER + length)?;
             // SAFETY: `at` is followed by the record's header and `length` mapped bytes.
             let at = unsafe { at.add(RECORD_HEADER as usize) };
+            self.records += 1;
             return Ok(Some((at, length as usize)));
         }
     }
@@ -125,6 +142,17 @@ impl Ring {
     #[must_use]
     pub fn is_behind(&self) -> bool {
         self.position != self.producer.word(0).load(Ordering::Acquire)
+    }
+
+    /// How full it is, and how much has been through it.
+    #[must_use]
+    pub fn numbers(&self) -> RingNumbers {
+        RingNumbers {
+            size_bytes: self.size,
+            produced_bytes: self.producer.word(0).load(Ordering::Acquire),
+            consumed_bytes: self.position,
+            records: self.records,
+        }
     }
 
     /// Where the current position is mapped, with at least `length` bytes after it.

@@ -1,14 +1,14 @@
 //! Two rings read as one: the records of owners within their budgets, and the first
 //! acts of those beyond. What one thread did stays in the order in which it did it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::{Result, bail};
 use aya::maps::Map;
 
 use super::{
     maps::Source,
-    ring::{Record, Ring},
+    ring::{Record, Ring, RingNumbers},
 };
 
 /// Both rings.
@@ -75,6 +75,12 @@ impl Rings {
             self.records.give_back(due.records);
             self.reserved.give_back(due.reserved);
         }
+    }
+
+    /// How full each is, by its name.
+    #[must_use]
+    pub fn numbers(&self) -> BTreeMap<&'static str, RingNumbers> {
+        [("records", self.records.numbers()), ("reserved", self.reserved.numbers())].into()
     }
 
     /// Whether there is more to take, now or once it has been written.

@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::text::{for_terminal, text};
+use crate::{
+    cli::Usage,
+    text::{for_terminal, text},
+};
 
 /// The longest line that is an event of ours; a longer one is none, and is not
 /// kept in memory to find that out.
@@ -23,10 +26,16 @@ pub struct Place<'a> {
     pub line: u64,
 }
 
+impl Place<'_> {
+    /// The file's name as text.
+    pub fn name(&self) -> String {
+        text(self.file.as_os_str().as_bytes()).readable
+    }
+}
+
 impl std::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let file = text(self.file.as_os_str().as_bytes()).readable;
-        write!(f, "{}:{}", for_terminal(&file), self.line)
+        write!(f, "{}:{}", for_terminal(&self.name()), self.line)
     }
 }
 
@@ -34,7 +43,7 @@ impl std::fmt::Display for Place<'_> {
 /// too long is cut off after [`LONGEST_LINE`] and one more byte.
 ///
 /// # Errors
-/// When a file cannot be read, or `take` fails.
+/// When a file cannot be opened or read, or `take` fails.
 pub fn each(files: &[PathBuf], mut take: impl FnMut(Place<'_>, &[u8]) -> Result<()>) -> Result<()> {
     let mut line = Vec::new();
     for file in files {
@@ -67,6 +76,8 @@ fn open(file: &Path) -> Result<Box<dyn BufRead>> {
     if file == Path::new("-") {
         return Ok(Box::new(std::io::stdin().lock()));
     }
-    let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
+    let opened = File::open(file)
+        .with_context(|| format!("cannot open {}", file.display()))
+        .map_err(Usage)?;
     Ok(Box::new(BufReader::with_capacity(1 << 18, opened)))
 }

@@ -1,6 +1,8 @@
 //! `hostnet stream`: what can be done with lines that hostnet has written.
 
+mod check;
 mod convert;
+mod findings;
 mod lines;
 
 use anyhow::Result;
@@ -16,12 +18,18 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Say whether anything is missing.
+    ///
+    /// Exit codes: 0 every run is complete, 4 something is missing, was lost, or is
+    /// no event, 2 a file cannot be read.
+    Check(check::Args),
     /// Print events in another format.
     Convert(convert::Args),
 }
 
 pub fn run(args: &Args) -> Result<Exit> {
     match &args.command {
+        Command::Check(args) => check::run(args),
         Command::Convert(args) => convert::run(args),
     }
 }

@@ -242,6 +242,7 @@ impl<'a> Specifics<'a> {
             Health::RuntimeUnreachable { endpoint, reason } => {
                 self.health = Some(json!({ "endpoint": endpoint, "reason": reason }));
             }
+            Health::Heartbeat { numbers } => self.health = Some(numbers.clone()),
             Health::Undecodable { reason, count } => {
                 self.loss = Some(json!({ "place": "decode", "count": count, "reason": reason }));
             }

@@ -1,0 +1,59 @@
+//! `hostnet stream check`: whether a stream is whole, from its lines alone.
+
+use std::{io::Write, path::PathBuf};
+
+use anyhow::Result;
+
+use super::{
+    findings::{BadLine, Findings},
+    lines::{self, LONGEST_LINE},
+};
+use crate::{
+    completeness::{Check, Verdict},
+    exit_code::Exit,
+};
+
+/// Most lines listed that are no event; all are counted.
+const MOST_BAD: usize = 100;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Files of events in ECS or OCSF, one JSON document per line, in any order; `-`
+    /// is standard input.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Print one JSON document instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<Exit> {
+    let mut check = Check::default();
+    let mut findings = Findings::default();
+    lines::each(&args.files, |place, line| {
+        findings.lines += 1;
+        let taken = if line.len() > LONGEST_LINE {
+            Err(anyhow::anyhow!("longer than {LONGEST_LINE} bytes"))
+        } else {
+            check.take(line)
+        };
+        if let Err(error) = taken {
+            findings.bad_lines += 1;
+            if findings.bad.len() < MOST_BAD {
+                let (file, line) = (place.name(), place.line);
+                findings.bad.push(BadLine { file, line, reason: format!("{error:#}") });
+            }
+        }
+        Ok(())
+    })?;
+    findings.runs = check.finish();
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        serde_json::to_writer(&mut out, &findings.as_json())?;
+        writeln!(out)?;
+    } else {
+        findings.as_text(&mut out)?;
+    }
+    let is_whole = findings.verdict() == Some(Verdict::Complete) && findings.bad_lines == 0;
+    Ok(if is_whole { Exit::Ok } else { Exit::Partial })
+}

@@ -1,0 +1,234 @@
+//! The numbers as OpenMetrics text.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::{Registry, Unit},
+};
+
+use super::{Metrics, ProcessNumbers, lock};
+
+type Labels = Vec<(&'static str, String)>;
+type Counters = Family<Labels, Counter>;
+type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
+
+/// What `/metrics` answers.
+#[must_use]
+pub fn exposition(metrics: &Metrics) -> String {
+    let mut text = Page(Registry::with_prefix("hostnet"));
+    let pipeline = lock(&metrics.pipeline).clone();
+    text.info(env!("CARGO_PKG_VERSION"));
+    text.counters("events", "Events told, by operation", "operation", &pipeline.events);
+    text.counter(
+        "told",
+        "Events told, the agent's own among them: the last event.sequence",
+        pipeline.told,
+    );
+    text.counters("records_lost", "Records lost, by where", "place", &pipeline.lost);
+    let rings = pipeline.rings.iter();
+    text.counters(
+        "records_received",
+        "Records taken from a ring",
+        "ring",
+        rings.clone().map(|(name, ring)| (name, &ring.records)),
+    );
+    text.counters(
+        "ring_produced_bytes",
+        "Put into a ring, as the kernel counts",
+        "ring",
+        rings.clone().map(|(name, ring)| (name, &ring.produced_bytes)),
+    );
+    text.counters(
+        "ring_consumed_bytes",
+        "Taken from a ring, as the agent counts",
+        "ring",
+        rings.clone().map(|(name, ring)| (name, &ring.consumed_bytes)),
+    );
+    text.gauges(
+        "ring_waiting",
+        "In a ring, not taken yet",
+        Some(Unit::Bytes),
+        "ring",
+        rings.clone().map(|(name, ring)| {
+            (name, ring.produced_bytes.saturating_sub(ring.consumed_bytes) as f64)
+        }),
+    );
+    text.gauges(
+        "ring_size",
+        "Room in a ring",
+        Some(Unit::Bytes),
+        "ring",
+        rings.map(|(name, ring)| (name, ring.size_bytes as f64)),
+    );
+    let kernel = lock(&metrics.kernel).clone();
+    text.gauges(
+        "map_entries",
+        "Entries in a map",
+        None,
+        "map",
+        kernel.maps.iter().map(|map| (map.map, map.entries as f64)),
+    );
+    text.gauges(
+        "map_capacity",
+        "Entries that a map has room for",
+        None,
+        "map",
+        kernel.maps.iter().map(|map| (map.map, map.capacity.into())),
+    );
+    text.counters(
+        "program_recursion_misses",
+        "Times the kernel skipped a program",
+        "program",
+        kernel.programs.iter().map(|one| (one.program, &one.recursion_misses)),
+    );
+    let runs: Vec<_> =
+        kernel.programs.iter().filter_map(|one| Some((one.program, one.runs?))).collect();
+    if !runs.is_empty() {
+        text.counters(
+            "program_runs",
+            "Times a program ran",
+            "program",
+            runs.iter().map(|(name, (runs, _))| (name, runs)),
+        );
+        text.seconds(
+            "program_run",
+            "Time that a program ran",
+            "program",
+            runs.iter().map(|(name, (_, nanoseconds))| (name, *nanoseconds as f64 / 1e9)),
+        );
+    }
+    sinks(&mut text, metrics);
+    let process = ProcessNumbers::read();
+    let bytes = process.resident_bytes as f64;
+    text.gauge("process_resident_memory", "Memory of the agent in RAM", Some(Unit::Bytes), bytes);
+    text.second("process_cpu", "Processor time of the agent", process.cpu_seconds);
+    let is_ready = f64::from(u8::from(metrics.is_ready()));
+    text.gauge("ready", "1 when hooks are proven and records are taken", None, is_ready);
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _infallible = encode(&mut out, &text.0);
+    out
+}
+
+fn sinks(text: &mut Page, metrics: &Metrics) {
+    let sinks = lock(&metrics.sinks).clone();
+    let of = |number: &AtomicU64| number.load(Ordering::Relaxed);
+    let numbers: Vec<_> = sinks
+        .iter()
+        .map(|(name, sink)| (name, of(&sink.delivered), of(&sink.dropped), of(&sink.failures)))
+        .collect();
+    let rows = numbers.iter();
+    text.counters(
+        "sink_delivered",
+        "Events a sink took",
+        "sink",
+        rows.clone().map(|(name, number, _, _)| (name, number)),
+    );
+    text.counters(
+        "sink_dropped",
+        "Events a sink was not given, or refused for good",
+        "sink",
+        rows.clone().map(|(name, _, number, _)| (name, number)),
+    );
+    text.counters(
+        "sink_failures",
+        "Attempts of a sink that failed",
+        "sink",
+        rows.map(|(name, _, _, number)| (name, number)),
+    );
+    text.gauges(
+        "sink_waiting",
+        "Events that wait for a sink",
+        None,
+        "sink",
+        sinks.iter().map(|(name, sink)| (name, of(&sink.waiting) as f64)),
+    );
+    text.gauges(
+        "sink_lag",
+        "Age of the oldest event that waits for a sink",
+        Some(Unit::Seconds),
+        "sink",
+        sinks.iter().map(|(name, sink)| (name, of(&sink.lag_ms) as f64 / 1e3)),
+    );
+}
+
+/// The page in the making.
+struct Page(Registry);
+
+impl Page {
+    fn info(&mut self, version: &'static str) {
+        let build = Gauges::default();
+        build.get_or_create(&vec![("version", version.to_owned())]).set(1.0);
+        self.0.register("build", "The agent that answers", build);
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        let counter: Counter = Counter::default();
+        counter.inc_by(value);
+        self.0.register(name, help, counter);
+    }
+
+    fn counters<'v, K: ToString>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &'static str,
+        values: impl IntoIterator<Item = (K, &'v u64)>,
+    ) {
+        let counters = Counters::default();
+        for (key, value) in values {
+            counters.get_or_create(&vec![(label, key.to_string())]).inc_by(*value);
+        }
+        self.0.register(name, help, counters);
+    }
+
+    fn second(&mut self, name: &str, help: &str, value: f64) {
+        let counter = Counter::<f64, AtomicU64>::default();
+        counter.inc_by(value);
+        self.0.register_with_unit(name, help, Unit::Seconds, counter);
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, unit: Option<Unit>, value: f64) {
+        let gauge = Gauge::<f64, AtomicU64>::default();
+        gauge.set(value);
+        match unit {
+            Some(unit) => self.0.register_with_unit(name, help, unit, gauge),
+            None => self.0.register(name, help, gauge),
+        }
+    }
+
+    /// A time that only grows.
+    fn seconds<K: ToString>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &'static str,
+        values: impl IntoIterator<Item = (K, f64)>,
+    ) {
+        let counters = Family::<Labels, Counter<f64, AtomicU64>>::default();
+        for (key, value) in values {
+            counters.get_or_create(&vec![(label, key.to_string())]).inc_by(value);
+        }
+        self.0.register_with_unit(name, help, Unit::Seconds, counters);
+    }
+
+    fn gauges<K: ToString>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<Unit>,
+        label: &'static str,
+        values: impl IntoIterator<Item = (K, f64)>,
+    ) {
+        let gauges = Gauges::default();
+        for (key, value) in values {
+            gauges.get_or_create(&vec![(label, key.to_string())]).set(value);
+        }
+        match unit {
+            Some(unit) => self.0.register_with_unit(name, help, unit, gauges),
+            None => self.0.register(name, help, gauges),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What the agent counts of itself, while a container does more than the ring holds.
+
+use std::{
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
+    path::Path,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use hostnet_tests::{Agent, Docker, needs_root, net, patience, skip, want};
+use serde_json::Value;
+
+/// Connects of one burst: twice what a ring of 1 MiB holds.
+const BURST: u64 = 16_000;
+
+/// What a path answers: status and body.
+fn get(socket: &Path, path: &str) -> (String, String) {
+    let mut stream = UnixStream::connect(socket).expect("the agent serves");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: hostnet\r\n\r\n").expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let status = head.split(' ').nth(1).expect("a status");
+    (status.to_owned(), body.to_owned())
+}
+
+/// A number on a page, 0 when it is not there.
+fn number(page: &str, name: &str) -> u64 {
+    let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.map_or(0, |value| value.parse::<f64>().expect("a number") as u64)
+}
+
+/// The page once it shows `fact`.
+fn page_that(socket: &Path, fact: impl Fn(&str) -> bool) -> String {
+    let deadline = Instant::now() + patience();
+    loop {
+        let (_, page) = get(socket, "/metrics");
+        if fact(&page) {
+            return page;
+        }
+        assert!(Instant::now() < deadline, "{page}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn received_and_lost_are_all_that_was_produced() {
+    needs_root!();
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("metrics.sock");
+    let metrics = format!(
+        "ring_mib = 1\n[metrics]\nlisten = \"unix:{}\"\nheartbeat_seconds = 1\n",
+        socket.display()
+    );
+    let agent = Agent::setup().observe(&metrics).start();
+    let mut actor = Docker::shared().launch("host").actor();
+    let closed = net::free_tcp_port();
+    agent.asleep(|| actor.perform(&format!("tcp-connect 127.0.0.1 {closed} --times {BURST}")));
+    agent.marker();
+    let waiting = "hostnet_ring_waiting_bytes{ring=\"records\"}";
+    let lost = "hostnet_records_lost_total{place=\"kernel-ring\"}";
+    let page = page_that(&socket, |page| number(page, lost) > 0 && number(page, waiting) == 0);
+    // What programs put in, as the kernel counts it, is what the agent took out.
+    let of_ring = |name: &str| number(&page, &format!("hostnet_{name}_total{{ring=\"records\"}}"));
+    assert_eq!(of_ring("ring_produced_bytes"), of_ring("ring_consumed_bytes"), "{page}");
+    assert!(of_ring("records_received") > 0, "{page}");
+    assert!(number(&page, "hostnet_map_capacity{map=\"FLOWS\"}") > 0, "{page}");
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(get(&socket, path).0, "200", "{path}");
+    }
+    promtool(&page);
+    let heartbeat = agent.expect(&want().action("agent-heartbeat"));
+    assert_eq!(heartbeat["event"]["dataset"], "hostnet.health");
+    let run = agent.stop();
+
+    let connects = want()
+        .action("connection_attempted")
+        .is("container.id", actor.container.id.as_str())
+        .is("hostnet.remote.port", closed);
+    let told = run.all(&connects).len() as u64;
+    let losses = run.all(&want().action("records-lost").is("hostnet.loss.place", "kernel-ring"));
+    let by = losses.iter().flat_map(|loss| loss["hostnet"]["loss"]["by"].as_array().expect("by"));
+    let lost_connects: u64 = by
+        .filter(|by| by["operation"] == "connect" && by["owner"] != Value::Null)
+        .map(|by| by["count"].as_u64().expect("a count"))
+        .sum();
+    assert_eq!(told + lost_connects, BURST, "{told} told and {lost_connects} lost");
+    let count = |loss: &&Value| loss["hostnet"]["loss"]["count"].as_u64().expect("a count");
+    let total: u64 = losses.iter().map(count).sum();
+    assert_eq!(number(&page, lost), total, "the page and the stream say the same");
+    let beats = run.all(&want().action("agent-heartbeat"));
+    let last = beats.last().expect("a heartbeat");
+    assert!(last["hostnet"]["health"]["told"].as_u64() < last["event"]["sequence"].as_u64());
+    assert!(!socket.exists() || UnixStream::connect(&socket).is_err(), "nobody serves any more");
+}
+
+/// Prometheus' own tool, where it is installed.
+fn promtool(page: &str) {
+    let promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut promtool) = promtool else {
+        return skip("no promtool (Debian: prometheus)");
+    };
+    promtool.stdin.take().expect("a pipe").write_all(page.as_bytes()).expect("it reads");
+    let output = promtool.wait_with_output().expect("it ends");
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{}",
+        output.stderr.escape_ascii()
+    );
+}
