@@ -1,0 +1,102 @@
+//! The start of a run: what was there before the programs, then proof that they run.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use super::{Pipeline, SETTLING};
+use crate::{
+    adoption,
+    attribute::{Policy, procfs},
+    event::Health,
+    feed::Feed,
+    format::ecs::Identity,
+    input::World,
+    kernel::{self, Programs},
+    survey::Survey,
+};
+
+impl Pipeline {
+    /// Takes in the state from before the programs were attached, proves the
+    /// hooks, and tells the start.
+    ///
+    /// # Errors
+    /// When the recording or an output cannot be written.
+    pub fn start(
+        &mut self,
+        policy: Policy,
+        identity: Identity,
+        settings: serde_json::Value,
+    ) -> Result<()> {
+        // First of all: what is gone by the time it is asked for is never told.
+        let (survey, existing) = Survey::begin(&mut self.programs);
+        self.survey = survey;
+        let answered_ns = kernel::boot_clock();
+        self.world(World::Run { policy, identity })?;
+        self.clock()?;
+        if let Some(addresses) = self.survey.addresses() {
+            self.world(addresses)?;
+        }
+        self.users()?;
+        for (id, path) in procfs::cgroups(self.programs.root.path()) {
+            self.world(World::Cgroup { id, path })?;
+        }
+        let Programs { host, root, .. } = &self.programs;
+        let (host, v1_only) = (*host, root.is_private());
+        for process in procfs::processes(host.network_namespace, root.path()) {
+            let place = v1_only.then(|| procfs::v1_place(process.pid)).flatten();
+            let pid = process.pid;
+            self.world(World::Process(Box::new(process)))?;
+            if let Some((start_ns, path)) = place {
+                self.world(World::V1Place { pid, start_ns, path })?;
+            }
+        }
+        for apart in procfs::apart(&host, self.programs.root.path()) {
+            self.world(World::Apart(apart))?;
+        }
+        let Programs { rings, root, coverage, .. } = &mut self.programs;
+        let early = kernel::prove(rings, root, coverage)?;
+        let coverage = &self.programs.coverage;
+        for gap in coverage.gaps() {
+            tracing::warn!("{gap}");
+        }
+        let health = Health::Started {
+            coverage: serde_json::to_value(coverage.rows())?,
+            complete: coverage.is_complete(),
+            settings,
+        };
+        self.health(health)?;
+        if let Some(adopted) = self.programs.adopted {
+            // What the counters say is of that time.
+            self.losses_read_boot_ns = adopted.since_ns;
+            for input in adoption::inputs(adopted, answered_ns) {
+                self.world(input)?;
+            }
+        }
+        for record in early {
+            let Self { programs, stages, survey, recorder, .. } = self;
+            let (maps, sockets) = (&mut programs.maps, survey.sockets());
+            Feed { stages, maps, cgroup_root: programs.root.path(), sockets, recorder }
+                .record(&record)
+                .or_else(|error| self.output_error(error))?;
+        }
+        // Now that the canary has run, host processes may be quietened.
+        self.serve_requests()?;
+        self.drain_to(answered_ns + SETTLING.as_nanos() as u64)?;
+        let holders = existing.iter().flat_map(|found| &found.holders).map(|holder| holder.pid);
+        for pid in holders.collect::<BTreeSet<u32>>() {
+            if self.stages.attribution.lacks_process(pid)
+                && let Some(process) = procfs::process(pid, self.programs.root.path())
+            {
+                self.world(World::Process(Box::new(process)))?;
+            }
+        }
+        self.world(World::Existing { boot_ns: answered_ns, sockets: existing })?;
+        if let Some(flows) = adoption::flows(&self.programs) {
+            self.world(flows)?;
+            self.serve_requests()?;
+        }
+        self.report()?;
+        self.settle()
+    }
+}
