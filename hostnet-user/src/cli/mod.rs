@@ -6,6 +6,7 @@ mod completions;
 mod doctor;
 mod generate_docs;
 mod replay;
+mod verify;
 mod watch;
 
 use anyhow::Result;
@@ -34,6 +35,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Print the events of a recorded run.
     Replay(replay::Args),
+    /// Check that a history is what the agent wrote, and name the first record that is not.
+    Verify(verify::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Print generated documentation.
@@ -62,6 +65,7 @@ impl Cli {
             Command::Agent(args) => agent::run(args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Replay(args) => replay::run(&args),
+            Command::Verify(args) => verify::run(&args),
             Command::Completions(args) => completions::run(&args),
             Command::GenerateDocs(args) => generate_docs::run(&args),
             Command::CanaryProcess => {
