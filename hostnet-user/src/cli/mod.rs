@@ -29,7 +29,7 @@ pub struct Cli {
 enum Command {
     /// Show live who does what in the host's network namespace.
     Watch(watch::Args),
-    /// Run as a service: write events to the configured sinks.
+    /// Run as a service: keep events and deliver them to the configured sinks.
     Agent(agent::Args),
     /// Say what can be observed on this host, and what to do about the rest.
     Doctor(doctor::Args),

@@ -14,7 +14,7 @@ use super::{
     journal::Journal,
     keeper::{Keeper, Settings},
     news::{News, news},
-    store::{Standing, Store},
+    store::{LastRow, Standing, Store},
     tail::Tail,
     writer::Writer,
 };
@@ -83,7 +83,7 @@ pub fn begin(
 /// The history knows when a run has no end: the one before this, and those before
 /// it that nobody has told of, because their successor crashed before it could.
 fn tell_of_crashes(store: &Store, news: &News) -> Result<(), StoreError> {
-    let mut next_first = None;
+    let (mut crashed, mut next_first) = (Vec::new(), None);
     let mut id = store.head().id;
     for _ in 0..MOST_CRASHES {
         let Some(last) = store.row_at(id)? else { break };
@@ -98,12 +98,12 @@ fn tell_of_crashes(store: &Store, news: &News) -> Result<(), StoreError> {
         next_first = Some(first);
         id = first - 1;
         tracing::warn!("run {} ended without a word after event {}", last.run, last.sequence);
-        news.tell(RecordHealth::Crashed {
-            run: last.run,
-            sequence: last.sequence,
-            last_ns: last.time_ns,
-            found_ns: now_ns(),
-        });
+        crashed.push(last);
+    }
+    // The oldest first: where one is told, those before it are, too.
+    for LastRow { run, sequence, time_ns: last_ns, .. } in crashed.into_iter().rev() {
+        let found_ns = now_ns();
+        news.tell(RecordHealth::Crashed { run, sequence, last_ns, found_ns });
     }
     Ok(())
 }

@@ -89,10 +89,13 @@ impl Store {
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        schema::check(schema::version(&connection)?)?;
-        // These two only have an effect before the first table.
-        connection.pragma_update(None, "page_size", 8192)?;
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        let version = schema::version(&connection)?;
+        schema::check(version)?;
+        if version == 0 {
+            // These two only have an effect before the first table.
+            connection.pragma_update(None, "page_size", 8192)?;
+            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        }
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;

@@ -5,5 +5,6 @@ mod crash;
 mod failures;
 mod flow;
 mod retention;
+mod rotation;
 mod support;
 mod tampering;
