@@ -26,6 +26,7 @@ pub const LIVE_TESTS: &[Package] = &[
     Package { name: "busybox-static", present: busybox_is_static },
     Package { name: "podman", present: || has("podman") },
     Package { name: "docker-compose", present: || has("docker-compose") },
+    Package { name: "logrotate", present: || has("logrotate") },
     Package { name: "redis-server", present: || has("redis-server") },
     Package { name: "postgresql", present: || exists("/usr/lib/postgresql") },
     Package { name: "prometheus", present: || has("promtool") },

@@ -9,6 +9,7 @@ mod replay;
 mod shown;
 mod stream;
 mod uninstall;
+mod verify;
 mod watch;
 
 use anyhow::Result;
@@ -31,7 +32,7 @@ pub struct Cli {
 enum Command {
     /// Show live who does what in the host's network namespace.
     Watch(watch::Args),
-    /// Run as a service: write events to the configured sinks.
+    /// Run as a service: keep events and deliver them to the configured sinks.
     Agent(agent::Args),
     /// Say what can be observed on this host, and what to do about the rest.
     Doctor(doctor::Args),
@@ -41,6 +42,8 @@ enum Command {
     Stream(stream::Args),
     /// Remove the programs that an agent has pinned.
     Uninstall(uninstall::Args),
+    /// Check that a history is what the agent wrote, and name the first record that is not.
+    Verify(verify::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Print generated documentation.
@@ -71,6 +74,7 @@ impl Cli {
             Command::Replay(args) => replay::run(&args),
             Command::Stream(args) => stream::run(&args),
             Command::Uninstall(args) => uninstall::run(args),
+            Command::Verify(args) => verify::run(&args),
             Command::Completions(args) => completions::run(&args),
             Command::GenerateDocs(args) => generate_docs::run(&args),
             Command::CanaryProcess => {

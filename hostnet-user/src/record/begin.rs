@@ -10,10 +10,11 @@ use anyhow::{Context, Result};
 
 use super::{
     delivery::{Delivery, Outbox},
+    error::StoreError,
     journal::Journal,
     keeper::{Keeper, Settings},
     news::{News, news},
-    store::{Standing, Store},
+    store::{LastRow, Standing, Store},
     tail::Tail,
     writer::Writer,
 };
@@ -25,6 +26,9 @@ use crate::{
 
 /// Batches that may wait for the writer before the pipeline does.
 const MOST_WAITING: usize = 16;
+
+/// Runs without an end that are looked for, from the last on.
+const MOST_CRASHES: usize = 64;
 
 /// The action of the last record of a run that ended well.
 const STOPPED: &str = "agent-stopped";
@@ -50,8 +54,8 @@ pub fn begin(
         None if keeper.is_some() => (now_ns() / 1000, 0),
         None => (0, 0),
     };
-    if let Some(store) = store {
-        tell_of_last_run(store, &tell);
+    if let Some(Err(error)) = store.map(|store| tell_of_crashes(store, &tell)) {
+        tracing::error!("cannot tell how the last run ended: {error}");
     }
     let mut standings = Vec::new();
     for (outbox, _) in &sinks {
@@ -76,24 +80,32 @@ pub fn begin(
     Ok(Journal::new(Encoder::new(identity), commands, end, told, tail))
 }
 
-/// The history knows when the run before this one has no end.
-fn tell_of_last_run(store: &Store, news: &News) {
-    match store.last_row() {
-        Ok(Some(last)) if last.action != STOPPED => {
-            tracing::warn!(
-                "the run before this one ended without a word after event {}",
-                last.sequence
-            );
-            news.tell(RecordHealth::Crashed {
-                run: last.run,
-                sequence: last.sequence,
-                last_ns: last.time_ns,
-                found_ns: now_ns(),
-            });
+/// The history knows when a run has no end: the one before this, and those before
+/// it that nobody has told of, because their successor crashed before it could.
+fn tell_of_crashes(store: &Store, news: &News) -> Result<(), StoreError> {
+    let (mut crashed, mut next_first) = (Vec::new(), None);
+    let mut id = store.head().id;
+    for _ in 0..MOST_CRASHES {
+        let Some(last) = store.row_at(id)? else { break };
+        let is_told = match next_first {
+            Some(first) => store.has_told_of(first, &last.run)?,
+            None => false,
+        };
+        if last.action == STOPPED || is_told {
+            break;
         }
-        Ok(_) => {}
-        Err(error) => tracing::error!("cannot tell how the last run ended: {error}"),
+        let first = last.id.saturating_sub(last.sequence - 1).max(1);
+        next_first = Some(first);
+        id = first - 1;
+        tracing::warn!("run {} ended without a word after event {}", last.run, last.sequence);
+        crashed.push(last);
     }
+    // The oldest first: where one is told, those before it are, too.
+    for LastRow { run, sequence, time_ns: last_ns, .. } in crashed.into_iter().rev() {
+        let found_ns = now_ns();
+        news.tell(RecordHealth::Crashed { run, sequence, last_ns, found_ns });
+    }
+    Ok(())
 }
 
 fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {

@@ -22,6 +22,7 @@ mod row;
 mod schema;
 mod store;
 mod tail;
+mod verify;
 mod writer;
 
 pub use begin::begin;
@@ -35,6 +36,7 @@ pub use reader::Reader;
 pub use retention::{Limits, Purge};
 pub use row::Row;
 pub use store::{Head, Standing, Store};
+pub use verify::{Bad, Good, verify};
 
 use crate::event::Event;
 

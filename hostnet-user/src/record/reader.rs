@@ -103,6 +103,11 @@ impl Reader {
         }
         Ok(count)
     }
+
+    /// The connection, for verify.rs, which reads values as the bytes they are.
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
 }
 
 fn to_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {

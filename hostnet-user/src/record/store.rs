@@ -46,9 +46,11 @@ pub struct Standing {
     pub dead_letters: u64,
 }
 
-/// Where the run before this one ended.
+/// Where a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastRow {
+    /// Its place in the history.
+    pub id: u64,
     /// Its run.
     pub run: String,
     /// Its `event.sequence`.
@@ -87,10 +89,13 @@ impl Store {
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        schema::check(schema::version(&connection)?)?;
-        // These two only have an effect before the first table.
-        connection.pragma_update(None, "page_size", 8192)?;
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        let version = schema::version(&connection)?;
+        schema::check(version)?;
+        if version == 0 {
+            // These two only have an effect before the first table.
+            connection.pragma_update(None, "page_size", 8192)?;
+            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        }
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
@@ -144,21 +149,37 @@ impl Store {
         Ok((id.cast_unsigned(), to_hash(&hash)?))
     }
 
-    /// The last row that is kept.
+    /// The last row at or before `id`.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn last_row(&self) -> Result<Option<LastRow>, StoreError> {
-        let query = "SELECT run, sequence, time_ns, action FROM event ORDER BY id DESC LIMIT 1";
-        let last = self.connection.query_row(query, [], |row| {
+    pub fn row_at(&self, id: u64) -> Result<Option<LastRow>, StoreError> {
+        let query = "SELECT id, run, sequence, time_ns, action FROM event WHERE id <= ?1 \
+                     ORDER BY id DESC LIMIT 1";
+        self.ask(query, id, |row| {
+            let number = |index| row.get::<_, i64>(index).map(i64::cast_unsigned);
             Ok(LastRow {
-                run: row.get(0)?,
-                sequence: row.get::<_, i64>(1)?.cast_unsigned(),
-                time_ns: row.get::<_, i64>(2)?.cast_unsigned(),
-                action: row.get(3)?,
+                id: number(0)?,
+                run: row.get(1)?,
+                sequence: number(2)?,
+                time_ns: number(3)?,
+                action: row.get(4)?,
             })
-        });
-        Ok(last.optional()?)
+        })
+    }
+
+    /// Whether a run, which begins with row `first`, has told of another as crashed.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn has_told_of(&self, first: u64, crashed: &str) -> Result<bool, StoreError> {
+        // It is among the first that a run tells; the rest need not be looked at.
+        let query = "SELECT count(*) FROM event WHERE id BETWEEN ?1 AND ?1 + 100000 \
+                     AND action = 'agent-crashed' AND instr(document, ?2) > 0";
+        let found: i64 =
+            self.connection
+                .query_row(query, params![first.cast_signed(), crashed], |row| row.get(0))?;
+        Ok(found > 0)
     }
 
     /// How a sink stood when the last run ended; `None` when it is new.

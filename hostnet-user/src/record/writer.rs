@@ -89,6 +89,8 @@ impl Writer {
             }
             keeper.finish();
         }
+        // Whoever waits for this may begin the next run at once: the place is free.
+        drop(self.keeper);
         // Nobody waits when the run ended badly.
         drop(self.ended.send(left));
     }

@@ -1,5 +1,10 @@
 //! The record from journal to sinks, without a kernel: kept before it is
 //! delivered, delivered at least once and in order, whatever fails.
 
+mod crash;
+mod failures;
 mod flow;
+mod retention;
+mod rotation;
 mod support;
+mod tampering;

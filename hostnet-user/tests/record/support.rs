@@ -101,10 +101,6 @@ impl Run {
         self.sequence.given()
     }
 
-    pub fn reopen(&mut self) {
-        self.journal.reopen().expect("taken");
-    }
-
     pub fn stop(mut self) -> anyhow::Result<u64> {
         self.tell(stopped());
         let told = self.told();

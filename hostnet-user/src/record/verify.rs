@@ -1,0 +1,337 @@
+//! Whether a history is what was written: every row follows from the one before,
+//! every checkpoint in it and elsewhere agrees, and nothing is cut off at an end.
+//!
+//! What this cannot find: a history written anew from a row on by who has the key,
+//! unless a checkpoint after that row was kept elsewhere.
+
+use std::{collections::BTreeSet, path::Path};
+
+use rusqlite::types::ValueRef;
+use serde::Deserialize as _;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    chain::{Hash, Link, from_hex},
+    checkpoint::{self, Checkpoint},
+    error::StoreError,
+    reader::Reader,
+    retention::Purge,
+    store::to_hash,
+};
+use crate::text;
+
+/// What a good history has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Good {
+    /// Rows that are there.
+    pub rows: u64,
+    /// The first and the last of them; zeros when there is none.
+    pub range: (u64, u64),
+    /// Runs they are of.
+    pub runs: usize,
+    /// Checkpoints in it, and elsewhere that are of rows still in it.
+    pub checkpoints: u64,
+    /// The key they are signed with.
+    pub key: Option<String>,
+    /// Rows that were never kept, first and last: the chain goes on over them.
+    pub never_kept: Vec<(u64, u64)>,
+}
+
+/// The first record that is not as it was kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bad {
+    /// Its row.
+    pub row: u64,
+    /// Its run, as it says now; of a row that is not there, the run of the one before.
+    pub run: String,
+    /// Its `event.sequence`, likewise.
+    pub sequence: u64,
+    /// What is wrong, as a lowercase fragment.
+    pub why: String,
+}
+
+/// Reads a whole history.
+///
+/// # Errors
+/// When it cannot be opened; what is wrong inside is the inner result.
+pub fn verify(
+    path: &Path,
+    key: Option<&str>,
+    elsewhere: &[Checkpoint],
+) -> Result<Result<Good, Bad>, StoreError> {
+    let reader = Reader::open(path)?;
+    let bounds = match Bounds::read(&reader) {
+        Ok(bounds) => bounds,
+        Err(error) => return Ok(Err(Bad::at(0, "", 0, error.to_string()))),
+    };
+    let mut check = Check::new(bounds, key.map(str::to_owned));
+    let outcome = check.rows(&reader).and_then(|()| check.end(elsewhere));
+    Ok(outcome.map(|()| check.good))
+}
+
+/// What the history says of its chain.
+struct Bounds {
+    history: Uuid,
+    start: (u64, Hash),
+    head: (u64, Hash),
+    total: u64,
+}
+
+impl Bounds {
+    fn read(reader: &Reader) -> Result<Self, StoreError> {
+        let query = "SELECT history, start_id, start_hash, head_id, head_hash, total FROM chain";
+        reader
+            .connection()
+            .query_row(query, [], |row| {
+                let number = |index| row.get::<_, i64>(index).map(i64::cast_unsigned);
+                Ok((
+                    row.get::<_, String>(0)?,
+                    (number(1)?, row.get::<_, Vec<u8>>(2)?),
+                    (number(3)?, row.get::<_, Vec<u8>>(4)?),
+                    number(5)?,
+                ))
+            })
+            .map_err(StoreError::from)
+            .and_then(|(history, start, head, total)| {
+                let history = Uuid::parse_str(&history).map_err(|_not_one| {
+                    StoreError::Damaged("it does not say which history it is".to_owned())
+                })?;
+                Ok(Self {
+                    history,
+                    start: (start.0, to_hash(&start.1)?),
+                    head: (head.0, to_hash(&head.1)?),
+                    total,
+                })
+            })
+    }
+}
+
+struct Check {
+    bounds: Bounds,
+    key: Option<String>,
+    good: Good,
+    runs: BTreeSet<Vec<u8>>,
+    /// The row before: its id, run, sequence, and the chain's value and the bytes
+    /// of all documents after it.
+    id: u64,
+    run: Vec<u8>,
+    sequence: u64,
+    hash: Hash,
+    total: Option<u64>,
+    /// The chain's values, to hold checkpoints against.
+    hashes: Vec<(u64, Hash)>,
+    purges: Vec<Purge>,
+}
+
+impl Check {
+    fn new(bounds: Bounds, key: Option<String>) -> Self {
+        let (id, hash) = bounds.start;
+        let is_whole = hash == Hash::genesis(bounds.history);
+        Self {
+            bounds,
+            key,
+            good: Good::default(),
+            runs: BTreeSet::new(),
+            id,
+            run: Vec::new(),
+            sequence: 0,
+            hash,
+            total: is_whole.then_some(0),
+            hashes: vec![(id, hash)],
+            purges: Vec::new(),
+        }
+    }
+
+    fn rows(&mut self, reader: &Reader) -> Result<(), Bad> {
+        let mut statement = reader
+            .connection()
+            .prepare(
+                "SELECT id, run, sequence, time_ns, event_id, dataset, action, owner, document, \
+                 total, hash FROM event ORDER BY id",
+            )
+            .map_err(|error| self.next(error.to_string()))?;
+        let mut rows = statement.query([]).map_err(|error| self.next(error.to_string()))?;
+        loop {
+            match rows.next() {
+                Ok(Some(row)) => self.row(row)?,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(self.next(format!("it cannot be read: {error}"))),
+            }
+        }
+    }
+
+    fn row(&mut self, row: &rusqlite::Row<'_>) -> Result<(), Bad> {
+        let bytes = |index| match row.get_ref(index) {
+            Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => bytes,
+            _ => &[][..],
+        };
+        let number = |index| row.get::<_, i64>(index).map_or(0, i64::cast_unsigned);
+        let link = Link {
+            id: number(0),
+            run: bytes(1),
+            sequence: number(2),
+            time_ns: number(3),
+            event_id: bytes(4),
+            dataset: bytes(5),
+            action: bytes(6),
+            owner: bytes(7),
+            document: bytes(8),
+        };
+        let (total, kept) = (number(9), Hash::from_bytes(bytes(10)));
+        let bad = |why: &str| {
+            let run = text::text(link.run).readable;
+            Err(Bad::at(link.id, &run, link.sequence, why.to_owned()))
+        };
+        if link.id <= self.id {
+            return bad("it is before where the chain begins");
+        }
+        let hash = self.hash.then(&link);
+        if kept != Some(hash) {
+            if link.id > self.id + 1 {
+                return Err(self.next(format!(
+                    "rows {} to {} are missing, or row {} is not what was kept",
+                    self.id + 1,
+                    link.id - 1,
+                    link.id
+                )));
+            }
+            return bad("it is not what was kept, or not in its place");
+        }
+        let length = link.document.len() as u64;
+        if self.total.is_some_and(|before| before + length != total) {
+            return bad("the bytes counted up to it are wrong");
+        }
+        if link.id > self.id + 1 {
+            self.good.never_kept.push((self.id + 1, link.id - 1));
+        }
+        self.hashes.push((link.id, hash));
+        match link.action {
+            action if action == checkpoint::ACTION.as_bytes() => {
+                match Checkpoint::of_document(link.document) {
+                    Ok(Some(checkpoint)) => self.checkpoint(&checkpoint)?,
+                    _ => return bad("it says that it is a checkpoint and is none"),
+                }
+            }
+            b"history-purged" => self.purges.extend(purge(link.document)),
+            _ => {}
+        }
+        if self.good.rows == 0 {
+            self.good.range.0 = link.id;
+        }
+        self.good.rows += 1;
+        self.good.range.1 = link.id;
+        if !self.runs.contains(link.run) {
+            self.runs.insert(link.run.to_vec());
+        }
+        (self.id, self.sequence, self.hash, self.total) =
+            (link.id, link.sequence, hash, Some(total));
+        self.run.clear();
+        self.run.extend_from_slice(link.run);
+        Ok(())
+    }
+
+    /// Holds a checkpoint against the rows; those of rows that are gone say nothing.
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), Bad> {
+        let bad = |why: String| Err(Bad::at(checkpoint.row, "", 0, why));
+        if checkpoint.history != self.bounds.history {
+            return bad(format!(
+                "a checkpoint of it is of another history, {}",
+                checkpoint.history
+            ));
+        }
+        if !checkpoint.is_signed() {
+            return bad("a checkpoint of it has a signature that is not its key's".to_owned());
+        }
+        match &self.key {
+            Some(key) if *key != checkpoint.key => {
+                return bad(format!(
+                    "a checkpoint of it is signed with another key, {}",
+                    checkpoint.key
+                ));
+            }
+            Some(_) => {}
+            None => self.key = Some(checkpoint.key.clone()),
+        }
+        let at = self.hashes.binary_search_by_key(&checkpoint.row, |(id, _)| *id);
+        match at.ok().and_then(|index| self.hashes.get(index)) {
+            Some((_, hash)) if hash.to_string() != checkpoint.hash => {
+                return bad("a checkpoint of it has another value: it was written anew".to_owned());
+            }
+            Some(_) => self.good.checkpoints += 1,
+            None if checkpoint.row > self.bounds.start.0 => {
+                return bad("a checkpoint is of it, and it is not there".to_owned());
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, elsewhere: &[Checkpoint]) -> Result<(), Bad> {
+        if (self.id, self.hash) != self.bounds.head {
+            let (head, _) = self.bounds.head;
+            return Err(self.next(format!("the chain ends with row {head}, and it is not there")));
+        }
+        if self.total.is_some_and(|total| total != self.bounds.total) && self.good.rows > 0 {
+            return Err(self.next("the bytes counted at the end are wrong".to_owned()));
+        }
+        self.begin()?;
+        let own: Vec<_> =
+            elsewhere.iter().filter(|one| one.history == self.bounds.history).collect();
+        if own.is_empty() && !elsewhere.is_empty() {
+            let why = "no checkpoint elsewhere is of this history: it is another one, or new";
+            return Err(Bad::at(self.good.range.0, "", 0, why.to_owned()));
+        }
+        for checkpoint in own {
+            if checkpoint.row > self.id {
+                return Err(self.next(format!(
+                    "a checkpoint elsewhere is of row {}, and the last here is {}",
+                    checkpoint.row, self.id
+                )));
+            }
+            self.checkpoint(checkpoint)?;
+        }
+        self.good.runs = self.runs.len();
+        self.good.key.clone_from(&self.key);
+        Ok(())
+    }
+
+    /// The rows before the first were purged, and a row says so.
+    fn begin(&self) -> Result<(), Bad> {
+        let (start, hash) = self.bounds.start;
+        if hash == Hash::genesis(self.bounds.history) {
+            return Ok(());
+        }
+        let agrees = |purge: &Purge| {
+            let at = self.hashes.binary_search_by_key(&purge.last, |(id, _)| *id);
+            let there = at.ok().and_then(|index| self.hashes.get(index));
+            there.is_some_and(|(_, hash)| from_hex(&purge.hash) == Some(*hash.bytes()))
+        };
+        if self.purges.iter().any(|purge| purge.last >= start && agrees(purge)) {
+            return Ok(());
+        }
+        let why =
+            format!("rows up to {start} are not there, and no row says that they were purged");
+        Err(Bad::at(start, "", 0, why))
+    }
+
+    /// The row after the last good one.
+    fn next(&self, why: String) -> Bad {
+        let run = text::text(&self.run).readable;
+        Bad::at(self.id + 1, &run, self.sequence + 1, why)
+    }
+}
+
+impl Bad {
+    fn at(row: u64, run: &str, sequence: u64, why: String) -> Self {
+        Self { row, run: run.to_owned(), sequence, why }
+    }
+}
+
+fn purge(document: &[u8]) -> Option<Purge> {
+    let value: Value = serde_json::from_slice(document).ok()?;
+    let mut told = value.pointer("/hostnet/health")?.clone();
+    // The document has it as a time that people read; it proves nothing here.
+    told["until_ns"] = 0.into();
+    Purge::deserialize(told).ok()
+}

@@ -1,0 +1,58 @@
+//! What goes is told, and what is left still follows from it.
+
+use std::time::Duration;
+
+use hostnet::record::{Limits, Reader, verify};
+
+use crate::support::{Destination, Place, Run, outbox, wait_for};
+
+fn rows(place: &Place) -> u64 {
+    let reader = Reader::open(&place.path()).expect("a history");
+    reader.count(0, u64::MAX >> 1, |_, _| true).expect("a count")
+}
+
+#[test]
+fn a_history_keeps_to_its_bytes_and_still_verifies() {
+    let (place, destination) = (Place::new(), Destination::default());
+    let mut settings = place.settings();
+    let bytes = 8 << 20;
+    settings.limits = Limits { age: Duration::from_secs(3600), bytes };
+    let mut run = Run::begin(Some(settings), vec![(outbox("a"), destination.sink())]);
+    for _ in 0..40 {
+        run.tell_many(500);
+    }
+    wait_for("a purge", || {
+        run.flush();
+        rows(&place) < 9000
+    });
+    wait_for("room", || {
+        run.flush();
+        std::fs::metadata(place.path()).expect("a file").len() < 2 * bytes
+    });
+    let told = run.stop().expect("all was delivered");
+    let good = verify(&place.path(), None, &[]).expect("readable").expect("good");
+    assert!(good.range.0 > 1 && good.range.1 == told, "{good:?}");
+    assert!(destination.actions().iter().any(|action| action == "history-purged"));
+    let begins = format!("UPDATE chain SET start_id = {}", good.range.0);
+    let connection = rusqlite::Connection::open(place.path()).expect("a database");
+    connection.execute_batch(&begins).expect("changed");
+    let bad = verify(&place.path(), None, &[]).expect("readable").expect_err("a false start");
+    assert!(bad.row <= good.range.0, "{bad:?}");
+}
+
+#[test]
+fn what_is_too_old_goes() {
+    let (place, destination) = (Place::new(), Destination::default());
+    let mut run = Run::begin(Some(place.settings()), vec![(outbox("a"), destination.sink())]);
+    run.tell_many(100);
+    run.stop().expect("all was delivered");
+    let mut settings = place.settings();
+    settings.limits = Limits { age: Duration::from_millis(1), bytes: 1 << 30 };
+    let mut run = Run::begin(Some(settings), vec![(outbox("a"), destination.sink())]);
+    wait_for("the purge", || {
+        run.flush();
+        rows(&place) < 10
+    });
+    run.stop().expect("all was delivered");
+    verify(&place.path(), None, &[]).expect("readable").expect("good");
+}
