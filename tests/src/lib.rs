@@ -34,6 +34,7 @@ pub mod tally;
 mod technique;
 mod terminal;
 mod want;
+pub mod web;
 
 pub use actor::Actor;
 pub use agent::{Agent, Setup};

@@ -25,7 +25,7 @@ const LIVE_EVENTS: &str = "live-events";
 pub fn perform(args: &Args) -> Result<()> {
     let mut good = true;
     if shell::is_root() {
-        packages::ensure("live tests", packages::LIVE_TESTS)?;
+        packages::ensure("live tests", packages::LIVE_TESTS.iter().chain(packages::RECEIVERS))?;
         let events = shell::target_dir().join(LIVE_EVENTS);
         remove_dir(&events)?;
         good &= live(&events)?;

@@ -5,5 +5,7 @@
 //! says of itself cannot be seen from outside the agent.
 
 mod events;
+mod http;
+mod http_specified;
 mod syslog;
 mod unix;
