@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "http")]
 use crate::sink::http;
+#[cfg(feature = "kafka")]
+use crate::sink::kafka;
+#[cfg(feature = "nats")]
+use crate::sink::nats;
 use crate::{
     kernel::BeyondIp,
     sink::{syslog, unix},
@@ -85,6 +89,12 @@ pub enum Sink {
     /// An HTTP server.
     #[cfg(feature = "http")]
     Http(http::Settings),
+    /// NATS JetStream.
+    #[cfg(feature = "nats")]
+    Nats(nats::Settings),
+    /// Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::Settings),
 }
 
 impl Sink {
@@ -102,6 +112,10 @@ impl Sink {
             Self::Syslog(settings) => settings.check(),
             #[cfg(feature = "http")]
             Self::Http(settings) => settings.check(),
+            #[cfg(feature = "nats")]
+            Self::Nats(settings) => settings.check(),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(settings) => settings.check(),
         }
     }
 }

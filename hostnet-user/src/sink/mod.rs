@@ -7,6 +7,12 @@
 mod document;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+#[cfg(feature = "nats")]
+pub mod nats;
+#[cfg(any(feature = "http", feature = "kafka", feature = "nats"))]
+mod runtime;
 mod secret;
 mod stream;
 pub mod syslog;

@@ -7,5 +7,9 @@
 mod events;
 mod http;
 mod http_specified;
+mod kafka;
+mod nats;
+mod nats_reader;
+mod otlp;
 mod syslog;
 mod unix;
