@@ -12,4 +12,5 @@ mod nats;
 mod nats_reader;
 mod otlp;
 mod syslog;
+mod trouble;
 mod unix;

@@ -33,7 +33,7 @@ impl Reader {
         writer.set_read_timeout(Some(patience())).expect("a socket");
         let reader = BufReader::new(writer.try_clone().expect("a descriptor"));
         let mut connection = Self { reader, writer, early: VecDeque::new() };
-        connection.send(b"CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB here.> 1\r\n");
+        connection.send(b"CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB here.answer 1\r\nSUB here.messages 2\r\n");
         connection
     }
 
