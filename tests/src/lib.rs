@@ -36,6 +36,7 @@ pub mod tally;
 mod technique;
 mod terminal;
 mod want;
+pub mod web;
 
 pub use actor::Actor;
 pub use agent::{Agent, Setup};
@@ -47,7 +48,7 @@ pub use docker::Docker;
 pub use events::{Event, at, is_covered, is_neighbours};
 pub use image::{IMAGE, PAGE, fill as fill_image};
 pub use oracle::Seen;
-pub use paths::{events_directory, hostnet, program};
+pub use paths::{events_directory, hostnet, program, python_packages};
 pub use rewriter::Rewriter;
 pub use run::Run;
 pub use server::Server;

@@ -34,6 +34,13 @@ pub fn events_directory() -> PathBuf {
     target.unwrap_or(&profile).join("live-events")
 }
 
+/// Where `cargo xtask test` puts the Python packages that tests need.
+pub fn python_packages() -> PathBuf {
+    let profile = profile_directory();
+    let target = profile.ancestors().find(|path| path.ends_with("target"));
+    target.unwrap_or(&profile).join("python")
+}
+
 /// `target/…/release`: programs are in it, test programs in its `deps`.
 fn profile_directory() -> PathBuf {
     let own = env::current_exe().expect("/proc is mounted");

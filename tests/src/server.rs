@@ -72,15 +72,33 @@ impl Server {
         let _ = child.wait();
     }
 
+    /// Starts a server that chooses its port itself, and says it on standard error.
+    pub fn start_where_it_likes(
+        name: &str,
+        command: impl FnOnce(&Path) -> Command,
+        port_in: impl Fn(&str) -> Option<u16>,
+    ) -> Self {
+        let mut server = Self::prepare(name, |directory, _| command(directory));
+        server.spawn();
+        let said = || port_in(&fs::read_to_string(server.file("stderr")).unwrap_or_default());
+        wait_for(&format!("the port of {name}"), || said().is_some());
+        server.port = said().expect("it was there");
+        server
+    }
+
     /// Starts it (again), on the same port and with the same directory.
     pub fn resume(&mut self) {
+        self.spawn();
+        let port = self.port;
+        wait_for(&self.name, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    }
+
+    fn spawn(&mut self) {
         let [out, err] =
             ["stdout", "stderr"].map(|name| fs::File::create(self.file(name)).expect("a log"));
         self.command.stdin(Stdio::null()).stdout(out).stderr(err);
         let child = self.command.spawn();
         self.child = Some(child.unwrap_or_else(|error| panic!("{:?}: {error}", self.command)));
-        let port = self.port;
-        wait_for(&self.name, || TcpStream::connect(("127.0.0.1", port)).is_ok());
     }
 
     /// A file in its directory.

@@ -66,7 +66,8 @@ pub fn perform(args: &Args) -> Result<()> {
 }
 
 fn install() -> Result<()> {
-    packages::ensure("checks", packages::BPF_LINT.iter().chain(packages::LIVE_TESTS))?;
+    let needed = [packages::BPF_LINT, packages::LIVE_TESTS, packages::RECEIVERS];
+    packages::ensure("checks", needed.into_iter().flatten())?;
     ebpf::ensure_toolchain()?;
     if shell::find_program("cargo-deny").is_none() {
         shell::run(

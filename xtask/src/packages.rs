@@ -39,6 +39,23 @@ pub const PYTHON_MODULES: &[Package] = &[Package {
     name: "python3-pip",
     present: || succeeds("python3", &["-m", "pip", "--version"]),
 }];
+/// What the sinks deliver to in the live tests, each as Debian has it, and what
+/// makes certificates for it.
+pub const RECEIVERS: &[Package] = &[
+    Package { name: "rsyslog", present: || exists("/usr/sbin/rsyslogd") },
+    Package { name: "rsyslog-gnutls", present: has_gnutls_for_rsyslog },
+    Package {
+        name: "clickhouse-server",
+        present: || has("clickhouse-server") || exists("/usr/sbin/clickhouse-server"),
+    },
+    Package {
+        name: "nats-server",
+        present: || has("nats-server") || exists("/usr/sbin/nats-server"),
+    },
+    Package { name: "kcat", present: || has("kcat") },
+    Package { name: "curl", present: || has("curl") },
+    Package { name: "openssl", present: || has("openssl") },
+];
 
 /// What boots a VM: QEMU, a static busybox for what runs in it, and what unpacks
 /// Debian's kernels and makes a disk.
@@ -118,6 +135,11 @@ fn has(program: &str) -> bool {
 fn busybox_is_static() -> bool {
     shell::find_program("busybox")
         .is_some_and(|path| path.to_str().is_some_and(|path| !succeeds("ldd", &[path])))
+}
+
+fn has_gnutls_for_rsyslog() -> bool {
+    let libraries = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
+    libraries.iter().any(|library| exists(&format!("/usr/lib/{library}/rsyslog/lmnsd_gtls.so")))
 }
 
 fn debian_keys() -> bool {

@@ -31,7 +31,7 @@ const OCSF_VALIDATOR_NEEDS: [&str; 2] = ["ocsf-json-schema==1.2.0", "jsonschema"
 pub fn perform(args: &Args) -> Result<()> {
     let mut good = true;
     if shell::is_root() {
-        packages::ensure("live tests", packages::LIVE_TESTS)?;
+        packages::ensure("live tests", packages::LIVE_TESTS.iter().chain(packages::RECEIVERS))?;
         let events = shell::target_dir().join(LIVE_EVENTS);
         remove_dir(&events)?;
         good &= live(&events)?;

@@ -4,6 +4,10 @@ use anyhow::Result;
 
 #[cfg(feature = "http")]
 use super::http::Http;
+#[cfg(feature = "kafka")]
+use super::kafka::Kafka;
+#[cfg(feature = "nats")]
+use super::nats::Nats;
 use super::{Destination, File, Sink, Stdout, syslog::Syslog, unix::Unix};
 use crate::format::ecs::Identity;
 
@@ -20,5 +24,9 @@ pub fn build(destination: &Destination, _host: &Identity) -> Result<Box<dyn Sink
         Destination::Syslog(settings) => Box::new(Syslog::open(settings.clone())?),
         #[cfg(feature = "http")]
         Destination::Http(settings) => Box::new(Http::open(settings.clone())?),
+        #[cfg(feature = "nats")]
+        Destination::Nats(settings) => Box::new(Nats::open(settings.clone())?),
+        #[cfg(feature = "kafka")]
+        Destination::Kafka(settings) => Box::new(Kafka::open(settings.clone())?),
     })
 }

@@ -9,6 +9,12 @@ mod document;
 mod file;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+#[cfg(feature = "nats")]
+pub mod nats;
+#[cfg(any(feature = "http", feature = "kafka", feature = "nats"))]
+mod runtime;
 mod secret;
 mod settings;
 mod stdout;

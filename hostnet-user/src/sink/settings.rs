@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "http")]
 use super::http;
+#[cfg(feature = "kafka")]
+use super::kafka;
+#[cfg(feature = "nats")]
+use super::nats;
 use super::{syslog, unix};
 use crate::{format::Format, record::Outbox};
 
@@ -80,6 +84,12 @@ pub enum Destination {
     /// An HTTP server.
     #[cfg(feature = "http")]
     Http(http::Settings),
+    /// NATS JetStream.
+    #[cfg(feature = "nats")]
+    Nats(nats::Settings),
+    /// Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::Settings),
 }
 
 impl Destination {
@@ -93,6 +103,10 @@ impl Destination {
             Self::Syslog(settings) => format!("syslog:{}", settings.address),
             #[cfg(feature = "http")]
             Self::Http(settings) => format!("http:{}", settings.url),
+            #[cfg(feature = "nats")]
+            Self::Nats(settings) => format!("nats:{}", settings.servers.join(",")),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(settings) => format!("kafka:{}", settings.topic),
         }
     }
 
@@ -107,6 +121,10 @@ impl Destination {
             Self::Syslog(settings) => settings.check().err(),
             #[cfg(feature = "http")]
             Self::Http(settings) => settings.check().err(),
+            #[cfg(feature = "nats")]
+            Self::Nats(settings) => settings.check().err(),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(settings) => settings.check().err(),
         }
         .map(|error| error.to_string())
     }

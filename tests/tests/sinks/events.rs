@@ -121,7 +121,7 @@ fn event(index: usize, payload: &[u8]) -> Event {
         arguments: vec![b"arg".to_vec(), payload.to_vec()],
         ..Process::default()
     };
-    let operation = if index % 2 == 0 {
+    let operation = if index.is_multiple_of(2) {
         let name = [b"\0", payload].concat();
         let name = UnixAddress::new(&name);
         Unix { kind: UnixKind::Bind, name, outcome: Outcome::Success }.into()

@@ -5,5 +5,12 @@
 //! says of itself cannot be seen from outside the agent.
 
 mod events;
+mod http;
+mod http_specified;
+mod kafka;
+mod nats;
+mod nats_reader;
+mod otlp;
 mod syslog;
+mod trouble;
 mod unix;

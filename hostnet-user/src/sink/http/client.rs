@@ -13,9 +13,8 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER},
     redirect::Policy,
 };
-use tokio::runtime::Runtime;
 
-use crate::sink::{Refused, Secret, Then, Tls, tls::check_plaintext};
+use crate::sink::{Refused, Secret, Then, Tls, runtime::Background, tls::check_plaintext};
 
 /// The most bytes of an answer that are looked at: the status of each of ten
 /// thousand events has room in it.
@@ -45,7 +44,8 @@ pub struct Options<'a> {
 
 /// A URL to post to.
 pub struct Client {
-    runtime: Runtime,
+    runtime: Background,
+    timeout: Duration,
     http: reqwest::Client,
     url: Url,
     headers: HeaderMap,
@@ -88,22 +88,26 @@ impl Client {
     /// # Errors
     /// When one cannot be read.
     pub fn open(options: &Options<'_>) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot make a runtime for a sink")?;
+        let runtime = Background::while_delivering()?;
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(options.tls.client("sink.tls")?)
             .user_agent(concat!("hostnet/", env!("CARGO_PKG_VERSION")))
             // A secret goes where the configuration says and nowhere else.
             .redirect(Policy::none())
             .no_proxy()
-            .timeout(options.timeout)
             .build()
             .context("cannot make an HTTP client")?;
         let mut headers = HeaderMap::new();
         let secrets = authorize(&http, options, &mut headers)?;
-        Ok(Self { runtime, http, url: options.url.clone(), headers, gzip: options.gzip, secrets })
+        Ok(Self {
+            runtime,
+            timeout: options.timeout,
+            http,
+            url: options.url.clone(),
+            headers,
+            gzip: options.gzip,
+            secrets,
+        })
     }
 
     /// Posts, and returns what the server says.
@@ -123,17 +127,20 @@ impl Client {
         } else {
             request.body(body.to_vec())
         };
-        self.runtime
-            .block_on(async {
-                let response = request.send().await?;
-                let (status, retry_after) = (response.status(), retry_after(&response));
-                let body = read(response).await?;
-                Ok(Reply { status, retry_after, body })
-            })
+        let answered = self.runtime.within(self.timeout, async {
+            let response = request.send().await?;
+            let (status, retry_after) = (response.status(), retry_after(&response));
+            let body = read(response).await?;
+            Ok(Reply { status, retry_after, body })
+        });
+        match answered {
+            Some(Ok(reply)) => Ok(reply),
             // The URL may have a secret in its query.
-            .map_err(|error: reqwest::Error| {
-                failed(format!("{:#}", anyhow::Error::from(error.without_url())))
-            })
+            Some(Err::<_, reqwest::Error>(error)) => {
+                Err(failed(format!("{:#}", anyhow::Error::from(error.without_url()))))
+            }
+            None => Err(failed("no answer in time".to_owned())),
+        }
     }
 
     /// A reason with the place before it, and without the secret.

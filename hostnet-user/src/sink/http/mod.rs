@@ -1,14 +1,16 @@
 //! HTTP, framed as the receiver wants it: plain lines, Elasticsearch `_bulk`, Splunk
-//! HTTP Event Collector, or Loki.
+//! HTTP Event Collector, Loki, or OpenTelemetry.
 //!
 //! One bad event does not hold up the rest: when an answer does not say which it
 //! is, the batch is halved until it is alone. As long as nothing at all was taken,
 //! though, a refusal is held to be the fault of the settings, and nothing is given up.
 
-pub(super) mod client;
+mod client;
 mod elasticsearch;
 mod loki;
 mod ndjson;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod settings;
 mod splunk;
 
@@ -105,6 +107,8 @@ impl Http {
             }
             Framing::SplunkHec => splunk::write(&mut request, messages, settings),
             Framing::Loki => loki::write(&mut request, messages),
+            #[cfg(feature = "otlp")]
+            Framing::Otlp => otlp::write(&mut request, messages),
         };
         let reply = self.client.post(content_type, &request);
         self.request = request;
@@ -112,6 +116,8 @@ impl Http {
         Ok(match self.settings.framing {
             Framing::Elasticsearch => elasticsearch::judge(&self.client, &reply, messages.len()),
             Framing::SplunkHec => splunk::judge(&self.client, &reply),
+            #[cfg(feature = "otlp")]
+            Framing::Otlp => otlp::judge(&self.client, &reply),
             Framing::Ndjson | Framing::Loki => by_status(&self.client, &reply),
         })
     }

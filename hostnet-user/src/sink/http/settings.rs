@@ -61,6 +61,9 @@ pub enum Framing {
     SplunkHec,
     /// Grafana Loki's push API.
     Loki,
+    /// OpenTelemetry's logs.
+    #[cfg(feature = "otlp")]
+    Otlp,
 }
 
 impl Framing {
@@ -71,6 +74,8 @@ impl Framing {
             Self::Elasticsearch => "/_bulk",
             Self::SplunkHec => "/services/collector/event",
             Self::Loki => "/loki/api/v1/push",
+            #[cfg(feature = "otlp")]
+            Self::Otlp => "/v1/logs",
         }
     }
 
@@ -80,6 +85,8 @@ impl Framing {
             Self::Ndjson | Self::Loki => "Bearer",
             Self::Elasticsearch => "ApiKey",
             Self::SplunkHec => "Splunk",
+            #[cfg(feature = "otlp")]
+            Self::Otlp => "Bearer",
         }
     }
 }

@@ -1,0 +1,315 @@
+//! Kafka. What one container did goes to one partition, so that it stays in order,
+//! and is taken when all replicas in sync have it (acks = all).
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use chrono::DateTime;
+use rskafka::{
+    BackoffConfig,
+    client::{
+        Client, ClientBuilder, Credentials, SaslConfig,
+        error::{Error, ProtocolError},
+        partition::{Compression, PartitionClient, UnknownTopicHandling},
+    },
+    record::Record,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Message, Refused, Secret, Sink, Tls, check_timeout,
+    document::Head,
+    runtime::Background,
+    tls::{check_plaintext, host_and_port},
+};
+
+/// The most bytes of events in one request: brokers take 1 MiB unless they are told
+/// otherwise, and what compression saves nobody knows before.
+const MOST_BYTES: usize = 900 << 10;
+
+/// `[[sink]]` with `type = "kafka"`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// `HOST:PORT` of brokers to ask for the others.
+    pub brokers: Vec<String>,
+    /// The topic, which must be there.
+    pub topic: String,
+    /// TLS, when there is such a table; it may be empty.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    /// Allows plaintext to another machine.
+    #[serde(default)]
+    pub insecure: bool,
+    /// A user (SASL), with `password`.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The user's password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// How the password is shown.
+    #[serde(default)]
+    pub sasl: Sasl,
+    /// Seconds that the brokers may take for what they are handed at once.
+    #[serde(default = "default_timeout")]
+    pub timeout_s: u64,
+}
+
+/// A SASL mechanism.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sasl {
+    /// PLAIN
+    Plain,
+    /// SCRAM-SHA-256
+    ScramSha256,
+    /// SCRAM-SHA-512
+    #[default]
+    ScramSha512,
+}
+
+const fn default_timeout() -> u64 {
+    30
+}
+
+impl Settings {
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// When one cannot be right, or two do not go together.
+    pub fn check(&self) -> Result<()> {
+        if self.brokers.is_empty() {
+            bail!("sink.brokers is empty: it must name at least one HOST:PORT");
+        }
+        for broker in &self.brokers {
+            let (host, _) = host_and_port("sink.brokers", broker)?;
+            if self.tls.is_none() {
+                check_plaintext("sink.brokers", host, self.insecure)?;
+            }
+        }
+        if let Some(tls) = &self.tls {
+            tls.check("sink.tls")?;
+        }
+        let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if self.topic.is_empty() || self.topic.len() > 249 || !self.topic.chars().all(legal) {
+            bail!("sink.topic is {:?}: it must be 1 to 249 of A-Z a-z 0-9 . _ -", self.topic);
+        }
+        if self.user.is_some() != self.password.is_some() {
+            bail!("sink.user and sink.password must be given together");
+        }
+        self.password.as_ref().map_or(Ok(()), |password| password.check("sink.password"))?;
+        check_timeout(self.timeout_s)
+    }
+}
+
+/// The sink.
+pub struct Kafka {
+    settings: Settings,
+    runtime: Background,
+    topic: Option<Topic>,
+}
+
+/// The topic's partitions, connected to.
+struct Topic {
+    partitions: Vec<PartitionClient>,
+}
+
+impl Kafka {
+    /// Takes the settings; the brokers are connected to when there is something to send.
+    ///
+    /// # Errors
+    /// When a setting cannot be right, or a file cannot be read.
+    pub fn open(settings: Settings) -> Result<Self> {
+        settings.check()?;
+        builder(&settings)?;
+        Ok(Self { settings, runtime: Background::while_delivering()?, topic: None })
+    }
+
+    const fn timeout(&self) -> Duration {
+        Duration::from_secs(self.settings.timeout_s)
+    }
+
+    fn connect(&self) -> Result<Topic> {
+        let builder = builder(&self.settings)?;
+        let topic = &self.settings.topic;
+        let connected = self.runtime.within(self.timeout(), async {
+            let client: Client = builder.build().await?;
+            let topics = client.list_topics().await?;
+            let found = topics.into_iter().find(|one| one.name == *topic);
+            let found = found.with_context(|| format!("there is no topic {topic}: make it"))?;
+            let mut partitions = Vec::with_capacity(found.partitions.len());
+            for number in found.partitions {
+                let partition =
+                    client.partition_client(topic, number, UnknownTopicHandling::Error).await?;
+                partitions.push(partition);
+            }
+            if partitions.is_empty() {
+                bail!("the topic {topic} has no partition");
+            }
+            Ok(Topic { partitions })
+        });
+        connected.unwrap_or_else(|| bail!("no connection in time"))
+    }
+
+    /// Hands over the messages of one partition; returns how many were taken.
+    fn produce(
+        &self,
+        partition: &PartitionClient,
+        messages: &[Message<'_>],
+    ) -> Result<(), Refused> {
+        let bytes: usize = messages.iter().map(|message| message.body.len()).sum();
+        if bytes > MOST_BYTES && messages.len() > 1 {
+            return self.halve(partition, messages);
+        }
+        let records = messages.iter().map(record).collect();
+        let produced = self
+            .runtime
+            .within(self.timeout(), partition.produce(records, Compression::Gzip))
+            .unwrap_or(Err(Error::Timeout));
+        let Err(error) = produced else { return Ok(()) };
+        let is_about_events = matches!(
+            error,
+            Error::ServerError {
+                protocol_error: ProtocolError::MessageTooLarge
+                    | ProtocolError::RecordListTooLarge
+                    | ProtocolError::InvalidRecord,
+                ..
+            }
+        );
+        match (is_about_events, messages.len()) {
+            (true, 1) => Err(Refused::give_up(0, self.reason(&error.to_string()))),
+            (true, _) => self.halve(partition, messages),
+            (false, _) => Err(Refused::again(0, self.reason(&error.to_string()))),
+        }
+    }
+
+    fn halve(&self, partition: &PartitionClient, messages: &[Message<'_>]) -> Result<(), Refused> {
+        let (before, rest) = messages.split_at(messages.len() / 2);
+        self.produce(partition, before)?;
+        self.produce(partition, rest).map_err(|refused| refused.after(before.len()))
+    }
+
+    fn reason(&self, text: &str) -> String {
+        format!("Kafka at {}: {text}", self.settings.brokers.join(", "))
+    }
+
+    /// Hands over all, partition by partition. Of the first message that was not
+    /// taken is told, wherever it is: what comes after it may come twice.
+    fn hand_over(&self, topic: &Topic, messages: &[Message<'_>]) -> Result<(), Refused> {
+        let mut parts: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (place, message) in messages.iter().enumerate() {
+            let partition = choose(&key(message), topic.partitions.len());
+            parts.entry(partition).or_default().push(place);
+        }
+        let mut first: Option<Refused> = None;
+        for (partition, places) in parts {
+            let part: Vec<Message<'_>> = places.iter().map(|place| messages[*place]).collect();
+            if let Err(mut refused) = self.produce(&topic.partitions[partition], &part) {
+                refused.taken = places[refused.taken];
+                if first.as_ref().is_none_or(|first| refused.taken < first.taken) {
+                    first = Some(refused);
+                }
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+}
+
+impl Sink for Kafka {
+    fn deliver(&mut self, messages: &[Message<'_>]) -> Result<(), Refused> {
+        let topic = match self.topic.take() {
+            Some(topic) => topic,
+            None => self
+                .connect()
+                .map_err(|error| Refused::again(0, self.reason(&format!("{error:#}"))))?,
+        };
+        let outcome = self.hand_over(&topic, messages);
+        // A leader may have moved, a partition may have been added.
+        if !matches!(&outcome, Err(Refused { then: super::Then::Again(_), .. })) {
+            self.topic = Some(topic);
+        }
+        outcome
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        builder(&self.settings)?;
+        self.topic = None;
+        Ok(())
+    }
+}
+
+fn builder(settings: &Settings) -> Result<ClientBuilder> {
+    let backoff = BackoffConfig {
+        deadline: Some(Duration::from_secs(settings.timeout_s)),
+        ..BackoffConfig::default()
+    };
+    let mut builder =
+        ClientBuilder::new(settings.brokers.clone()).client_id("hostnet").backoff_config(backoff);
+    if let Some(tls) = &settings.tls {
+        builder = builder.tls_config(Arc::new(tls.client("sink.tls")?));
+    }
+    if let (Some(user), Some(password)) = (&settings.user, &settings.password) {
+        let password = password.read("sink.password")?.expose().to_owned();
+        let credentials = Credentials::new(user.clone(), password);
+        builder = builder.sasl_config(match settings.sasl {
+            Sasl::Plain => SaslConfig::Plain(credentials),
+            Sasl::ScramSha256 => SaslConfig::ScramSha256(credentials),
+            Sasl::ScramSha512 => SaslConfig::ScramSha512(credentials),
+        });
+    }
+    Ok(builder)
+}
+
+fn record(message: &Message<'_>) -> Record {
+    let row = message.row;
+    let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+    Record {
+        key: Some(key(message)),
+        value: Some(message.body.to_vec()),
+        headers: BTreeMap::from([
+            header("event.id", &row.event_id),
+            header("event.dataset", row.dataset),
+        ]),
+        timestamp: DateTime::from_timestamp_nanos(i64::try_from(row.time_ns).unwrap_or(i64::MAX)),
+    }
+}
+
+/// Whose it is, over all hosts.
+fn key(message: &Message<'_>) -> Vec<u8> {
+    let head = Head::of(message.row);
+    format!("{}/{}", head.host.id, message.row.owner).into_bytes()
+}
+
+/// The partition of a key: the same for as long as their number is.
+fn choose(key: &[u8], partitions: usize) -> usize {
+    let hash = Sha256::digest(key);
+    let start = hash.iter().take(4).fold(0_usize, |all, byte| all << 8 | usize::from(*byte));
+    start % partitions.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_cannot_be_right() {
+        let check = |text: &str| {
+            toml::from_str::<Settings>(text).unwrap().check().map_err(|error| error.to_string())
+        };
+        check("brokers = [\"127.0.0.1:9092\"]\ntopic = \"a.b_c-1\"").unwrap();
+        let error = check("brokers = [\"127.0.0.1:9092\"]\ntopic = \"a b\"").unwrap_err();
+        assert!(error.starts_with("sink.topic is \"a b\""), "{error}");
+        let error = check("brokers = [\"kafka.example:9092\"]\ntopic = \"a\"").unwrap_err();
+        assert!(error.contains("insecure = true"), "{error}");
+        assert!(check("brokers = []\ntopic = \"a\"").is_err());
+    }
+
+    #[test]
+    fn a_key_stays_where_it_is_and_keys_are_spread() {
+        assert_eq!(choose(b"a", 7), choose(b"a", 7));
+        let used: std::collections::BTreeSet<usize> =
+            (0..100).map(|number| choose(format!("host/{number}").as_bytes(), 7)).collect();
+        assert_eq!(used.len(), 7);
+    }
+}

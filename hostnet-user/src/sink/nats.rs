@@ -1,0 +1,291 @@
+//! NATS JetStream. Each event is published under its own id, which the server drops
+//! when it has it already, and is taken when the stream has acknowledged it.
+//!
+//! After a failure the connection is given up: what its client holds back would be
+//! published later, out of order.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use async_nats::{
+    ConnectOptions, ServerAddr,
+    jetstream::{
+        self,
+        context::{PublishError, PublishErrorKind},
+        message::PublishMessage,
+    },
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Message, Refused, Secret, Sink, Tls, check_timeout,
+    document::Head,
+    runtime::Background,
+    tls::{check_plaintext, host_and_port},
+};
+
+/// How many events are on their way before the first has to be acknowledged. The
+/// client itself allows more.
+const WINDOW: usize = 256;
+
+/// `[[sink]]` with `type = "nats"`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// `HOST:PORT` of the servers of a cluster; others that they name are not used.
+    pub servers: Vec<String>,
+    /// What subjects begin with: `hostnet.network.HOST` has the stream to take.
+    #[serde(default = "default_subject")]
+    pub subject: String,
+    /// TLS, when there is such a table; it may be empty.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    /// Allows plaintext to another machine.
+    #[serde(default)]
+    pub insecure: bool,
+    /// A token.
+    #[serde(default)]
+    pub token: Option<Secret>,
+    /// A user, with `password`.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The user's password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// A `.creds` file with a JWT and its seed.
+    #[serde(default)]
+    pub credentials: Option<PathBuf>,
+    /// Seconds that the server may take for what it is handed at once.
+    #[serde(default = "default_timeout")]
+    pub timeout_s: u64,
+}
+
+fn default_subject() -> String {
+    "hostnet".to_owned()
+}
+
+const fn default_timeout() -> u64 {
+    10
+}
+
+impl Settings {
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// When one cannot be right, or two do not go together.
+    pub fn check(&self) -> Result<()> {
+        if self.servers.is_empty() {
+            bail!("sink.servers is empty: it must name at least one HOST:PORT");
+        }
+        for server in &self.servers {
+            let (host, _) = host_and_port("sink.servers", server)?;
+            if self.tls.is_none() {
+                check_plaintext("sink.servers", host, self.insecure)?;
+            }
+        }
+        if let Some(tls) = &self.tls {
+            tls.check("sink.tls")?;
+        }
+        let is_plain = |token: &str| !token.is_empty() && token == subject_token(token);
+        if !self.subject.split('.').all(is_plain) {
+            bail!("sink.subject is {:?}: it must be words separated by dots", self.subject);
+        }
+        for (key, secret) in [("sink.token", &self.token), ("sink.password", &self.password)] {
+            secret.as_ref().map_or(Ok(()), |secret| secret.check(key))?;
+        }
+        if self.user.is_some() != self.password.is_some() {
+            bail!("sink.user and sink.password must be given together");
+        }
+        let ways = [self.token.is_some(), self.user.is_some(), self.credentials.is_some()];
+        if ways.iter().filter(|given| **given).count() > 1 {
+            bail!("sink.token, sink.user and sink.credentials: only one of them may be given");
+        }
+        check_timeout(self.timeout_s)
+    }
+}
+
+/// The sink.
+pub struct Nats {
+    settings: Settings,
+    runtime: Background,
+    stream: Option<jetstream::Context>,
+}
+
+impl Nats {
+    /// Takes the settings; the server is connected to when there is something to send.
+    ///
+    /// # Errors
+    /// When a setting cannot be right, or a file cannot be read.
+    pub fn open(settings: Settings) -> Result<Self> {
+        settings.check()?;
+        // Read again for each connection; what is wrong with it is to be known now.
+        options(&settings)?;
+        Ok(Self { settings, runtime: Background::always()?, stream: None })
+    }
+
+    const fn timeout(&self) -> Duration {
+        Duration::from_secs(self.settings.timeout_s)
+    }
+
+    fn connect(&self) -> Result<jetstream::Context> {
+        let servers: Vec<ServerAddr> = self
+            .settings
+            .servers
+            .iter()
+            .map(|server| server.parse().with_context(|| format!("sink.servers has {server:?}")))
+            .collect::<Result<_>>()?;
+        let options = options(&self.settings)?;
+        let connected = self.runtime.within(self.timeout(), async {
+            let options = match &self.settings.credentials {
+                // The error may not quote what is in the file.
+                Some(path) => options.credentials_file(path).await.ok().with_context(|| {
+                    format!(
+                        "sink.credentials is {}: it cannot be read, or is no .creds file",
+                        path.display()
+                    )
+                })?,
+                None => options,
+            };
+            let client = options.connect(servers).await?;
+            let mut stream = jetstream::new(client);
+            stream.set_timeout(self.timeout());
+            Ok(stream)
+        });
+        connected.unwrap_or_else(|| bail!("no connection in time"))
+    }
+
+    fn refused(&self, taken: usize, text: &str) -> Refused {
+        Refused::again(taken, format!("NATS at {}: {text}", self.settings.servers.join(", ")))
+    }
+
+    /// Publishes at most a window full, and waits for each acknowledgement.
+    fn publish(
+        &self,
+        stream: &jetstream::Context,
+        messages: &[Message<'_>],
+    ) -> Result<(), Refused> {
+        let mut taken = 0;
+        let outcome = self.runtime.within(self.timeout(), async {
+            let mut acknowledgements = Vec::with_capacity(messages.len());
+            let mut failure = None;
+            for message in messages {
+                let publish = PublishMessage::build()
+                    .message_id(&message.row.event_id)
+                    .payload(message.body.to_vec().into());
+                match stream.send_publish(self.subject(message), publish).await {
+                    Ok(acknowledgement) => acknowledgements.push(acknowledgement),
+                    Err(error) => {
+                        failure = Some(error);
+                        break;
+                    }
+                }
+            }
+            for acknowledgement in acknowledgements {
+                acknowledgement.await?;
+                taken += 1;
+            }
+            failure.map_or(Ok(()), Err)
+        });
+        match outcome {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => Err(self.judge(taken, &error)),
+            None => Err(self.refused(taken, "no acknowledgement in time")),
+        }
+    }
+
+    fn judge(&self, taken: usize, error: &PublishError) -> Refused {
+        let text = match error.kind() {
+            PublishErrorKind::StreamNotFound => {
+                format!("no stream takes {}.>: make one with that subject", self.settings.subject)
+            }
+            _ => error.to_string(),
+        };
+        let mut refused = self.refused(taken, &text);
+        if error.kind() == PublishErrorKind::MaxPayloadExceeded {
+            refused.then = super::Then::GiveUp;
+        }
+        refused
+    }
+
+    fn subject(&self, message: &Message<'_>) -> String {
+        let head = Head::of(message.row);
+        let dataset = message.row.dataset;
+        let dataset = dataset.strip_prefix("hostnet.").unwrap_or(dataset);
+        format!("{}.{dataset}.{}", self.settings.subject, subject_token(&head.host.name))
+    }
+}
+
+impl Sink for Nats {
+    fn deliver(&mut self, messages: &[Message<'_>]) -> Result<(), Refused> {
+        let stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => self.connect().map_err(|error| self.refused(0, &format!("{error:#}")))?,
+        };
+        for (number, window) in messages.chunks(WINDOW).enumerate() {
+            if let Err(refused) = self.publish(&stream, window) {
+                if refused.then == super::Then::GiveUp {
+                    self.stream = Some(stream);
+                }
+                return Err(refused.after(number * WINDOW));
+            }
+        }
+        self.stream = Some(stream);
+        Ok(())
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        options(&self.settings)?;
+        self.stream = None;
+        Ok(())
+    }
+}
+
+fn options(settings: &Settings) -> Result<ConnectOptions> {
+    let mut options = ConnectOptions::new()
+        .name("hostnet")
+        .connection_timeout(Duration::from_secs(settings.timeout_s))
+        .ignore_discovered_servers();
+    if let Some(tls) = &settings.tls {
+        options = options.require_tls(true).tls_client_config(tls.client("sink.tls")?);
+    }
+    if let Some(token) = &settings.token {
+        options = options.token(token.read("sink.token")?.expose().to_owned());
+    }
+    if let (Some(user), Some(password)) = (&settings.user, &settings.password) {
+        let password = password.read("sink.password")?.expose().to_owned();
+        options = options.user_and_password(user.clone(), password);
+    }
+    Ok(options)
+}
+
+/// A word of a subject: dots, wildcards and blanks mean something there.
+fn subject_token(text: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
+    let token: String = text.chars().map(plain).collect();
+    if token.is_empty() { "_".to_owned() } else { token }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_do_not_go_together() {
+        let check = |more: &str| {
+            let text = format!("servers = [\"127.0.0.1:4222\"]\n{more}");
+            toml::from_str::<Settings>(&text).unwrap().check().map_err(|error| error.to_string())
+        };
+        check("").unwrap();
+        assert!(check("subject = \"a.>\"").unwrap_err().contains("words separated by dots"));
+        assert!(check("subject = \"a..b\"").is_err());
+        assert!(check("user = \"a\"").unwrap_err().contains("together"));
+        let two = "token = { env = \"A\" }\ncredentials = \"/x\"";
+        assert!(check(two).unwrap_err().contains("only one"));
+    }
+
+    #[test]
+    fn a_host_is_one_word() {
+        assert_eq!(subject_token("node-1.example.>"), "node-1_example__");
+        assert_eq!(subject_token(""), "_");
+    }
+}
