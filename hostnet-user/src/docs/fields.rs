@@ -357,7 +357,8 @@ pub const FIELDS: &[Field] = &[
     field(
         "health",
         Free,
-        "Of the agent: coverage and settings at start, counts at stop, the runtime's endpoint.",
+        "Of the agent: coverage and settings at start, counts at stop, the runtime's endpoint, the \
+         numbers of a heartbeat (as in /metrics).",
     ),
     field(
         "loss.place",
