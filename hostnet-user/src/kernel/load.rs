@@ -263,7 +263,9 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
     drop(btf);
     give_back_memory();
     let programs = tracing_programs(&ebpf)?;
-    let meter = Some(Meter::new(&ebpf)?);
+    // Numbers are worth less than what they are about.
+    let meter = Meter::new(&ebpf);
+    let meter = meter.inspect_err(|error| tracing::warn!("no numbers of programs: {error:#}")).ok();
     let mut map = |name: &str| {
         ebpf.take_map(name).with_context(|| format!("the eBPF object has no map {name}"))
     };
