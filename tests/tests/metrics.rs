@@ -9,6 +9,7 @@ use std::{
 };
 
 use hostnet_tests::{Agent, Docker, needs_root, net, patience, skip, want};
+use rustix::process::Signal;
 use serde_json::Value;
 
 /// Connects of one burst: twice what a ring of 1 MiB holds.
@@ -55,7 +56,7 @@ fn received_and_lost_are_all_that_was_produced() {
     );
     let agent = Agent::setup().observe(&metrics).start();
     let mut actor = Docker::shared().launch("host").actor();
-    let closed = net::free_tcp_port();
+    let closed = net::closed_port();
     agent.asleep(|| actor.perform(&format!("tcp-connect 127.0.0.1 {closed} --times {BURST}")));
     agent.marker();
     let waiting = "hostnet_ring_waiting_bytes{ring=\"records\"}";
@@ -72,7 +73,8 @@ fn received_and_lost_are_all_that_was_produced() {
     promtool(&page);
     let heartbeat = agent.expect(&want().action("agent-heartbeat"));
     assert_eq!(heartbeat["event"]["dataset"], "hostnet.health");
-    let run = agent.stop();
+    // Records were lost, which is what every other test must not see.
+    let run = agent.stop_with(Signal::TERM);
 
     let connects = want()
         .action("connection_attempted")

@@ -363,8 +363,8 @@ pub const FIELDS: &[Field] = &[
     field(
         "health",
         Free,
-        "Of the agent: coverage and settings at start, counts at stop, the runtime's endpoint; of \
-         the record: docs/history.md.",
+        "Of the agent: coverage and settings at start, counts at stop, the runtime's endpoint, the \
+         numbers of a heartbeat (as in /metrics); of the record: docs/history.md.",
     ),
     field(
         "loss.place",

@@ -20,6 +20,7 @@ use super::{
     budget::{Budget, Suppressions},
     complaint::brief,
     diagnostics::Diagnostics,
+    maps::Source,
     meter,
     pins::Pins,
     release::running_release,
@@ -301,7 +302,7 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
     }
     let diagnostics = options.kernel_log.then(|| Diagnostics::new(&mut ebpf)).transpose()?;
     let programs = tracing_programs(&links)?;
-    let meter = Some(Meter::new(&links, &mut |name| meter::twin(ebpf.map(name), name))?);
+    let meter = meter_of(&links, &mut |name| meter::twin(ebpf.map(name), name));
     let source = &mut |name: &str| {
         ebpf.take_map(name).with_context(|| format!("the eBPF object has no map {name}"))
     };
@@ -341,7 +342,7 @@ fn adopt(prepared: Prepared, pins: Pins, options: &LoadOptions) -> Result<Progra
         told,
         adopted,
         diagnostics: None,
-        meter: Some(Meter::new(&links, source)?),
+        meter: meter_of(&links, source),
         links,
         ebpf: None,
         pins: Some(pins),
@@ -349,6 +350,12 @@ fn adopt(prepared: Prepared, pins: Pins, options: &LoadOptions) -> Result<Progra
         host,
         coverage,
     })
+}
+
+/// Numbers are worth less than what they are about.
+fn meter_of(links: &Links, source: Source<'_>) -> Option<Meter> {
+    let meter = Meter::new(links, source);
+    meter.inspect_err(|error| tracing::warn!("no numbers of programs: {error:#}")).ok()
 }
 
 /// The programs that the kernel may skip when they interrupt themselves.
