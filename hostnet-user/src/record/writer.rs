@@ -67,7 +67,7 @@ impl Writer {
                 break patience;
             }
             is_purging = self.keeper.as_mut().is_some_and(Keeper::purge);
-            self.catch_up();
+            self.catch_up(false);
             if looked.elapsed() >= HOUSEKEEPING {
                 looked = Instant::now();
                 self.keep_standings(&mut kept_standings);
@@ -81,7 +81,7 @@ impl Writer {
             }
         };
         let left = self.tail.finish(patience);
-        self.catch_up();
+        self.catch_up(true);
         self.keep_standings(&mut kept_standings);
         if let Some(keeper) = &mut self.keeper {
             if self.tail.unkept().is_some() {
@@ -125,10 +125,11 @@ impl Writer {
         stop
     }
 
-    /// Keeps what could not be kept when it came.
-    fn catch_up(&mut self) {
+    /// Keeps what could not be kept when it came; the last time whether it is time to
+    /// try again or not.
+    fn catch_up(&mut self, is_last: bool) {
         let Some(keeper) = &mut self.keeper else { return };
-        if !keeper.is_due() {
+        if !(keeper.is_due() || is_last && keeper.store().is_none()) {
             return;
         }
         let first = self.tail.unkept().and_then(|batch| Some(batch.rows.first()?.id - 1));

@@ -9,7 +9,7 @@ use hostnet::{
 };
 use rusqlite::Connection;
 
-use crate::support::{Destination, Place, Run, outbox, settings, wait_for};
+use crate::support::{Destination, Place, Run, outbox, settings, skip, wait_for};
 
 /// The first schema, as it was.
 const SCHEMA_1: &str = include_str!("schema-1.sql");
@@ -25,7 +25,7 @@ impl Mount {
     fn new(options: &str) -> Option<Self> {
         let directory = tempfile::tempdir().expect("a directory");
         if !mount(&["-t", "tmpfs", "-o", options, "none"], directory.path()) {
-            eprintln!("skipping: only root may mount a file system");
+            skip("only root may mount a file system");
             return None;
         }
         Some(Self(directory))
@@ -140,10 +140,10 @@ fn a_damaged_history_is_set_aside_and_told() {
             has(&destination, "history-failed")
         });
         run.stop().expect("all was delivered");
-        let aside = fs::read_dir(place.directory.path())
-            .expect("a directory")
-            .flatten()
-            .filter(|entry| entry.file_name().to_string_lossy().contains(".corrupt-"));
+        let aside =
+            fs::read_dir(place.directory.path()).expect("a directory").flatten().filter(|entry| {
+                entry.file_name().into_string().is_ok_and(|name| name.contains(".corrupt-"))
+            });
         let aside: Vec<_> = aside.map(|entry| fs::read(entry.path()).expect("a file")).collect();
         assert_eq!(aside.len(), 1, "{damage}");
         assert!(aside[0] == bytes, "{damage}: it is kept as it was found");

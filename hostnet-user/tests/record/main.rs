@@ -3,6 +3,7 @@
 
 mod crash;
 mod failures;
+mod faults;
 mod flow;
 mod retention;
 mod rotation;

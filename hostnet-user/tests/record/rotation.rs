@@ -4,13 +4,13 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use hostnet::sink::File;
 
-use crate::support::{Run, outbox, wait_for};
+use crate::support::{Run, outbox, skip, wait_for};
 
 /// Lines of all files whose name begins with `events`, by their place in the run.
 fn lines(directory: &Path) -> (BTreeSet<u64>, u64) {
     let (mut seen, mut torn) = (BTreeSet::new(), 0);
     for entry in fs::read_dir(directory).expect("a directory").flatten() {
-        if !entry.file_name().to_string_lossy().starts_with("events") {
+        if !entry.file_name().as_encoded_bytes().starts_with(b"events") {
             continue;
         }
         for line in fs::read_to_string(entry.path()).expect("a file").lines() {
@@ -39,7 +39,7 @@ fn rotate(options: &str) -> Option<(u64, BTreeSet<u64>)> {
         let mut logrotate = Command::new("logrotate");
         logrotate.arg("--force").arg("--state").arg(&state).arg(&config);
         let Ok(output) = logrotate.output() else {
-            eprintln!("skipping: no logrotate on this machine");
+            skip("no logrotate on this machine");
             return None;
         };
         assert!(output.status.success(), "{output:?}");

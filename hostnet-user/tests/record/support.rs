@@ -27,9 +27,16 @@ pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Says why a test shows nothing here.
+pub fn skip(why: &str) {
+    use std::io::Write as _;
+    drop(writeln!(std::io::stderr(), "skipping: {why}"));
+}
+
 /// An event of the agent about itself; `detail` is its payload.
 pub fn event(health: Health) -> Event {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     Event {
         id: Uuid::now_v7(),
         boot_ns: 1,
@@ -165,26 +172,27 @@ impl Destination {
     }
 
     pub fn refuse(&self, then: Option<Then>) {
-        self.state.0.lock().unwrap().refuses = then;
+        self.state.0.lock().expect("not poisoned").refuses = then;
     }
 
     pub fn ids(&self) -> Vec<u64> {
-        self.state.0.lock().unwrap().ids.clone()
+        self.state.0.lock().expect("not poisoned").ids.clone()
     }
 
     pub fn actions(&self) -> Vec<String> {
-        self.state.0.lock().unwrap().actions.clone()
+        self.state.0.lock().expect("not poisoned").actions.clone()
     }
 
     pub fn attempts(&self) -> u64 {
-        self.state.0.lock().unwrap().attempts
+        self.state.0.lock().expect("not poisoned").attempts
     }
 
     pub fn wait_for(&self, what: &str, is_so: impl Fn(&[u64]) -> bool) {
         let (lock, changed) = &*self.state;
-        let state = lock.lock().unwrap();
-        let outcome =
-            changed.wait_timeout_while(state, PATIENCE, |state| !is_so(&state.ids)).unwrap();
+        let state = lock.lock().expect("not poisoned");
+        let outcome = changed
+            .wait_timeout_while(state, PATIENCE, |state| !is_so(&state.ids))
+            .expect("not poisoned");
         assert!(!outcome.1.timed_out(), "{what}: {} came", outcome.0.ids.len());
     }
 }
@@ -192,7 +200,7 @@ impl Destination {
 impl Sink for Destination {
     fn deliver(&mut self, messages: &[Message<'_>]) -> Result<(), Refused> {
         let (lock, changed) = &*self.state;
-        let mut state = lock.lock().unwrap();
+        let mut state = lock.lock().expect("not poisoned");
         state.attempts += 1;
         if let Some(then) = state.refuses {
             return Err(Refused { taken: 0, reason: "the test says so".to_owned(), then });

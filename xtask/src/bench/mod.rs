@@ -27,6 +27,7 @@ mod load;
 mod machine;
 mod owners;
 mod programs;
+mod record;
 mod report;
 mod stats;
 mod target;
@@ -79,9 +80,18 @@ enum Part {
     Mixed,
     /// Names of 2 000 containers that live a moment.
     Short,
+    /// Rows per second, bytes and CPU of the history with one sink.
+    Record,
+    /// 500 kills of a process that keeps and delivers as fast as it can.
+    Crash,
 }
 
 impl Part {
+    /// Whether it needs no kernel: only when named.
+    const fn is_record(self) -> bool {
+        matches!(self, Self::Record | Self::Crash)
+    }
+
     /// Whether it is a load in a container of the benchmark's own.
     const fn is_load(self) -> bool {
         matches!(self, Self::Cost | Self::Delivery | Self::Sustained | Self::Upkeep)
@@ -143,6 +153,9 @@ pub fn perform(args: &Args) -> Result<()> {
             "only root may load eBPF programs and start a Docker daemon: \
              sudo -E env \"PATH=$PATH\" cargo xtask bench"
         );
+    }
+    if !args.only.is_empty() && args.only.iter().all(|part| part.is_record()) {
+        return args.only.iter().try_for_each(|part| record::measure(*part));
     }
     packages::ensure("benchmark", packages::LIVE_TESTS)?;
     machine::check()?;

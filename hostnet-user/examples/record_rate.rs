@@ -1,0 +1,84 @@
+//! What the record costs: rows per second through the history and one file, bytes
+//! per event on disk, CPU per 100 000 events. `cargo xtask bench --only record`.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use hostnet::{
+    event::{Event, Health, Operation},
+    format::{Format, ecs::Identity},
+    output::Output as _,
+    record::{self, Limits, Outbox, Sequence, Settings},
+    sink::File,
+};
+use uuid::Uuid;
+
+const EVENTS: u32 = 300_000;
+
+#[expect(clippy::print_stdout, reason = "the figures are what was asked for")]
+fn main() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let (history, events) = (directory.path().join("history.db"), directory.path().join("events"));
+    let outbox = Outbox {
+        name: "file".to_owned(),
+        format: Format::Ecs,
+        datasets: Vec::new(),
+        actions: Vec::new(),
+        cap: 1 << 40,
+    };
+    let settings = Settings {
+        path: history.clone(),
+        limits: Limits { age: Duration::from_secs(86_400), bytes: 1 << 40 },
+        checkpoint_every: Duration::from_secs(10),
+    };
+    let identity = Identity { run: Uuid::now_v7(), ..Identity::default() };
+    let sinks: Vec<(Outbox, Box<dyn hostnet::sink::Sink>)> =
+        vec![(outbox, Box::new(File::open(&events)?))];
+    let mut journal = record::begin(Some(settings), sinks, &identity)?;
+    let mut sequence = Sequence::default();
+    let event = event();
+    let (began, cpu) = (Instant::now(), cpu_time());
+    for number in 0..EVENTS {
+        let record = sequence.record(event.clone(), event.wall_ns);
+        journal.write(&record)?;
+        if number % 400 == 0 {
+            journal.flush()?;
+        }
+    }
+    journal.close()?;
+    let (took, cpu) = (began.elapsed().as_secs_f64(), (cpu_time() - cpu).as_secs_f64());
+    let (kept, written) = (history.metadata()?.len(), events.metadata()?.len());
+    let count = f64::from(EVENTS);
+    println!("record: {:.0} rows/s through the history and one file", count / took);
+    println!(
+        "record: {:.0} bytes/event in the history, {:.0} of them the document",
+        kept as f64 / count,
+        written as f64 / count
+    );
+    println!("record: {:.2} s of CPU per 100 000 events", cpu * 100_000.0 / count);
+    Ok(())
+}
+
+/// As long as a connect's record is: about 1.5 kB.
+fn event() -> Event {
+    let health = Health::RuntimeReachable { endpoint: "x".repeat(450), version: "x".repeat(10) };
+    Event {
+        id: Uuid::now_v7(),
+        boot_ns: 1,
+        wall_ns: 1_764_000_000_000_000_000,
+        hook: None,
+        owner: None,
+        creator: None,
+        process: None,
+        actor: None,
+        socket: None,
+        peer: None,
+        amends: None,
+        operation: Operation::Health(health),
+    }
+}
+
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+}
