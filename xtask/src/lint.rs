@@ -12,6 +12,7 @@ type Step = (&'static str, fn() -> Result<bool>);
 const STEPS: &[Step] = &[
     ("formatting", formatting),
     ("clippy for this machine", clippy_host),
+    ("clippy for builds with fewer sinks", clippy_fewer_sinks),
     ("clippy for BPF", clippy_bpf),
     ("licences, sources and duplicates of dependencies", dependencies),
     ("advisories on dependencies", advisories),
@@ -38,6 +39,17 @@ fn formatting() -> Result<bool> {
 fn clippy_host() -> Result<bool> {
     let args = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
     shell::succeeds(shell::cargo().args(args))
+}
+
+/// The workspace as a whole has all sinks, because their tests do.
+fn clippy_fewer_sinks() -> Result<bool> {
+    let mut good = true;
+    for features in [&["--no-default-features"][..], &[]] {
+        let mut clippy = shell::cargo();
+        clippy.args(["clippy", "--package", "hostnet-user", "--quiet"]).args(features);
+        good &= shell::succeeds(clippy.args(["--", "-D", "warnings"]))?;
+    }
+    Ok(good)
 }
 
 /// Clippy must be of the very compiler that builds for BPF. Where there is

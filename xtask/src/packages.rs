@@ -42,19 +42,14 @@ pub const PYTHON_MODULES: &[Package] = &[Package {
 /// What the sinks deliver to in the live tests, each as Debian has it, and what
 /// makes certificates for it.
 pub const RECEIVERS: &[Package] = &[
-    Package { name: "rsyslog", present: || exists("/usr/sbin/rsyslogd") },
+    Package { name: "rsyslog", present: || has("rsyslogd") },
     Package { name: "rsyslog-gnutls", present: has_gnutls_for_rsyslog },
-    Package {
-        name: "clickhouse-server",
-        present: || has("clickhouse-server") || exists("/usr/sbin/clickhouse-server"),
-    },
-    Package {
-        name: "nats-server",
-        present: || has("nats-server") || exists("/usr/sbin/nats-server"),
-    },
+    Package { name: "clickhouse-server", present: || has("clickhouse-server") },
+    Package { name: "nats-server", present: || has("nats-server") },
     Package { name: "kcat", present: || has("kcat") },
     Package { name: "curl", present: || has("curl") },
     Package { name: "openssl", present: || has("openssl") },
+    Package { name: "python3-pip", present: || succeeds("python3", &["-m", "pip", "--version"]) },
 ];
 
 /// What boots a VM: QEMU, a static busybox for what runs in it, and what unpacks

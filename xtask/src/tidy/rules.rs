@@ -6,6 +6,7 @@ use crate::shell;
 pub const RULES: &[Rule] = &[
     Rule { name: "aya-in-kernel", check: aya_in_kernel },
     Rule { name: "bollard-in-docker", check: bollard_in_docker },
+    Rule { name: "clients-in-sink", check: clients_in_sink },
     Rule { name: "file-length", check: file_length },
     Rule { name: "local-path", check: local_path },
     Rule { name: "registry-host", check: registry_host },
@@ -35,6 +36,13 @@ fn bollard_in_docker(files: &[File]) -> Vec<Finding> {
         inside.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
     };
     crate_uses(files, &["bollard"], may, "only hostnet-user/src/attribute/docker may name it")
+}
+
+/// Nothing else of the agent opens a connection to another machine.
+fn clients_in_sink(files: &[File]) -> Vec<Finding> {
+    let may = |path: &str| path.starts_with("hostnet-user/src/sink/");
+    let clients = ["async_nats", "opentelemetry_proto", "reqwest", "rskafka"];
+    crate_uses(files, &clients, may, "only hostnet-user/src/sink may name it")
 }
 
 fn crate_uses(

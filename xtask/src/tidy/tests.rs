@@ -47,6 +47,12 @@ fn only_one_file_names_bollard() {
 }
 
 #[test]
+fn only_sinks_name_network_clients() {
+    bad("clients-in-sink", "hostnet-user/src/pipeline.rs", "use reqwest::Client;");
+    good("clients-in-sink", "hostnet-user/src/sink/http/client.rs", "use reqwest::Client;");
+}
+
+#[test]
 fn a_finding_names_its_line() {
     let found = check("aya-in-kernel", &[("a.rs", "\n\nuse aya::x;\n")]);
     assert_eq!(found, ["a.rs:3: aya: only hostnet-user/src/kernel may name it"]);

@@ -30,10 +30,13 @@ impl Connection {
         tls: Option<&Arc<ClientConfig>>,
         deadline: Instant,
     ) -> io::Result<Self> {
+        let addresses = stream::resolve(host, port, deadline)?;
         let mut outcome = Err(io::Error::new(ErrorKind::NotFound, "its name has no address"));
-        for address in stream::resolve(host, port, deadline)? {
+        for (tried, address) in addresses.iter().enumerate() {
+            // One that does not answer leaves its share to the others.
             let left = deadline.saturating_duration_since(Instant::now());
-            outcome = TcpStream::connect_timeout(&address, left.max(Duration::from_millis(1)));
+            let share = left / u32::try_from(addresses.len() - tried).unwrap_or(1);
+            outcome = TcpStream::connect_timeout(address, share.max(Duration::from_millis(1)));
             if outcome.is_ok() {
                 break;
             }
