@@ -31,6 +31,7 @@ mod run;
 mod service;
 pub mod shifts;
 pub mod tally;
+pub mod tamper;
 mod technique;
 mod terminal;
 mod want;
