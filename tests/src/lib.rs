@@ -33,6 +33,7 @@ pub mod server;
 mod service;
 pub mod shifts;
 pub mod tally;
+pub mod tamper;
 mod technique;
 mod terminal;
 mod want;

@@ -64,7 +64,7 @@ impl Pins {
         let lock = locked(directory)?;
         let mut pins =
             Self { _lock: lock, directory: directory.to_owned(), identity, version: None, keep };
-        pins.version = pins.find()?;
+        pins.version = pins.find();
         Ok(pins)
     }
 
@@ -121,10 +121,6 @@ impl Pins {
     /// # Errors
     /// When the kernel does not take a pin; then none is left.
     pub fn pin(&mut self, ebpf: &Ebpf, attached: Links) -> Result<Links> {
-        // The same programs, but not all of them.
-        if let Some(version) = self.version.take() {
-            remove(&version)?;
-        }
         let unfinished = self.directory.join(UNFINISHED);
         remove(&unfinished)?;
         DirBuilder::new().mode(0o700).create(&unfinished).context("cannot pin the programs")?;
@@ -132,6 +128,11 @@ impl Pins {
         let version = pinned.and_then(|links| {
             let name = format!("{VERSION}{}-{}", self.identity, links.len());
             let version = self.directory.join(name);
+            // The same programs, but not all of them.
+            if version.exists() {
+                let old = self.directory.join(format!("{VERSION}old"));
+                fs::rename(&version, old).context("cannot rename what is pinned")?;
+            }
             fs::rename(&unfinished, &version).context("cannot name what is pinned")?;
             Ok((links, version))
         });
@@ -182,7 +183,7 @@ impl Pins {
     }
 
     /// The version's directory: as many links as its name says, or it is of no use.
-    fn find(&self) -> Result<Option<PathBuf>> {
+    fn find(&self) -> Option<PathBuf> {
         let prefix = format!("{VERSION}{}-", self.identity);
         for version in versions(&self.directory) {
             let Some(count) = name(&version).strip_prefix(&prefix).map(str::to_owned) else {
@@ -190,12 +191,11 @@ impl Pins {
             };
             let there = entries(&version).filter(|path| name(path).starts_with("link-")).count();
             if count.parse() == Ok(there) {
-                return Ok(Some(version));
+                return Some(version);
             }
-            // Somebody has removed a link: its program runs no more.
-            remove(&version)?;
+            // Else somebody has removed a link: its program runs no more.
         }
-        Ok(None)
+        None
     }
 }
 

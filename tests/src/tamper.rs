@@ -1,0 +1,73 @@
+//! What somebody with root's powers does to an agent: detaches its programs, empties
+//! its maps. Both are found by what the kernel says of the agent's own descriptors.
+
+use std::{
+    fs, io,
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+};
+
+use crate::Agent;
+
+// enum bpf_cmd (include/uapi/linux/bpf.h)
+const BPF_MAP_DELETE_ELEM: i32 = 3;
+const BPF_MAP_GET_NEXT_KEY: i32 = 4;
+const BPF_MAP_GET_FD_BY_ID: i32 = 14;
+const BPF_LINK_GET_FD_BY_ID: i32 = 30;
+const BPF_LINK_DETACH: i32 = 34;
+
+/// `enum bpf_attach_type` of `cgroup/bind4`.
+pub const BPF_CGROUP_INET4_BIND: u32 = 8;
+
+/// Detaches the agent's cgroup program of an attach type.
+pub fn detach(agent: &Agent, attach_type: u32) {
+    let wanted = attach_type.to_string();
+    let is_it = |text: &str| value(text, "attach_type:") == Some(&wanted);
+    let link = by_id(BPF_LINK_GET_FD_BY_ID, &id(agent, "link_id:", is_it));
+    bpf(BPF_LINK_DETACH, &[link.as_raw_fd() as u64]).expect("a link can be detached");
+}
+
+/// Empties the agent's map with keys and values of these sizes, and so many entries.
+pub fn wipe(agent: &Agent, key: usize, value_size: usize, entries: u32) {
+    let wanted = [
+        ("key_size:", key.to_string()),
+        ("value_size:", value_size.to_string()),
+        ("max_entries:", entries.to_string()),
+    ];
+    let is_it = |text: &str| wanted.iter().all(|(name, size)| value(text, name) == Some(size));
+    let map = by_id(BPF_MAP_GET_FD_BY_ID, &id(agent, "map_id:", is_it));
+    let mut first = vec![0_u8; key];
+    let fd = map.as_raw_fd() as u64;
+    while bpf(BPF_MAP_GET_NEXT_KEY, &[fd, 0, first.as_mut_ptr() as u64]).is_ok() {
+        // One that a program has removed meanwhile is gone as well.
+        let _gone = bpf(BPF_MAP_DELETE_ELEM, &[fd, first.as_ptr() as u64]);
+    }
+}
+
+/// The id of something that the agent holds.
+fn id(agent: &Agent, name: &str, is_it: impl Fn(&str) -> bool) -> String {
+    let directory = format!("/proc/{}/fdinfo", agent.pid());
+    let entries = fs::read_dir(&directory).expect("the agent runs").filter_map(Result::ok);
+    let texts = entries.filter_map(|entry| fs::read_to_string(entry.path()).ok());
+    let mut found = texts.filter(|text| is_it(text));
+    let text = found.find_map(|text| value(&text, name).map(str::to_owned));
+    text.unwrap_or_else(|| panic!("the agent holds no such thing with a {name}"))
+}
+
+fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+fn by_id(command: i32, id: &str) -> OwnedFd {
+    let fd = bpf(command, &[id.parse().expect("a number")]).expect("it is there");
+    // SAFETY: the kernel has just made it for us.
+    unsafe { OwnedFd::from_raw_fd(fd as i32) }
+}
+
+fn bpf(command: i32, words: &[u64]) -> io::Result<i64> {
+    let mut attributes = [0_u64; 16];
+    attributes[..words.len()].copy_from_slice(words);
+    let (start, size) = (attributes.as_mut_ptr(), size_of_val(&attributes));
+    // SAFETY: the attributes, and what they point to, live until the call returns.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, start, size) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}

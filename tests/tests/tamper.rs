@@ -1,0 +1,90 @@
+//! Whoever blinds the agent is told of within ten seconds.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use hostnet_tests::{
+    Agent, Docker, Want, at, is_slow, needs_root,
+    tamper::{BPF_CGROUP_INET4_BIND, detach, wipe},
+    want,
+};
+use serde_json::Value;
+
+/// How long it may take.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Tampers, and returns what is told of it in time.
+fn told(agent: &Agent, tamper: impl FnOnce(), want: &Want) -> Value {
+    let began = Instant::now();
+    tamper();
+    let event = agent.expect(want);
+    assert!(began.elapsed() <= LONGEST || is_slow(), "told after {:?}", began.elapsed());
+    event
+}
+
+fn states(event: &Value) -> Vec<(&str, &str)> {
+    let rows = at(event, "hostnet.health.coverage").and_then(Value::as_array).expect("rows");
+    rows.iter()
+        .map(|row| (row["hook"].as_str().expect("a hook"), row["reason"].as_str().unwrap_or("")))
+        .collect()
+}
+
+#[test]
+fn e52_a_detached_program_is_told_and_attached_again() {
+    needs_root!();
+    let agent = Agent::start();
+    let changed = want().action("coverage-changed");
+    let event = told(&agent, || detach(&agent, BPF_CGROUP_INET4_BIND), &changed);
+    assert_eq!(states(&event), [("cgroup/bind4", "somebody has detached it")]);
+    let events = agent.expect_many(2, &changed);
+    let again = "it was detached, and is attached again";
+    assert_eq!(states(&events[1]), [("cgroup/bind4", again)]);
+    // What is asked for is seen by no other program.
+    let mut actor = Docker::shared().launch("host").actor();
+    let truth = actor.one("bind 127.0.0.1 0");
+    agent.expect(
+        &want()
+            .action("bound-socket")
+            .endpoint("hostnet.local", &truth["local"])
+            .is("hostnet.bind.requested_port", 0)
+            .owned_by(&actor.container),
+    );
+    agent.stop();
+}
+
+#[test]
+fn e52_an_emptied_map_is_told() {
+    needs_root!();
+    let agent = Agent::start();
+    // The agent has marked its maps when its first look is over.
+    thread::sleep(Duration::from_secs(1));
+    let wiped = want().action("maps-wiped");
+    let event = told(&agent, || wipe(&agent, 8, 24, 1 << 16), &wiped);
+    assert_eq!(at(&event, "hostnet.health.maps"), Some(&serde_json::json!(["CGROUPS"])));
+    // Absent means told: nothing is lost by it.
+    agent.marker();
+    agent.stop();
+}
+
+#[test]
+fn e51_a_stopped_agent_tells_it_when_it_goes_on() {
+    needs_root!();
+    let agent = Agent::start();
+    let mut actor = Docker::shared().launch("host").actor();
+    agent.marker();
+    let port = agent.asleep(|| {
+        thread::sleep(Duration::from_secs(4));
+        actor.connect_refused()
+    });
+    agent.expect(&want().action("agent-stalled"));
+    // What happened meanwhile is told.
+    agent.expect(
+        &want()
+            .action("connection_attempted")
+            .is("hostnet.remote.port", port)
+            .owned_by(&actor.container),
+    );
+    agent.stop();
+}
