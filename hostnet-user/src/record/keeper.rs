@@ -68,7 +68,8 @@ impl Keeper {
     /// When another agent has it, or a newer hostnet has written it. Whatever else
     /// is wrong may pass: it is told, and tried again.
     pub fn begin(settings: Settings, run: String, news: News) -> Result<Self> {
-        let checkpoint_at = Instant::now();
+        // Not at once: the first events still wait for their containers' names.
+        let checkpoint_at = Instant::now() + settings.checkpoint_every;
         let mut keeper = Self {
             settings,
             run,
