@@ -23,7 +23,6 @@ fn flood(kind: &str, records: &[&str], action: &str) {
     let (guilty, other) = (accounts.of(&flooding.container), accounts.of(&quiet.container));
     let acts = truth["acts"].as_u64().expect("a number");
     let rare = truth["rare"].as_u64().expect("a number");
-    println!("{kind}: {acts} acts, {guilty:?}", guilty = (&guilty.told, &guilty.suppressed));
     assert_eq!(other.single.len(), 20_000, "of the other's {other:?}", other = other.told);
     assert!(other.single.values().all(|told| *told == 1), "each once");
     assert!(other.suppressed.is_empty(), "{other:?}", other = other.suppressed);

@@ -71,8 +71,6 @@ fn nothing_is_lost_while_agents_are_killed() {
     assert!(!pins.0.exists(), "what is pinned is removed by an agent that ends well");
     run.none(&want().action("records-lost"));
     let account = accounts.of(&actor.container);
-    let twice = account.single.values().filter(|told| **told > 1).count();
-    println!("{} of {ACTS} acts told, {twice} of them twice", account.single.len());
     assert_eq!(account.single.len(), ACTS, "each at least once");
     assert!(account.suppressed.is_empty(), "{:?}", account.suppressed);
     assert!(accounts.owners() <= 2, "only the actor's and the marker's acts");
