@@ -32,12 +32,13 @@ struct Waiting {
 impl Held {
     /// Holds an event of container `id`. Returns `false` when that was one too
     /// many: the container's events are then to be told.
-    pub fn hold(&mut self, id: &str, event: Event) -> bool {
+    /// The wait begins at `now_ns`: an event may be old when it is taken in.
+    pub fn hold(&mut self, id: &str, event: Event, now_ns: u64) -> bool {
         self.count += 1;
         match self.containers.get_mut(id) {
             Some(waiting) => waiting.events.push(event),
             None => {
-                let waiting = Waiting { since_ns: event.boot_ns, events: vec![event] };
+                let waiting = Waiting { since_ns: now_ns, events: vec![event] };
                 self.containers.insert(id.to_owned(), waiting);
             }
         }
@@ -69,7 +70,8 @@ impl Attribution {
         let awaited = awaited.filter(|id| !self.runtime_is_silent && self.registry.awaits_name(id));
         match awaited {
             Some(id) => {
-                if !self.held.hold(&id, event) {
+                let now_ns = self.now_ns.max(event.boot_ns);
+                if !self.held.hold(&id, event, now_ns) {
                     self.give_up(&id);
                 }
             }
@@ -84,8 +86,8 @@ impl Attribution {
         }
     }
 
-    pub(super) fn release_overdue(&mut self, boot_ns: u64) {
-        for id in self.held.overdue(boot_ns) {
+    pub(super) fn release_overdue(&mut self, now_ns: u64) {
+        for id in self.held.overdue(now_ns) {
             self.give_up(&id);
         }
     }

@@ -134,6 +134,8 @@ pub struct Attribution {
     runtime_is_silent: bool,
     flow_counts: Vec<FlowCount>,
     wall_minus_boot: i64,
+    /// The boot clock, as it was last read.
+    now_ns: u64,
     ids: u64,
     events: Vec<Event>,
     requests: Vec<Request>,
@@ -160,6 +162,7 @@ impl Attribution {
             runtime_is_silent: false,
             flow_counts: Vec::new(),
             wall_minus_boot: 0,
+            now_ns: 0,
             ids: 0,
             events: Vec::new(),
             requests: Vec::new(),
@@ -209,13 +212,14 @@ impl Attribution {
     /// The clock: both readings of the same moment, nanoseconds.
     pub fn clock(&mut self, boot_ns: u64, wall_ns: u64) {
         self.wall_minus_boot = wall_ns as i64 - boot_ns as i64;
+        self.now_ns = boot_ns;
     }
 
     /// Records were taken up to `boot_ns`: what has waited long enough is told, what
     /// was kept long enough forgotten.
     pub fn expire(&mut self, boot_ns: u64) {
         self.tell_overdue(boot_ns);
-        self.release_overdue(boot_ns);
+        self.release_overdue(self.now_ns);
         self.processes.expire(boot_ns);
         self.expire_ends(boot_ns);
         self.expire_unheard(boot_ns);
