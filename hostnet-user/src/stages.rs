@@ -12,7 +12,7 @@ use crate::{
     event::{Event, Health, Operation, RecordHealth},
     input::{Input, World},
     output::Output,
-    record::{ClockWatch, Sequence},
+    record::{ClockWatch, Sequence, SinkNumbers},
 };
 
 /// Which events are passed on to the outputs.
@@ -205,6 +205,12 @@ impl Stages {
     /// When an output has something left; the others have been asked all the same.
     pub fn close(&mut self) -> Result<()> {
         each(&mut self.outputs, |output| output.close())
+    }
+
+    /// The sinks that the outputs feed, by name.
+    #[must_use]
+    pub fn sinks(&self) -> BTreeMap<String, SinkNumbers> {
+        self.outputs.iter().flat_map(|output| output.sinks()).collect()
     }
 
     /// Up to which event the outputs have written for good what was flushed.

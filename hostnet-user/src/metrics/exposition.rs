@@ -1,6 +1,10 @@
 //! The numbers as OpenMetrics text.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::AtomicU64,
+    time::{Duration, SystemTime},
+};
 
 use prometheus_client::{
     encoding::text::encode,
@@ -9,6 +13,7 @@ use prometheus_client::{
 };
 
 use super::{Metrics, ProcessNumbers, lock};
+use crate::record::SinkNumbers;
 
 type Labels = Vec<(&'static str, String)>;
 type Counters = Family<Labels, Counter>;
@@ -99,7 +104,7 @@ pub fn exposition(metrics: &Metrics) -> String {
             runs.iter().map(|(name, (_, nanoseconds))| (name, *nanoseconds as f64 / 1e9)),
         );
     }
-    sinks(&mut text, metrics);
+    sinks(&mut text, &pipeline.sinks);
     let process = ProcessNumbers::read();
     let bytes = process.resident_bytes as f64;
     text.gauge("process_resident_memory", "Memory of the agent in RAM", Some(Unit::Bytes), bytes);
@@ -112,45 +117,44 @@ pub fn exposition(metrics: &Metrics) -> String {
     out
 }
 
-fn sinks(text: &mut Page, metrics: &Metrics) {
-    let sinks = lock(&metrics.sinks).clone();
-    let of = |number: &AtomicU64| number.load(Ordering::Relaxed);
-    let numbers: Vec<_> = sinks
-        .iter()
-        .map(|(name, sink)| (name, of(&sink.delivered), of(&sink.dropped), of(&sink.failures)))
-        .collect();
-    let rows = numbers.iter();
+fn sinks(text: &mut Page, sinks: &BTreeMap<String, SinkNumbers>) {
     text.counters(
         "sink_delivered",
         "Events a sink took",
         "sink",
-        rows.clone().map(|(name, number, _, _)| (name, number)),
+        sinks.iter().map(|(name, sink)| (name, &sink.delivered)),
     );
     text.counters(
         "sink_dropped",
         "Events a sink was not given, or refused for good",
         "sink",
-        rows.clone().map(|(name, _, number, _)| (name, number)),
+        sinks.iter().map(|(name, sink)| (name, &sink.dropped)),
     );
-    text.counters(
-        "sink_failures",
-        "Attempts of a sink that failed",
+    text.gauges(
+        "sink_failing",
+        "1 when a sink's last attempt failed",
+        None,
         "sink",
-        rows.map(|(name, _, _, number)| (name, number)),
+        sinks.iter().map(|(name, sink)| (name, f64::from(u8::from(sink.is_failing)))),
     );
     text.gauges(
         "sink_waiting",
-        "Events that wait for a sink",
+        "Rows that a sink is still to look at",
         None,
         "sink",
-        sinks.iter().map(|(name, sink)| (name, of(&sink.waiting) as f64)),
+        sinks.iter().map(|(name, sink)| (name, sink.waiting as f64)),
     );
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let age = |sink: &SinkNumbers| {
+        let since = sink.waiting_since_ns.map(Duration::from_nanos);
+        since.map_or(0.0, |since| now.saturating_sub(since).as_secs_f64())
+    };
     text.gauges(
         "sink_lag",
-        "Age of the oldest event that waits for a sink",
+        "Age of the oldest row in memory that a sink is still to look at",
         Some(Unit::Seconds),
         "sink",
-        sinks.iter().map(|(name, sink)| (name, of(&sink.lag_ms) as f64 / 1e3)),
+        sinks.iter().map(|(name, sink)| (name, age(sink))),
     );
 }
 

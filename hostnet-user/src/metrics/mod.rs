@@ -30,7 +30,10 @@ pub use process::ProcessNumbers;
 pub use report::Report;
 pub use server::Server;
 
-use crate::kernel::{MapNumbers, Meter, ProgramNumbers, RingNumbers};
+use crate::{
+    kernel::{MapNumbers, Meter, ProgramNumbers, RingNumbers},
+    record::SinkNumbers,
+};
 
 /// How often programs and maps are asked for their numbers: a full map takes the
 /// better part of a tenth of a second.
@@ -48,7 +51,6 @@ pub struct Metrics {
     heard_ms: AtomicU64,
     pipeline: Mutex<PipelineNumbers>,
     kernel: Mutex<KernelNumbers>,
-    sinks: Mutex<BTreeMap<String, Arc<SinkNumbers>>>,
 }
 
 /// What the pipeline counts, all at one moment.
@@ -64,6 +66,9 @@ pub struct PipelineNumbers {
     pub lost_total: u64,
     /// The rings by name.
     pub rings: BTreeMap<&'static str, RingNumbers>,
+    /// The sinks by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sinks: BTreeMap<String, SinkNumbers>,
 }
 
 /// What the kernel says of programs and maps.
@@ -75,21 +80,6 @@ pub struct KernelNumbers {
     pub maps: Vec<MapNumbers>,
 }
 
-/// What a sink's delivery counts, for it to fill.
-#[derive(Debug, Default)]
-pub struct SinkNumbers {
-    /// Events that the destination took.
-    pub delivered: AtomicU64,
-    /// Events given up: refused for good, or beyond the cap.
-    pub dropped: AtomicU64,
-    /// Attempts that failed.
-    pub failures: AtomicU64,
-    /// Events that wait.
-    pub waiting: AtomicU64,
-    /// Age of the oldest event that waits, milliseconds.
-    pub lag_ms: AtomicU64,
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         Self {
@@ -98,7 +88,6 @@ impl Default for Metrics {
             heard_ms: AtomicU64::default(),
             pipeline: Mutex::default(),
             kernel: Mutex::default(),
-            sinks: Mutex::default(),
         }
     }
 }
@@ -110,11 +99,6 @@ impl Metrics {
         let heard = self.started.elapsed().as_millis();
         self.heard_ms.store(u64::try_from(heard).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.is_ready.store(true, Ordering::Release);
-    }
-
-    /// Where a sink's delivery puts its numbers.
-    pub fn sink(&self, name: &str) -> Arc<SinkNumbers> {
-        Arc::clone(lock(&self.sinks).entry(name.to_owned()).or_default())
     }
 
     /// Asks programs and maps for their numbers from now on, on a thread of its own,
@@ -159,27 +143,7 @@ impl Metrics {
         if let Ok(process) = serde_json::to_value(ProcessNumbers::read()) {
             numbers.insert("process".to_owned(), process);
         }
-        let sinks: serde_json::Map<String, Value> = lock(&self.sinks)
-            .iter()
-            .map(|(name, numbers)| (name.clone(), numbers.as_json()))
-            .collect();
-        if !sinks.is_empty() {
-            numbers.insert("sinks".to_owned(), sinks.into());
-        }
         numbers.into()
-    }
-}
-
-impl SinkNumbers {
-    fn as_json(&self) -> Value {
-        let of = |number: &AtomicU64| number.load(Ordering::Relaxed);
-        serde_json::json!({
-            "delivered": of(&self.delivered),
-            "dropped": of(&self.dropped),
-            "failures": of(&self.failures),
-            "waiting": of(&self.waiting),
-            "lag_ms": of(&self.lag_ms),
-        })
     }
 }
 

@@ -111,6 +111,8 @@ where
             .header_read_timeout(LONGEST_CONNECTION)
             .max_buf_size(LONGEST_HEAD)
             .keep_alive(false)
+            // Whoever says that its request is all it has to say gets an answer, too.
+            .half_close(true)
             .serve_connection(TokioIo::new(stream), answer);
         // Whoever breaks off or breaks the protocol has had its answer.
         drop(tokio::time::timeout(LONGEST_CONNECTION, connection).await);

@@ -12,12 +12,15 @@ fn numbers() -> Arc<Metrics> {
     let metrics = Arc::new(Metrics::default());
     let ring =
         RingNumbers { size_bytes: 4096, produced_bytes: 2048, consumed_bytes: 1024, records: 7 };
+    let sink = SinkNumbers { delivered: 6, waiting: 2, ..SinkNumbers::default() };
     metrics.put_pipeline(PipelineNumbers {
         told: 9,
         events: BTreeMap::from([("bind", 3), ("connect", 4)]),
         lost: BTreeMap::from([("kernel-ring".to_owned(), 5)]),
         lost_total: 5,
         rings: BTreeMap::from([("records", ring)]),
+        // A name may be anything.
+        sinks: BTreeMap::from([("a\"\\\n{}".to_owned(), sink)]),
     });
     *lock(&metrics.kernel) = KernelNumbers {
         programs: vec![
@@ -26,8 +29,6 @@ fn numbers() -> Arc<Metrics> {
         ],
         maps: vec![MapNumbers { map: "FLOWS", entries: 1, capacity: 8 }],
     };
-    // A name may be anything.
-    metrics.sink("a\"\\\n{}").delivered.store(6, Ordering::Relaxed);
     metrics
 }
 
@@ -45,6 +46,7 @@ fn a_page_has_every_number() {
         "hostnet_program_runs_total{program=\"bind4\"} 2",
         "hostnet_program_run_seconds_total{program=\"bind4\"} 0.000003",
         "hostnet_sink_delivered_total{sink=\"a\\\"\\\\\\n{}\"} 6",
+        "hostnet_sink_waiting{sink=\"a\\\"\\\\\\n{}\"} 2.0",
         "hostnet_ready 1.0",
         "# EOF",
     ] {

@@ -6,12 +6,17 @@
 mod stream;
 mod table;
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 
 pub use stream::{LineStream, is_broken_pipe};
 pub use table::Table;
 
-use crate::{event::Health, record::Recorded};
+use crate::{
+    event::Health,
+    record::{Recorded, SinkNumbers},
+};
 
 /// Something that takes the records of a run.
 pub trait Output: Send {
@@ -31,6 +36,11 @@ pub trait Output: Send {
     /// is so as soon as they are flushed.
     fn written(&self) -> Option<u64> {
         None
+    }
+
+    /// The sinks that this output feeds, by name.
+    fn sinks(&self) -> BTreeMap<String, SinkNumbers> {
+        BTreeMap::new()
     }
 
     /// Opens the destination anew (SIGHUP, after log rotation).

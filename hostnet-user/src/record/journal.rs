@@ -2,6 +2,7 @@
 //! the writer, which makes the pipeline wait when it is behind.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, SyncSender},
@@ -13,7 +14,7 @@ use anyhow::{Result, bail};
 
 use super::{
     Recorded, Row,
-    tail::{Left, Tail},
+    tail::{Left, SinkNumbers, Tail},
     writer::Command,
 };
 use crate::{
@@ -96,6 +97,10 @@ impl Output for Journal {
 
     fn written(&self) -> Option<u64> {
         Some(self.tail.sequence())
+    }
+
+    fn sinks(&self) -> BTreeMap<String, SinkNumbers> {
+        self.tail.numbers()
     }
 
     fn reopen(&mut self) -> Result<()> {

@@ -36,6 +36,7 @@ pub use reader::Reader;
 pub use retention::{Limits, Purge};
 pub use row::Row;
 pub use store::{Head, Standing, Store};
+pub use tail::SinkNumbers;
 pub use verify::{Bad, Good, verify};
 
 use crate::event::Event;

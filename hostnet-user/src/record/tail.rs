@@ -5,10 +5,12 @@
 //! nothing is lost while a disk is full.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+
+use serde::Serialize;
 
 use super::{Row, store::Standing};
 
@@ -72,6 +74,21 @@ struct SinkState {
     reopen: bool,
     ended: bool,
     complaint: String,
+}
+
+/// How a sink does, for whoever wants numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SinkNumbers {
+    /// Events that the destination took.
+    pub delivered: u64,
+    /// Events it will not get: refused for good, or beyond the cap.
+    pub dropped: u64,
+    /// Whether the last attempt failed.
+    pub is_failing: bool,
+    /// Rows it is still to look at; a filter may leave some out.
+    pub waiting: u64,
+    /// `@timestamp` of the oldest of these that is in memory, nanoseconds since 1970.
+    pub waiting_since_ns: Option<u64>,
 }
 
 /// A sink that did not get everything before the end.
@@ -165,6 +182,28 @@ impl Tail {
     pub fn standings(&self) -> Vec<(String, Standing)> {
         let state = self.state();
         state.sinks.iter().map(|sink| (sink.name.clone(), sink.standing.clone())).collect()
+    }
+
+    /// The sinks in numbers, by name.
+    #[must_use]
+    pub fn numbers(&self) -> BTreeMap<String, SinkNumbers> {
+        let state = self.state();
+        let numbers = |sink: &SinkState| {
+            let standing = &sink.standing;
+            let rows = state.batches.iter().flat_map(|batch| &batch.rows);
+            SinkNumbers {
+                delivered: standing.delivered,
+                dropped: standing.dropped + standing.dead_letters,
+                is_failing: !sink.complaint.is_empty(),
+                waiting: state.last.saturating_sub(standing.cursor),
+                waiting_since_ns: (state.last > standing.cursor)
+                    .then(|| {
+                        rows.filter(|row| row.id > standing.cursor).map(|row| row.time_ns).next()
+                    })
+                    .flatten(),
+            }
+        };
+        state.sinks.iter().map(|sink| (sink.name.clone(), numbers(sink))).collect()
     }
 
     /// The newest row, and the bytes of all documents up to and with it.

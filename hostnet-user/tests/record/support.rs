@@ -16,7 +16,7 @@ use hostnet::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits for a fact.
 pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {

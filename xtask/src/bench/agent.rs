@@ -69,7 +69,7 @@ impl Agent {
         fs::write(
             &config,
             format!(
-                "[history]\nenabled = false\n[[sink]]\ntype = \"file\"\npath = \"{}\"\n[docker]\nhost = \"{}\"\n",
+                "[observe]\nevents_per_second = 0\n[history]\nenabled = false\n[[sink]]\ntype = \"file\"\npath = \"{}\"\n[docker]\nhost = \"{}\"\n",
                 events.display(),
                 bench.container.docker_host()
             ),
