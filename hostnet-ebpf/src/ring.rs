@@ -199,19 +199,19 @@ pub unsafe fn emit_scratch<P: Payload + Repeats, S>(
     scratch: *const S,
     payload: *const P,
 ) {
-    // SAFETY: the caller vouches for the header. Read back from memory, because
-    // the verifier of older kernels (6.1) lost track of how the length came about.
-    let length = unsafe { (&raw const (*scratch.cast::<Header>()).length).read_volatile() };
-    if length as usize > size_of::<S>() {
-        return count_loss(origin, P::KIND);
-    }
-    // SAFETY: the caller vouches for the header, too.
+    // SAFETY: the caller vouches for the header.
     let now = unsafe { (&raw const (*scratch.cast::<Header>()).boot_ns).read() };
     // SAFETY: the caller vouches for the payload, here and below.
     let carries_state = || unsafe { (*payload).carries_state() };
     // SAFETY: as above.
     let subject = || unsafe { Some((*payload).subject()) };
     let Some(ring) = ring_for(origin, P::KIND, now, carries_state, subject) else { return };
+    // SAFETY: the caller vouches for the header. Read back from memory at the last moment,
+    // because the verifier of older kernels (6.1) forgets bounds over a call.
+    let length = unsafe { (&raw const (*scratch.cast::<Header>()).length).read_volatile() };
+    if length as usize > size_of::<S>() {
+        return count_loss(origin, P::KIND);
+    }
     // SAFETY: the caller vouches for the bytes; the verifier checks the bounds.
     let status = unsafe {
         bpf_ringbuf_output(
