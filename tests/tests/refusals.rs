@@ -222,7 +222,11 @@ fn output_that_fails_later() {
 fn a_reader_that_goes_away() {
     needs_root!(no owners);
     let program = hostnet();
-    let script = "timeout -k 1 120 \"$0\" watch --json | head -n 1; exit ${PIPESTATUS[0]}";
+    // It is by the next event that the agent finds out.
+    let script =
+        "(while :; do : 3<>/dev/tcp/127.0.0.1/9; sleep 0.1; done) >/dev/null 2>&1 & acts=$!
+        timeout -k 1 120 \"$0\" watch --json --all | head -n 1; ended=${PIPESTATUS[0]}
+        kill $acts; exit $ended";
     let output = Command::new("bash")
         .args(["-c", script])
         .arg(program)
