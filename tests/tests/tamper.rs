@@ -32,7 +32,7 @@ fn states(event: &Value) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn e52_a_detached_program_is_told_and_attached_again() {
+fn a_detached_program_is_told_and_attached_again() {
     needs_root!();
     let agent = Agent::start();
     let changed = want().action("coverage-changed");
@@ -55,7 +55,7 @@ fn e52_a_detached_program_is_told_and_attached_again() {
 }
 
 #[test]
-fn e52_an_emptied_map_is_told() {
+fn an_emptied_map_is_told() {
     needs_root!();
     let agent = Agent::start();
     // The agent has marked its maps when its first look is over.
@@ -69,7 +69,7 @@ fn e52_an_emptied_map_is_told() {
 }
 
 #[test]
-fn e51_a_stopped_agent_tells_it_when_it_goes_on() {
+fn a_stopped_agent_tells_it_when_it_goes_on() {
     needs_root!();
     let agent = Agent::start();
     let mut actor = Docker::shared().launch("host").actor();
