@@ -183,7 +183,8 @@ async fn attend(
             RuntimeNews::Unreachable { endpoint, reason } => {
                 tracing::info!("container runtime at {endpoint} does not answer: {reason}");
             }
-            RuntimeNews::Container(_) | RuntimeNews::Removed { .. } => {}
+            RuntimeNews::Container(_) | RuntimeNews::Users { .. } | RuntimeNews::Removed { .. } => {
+            }
         }
         news.send(Control::Runtime(told)).is_ok()
     }));

@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc};
 use uuid::Uuid;
 
 use super::container_registry::ContainerRegistry;
-use crate::event::Container;
+use crate::event::{Container, UserNames};
 
 /// Most containers whose metadata is kept after they are gone.
 const MOST_GONE: usize = 4096;
@@ -65,13 +65,13 @@ impl ContainerRegistry {
         {
             return None;
         }
-        // A container that has exited has no process to look at; what it had stays true.
-        if let Some(before) = &known.container
-            && container.cgroup_path.is_empty()
-        {
-            container.cgroup_path.clone_from(&before.cgroup_path);
-            container.mount_namespace = before.mount_namespace;
+        if let Some(before) = &known.container {
             container.users.clone_from(&before.users);
+            // A container that has exited has no process to look at; what it had stays true.
+            if container.cgroup_path.is_empty() {
+                container.cgroup_path.clone_from(&before.cgroup_path);
+                container.mount_namespace = before.mount_namespace;
+            }
         }
         if known.container.as_deref() == Some(&container) {
             return None;
@@ -82,6 +82,19 @@ impl ContainerRegistry {
         known.container = Some(Arc::new(container));
         self.forget_owners_of(&id);
         told
+    }
+
+    /// What a container calls its users. A file that can no longer be read takes back
+    /// nothing.
+    pub fn name_users(&mut self, id: &str, users: UserNames) {
+        let known = self.containers.get_mut(id).and_then(|known| known.container.as_mut());
+        if let Some(container) = known
+            && container.users != users
+            && users != UserNames::default()
+        {
+            Arc::make_mut(container).users = users;
+            self.forget_owners_of(id);
+        }
     }
 
     /// The runtime no longer has the container. It stays known for a while:

@@ -4,13 +4,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::Attribution;
-use crate::event::{Container, Event, Health, Identified};
+use crate::event::{Container, Event, Health, Identified, UserNames};
 
 /// News from a runtime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RuntimeNews {
     /// A container exists and looks like this.
     Container(Box<Container>),
+    /// What a container calls its users.
+    Users { id: String, users: UserNames },
     /// A container is gone.
     Removed { id: String },
     /// The runtime answers; `version` is its own word for itself.
@@ -47,6 +49,7 @@ impl Attribution {
                     });
                 }
             }
+            RuntimeNews::Users { id, users } => self.registry.name_users(&id, users),
             RuntimeNews::Removed { id } => self.registry.gone(&id),
             RuntimeNews::Reachable { endpoint, version } => {
                 self.runtime_is_silent = false;

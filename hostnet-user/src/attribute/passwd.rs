@@ -14,26 +14,26 @@ use std::{
         fd::{AsFd, AsRawFd as _, BorrowedFd},
         unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     },
-    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Duration,
 };
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::timeout,
+};
 
 use crate::event::UserNames;
 
 /// Most bytes of a file; of a longer one nothing is believed.
 const MOST_BYTES: u64 = 256 << 10;
 
-/// The longest that a container's file is waited for.
+/// The longest that a container's file is waited for, its turn included.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Most containers' files being read at once; while that many hang, no other is read.
-const MOST_READERS: usize = 16;
-
-static READERS: AtomicUsize = AtomicUsize::new(0);
+/// Containers' files are read so many at once; while that many hang, no other is.
+static READERS: Semaphore = Semaphore::const_new(16);
 
 /// File systems whose open no process can hold up.
 const LOCAL: [&[u8]; 11] = [
@@ -75,22 +75,20 @@ impl HostUsers {
 /// What a container calls its users, by the host's ids. Its process `pid` must have
 /// this mount namespace; nothing when the file cannot be read safely.
 pub async fn claimed(pid: u32, mount_namespace: u32) -> UserNames {
-    if READERS.fetch_add(1, Ordering::Relaxed) >= MOST_READERS {
-        READERS.fetch_sub(1, Ordering::Relaxed);
-        return UserNames::default();
-    }
-    let (answer, answered) = oneshot::channel();
-    let spawned = thread::Builder::new().name("passwd".to_owned()).spawn(move || {
-        let names = of_process(pid, mount_namespace).unwrap_or_default();
-        READERS.fetch_sub(1, Ordering::Relaxed);
-        // Nobody waits for what took too long.
-        let _late = answer.send(names);
-    });
-    if spawned.is_err() {
-        READERS.fetch_sub(1, Ordering::Relaxed);
-        return UserNames::default();
-    }
-    timeout(PATIENCE, answered).await.ok().and_then(Result::ok).unwrap_or_default()
+    let read = async {
+        let turn = READERS.acquire().await.ok()?;
+        let (answer, answered) = oneshot::channel();
+        let reader = thread::Builder::new().name("passwd".to_owned());
+        let spawned = reader.spawn(move || {
+            let names = of_process(pid, mount_namespace).unwrap_or_default();
+            drop(turn);
+            // Nobody waits for what took too long.
+            let _late = answer.send(names);
+        });
+        spawned.ok()?;
+        answered.await.ok()
+    };
+    timeout(PATIENCE, read).await.ok().flatten().unwrap_or_default()
 }
 
 fn of_process(pid: u32, mount_namespace: u32) -> io::Result<UserNames> {

@@ -26,6 +26,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::warn;
 
 use super::{RuntimeNews, passwd};
+use crate::event::{Container, UserNames};
 use client::{Runtime, connect, describe, endpoints, is_answer, late};
 use events::{BackOff, Events};
 use inspections::{Answer, Inspections};
@@ -101,6 +102,8 @@ enum Reply {
     Silence(String),
     /// And why it failed.
     Inspect(String, Answer, Option<String>),
+    /// What a container calls its users.
+    Users(String, UserNames),
 }
 
 struct Follower<N> {
@@ -217,8 +220,15 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
                         if let Some(reason) = reason {
                             self.warn_of_inspect(&id, reason);
                         }
+                        // A container that is known must not wait for what it claims.
+                        if let Answer::Found { container, .. } = &answer
+                            && container.pid != 0
+                        {
+                            replies.push(users(container).boxed());
+                        }
                         self.inspections.answered(id, answer, Instant::now())
                     }
+                    Reply::Users(id, users) => vec![RuntimeNews::Users { id, users }],
                     Reply::List(asked, list) => {
                         listing = false;
                         self.reachable(runtime);
@@ -267,6 +277,11 @@ fn mount_namespace(pid: u32) -> u32 {
     inode.ok().and_then(|inode| u32::try_from(inode).ok()).unwrap_or_default()
 }
 
+fn users(container: &Container) -> impl Future<Output = Reply> + use<> {
+    let (id, pid, namespace) = (container.id.clone(), container.pid, container.mount_namespace);
+    async move { Reply::Users(id, passwd::claimed(pid, namespace).await) }
+}
+
 async fn inspect(docker: Docker, runtime: &'static str, id: String, limit: Duration) -> Reply {
     let reason = match timeout(limit, docker.inspect_container(&id, None)).await {
         Ok(Ok(response)) if response.id.as_ref() == Some(&id) => {
@@ -276,7 +291,6 @@ async fn inspect(docker: Docker, runtime: &'static str, id: String, limit: Durat
                 let text = std::fs::read_to_string(file).unwrap_or_default();
                 words::cgroup_v2(&text).clone_into(&mut container.cgroup_path);
                 container.mount_namespace = mount_namespace(container.pid);
-                container.users = passwd::claimed(container.pid, container.mount_namespace).await;
             }
             return Reply::Inspect(id, Answer::Found { container, state }, None);
         }
