@@ -131,10 +131,11 @@ fn e24_a_cgroup_within_its_own() {
     assert!(migrations(&trial).is_empty(), "it is at home");
     trial.run.none(&want().action("name-spoof"));
     let listening = want().action("listen-for-connections").owned_by(&trial.container);
-    let event = trial.run.only(&listening);
-    // It is confirmed when the runtime answers before its first process has moved.
-    let confidence = &event["hostnet"]["attribution"]["confidence"];
-    assert!(confidence == "confirmed" || confidence == "runtime", "{event}");
+    trial.run.only(
+        &listening
+            .is("hostnet.attribution.method", "cgroup-id")
+            .is("hostnet.attribution.confidence", "confirmed"),
+    );
 }
 
 /// Below its own cgroup, and beside it.

@@ -137,9 +137,12 @@ impl ContainerRegistry {
     /// Whether the runtime's word on a container is still worth waiting for.
     pub fn awaits_name(&self, id: &str) -> bool {
         let Some(known) = self.containers.get(id) else { return true };
-        let is_inspected =
-            known.container.as_ref().is_some_and(|container| container.is_inspected());
-        !is_inspected && !known.waited
+        // One that was inspected before it ran is not confirmed yet; the next word on
+        // it, with its process, is on its way.
+        let is_settled = known.container.as_ref().is_some_and(|container| {
+            container.is_inspected() && (container.pid != 0 || !known.cgroups.is_empty())
+        });
+        !is_settled && !known.waited
     }
 
     /// A container's events have waited long enough; later ones go out at once.
