@@ -12,6 +12,7 @@ use hostnet_abi::Hook;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    judge,
     kernel::{BeyondIp, Budget, LoadOptions},
     metrics::Listen,
     record, sink,
@@ -56,6 +57,8 @@ pub struct Config {
     pub sink: Vec<sink::Settings>,
     /// What is kept on this host.
     pub history: History,
+    /// What findings are made of.
+    pub judge: judge::Settings,
 }
 
 /// `[observe]`
@@ -259,8 +262,12 @@ impl Config {
         {
             bail!("docker.host is {host:?}: it must begin with one of {}", ENDPOINTS.join(", "));
         }
-        if let Some(fault) =
-            config.sink.iter().find_map(sink::Settings::fault).or_else(|| config.history.fault())
+        if let Some(fault) = config
+            .sink
+            .iter()
+            .find_map(sink::Settings::fault)
+            .or_else(|| config.history.fault())
+            .or_else(|| config.judge.fault())
         {
             bail!(fault);
         }

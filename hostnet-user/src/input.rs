@@ -11,6 +11,7 @@ use crate::{
     attribute::{Apart, Found, Policy, RuntimeNews},
     event::{Health, Lost, Process, UserNames},
     format::ecs::Identity,
+    judge,
     kernel::Recorder,
 };
 
@@ -29,7 +30,12 @@ pub enum Input {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum World {
     /// First input of a run: where and how it was made.
-    Run { policy: Policy, identity: Identity },
+    Run {
+        policy: Policy,
+        identity: Identity,
+        #[serde(default)]
+        judge: Box<judge::Settings>,
+    },
     /// A cgroup found at start.
     Cgroup { id: u64, path: String },
     /// A process found in /proc.

@@ -335,6 +335,7 @@ impl Attribution {
             host_users: None,
             socket: None,
             peer: None,
+            surface: None,
             amends: None,
             operation,
         }

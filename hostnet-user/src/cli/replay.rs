@@ -6,6 +6,7 @@ use super::{Usage, shown::Shown};
 use crate::{
     exit_code::Exit,
     input::{self, Input, World},
+    judge::Judge,
     kernel::Recording,
     stages::{Filter, Stages},
 };
@@ -22,10 +23,16 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Exit> {
     let mut recording = Recording::open(&args.file).map_err(Usage)?;
     let Some((tag, bytes)) = recording.frame()? else { bail!("the recording is empty") };
-    let Input::World(World::Run { policy, identity }) = input::from_frame(tag, bytes)? else {
+    let Input::World(World::Run { policy, identity, judge }) = input::from_frame(tag, bytes)?
+    else {
         bail!("the recording does not begin with where it was made");
     };
-    let mut stages = Stages::new(policy, Filter::default(), vec![args.shown.output(&identity)]);
+    let mut stages = Stages::new(
+        policy,
+        Judge::new(*judge),
+        Filter::default(),
+        vec![args.shown.output(&identity)],
+    );
     while let Some((tag, bytes)) = recording.frame()? {
         stages.input(input::from_frame(tag, bytes)?)?;
         // There is no kernel to class cgroups in, and no runtime to ask.

@@ -5,6 +5,7 @@
 
 mod document;
 mod ends;
+mod finding;
 mod identity;
 pub(super) mod json;
 mod network;
@@ -79,7 +80,8 @@ fn message(event: &Event, to: &mut String) {
     }
     // Writing to a string cannot fail.
     let _infallible = write!(to, "{}", event.operation);
-    if let Some(peer) = &event.peer {
+    // A finding's own sentence says whose it is.
+    if let Some(peer) = event.peer.as_ref().filter(|_| !event.is_finding()) {
         let _infallible = write!(to, " ({peer})");
     }
 }
