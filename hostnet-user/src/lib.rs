@@ -19,6 +19,7 @@ mod family;
 mod feed;
 pub mod format;
 pub mod input;
+pub mod judge;
 pub mod kernel;
 pub mod metrics;
 pub mod observe;
