@@ -123,8 +123,9 @@ impl Stages {
             World::Existing { boot_ns, sockets } => return self.existing(boot_ns, sockets),
             World::OlderFlows { flows } => self.attribution.older_flows(flows),
             World::Listeners { boot_ns, sockets } => self.attribution.listeners(boot_ns, &sockets),
-            World::Addresses { addresses, chosen_ports } => {
+            World::Addresses { addresses, chosen_ports, network } => {
                 self.attribution.addresses(addresses, chosen_ports);
+                self.judge.network(network);
             }
             World::Users(users) => self.attribution.users(users),
             World::Port { cookie, port } => self.attribution.port(cookie, port),

@@ -28,8 +28,8 @@ impl Pipeline {
         let answered_ns = kernel::boot_clock();
         self.world(run)?;
         self.clock()?;
-        if let Some(addresses) = self.survey.addresses() {
-            self.world(addresses)?;
+        if let Some(network) = self.survey.network() {
+            self.world(network)?;
         }
         self.users()?;
         for (id, path) in procfs::cgroups(self.programs.root.path()) {
