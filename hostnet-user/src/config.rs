@@ -12,6 +12,7 @@ use hostnet_abi::Hook;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    judge::expectations,
     kernel::{BeyondIp, Budget, LoadOptions},
     metrics::Listen,
     record, sink,
@@ -56,6 +57,10 @@ pub struct Config {
     pub sink: Vec<sink::Settings>,
     /// What is kept on this host.
     pub history: History,
+    /// Which containers may use the host's network.
+    pub expect: Vec<expectations::Entry>,
+    /// Whether they may say so themselves.
+    pub expectations: expectations::Settings,
 }
 
 /// `[observe]`
@@ -366,6 +371,11 @@ mod tests {
         let twice = "[[sink]]\ntype = \"stdout\"\n".repeat(2);
         let error = Config::parse(&twice).unwrap_err().to_string();
         assert_eq!(error, "two sinks are called \"stdout\": give each its own sink.name");
+        let text = "[[expect]]\nname = \"a\"\nreason = \"r\"\nuntil = \"soon\"\n";
+        let error = Config::parse(text).unwrap_err().to_string();
+        assert!(error.starts_with("line 4: \"soon\" is not a date"), "{error}");
+        let error = Config::parse("[docker]\n[[expect]]\nname = \"a\"\n").unwrap_err();
+        assert!(error.to_string().starts_with("line 2: the expect entry of name a"), "{error}");
         let error = Config::parse("[history]\nmax_mib = 0\n").unwrap_err().to_string();
         assert_eq!(error, "history.max_mib is 0: it must be at least 1");
         let error = Config::parse("[observe]\nburst = 0\n").unwrap_err().to_string();
