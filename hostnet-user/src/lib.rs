@@ -8,6 +8,7 @@
 
 mod adoption;
 pub mod attribute;
+pub mod audit;
 pub mod cli;
 pub mod completeness;
 pub mod config;
