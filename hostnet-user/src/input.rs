@@ -11,7 +11,7 @@ use crate::{
     attribute::{Apart, Found, Policy, RuntimeNews},
     event::{Health, Lost, Process, UserNames},
     format::ecs::Identity,
-    judge::{self, surface::Network},
+    judge::{Law, surface::Network},
     kernel::Recorder,
 };
 
@@ -34,7 +34,7 @@ pub enum World {
         policy: Policy,
         identity: Identity,
         #[serde(default)]
-        judge: Box<judge::Settings>,
+        law: Box<Law>,
     },
     /// A cgroup found at start.
     Cgroup { id: u64, path: String },

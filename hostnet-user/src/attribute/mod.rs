@@ -25,6 +25,7 @@ mod news;
 mod owner_cache;
 pub mod passwd;
 mod peer;
+mod present;
 mod process_table;
 pub mod procfs;
 mod shortfall;

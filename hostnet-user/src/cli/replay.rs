@@ -23,13 +23,12 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Exit> {
     let mut recording = Recording::open(&args.file).map_err(Usage)?;
     let Some((tag, bytes)) = recording.frame()? else { bail!("the recording is empty") };
-    let Input::World(World::Run { policy, identity, judge }) = input::from_frame(tag, bytes)?
-    else {
+    let Input::World(World::Run { policy, identity, law }) = input::from_frame(tag, bytes)? else {
         bail!("the recording does not begin with where it was made");
     };
     let mut stages = Stages::new(
         policy,
-        Judge::new(*judge),
+        Judge::new(&law),
         Filter::default(),
         vec![args.shown.output(&identity)],
     );

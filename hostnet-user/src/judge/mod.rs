@@ -6,8 +6,10 @@
 //! their surface. It does not know where events go.
 
 mod detections;
+pub mod expectations;
 mod reach;
 mod settings;
+mod standings;
 pub mod surface;
 mod told;
 
@@ -18,9 +20,14 @@ use uuid::Uuid;
 
 pub use detections::{DETECTIONS, Detection, Memory, Suspicion};
 pub use reach::{Offer, Reach, Target};
-pub use settings::Settings;
+pub use settings::{Law, Settings};
 
-use self::{surface::Network, told::ToldBefore};
+use self::{
+    expectations::{Expectations, Standing},
+    standings::Standings,
+    surface::Network,
+    told::ToldBefore,
+};
 use crate::event::{Event, Finding, FindingEnds, Owner, OwnerKind, Rule};
 
 /// What a detection sees of an event.
@@ -35,6 +42,8 @@ pub struct Scene<'a> {
     pub offer: Option<Offer>,
     /// The host's network.
     pub network: &'a Network,
+    /// Whether the container may use it; `None` of what the runtime has not described.
+    pub standing: Option<&'a Standing>,
 }
 
 /// The stage.
@@ -42,19 +51,22 @@ pub struct Scene<'a> {
 pub struct Judge {
     settings: Settings,
     network: Network,
+    standings: Standings,
     rules: Vec<Arc<Rule>>,
     memory: Memory,
     told: ToldBefore,
 }
 
 impl Judge {
-    /// Judges by these settings.
+    /// Judges by this law.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(law: &Law) -> Self {
+        let settings = law.settings.clone();
+        let standings = Standings::new(Expectations::new(&law.expect, &law.expectations));
         let rules = DETECTIONS.iter().map(|detection| Arc::new(detection.rule())).collect();
         let told = ToldBefore::new(settings.repeat_after_ns());
         let memory = Memory::learning_for(settings.learn_ns());
-        Self { settings, network: Network::default(), rules, memory, told }
+        Self { settings, network: Network::default(), standings, rules, memory, told }
     }
 
     /// The host's network from now on.
@@ -78,12 +90,15 @@ impl Judge {
             None => &nobody,
         };
         let (reach, offer) = (Reach::of(event), Offer::of(event));
-        let scene = Scene { event, owner, reach, offer, network: &self.network };
+        let standing = self.standings.of(owner, event.wall_ns);
+        let standing = standing.as_ref();
+        let scene = Scene { event, owner, reach, offer, network: &self.network, standing };
         for (detection, rule) in DETECTIONS.iter().zip(&self.rules) {
             if self.settings.without.iter().any(|id| id == detection.id) {
                 continue;
             }
-            if let Some(suspicion) = (detection.judge)(&scene, &mut self.memory)
+            if !detection.excuse.holds(&scene)
+                && let Some(suspicion) = (detection.judge)(&scene, &mut self.memory)
                 && self.told.is_news(detection.id, owner, &suspicion.subject, event.wall_ns)
             {
                 findings.push(finding(event, rule, detection, suspicion));

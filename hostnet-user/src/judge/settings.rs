@@ -1,8 +1,21 @@
-//! `[judge]` of the configuration.
+//! `[judge]` of the configuration, and what else judgements are made by.
 
 use serde::{Deserialize, Serialize};
 
-use super::DETECTIONS;
+use super::{DETECTIONS, expectations};
+
+/// All that judgements are made by; a run's recording has it, so that a replay judges
+/// the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Law {
+    /// `[judge]`
+    pub settings: Settings,
+    /// `[[expect]]`
+    pub expect: Vec<expectations::Entry>,
+    /// `[expectations]`
+    pub expectations: expectations::Settings,
+}
 
 /// `[judge]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! Somebody made the agent see less.
 
-use super::{Detection, Memory, Scene, Suspicion, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::event::{Health, Operation, Severity};
 
 pub const DETECTION: Detection = Detection {
@@ -12,6 +12,7 @@ pub const DETECTION: Detection = Detection {
     text: "A program of the agent was detached, its maps were emptied, or it was stopped for a while. \
            Only root on the host can do that. What happened meanwhile is not in the record; the \
            events around it say from when to when.",
+    excuse: Excuse::Never,
     judge,
 };
 

@@ -1,6 +1,6 @@
 //! A container talks to the Kubernetes API server on its own host.
 
-use super::{Detection, Memory, Scene, Suspicion, service, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, service, techniques};
 use crate::event::Severity;
 
 pub const DETECTION: Detection = Detection {
@@ -11,6 +11,7 @@ pub const DETECTION: Detection = Detection {
     needs: &["inet"],
     text: "A container on the control plane's own node talks to the API server by the host's network.\
            Pods reach it by its service address; see which credentials this one has.",
+    excuse: Excuse::ReachListed,
     judge,
 };
 

@@ -1,6 +1,6 @@
 //! A container's process was moved out of its container's cgroup.
 
-use super::{Detection, Memory, Scene, Suspicion, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::event::{Operation, Severity};
 
 pub const DETECTION: Detection = Detection {
@@ -12,6 +12,7 @@ pub const DETECTION: Detection = Detection {
     text: "A process of a container is in another's cgroup, or the host's. Whatever goes by cgroups takes \
            it for somebody else, and limits no longer hold for it. hostnet keeps to where it came \
            from. Container managers do this rarely; a process in a container that can is free.",
+    excuse: Excuse::Never,
     judge,
 };
 

@@ -1,6 +1,6 @@
 //! A container asks the cloud for what the host is, and for its credentials.
 
-use super::{Detection, Memory, Scene, Suspicion, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::event::{Severity, Surface};
 
 pub const DETECTION: Detection = Detection {
@@ -12,6 +12,7 @@ pub const DETECTION: Detection = Detection {
     text: "The metadata service hands out the host's own credentials. A hop limit of 1 (IMDSv2) \
            keeps bridged containers out, but not those with host networking. Give the workload \
            credentials of its own.",
+    excuse: Excuse::ReachListed,
     judge,
 };
 

@@ -1,6 +1,6 @@
 //! A container talks to the host's etcd.
 
-use super::{Detection, Memory, Scene, Suspicion, service, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, service, techniques};
 use crate::event::Severity;
 
 pub const DETECTION: Detection = Detection {
@@ -11,6 +11,7 @@ pub const DETECTION: Detection = Detection {
     needs: &["inet"],
     text: "etcd holds all of a cluster's state, secrets included. Only the API server should talk to\
            it, with a certificate.",
+    excuse: Excuse::ReachListed,
     judge,
 };
 

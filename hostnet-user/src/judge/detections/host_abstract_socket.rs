@@ -1,6 +1,6 @@
 //! A container reaches an abstract unix socket of somebody else's.
 
-use super::{Detection, Memory, Scene, Suspicion, service::is_its_own, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, service::is_its_own, techniques};
 use crate::{
     event::{Severity, UnixAddress},
     judge::{Reach, Target},
@@ -15,6 +15,7 @@ pub const DETECTION: Detection = Detection {
     text: "Abstract unix sockets belong to the network namespace and have no permissions: with host \
            networking, the host's are open to the container. Through containerd-shim's one took \
            over the host (CVE-2020-15257); X11, D-Bus and others listen there, too.",
+    excuse: Excuse::ReachListed,
     judge,
 };
 

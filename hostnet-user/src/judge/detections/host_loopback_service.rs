@@ -1,6 +1,6 @@
 //! A container reaches a service that the host keeps to itself.
 
-use super::{Detection, Memory, Scene, Suspicion, service::is_its_own, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, service::is_its_own, techniques};
 use crate::{
     event::{Outcome, Severity, Surface},
     judge::Target,
@@ -15,6 +15,7 @@ pub const DETECTION: Detection = Detection {
     text: "What listens on the loopback often asks nobody for a password, because only the host \
            was to reach it; host networking lets containers in. If the container needs that \
            service, say so (`reach` of an expectation), or give it a unix socket.",
+    excuse: Excuse::Reach,
     judge,
 };
 

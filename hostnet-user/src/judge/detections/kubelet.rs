@@ -1,6 +1,6 @@
 //! A container talks to the node's kubelet.
 
-use super::{Detection, Memory, Scene, Suspicion, service, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, service, techniques};
 use crate::event::Severity;
 
 pub const DETECTION: Detection = Detection {
@@ -12,6 +12,7 @@ pub const DETECTION: Detection = Detection {
     text: "Whoever the kubelet lets may run commands in every pod of the node, and read their\
            secrets. Only the API server and monitoring should reach it; close 10255, and let\
            10250 ask for certificates.",
+    excuse: Excuse::ReachListed,
     judge,
 };
 

@@ -6,9 +6,11 @@
 
 mod agent_blinded;
 mod api_server;
+mod beyond_expectation;
 mod cgroup_migration;
 mod cloud_metadata;
 mod etcd;
+mod excuse;
 mod host_abstract_socket;
 mod host_loopback_service;
 mod kubelet;
@@ -26,7 +28,10 @@ mod techniques;
 #[cfg(test)]
 mod testing;
 mod undeclared_join;
+mod unexpected_container;
 mod wildcard_listener;
+
+pub use excuse::Excuse;
 
 use super::Scene;
 use crate::event::{Rule, Severity, Technique};
@@ -45,6 +50,8 @@ pub struct Detection {
     pub needs: &'static [&'static str],
     /// What it means and what to do.
     pub text: &'static str,
+    /// What an expectation can excuse.
+    pub excuse: Excuse,
     /// Whether an act is suspicious.
     pub judge: fn(&Scene<'_>, &mut Memory) -> Option<Suspicion>,
 }
@@ -93,6 +100,8 @@ pub const DETECTIONS: &[Detection] = &[
     port_shared::DETECTION,
     port_scan::DETECTION,
     undeclared_join::DETECTION,
+    unexpected_container::DETECTION,
+    beyond_expectation::DETECTION,
     name_spoof::DETECTION,
     cgroup_migration::DETECTION,
     new_destination::DETECTION,

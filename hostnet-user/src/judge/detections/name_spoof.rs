@@ -1,6 +1,6 @@
 //! Somebody gave a cgroup the name of a container that is elsewhere.
 
-use super::{Detection, Memory, Scene, Suspicion, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::event::{Operation, Severity};
 
 pub const DETECTION: Detection = Detection {
@@ -12,6 +12,7 @@ pub const DETECTION: Detection = Detection {
     text: "A cgroup is called like a container whose processes are elsewhere. Whatever goes by names in \
            paths blames the wrong one. Only who may write to the host's cgroup file system can do \
            it: find out who that is.",
+    excuse: Excuse::Never,
     judge,
 };
 

@@ -1,6 +1,6 @@
 //! A container asks the kernel to change the host's network.
 
-use super::{Detection, Memory, Scene, Suspicion, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::{
     event::{Operation, Severity},
     family,
@@ -14,6 +14,7 @@ pub const DETECTION: Detection = Detection {
     needs: &["families"],
     text: "With host networking and NET_ADMIN a container changes the host's addresses, routes and \
            firewall. Network plugins and VPNs do; nobody else should have NET_ADMIN.",
+    excuse: Excuse::ReachListed,
     judge,
 };
 

@@ -5,7 +5,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use super::{Detection, Memory, Scene, Suspicion, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::{
     event::{Severity, Surface},
     judge::{Reach, Target},
@@ -20,6 +20,7 @@ pub const DETECTION: Detection = Detection {
     text: "What containers of an image reach is learned for a while (`judge.learn_hours`) after the first \
            of them; after that, what none of them has reached is told. Software does what it always \
            did until it is updated, or somebody else's.",
+    excuse: Excuse::ReachListed,
     judge,
 };
 

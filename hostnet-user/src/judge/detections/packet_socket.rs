@@ -1,6 +1,6 @@
 //! A container opens a packet socket: it can read and write the host's frames.
 
-use super::{Detection, Memory, Scene, Suspicion, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::event::{Operation, Severity, Surface};
 
 pub const DETECTION: Detection = Detection {
@@ -12,6 +12,7 @@ pub const DETECTION: Detection = Detection {
     text: "A packet socket sees all traffic of the host's interfaces, other containers' included, and \
            can answer in the host's name. Docker gives every container the capability for it; \
            drop NET_RAW where nobody has to sniff.",
+    excuse: Excuse::ReachListed,
     judge,
 };
 

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
 };
 
-use super::{Detection, Memory, Scene, Suspicion, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::{
     event::{Outcome, Severity},
     judge::Target,
@@ -20,6 +20,7 @@ pub const DETECTION: Detection = Detection {
     text: "Within a minute one container was refused at twenty addresses or ports that it had not \
            tried before. From the host's network it sees what bridged containers cannot. Health \
            checks of services that are down try few places again and again; scanners try many once.",
+    excuse: Excuse::Never,
     judge,
 };
 

@@ -1,6 +1,6 @@
 //! Two owners have one port: what was for one may reach the other.
 
-use super::{Detection, Memory, Scene, Suspicion, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::event::{Operation, PeerParty, Severity};
 
 pub const DETECTION: Detection = Detection {
@@ -12,6 +12,7 @@ pub const DETECTION: Detection = Detection {
     text: "Two sockets of different owners have the same port, by SO_REUSEPORT or because one has a \
            single address and the other all: connections meant for one reach the other. Find out \
            which of the two should have it.",
+    excuse: Excuse::Never,
     judge,
 };
 

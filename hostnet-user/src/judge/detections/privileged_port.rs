@@ -1,6 +1,6 @@
 //! A container takes a port that was for root.
 
-use super::{Detection, Memory, Scene, Suspicion, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::event::Severity;
 
 pub const DETECTION: Detection = Detection {
@@ -12,6 +12,7 @@ pub const DETECTION: Detection = Detection {
     text: "Ports below 1024 are where people and programs expect the host's own services: DNS, NTP, \
            SSH, mail. Whoever takes one is believed. If that is wanted, say so (`bind` of an \
            expectation).",
+    excuse: Excuse::Bind,
     judge,
 };
 

@@ -1,6 +1,6 @@
 //! A container opens a raw IP socket: it can send what it likes as the host.
 
-use super::{Detection, Memory, Scene, Suspicion, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::event::{Operation, Severity};
 
 pub const DETECTION: Detection = Detection {
@@ -12,6 +12,7 @@ pub const DETECTION: Detection = Detection {
     text: "A raw socket gets a copy of what the host receives of a protocol, and sends packets that \
            no port or firewall rule for containers applies to. ping of old needs one (low); \
            give it `net.ipv4.ping_group_range`, and drop NET_RAW.",
+    excuse: Excuse::ReachListed,
     judge,
 };
 

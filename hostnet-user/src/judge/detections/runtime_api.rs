@@ -1,6 +1,6 @@
 //! A container talks to a container runtime: whoever may, is root on the host.
 
-use super::{Detection, Memory, Scene, Suspicion, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::{
     event::{OwnerKind, PeerParty, Severity},
     judge::{Reach, Target},
@@ -20,6 +20,7 @@ pub const DETECTION: Detection = Detection {
     text: "Whoever talks to the API of Docker, containerd, CRI-O or Podman can start a privileged \
            container and so is root on the host. Only tools that manage containers should; give \
            them a proxy that allows what they need, and take 2375 off the host's addresses.",
+    excuse: Excuse::ReachListed,
     judge,
 };
 

@@ -17,4 +17,5 @@ pub const DISABLE_FIREWALL: Technique =
     ("T1562.004", "Impair Defenses: Disable or Modify System Firewall");
 pub const INDICATOR_BLOCKING: Technique = ("T1562.006", "Impair Defenses: Indicator Blocking");
 pub const CONTAINER_ADMINISTRATION: Technique = ("T1609", "Container Administration Command");
+pub const DEPLOY_CONTAINER: Technique = ("T1610", "Deploy Container");
 pub const ESCAPE_TO_HOST: Technique = ("T1611", "Escape to Host");

@@ -13,8 +13,11 @@ use crate::{
         UnixKind,
     },
     judge::{
-        Offer, Reach, Scene, reach,
-        surface::{Address, Interface, Network},
+        Offer, Reach, Scene,
+        expectations::{self, Expectations},
+        reach,
+        standings::Standings,
+        surface::{Address, Interface, Network, Route, Way},
     },
 };
 
@@ -26,9 +29,32 @@ pub fn judged(detection: &Detection, event: &Event) -> Option<Suspicion> {
 
 pub fn judged_with(detection: &Detection, event: &Event, memory: &mut Memory) -> Option<Suspicion> {
     let event = Event { surface: reach::surface(event, &network()), ..event.clone() };
+    let mut standings = Standings::new(Expectations::default());
+    scene_judged(detection, &event, memory, &mut standings)
+}
+
+/// Judged while this `[[expect]]` entry holds.
+pub fn judged_by(entry: &str, detection: &Detection, event: &Event) -> Option<Suspicion> {
+    let entry = format!("reason = \"test\"\n{entry}");
+    let entries = [toml::from_str(&entry).unwrap()];
+    let expectations = Expectations::new(&entries, &expectations::Settings::default());
+    let event = Event { surface: reach::surface(event, &network()), ..event.clone() };
+    let mut standings = Standings::new(expectations);
+    scene_judged(detection, &event, &mut Memory::default(), &mut standings)
+}
+
+fn scene_judged(
+    detection: &Detection,
+    event: &Event,
+    memory: &mut Memory,
+    standings: &mut Standings,
+) -> Option<Suspicion> {
     let owner = event.owner.clone().unwrap_or_else(|| Arc::new(Owner::unknown(0, None)));
-    let (reach, offer) = (Reach::of(&event), Offer::of(&event));
-    let scene = Scene { event: &event, owner: &owner, reach, offer, network: &network() };
+    let (reach, offer) = (Reach::of(event), Offer::of(event));
+    let standing = standings.of(&owner, event.wall_ns);
+    let standing = standing.as_ref();
+    let network = &network();
+    let scene = Scene { event, owner: &owner, reach, offer, network, standing };
     (detection.judge)(&scene, memory)
 }
 
@@ -45,6 +71,12 @@ fn network() -> Network {
     Network {
         interfaces: vec![interface(2, "eth0", false), interface(3, "docker0", true)],
         addresses: vec![address("192.168.1.2", 2), address("172.17.0.1", 3)],
+        routes: vec![Route {
+            destination: [192, 168, 1, 0].into(),
+            prefix_length: 24,
+            way: Way::OnLink,
+            interface: 2,
+        }],
         ..Network::default()
     }
 }
@@ -56,6 +88,7 @@ fn container(name: &str, network_mode: &str) -> Arc<Owner> {
         image: "busybox:1".to_owned(),
         image_id: "sha256:1".to_owned(),
         network_mode: network_mode.to_owned(),
+        created: "2026-01-01T00:00:00Z".to_owned(),
         ..Container::default()
     };
     Arc::new(Owner {

@@ -1,6 +1,6 @@
 //! A container is in the host's network namespace and was not to be.
 
-use super::{Detection, Memory, Scene, Suspicion, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::event::{Operation, OwnerKind, Severity};
 
 pub const DETECTION: Detection = Detection {
@@ -12,6 +12,7 @@ pub const DETECTION: Detection = Detection {
     text: "The runtime says that the container has a network of its own, the kernel says that it uses \
            the host's: by setns(2) from inside, by `nsenter`, or through another container \
            (`--network container:…`, medium). `docker ps --filter network=host` does not show it.",
+    excuse: Excuse::Never,
     judge,
 };
 

@@ -1,6 +1,6 @@
 //! A container listens on every address of the host.
 
-use super::{Detection, Memory, Scene, Suspicion, techniques};
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::event::{Scope, Severity};
 
 pub const DETECTION: Detection = Detection {
@@ -12,6 +12,7 @@ pub const DETECTION: Detection = Detection {
     text: "Every network that the host is attached to reaches this port; Docker's own rules for \
            published ports do not apply. If that is wanted, say so (`bind` of an expectation); \
            else let it listen on one address.",
+    excuse: Excuse::Bind,
     judge,
 };
 
