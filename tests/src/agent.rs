@@ -39,6 +39,7 @@ pub struct Setup {
     history: Option<PathBuf>,
     keep: String,
     observe: String,
+    sections: String,
     divert: Option<Divert>,
 }
 
@@ -94,6 +95,12 @@ impl Setup {
     /// Further lines of the configuration's `[observe]` section.
     pub fn observe(mut self, lines: &str) -> Self {
         self.observe = lines.to_owned();
+        self
+    }
+
+    /// Further sections of the configuration.
+    pub fn sections(mut self, text: &str) -> Self {
+        self.sections = text.to_owned();
         self
     }
 
@@ -158,6 +165,7 @@ impl Setup {
         let _ = writeln!(text, "[history]\npath = \"{}\"\n{}", history.display(), self.keep);
         let _ = writeln!(text, "[docker]\nhost = \"{}\"", self.docker_host);
         let _ = writeln!(text, "[observe]\nall = {}\n{}", self.all, self.observe);
+        text.push_str(&self.sections);
         text
     }
 }
@@ -184,6 +192,7 @@ impl Agent {
             history: None,
             keep: String::new(),
             observe: String::new(),
+            sections: String::new(),
             divert: None,
         }
     }
