@@ -73,6 +73,7 @@ fn event() -> Event {
         actor: None,
         socket: None,
         peer: None,
+        surface: None,
         host_users: None,
         amends: None,
         operation: Operation::Health(health),

@@ -11,6 +11,7 @@ use crate::{
     attribute::{Apart, Found, Policy, RuntimeNews},
     event::{Health, Lost, Process, UserNames},
     format::ecs::Identity,
+    judge::{Law, surface::Network},
     kernel::Recorder,
 };
 
@@ -29,7 +30,12 @@ pub enum Input {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum World {
     /// First input of a run: where and how it was made.
-    Run { policy: Policy, identity: Identity },
+    Run {
+        policy: Policy,
+        identity: Identity,
+        #[serde(default)]
+        law: Box<Law>,
+    },
     /// A cgroup found at start.
     Cgroup { id: u64, path: String },
     /// A process found in /proc.
@@ -44,9 +50,14 @@ pub enum World {
     OlderFlows { flows: Vec<(u64, SocketAddr)> },
     /// The sockets there are at `boot_ns`, asked anew after records were lost.
     Listeners { boot_ns: u64, sockets: Vec<Found> },
-    /// The host's own addresses from now on, and the lowest and the highest port
-    /// that its kernel chooses.
-    Addresses { addresses: Vec<IpAddr>, chosen_ports: (u16, u16) },
+    /// The host's own addresses from now on, the lowest and the highest port that its
+    /// kernel chooses, and the rest of its network.
+    Addresses {
+        addresses: Vec<IpAddr>,
+        chosen_ports: (u16, u16),
+        #[serde(default)]
+        network: Network,
+    },
     /// What the host calls its users from now on.
     Users(UserNames),
     /// The port that the socket of the next record listens on.
@@ -68,6 +79,18 @@ pub enum World {
     Suppressed { from_ns: u64, to_ns: u64, by: Vec<Lost>, of_state: Vec<Lost> },
     /// Records were lost in `place` between two boot-clock times.
     Lost { place: String, from_ns: u64, to_ns: u64, by: Vec<Lost> },
+}
+
+impl World {
+    /// The host's network from now on.
+    #[must_use]
+    pub fn network(network: Network, chosen_ports: (u16, u16)) -> Self {
+        let mut addresses: Vec<IpAddr> =
+            network.addresses.iter().map(|address| address.ip).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        Self::Addresses { addresses, chosen_ports, network }
+    }
 }
 
 const TAG_RECORD: u8 = 0;

@@ -2,12 +2,13 @@
 //!
 //! The folders are the stages of the data path, in order: `kernel` hands out
 //! records, `event` says what they mean, `attribute` ties them to their owner,
-//! `record` gives them their place in the run, `format` their form; `output`
+//! `judge` says what is to be thought of it, `record` gives them their place in the run, `format` their form; `output`
 //! takes them as they come, `sink` delivers what `record` kept. `stages` puts
 //! the pure ones together, `pipeline` runs them live, `observe` adds the world.
 
 mod adoption;
 pub mod attribute;
+pub mod audit;
 pub mod cli;
 pub mod completeness;
 pub mod config;
@@ -19,6 +20,7 @@ mod family;
 mod feed;
 pub mod format;
 pub mod input;
+pub mod judge;
 pub mod kernel;
 pub mod metrics;
 pub mod observe;

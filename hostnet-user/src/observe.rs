@@ -20,6 +20,8 @@ use uuid::Uuid;
 use crate::{
     attribute::{Policy, RuntimeNews, docker},
     format::ecs::Identity,
+    input::World,
+    judge::{Judge, Law},
     kernel::{self, LoadOptions, Recorder},
     metrics::{Listen, Metrics, Report, Server},
     output::{Output, is_broken_pipe},
@@ -44,6 +46,8 @@ pub struct Run {
     pub docker: docker::Options,
     /// Which events are passed on.
     pub filter: Filter,
+    /// What findings are made by.
+    pub law: Law,
     /// Where the inputs are written down.
     pub record: Option<PathBuf>,
     /// What the start event says of the settings.
@@ -110,7 +114,7 @@ pub fn observe(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Summary> {
     let (wanted, wanted_ids) = tokio::sync::mpsc::channel(MOST_WANTED);
     // Refused when too many wait; the next reconcile finds those.
     let inspect = Box::new(move |id| drop(wanted.try_send(id)));
-    let stages = Stages::new(policy.clone(), run.filter, outputs);
+    let stages = Stages::new(policy.clone(), Judge::new(&run.law), run.filter, outputs);
     let report = Report::new(Arc::clone(metrics), *heartbeat_every);
     let mut pipeline = Pipeline::new(programs, stages, recorder, inspect, report);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -125,7 +129,7 @@ pub fn observe(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Summary> {
     if let Some(server) = server {
         runtime.spawn(server.serve());
     }
-    pipeline.start(policy, identity, run.settings)?;
+    pipeline.start(World::Run { policy, identity, law: Box::new(run.law) }, run.settings)?;
     let (ended, end) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("pipeline".to_owned()).spawn(move || {
         let outcome = pipeline.run(&controls);

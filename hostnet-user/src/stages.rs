@@ -1,4 +1,4 @@
-//! The stages after the kernel, in order: attribute, record, outputs. Live and
+//! The stages after the kernel, in order: attribute, judge, record, outputs. Live and
 //! replayed runs go through this same code.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use crate::{
     event::OwnerKind,
     event::{Event, Health, Operation, RecordHealth},
     input::{Input, World},
+    judge::Judge,
     output::Output,
     record::{ClockWatch, Sequence, SinkNumbers},
 };
@@ -43,12 +44,14 @@ pub struct Stages {
     pub attribution: Attribution,
     /// What was told so far.
     pub summary: Summary,
+    judge: Judge,
     sequence: Sequence,
     clock: ClockWatch,
     outputs: Vec<Box<dyn Output>>,
     filter: Filter,
     seen_ns: u64,
     events: Vec<Event>,
+    findings: Vec<Event>,
     undecodable: u64,
     undecodable_reason: String,
 }
@@ -56,16 +59,23 @@ pub struct Stages {
 impl Stages {
     /// The stages of a run under `policy`.
     #[must_use]
-    pub fn new(policy: Policy, filter: Filter, outputs: Vec<Box<dyn Output>>) -> Self {
+    pub fn new(
+        policy: Policy,
+        judge: Judge,
+        filter: Filter,
+        outputs: Vec<Box<dyn Output>>,
+    ) -> Self {
         Self {
             attribution: Attribution::new(policy),
             summary: Summary::default(),
+            judge,
             sequence: Sequence::default(),
             clock: ClockWatch::default(),
             outputs,
             filter,
             seen_ns: 0,
             events: Vec::new(),
+            findings: Vec::new(),
             undecodable: 0,
             undecodable_reason: String::new(),
         }
@@ -113,8 +123,9 @@ impl Stages {
             World::Existing { boot_ns, sockets } => return self.existing(boot_ns, sockets),
             World::OlderFlows { flows } => self.attribution.older_flows(flows),
             World::Listeners { boot_ns, sockets } => self.attribution.listeners(boot_ns, &sockets),
-            World::Addresses { addresses, chosen_ports } => {
+            World::Addresses { addresses, chosen_ports, network } => {
                 self.attribution.addresses(addresses, chosen_ports);
+                self.judge.network(network);
             }
             World::Users(users) => self.attribution.users(users),
             World::Port { cookie, port } => self.attribution.port(cookie, port),
@@ -229,19 +240,29 @@ impl Stages {
     fn deliver(&mut self) -> Result<()> {
         let mut events = std::mem::take(&mut self.events);
         self.attribution.take_events(&mut events);
+        let mut findings = std::mem::take(&mut self.findings);
         let mut outcome = Ok(());
-        for event in events.drain(..) {
-            if !self.filter.passes(&event) {
-                continue;
+        for mut event in events.drain(..) {
+            // Whatever is passed on, the judgement is of all that happened.
+            self.judge.judge(&mut event, &mut findings);
+            outcome = outcome.and(self.write(event));
+            for finding in findings.drain(..) {
+                outcome = outcome.and(self.write(finding));
             }
-            self.summary.count(&event);
-            // A record may be younger than the last look at the clock.
-            let seen_ns = self.seen_ns.max(event.wall_ns);
-            let record = self.sequence.record(event, seen_ns);
-            outcome = outcome.and(each(&mut self.outputs, |output| output.write(&record)));
         }
-        self.events = events;
+        (self.events, self.findings) = (events, findings);
         outcome
+    }
+
+    fn write(&mut self, event: Event) -> Result<()> {
+        if !self.filter.passes(&event) {
+            return Ok(());
+        }
+        self.summary.count(&event);
+        // A record may be younger than the last look at the clock.
+        let seen_ns = self.seen_ns.max(event.wall_ns);
+        let record = self.sequence.record(event, seen_ns);
+        each(&mut self.outputs, |output| output.write(&record))
     }
 }
 

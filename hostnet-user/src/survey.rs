@@ -1,13 +1,14 @@
 //! What the kernel shows beside its records: the sockets there are, and the
-//! host's own addresses. It knows how to ask and when, not what it means.
+//! host's network. It knows how to ask and when, not what it means.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use anyhow::Context;
 
 use crate::{
-    attribute::{Found, addresses::Addresses, passwd::HostUsers, sock_diag},
+    attribute::{Found, network::HostNetwork, passwd::HostUsers, sock_diag},
     input::World,
+    judge::surface::Network,
     kernel::{self, Programs},
 };
 
@@ -15,7 +16,7 @@ use crate::{
 #[derive(Default)]
 pub struct Survey {
     sockets: Option<sock_diag::Connection>,
-    addresses: Option<Addresses>,
+    network: Option<HostNetwork>,
     users: HostUsers,
 }
 
@@ -25,16 +26,16 @@ impl Survey {
     pub fn begin(programs: &mut Programs) -> (Self, Vec<Found>) {
         // First of all: what is gone by the time it is asked for is never told.
         let (existing, sockets) = sock_diag::of_host(programs);
-        let addresses = kernel::in_network_namespace(programs.host.network_namespace, || {
-            Addresses::open().context("the kernel has no rtnetlink")
+        let network = kernel::in_network_namespace(programs.host.network_namespace, || {
+            HostNetwork::open().context("the kernel has no rtnetlink")
         });
-        if let Err(error) = &addresses {
+        if let Err(error) = &network {
             tracing::warn!(
-                "the host's addresses are not known, so that only what goes to loopback has its \
-                 other end named: {error:#}"
+                "the host's network is not known, so that only what goes to loopback has its \
+                 other end named, and neighbours are taken for others: {error:#}"
             );
         }
-        (Self { sockets, addresses: addresses.ok(), users: HostUsers::default() }, existing)
+        (Self { sockets, network: network.ok(), users: HostUsers::default() }, existing)
     }
 
     /// Where to ask about single sockets.
@@ -57,25 +58,29 @@ impl Survey {
         Some(World::Listeners { boot_ns: kernel::boot_clock(), sockets })
     }
 
-    /// The host's addresses now.
+    /// The host's network now.
     #[must_use]
-    pub fn addresses(&self) -> Option<World> {
-        let addresses = self.addresses.as_ref()?;
-        match addresses.read() {
-            Ok(found) => {
-                Some(World::Addresses { addresses: found, chosen_ports: addresses.chosen_ports() })
-            }
-            Err(error) => {
-                tracing::warn!("cannot ask for the host's addresses: {error}");
-                None
-            }
-        }
+    pub fn network(&mut self) -> Option<World> {
+        let network = self.network.as_mut()?;
+        let found = network.read();
+        told(network, found.map(Some))
     }
 
-    /// The same when they may have changed.
+    /// The same when it has changed.
     #[must_use]
-    pub fn changed_addresses(&self) -> Option<World> {
-        self.addresses.as_ref().filter(|addresses| addresses.have_changed())?;
-        self.addresses()
+    pub fn changed_network(&mut self) -> Option<World> {
+        let network = self.network.as_mut()?;
+        let found = network.changed();
+        told(network, found)
+    }
+}
+
+fn told(asked: &HostNetwork, found: io::Result<Option<Network>>) -> Option<World> {
+    match found {
+        Ok(found) => Some(World::network(found?, asked.chosen_ports())),
+        Err(error) => {
+            tracing::warn!("cannot ask for the host's network: {error}");
+            None
+        }
     }
 }

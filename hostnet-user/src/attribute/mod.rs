@@ -1,11 +1,10 @@
 //! Records become events: correlated, dated, and tied to their owner.
 //!
 //! This stage does no I/O and reads no clock: everything it knows comes in as an
-//! input, so the same inputs give the same events. procfs.rs, passwd.rs,
+//! input, so the same inputs give the same events. procfs.rs, passwd.rs, network/,
 //! sock_diag/ and docker/ fetch such inputs, and they are called by others.
 
 mod accept;
-pub mod addresses;
 mod beyond_ip;
 pub mod cgroup_path;
 mod cgroup_tree;
@@ -21,10 +20,12 @@ mod held;
 mod life;
 mod listeners;
 mod migration;
+pub mod network;
 mod news;
 mod owner_cache;
 pub mod passwd;
 mod peer;
+mod present;
 mod process_table;
 pub mod procfs;
 mod shortfall;
@@ -335,6 +336,7 @@ impl Attribution {
             host_users: None,
             socket: None,
             peer: None,
+            surface: None,
             amends: None,
             operation,
         }

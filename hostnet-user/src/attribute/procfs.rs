@@ -19,8 +19,8 @@ use crate::{
     text,
 };
 
-/// Clock ticks per second of /proc/PID/stat; 100 on every Linux user space.
-const TICKS_PER_SECOND: u64 = 100;
+/// The clock of /proc/PID/stat ticks 100 times a second on every Linux user space.
+const NS_PER_TICK: u64 = 1_000_000_000 / 100;
 
 /// What the kernel ends the path of a removed file with (`d_path`, fs/d_path.c).
 const DELETED: &[u8] = b" (deleted)";
@@ -87,9 +87,19 @@ fn pids() -> Vec<u32> {
 }
 
 /// Inode of a process' namespace; `None` when it is gone.
-fn namespace(pid: u32, name: &str) -> Option<u32> {
+#[must_use]
+pub fn namespace(pid: u32, name: &str) -> Option<u32> {
     let metadata = fs::metadata(format!("/proc/{pid}/ns/{name}")).ok()?;
     u32::try_from(metadata.ino()).ok()
+}
+
+/// Whether a process that was found is there still, and in this network namespace.
+#[must_use]
+pub fn is_still_in(process: &Process, network_namespace: u32) -> bool {
+    let stat = fs::read(format!("/proc/{}/stat", process.pid)).ok();
+    let start_ticks = stat.and_then(|stat| Some(parse_stat(&stat)?.2));
+    start_ticks.is_some_and(|ticks| ticks * NS_PER_TICK == process.start_ns)
+        && namespace(process.pid, "net") == Some(network_namespace)
 }
 
 /// The processes that hold sockets with these inodes, by inode and in the order
@@ -133,7 +143,7 @@ fn cgroup(pid: u32, root: &Path) -> Option<u64> {
 pub fn v1_place(pid: u32) -> Option<(u64, String)> {
     let start = || {
         let (_, _, ticks) = parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)?;
-        Some(ticks * (1_000_000_000 / TICKS_PER_SECOND))
+        Some(ticks * NS_PER_TICK)
     };
     let before = start()?;
     let table = fs::read(format!("/proc/{pid}/cgroup")).ok()?;
@@ -156,7 +166,7 @@ pub fn process(pid: u32, cgroup_root: &Path) -> Option<Process> {
         pid,
         namespace_pid: namespace_pid(pid).unwrap_or(pid),
         parent,
-        start_ns: start_ticks * (1_000_000_000 / TICKS_PER_SECOND),
+        start_ns: start_ticks * NS_PER_TICK,
         name: match (&executable[..], file.memfd) {
             (b"", _) => name,
             (path, true) => path.to_vec(),

@@ -2,6 +2,7 @@
 //! messages to standard error.
 
 mod agent;
+mod audit;
 mod completions;
 mod doctor;
 mod generate_docs;
@@ -35,6 +36,8 @@ enum Command {
     Watch(watch::Args),
     /// Run as a service: keep events and deliver them to the configured sinks.
     Agent(agent::Args),
+    /// Show once who is in the host's network namespace, and how great a risk that is.
+    Audit(audit::Args),
     /// Say what can be observed on this host, and what to do about the rest.
     Doctor(doctor::Args),
     /// Print the events of a recorded run, of a history, or of lines written before.
@@ -74,6 +77,7 @@ impl Cli {
         match self.command {
             Command::Watch(args) => watch::run(args),
             Command::Agent(args) => agent::run(args),
+            Command::Audit(args) => audit::run(&args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Replay(args) => replay::run(&args),
             Command::Stream(args) => stream::run(&args),

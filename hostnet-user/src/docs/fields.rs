@@ -1,45 +1,17 @@
 //! The one list of our own fields: docs/events.md and the JSON Schema come from
 //! it, and a test holds every recorded event against that schema.
 
-use super::field::{
-    Field,
-    Kind::{self, Flag, Free, Ip, Number, Objects, Text, Texts, Word},
-    field,
+use super::{
+    field::{
+        Field,
+        Kind::{Flag, Free, Ip, Number, Objects, Text, Texts, Word},
+        field,
+    },
+    words::{
+        CONFIDENCE_TEXT, CONFIDENCES, METHOD_TEXT, METHODS, OWNER_KINDS, PEER_METHOD, PEER_METHODS,
+        PEER_PROCESS, SCOPES, SEVERITIES, STATES, SURFACE_TEXT, SURFACES, VIAS,
+    },
 };
-
-const OWNER_KINDS: Kind = Word(&["container", "container-unknown", "host", "unknown"]);
-const CONFIDENCES: Kind = Word(&["confirmed", "runtime", "path", "cgroup", "namespace", "none"]);
-const METHODS: Kind =
-    Word(&["cgroup-id", "cgroup-path", "cgroup-v1-path", "origin", "namespaces", "none"]);
-const METHOD_TEXT: &str = "How the owner is known: by the id of its cgroup, confirmed or outside \
-     every container; by the path of its cgroup, or by that in a cgroup-v1 hierarchy; by the \
-     `origin` of a process that has left its container's cgroup; by its namespaces.";
-const CONFIDENCE_TEXT: &str = "How sure: `confirmed` the runtime's own process is in that cgroup, \
-     `runtime` the runtime knows the id, `path` only the path names it, `cgroup` outside every \
-     container, `namespace` not the host's namespaces, `none` not known.";
-const STATES: Kind = Word(&[
-    "listen",
-    "established",
-    "syn-sent",
-    "fin-wait-1",
-    "fin-wait-2",
-    "closing",
-    "close-wait",
-    "last-ack",
-    "bound",
-    "open",
-]);
-const PEER_METHODS: Kind = Word(&["address", "wildcard", "connection", "credentials"]);
-const PEER_METHOD: &str = "How that is known: a socket is bound to that very `address`, or to every \
-    one (`wildcard`); the same `connection` was seen from its other end; or the kernel keeps the \
-    other end's `credentials` with a unix socket. Not known are: whoever sent a datagram first, \
-    the receiver of a unix datagram sent by name, host processes that connect to a container \
-    unless they are told (`--all`), and, until the table is filled anew, anybody after a record was \
-    lost. Packet filters and programs that redirect on the way are not looked at.";
-const PEER_PROCESS: &str = "Process id on the host, when it is one process and known. A socket \
-    that is handed on, by systemd for one, is of the process that called listen(2).";
-const VIAS: Kind = Word(&["docker-proxy"]);
-const SCOPES: Kind = Word(&["loopback", "specific", "any"]);
 
 /// Every field, in the order of the document.
 pub const FIELDS: &[Field] = &[
@@ -68,6 +40,7 @@ pub const FIELDS: &[Field] = &[
             "existing_socket",
             "exec",
             "exit",
+            "finding",
             "cgroup-migration",
             "join",
             "leave",
@@ -291,6 +264,14 @@ pub const FIELDS: &[Field] = &[
         "The kernel chooses among several owners' sockets, which are `peer.candidates`.",
     ),
     field("peer.candidates", Objects, "Everybody it may be, with the fields of `peer` each."),
+    field("surface.target", SURFACES, SURFACE_TEXT),
+    field("finding.severity", SEVERITIES, "How much it matters: `event.severity` in a word."),
+    field(
+        "finding.subject",
+        Text,
+        "What it is about: the same act of the same owner has the same, and is told once a day.",
+    ),
+    field("finding.evidence", Text, "`event.id` of the event that shows it."),
     field("bind.scope", SCOPES, "Who can reach the address."),
     field("bind.requested_port", Number, "The port asked for; 0 lets the kernel choose."),
     field("bind.reuse_address", Flag, "`SO_REUSEADDR` was set."),

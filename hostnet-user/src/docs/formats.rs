@@ -27,7 +27,7 @@ pub fn formats() -> Result<String> {
          before, `hostnet stream convert --format`.\n\n\
          **OCSF {OCSF_VERSION}**, one JSON document per line, profiles `container`, `datetime` and \
          `host`. What OCSF has no attribute for is under `unmapped`, by its ECS name, so nothing is \
-         lost. What is not known is absent: `device.type_id` and, of findings, `severity_id` are 0. \
+         lost. What is not known is absent: `device.type_id` is 0. \
          `container.network_driver` is `host` because the kernel says that the socket is in the \
          host's network namespace, whatever the container declares (`unmapped.hostnet.netns.declared`).\n\n\
          **CEF:0**, one line per event. What CEF has no key for has one of our own: \
@@ -69,7 +69,7 @@ fn kind_row(text: &mut String, name: &str, kind: &Kind) -> Result<()> {
     let Kind { class, activity, caption, .. } = kind;
     let caption = if caption.is_empty() { "the action" } else { caption };
     let (uid, class_name) = (class.uid(), class.name());
-    let severity = kind.cef_severity();
+    let severity = kind.cef_severity(&serde_json::Map::new());
     let activity = activity.in_words();
     writeln!(text, "| {name} | {uid} {class_name} | {activity} | {caption} | {severity} |")?;
     Ok(())

@@ -4,6 +4,7 @@
 mod field;
 mod fields;
 mod formats;
+mod words;
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -17,6 +18,7 @@ pub use formats::formats;
 use crate::{
     format::ecs::{ECS_VERSION, Encoder},
     input::{self, Input, World},
+    judge::Judge,
     kernel::Recording,
     output::Output,
     stages::{Filter, Stages},
@@ -33,12 +35,13 @@ pub static EVERY_KIND: &[u8] = include_bytes!("../../tests/data/every-kind.hostn
 pub fn replay(recording: &[u8]) -> Result<Vec<Value>> {
     let mut recording = Recording::read(recording)?;
     let (tag, bytes) = recording.frame()?.context("the recording is empty")?;
-    let Input::World(World::Run { policy, identity }) = input::from_frame(tag, bytes)? else {
+    let Input::World(World::Run { policy, identity, law }) = input::from_frame(tag, bytes)? else {
         bail!("the recording does not begin with where it was made");
     };
     let (sender, lines) = std::sync::mpsc::sync_channel(1);
     let output = Collect { encoder: Encoder::new(&identity), lines: Vec::new(), sender };
-    let mut stages = Stages::new(policy, Filter::default(), vec![Box::new(output)]);
+    let mut stages =
+        Stages::new(policy, Judge::new(&law), Filter::default(), vec![Box::new(output)]);
     while let Some((tag, bytes)) = recording.frame()? {
         stages.input(input::from_frame(tag, bytes)?)?;
         drop(stages.take_requests());

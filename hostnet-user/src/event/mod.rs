@@ -15,6 +15,7 @@ mod exec;
 mod existing_socket;
 mod exit;
 mod family_socket;
+mod finding;
 mod health;
 mod listen;
 mod name_spoof;
@@ -24,6 +25,7 @@ mod packet;
 mod peer;
 mod raw_socket;
 mod record_health;
+mod surface;
 mod unix;
 mod unix_address;
 pub mod who;
@@ -45,6 +47,7 @@ pub use exec::Exec;
 pub use existing_socket::{ExistingSocket, SocketState};
 pub use exit::Exit;
 pub use family_socket::FamilySocket;
+pub use finding::{Finding, FindingEnds, Rule, Severity, Technique};
 pub use health::{Health, LossCount, Lost};
 pub use listen::Listen;
 pub use name_spoof::NameSpoof;
@@ -55,6 +58,7 @@ use peer::sharing;
 pub use peer::{Peer, PeerMethod, PeerParty, Via};
 pub use raw_socket::RawSocket;
 pub use record_health::RecordHealth;
+pub use surface::Surface;
 pub use unix::{Unix, UnixKind};
 pub use unix_address::UnixAddress;
 pub use who::{
@@ -87,6 +91,8 @@ pub struct Event {
     pub socket: Option<Socket>,
     /// Who was at the other end, when that is on this host and known.
     pub peer: Option<Box<Peer>>,
+    /// What it is aimed at, where the judgement has said so.
+    pub surface: Option<Surface>,
     /// The event this one completes.
     pub amends: Option<Uuid>,
     /// What was done.
@@ -144,6 +150,18 @@ impl Event {
             }
             _ => None,
         }
+    }
+
+    /// Whether it is a judgement of another event.
+    #[must_use]
+    pub const fn is_finding(&self) -> bool {
+        matches!(self.operation, Operation::Finding(_))
+    }
+
+    /// Whether the socket is one of connections: who is connected has reached somebody.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        self.socket.is_some_and(|socket| i32::from(socket.socket.kind) == libc::SOCK_STREAM)
     }
 
     /// Remote end, when the operation has one.

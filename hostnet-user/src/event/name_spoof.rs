@@ -24,10 +24,10 @@ impl Told for NameSpoof {
         "name-spoof"
     }
     fn category(&self) -> Category {
-        Category::Finding
+        Category::Process
     }
     fn types(&self) -> &'static [&'static str] {
-        &["info"]
+        &["change"]
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let victim = self.victim.as_ref().map_or(&*self.claimed, |victim| victim.label());

@@ -4,8 +4,9 @@ use std::{fmt, net::SocketAddr};
 
 use super::{
     Accept, Bind, CgroupMigration, Close, Connect, ConnectOutcome, Datagram, DatagramClose, Exec,
-    ExistingSocket, Exit, FamilySocket, Health, Identified, Joined, Left, Listen, ListenerClosed,
-    NameSpoof, NetlinkBind, NetlinkRequest, PacketBind, RawSocket, SocketFilter, Unix, UnixAddress,
+    ExistingSocket, Exit, FamilySocket, Finding, Health, Identified, Joined, Left, Listen,
+    ListenerClosed, NameSpoof, NetlinkBind, NetlinkRequest, PacketBind, RawSocket, SocketFilter,
+    Unix, UnixAddress,
 };
 
 /// How an operation ended.
@@ -138,7 +139,7 @@ macro_rules! operations {
 operations! {
     Bind, Listen, Connect, ConnectOutcome, Accept, Close, ListenerClosed, Datagram, DatagramClose,
     RawSocket, FamilySocket, PacketBind, SocketFilter, NetlinkRequest, NetlinkBind, Unix,
-    ExistingSocket, Exec, Exit, CgroupMigration, Joined, Left, Identified, NameSpoof, Health,
+    ExistingSocket, Exec, Exit, CgroupMigration, Joined, Left, Identified, NameSpoof, Finding, Health,
 }
 
 impl fmt::Display for Operation {

@@ -53,8 +53,9 @@ pub const KINDS: &[Kind] = &[
     kind("existing_socket", "Existing Socket", Class::Evidence, Activity::Is(1)),
     kind("exec", "Exec", Class::Process, Activity::Is(1)),
     kind("end", "Process End", Class::Process, Activity::Is(2)),
-    kind("cgroup-migration", "Cgroup Migration", Class::Finding, Activity::Is(1)),
-    kind("name-spoof", "Container Name Spoof", Class::Finding, Activity::Is(1)),
+    kind("cgroup-migration", "Cgroup Migration", Class::Process, Activity::Other),
+    kind("name-spoof", "Container Name Spoof", Class::Process, Activity::Other),
+    kind("finding", "Finding", Class::Finding, Activity::Is(1)),
     kind(
         "container-joined-host-network",
         "Container Joined Host Network",
@@ -131,31 +132,46 @@ impl Kind {
 impl Kind {
     /// Severity in the header of CEF.
     #[must_use]
-    pub fn cef_severity(&self) -> &'static str {
-        match Severity::of(self.class) {
+    pub fn cef_severity(&self, document: &Document) -> &'static str {
+        match Severity::of(self.class, document) {
             Severity::Unknown => "Unknown",
             Severity::Informational => "1",
+            Severity::Low => "3",
             Severity::Medium => "5",
+            Severity::High => "8",
+            Severity::Critical => "10",
         }
     }
 }
 
-/// How much an event matters, as far as hostnet itself can say.
+/// How much an event matters: of a finding as the rule says, else by its class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// Of a finding: the one who reads it has to say.
+    /// Of a finding without one: the one who reads it has to say.
     Unknown,
     /// What happened.
     Informational,
-    /// The record has a gap, or will be poorer.
+    /// Of a finding.
+    Low,
+    /// Of a finding; or the record has a gap, or will be poorer.
     Medium,
+    /// Of a finding.
+    High,
+    /// Of a finding.
+    Critical,
 }
 
 impl Severity {
     /// The severity of an event of a class.
-    pub fn of(class: Class) -> Self {
+    pub fn of(class: Class, document: &Document) -> Self {
         match class {
-            Class::Finding => Self::Unknown,
+            Class::Finding => match text(document, "hostnet.finding.severity") {
+                Some("low") => Self::Low,
+                Some("medium") => Self::Medium,
+                Some("high") => Self::High,
+                Some("critical") => Self::Critical,
+                _ => Self::Unknown,
+            },
             Class::Error => Self::Medium,
             _ => Self::Informational,
         }

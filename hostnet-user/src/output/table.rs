@@ -12,7 +12,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::Output;
 use crate::{
     errno,
-    event::{Direction, Event, Operation, Outcome, Peer, PeerParty, canonical},
+    event::{Direction, Event, Operation, Outcome, Peer, PeerParty, Severity, canonical},
     record::Recorded,
     text::{self, for_terminal},
 };
@@ -60,6 +60,11 @@ impl<W: Write> Table<W> {
         let owner_style = owner_style(owner.label());
         write!(self.lines, "{owner_style}{name}{owner_style:#}  ")?;
         write!(self.lines, "{}  ", cell(&process(event), PROCESS))?;
+        if let Operation::Finding(finding) = &event.operation {
+            let severity = cell(finding.severity.name(), OPERATION);
+            let sentence = format!("{}: {}", finding.rule.name, finding.sentence);
+            return writeln!(self.lines, "{style}{severity}  {}{style:#}", for_terminal(&sentence));
+        }
         write!(self.lines, "{style}{}{style:#}  ", cell(told.operation(), OPERATION))?;
         if event.local().is_none() && event.remote().is_none() {
             let mut sentence = event.operation.to_string();
@@ -191,6 +196,11 @@ fn bytes(count: u64) -> String {
 }
 
 fn style(event: &Event) -> Style {
+    if let Operation::Finding(finding) = &event.operation {
+        let is_grave = finding.severity >= Severity::High;
+        let color = if is_grave { AnsiColor::Red } else { AnsiColor::Yellow };
+        return color.on_default().bold();
+    }
     let color = match (&event.operation, event.operation.told().outcome()) {
         (Operation::CgroupMigration(_) | Operation::NameSpoof(_), _) | (_, Outcome::Failure(_)) => {
             AnsiColor::Red

@@ -140,8 +140,8 @@ impl Pipeline {
             for health in self.vigil.turn(&mut self.programs, now_ns, taken_ns) {
                 self.health(health)?;
             }
-            if let Some(addresses) = self.survey.changed_addresses() {
-                self.world(addresses)?;
+            if let Some(network) = self.survey.changed_network() {
+                self.world(network)?;
             }
             let count = self.drain()?;
             wait = match count {

@@ -7,10 +7,9 @@ use anyhow::Result;
 use super::{Pipeline, SETTLING};
 use crate::{
     adoption,
-    attribute::{Policy, procfs},
+    attribute::procfs,
     event::Health,
     feed::Feed,
-    format::ecs::Identity,
     input::World,
     kernel::{self, Programs},
     survey::Survey,
@@ -22,20 +21,15 @@ impl Pipeline {
     ///
     /// # Errors
     /// When the recording or an output cannot be written.
-    pub fn start(
-        &mut self,
-        policy: Policy,
-        identity: Identity,
-        settings: serde_json::Value,
-    ) -> Result<()> {
+    pub fn start(&mut self, run: World, settings: serde_json::Value) -> Result<()> {
         // First of all: what is gone by the time it is asked for is never told.
         let (survey, existing) = Survey::begin(&mut self.programs);
         self.survey = survey;
         let answered_ns = kernel::boot_clock();
-        self.world(World::Run { policy, identity })?;
+        self.world(run)?;
         self.clock()?;
-        if let Some(addresses) = self.survey.addresses() {
-            self.world(addresses)?;
+        if let Some(network) = self.survey.network() {
+            self.world(network)?;
         }
         self.users()?;
         for (id, path) in procfs::cgroups(self.programs.root.path()) {

@@ -48,6 +48,7 @@ pub fn event(health: Health) -> Event {
         actor: None,
         socket: None,
         peer: None,
+        surface: None,
         host_users: None,
         amends: None,
         operation: Operation::Health(health),

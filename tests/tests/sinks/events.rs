@@ -150,6 +150,7 @@ fn event(index: usize, payload: &[u8]) -> Event {
         actor: Some(Actor { tgid: 7, tid: 7, uid: 0, gid: 0 }),
         socket: None,
         peer: None,
+        surface: None,
         host_users: None,
         amends: None,
         operation,

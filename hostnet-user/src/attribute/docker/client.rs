@@ -112,6 +112,11 @@ async fn bounded<T>(
     }
 }
 
+/// Whether the reason of a refusal is that nothing is there.
+pub fn is_absent(reason: &str) -> bool {
+    reason == NO_SOCKET
+}
+
 pub fn late(limit: Duration) -> String {
     format!("no answer within {limit:?}")
 }

@@ -6,6 +6,7 @@
 //! inspected is told as its event or the list showed it: `created` is then empty.
 
 mod bounded;
+mod census;
 mod client;
 mod events;
 mod inspections;
@@ -27,6 +28,7 @@ use tracing::warn;
 
 use super::{RuntimeNews, passwd};
 use crate::event::{Container, UserNames};
+pub use census::{Census, Counted, census};
 use client::{Runtime, connect, describe, endpoints, is_answer, late};
 use events::{BackOff, Events};
 use inspections::{Answer, Inspections};
@@ -271,6 +273,16 @@ async fn list(docker: Docker, runtime: &'static str, limit: Duration) -> Reply {
     }
 }
 
+/// Adds to a container that runs what /proc shows of its first process.
+fn locate(container: &mut Container) {
+    if container.pid != 0 {
+        let file = format!("/proc/{}/cgroup", container.pid);
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        words::cgroup_v2(&text).clone_into(&mut container.cgroup_path);
+        container.mount_namespace = mount_namespace(container.pid);
+    }
+}
+
 /// Inode of a process' mount namespace; 0 when it is gone.
 fn mount_namespace(pid: u32) -> u32 {
     let inode = std::fs::metadata(format!("/proc/{pid}/ns/mnt")).map(|metadata| metadata.ino());
@@ -286,12 +298,7 @@ async fn inspect(docker: Docker, runtime: &'static str, id: String, limit: Durat
     let reason = match timeout(limit, docker.inspect_container(&id, None)).await {
         Ok(Ok(response)) if response.id.as_ref() == Some(&id) => {
             let (mut container, state) = words::inspected(response, runtime);
-            if container.pid != 0 {
-                let file = format!("/proc/{}/cgroup", container.pid);
-                let text = std::fs::read_to_string(file).unwrap_or_default();
-                words::cgroup_v2(&text).clone_into(&mut container.cgroup_path);
-                container.mount_namespace = mount_namespace(container.pid);
-            }
+            locate(&mut container);
             return Reply::Inspect(id, Answer::Found { container, state }, None);
         }
         Ok(Err(Error::DockerResponseServerError { status_code: 404, .. })) => {

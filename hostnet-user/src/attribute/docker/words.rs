@@ -12,8 +12,8 @@ const IMAGE: usize = 512;
 const ITEMS: usize = 64;
 /// Containers of a list.
 const MOST_LISTED: usize = 1 << 14;
-/// Labels that say whose container this is outlast the others.
-const FIRST_LABELS: [&str; 2] = ["com.docker.", "io.kubernetes."];
+/// Labels that say whose container this is, or that it is expected, outlast the others.
+const FIRST_LABELS: [&str; 4] = ["com.docker.", "io.kubernetes.", "io.podman.", "hostnet."];
 
 /// Actions after which a container looks different.
 pub const CHANGES: [&str; 6] = ["create", "start", "rename", "update", "restart", "unpause"];

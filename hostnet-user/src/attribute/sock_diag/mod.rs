@@ -8,6 +8,7 @@
 mod families;
 mod layout;
 pub(super) mod netlink;
+mod proc_raw;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -39,24 +40,66 @@ struct Asked {
 /// were asked for by; what the kernel cannot show is noted in the coverage.
 pub fn of_host(programs: &mut Programs) -> (Vec<Found>, Option<Connection>) {
     let Programs { host, root, coverage, .. } = programs;
-    let opened = kernel::in_network_namespace(host.network_namespace, || {
+    let (found, asked, connection) = ask(host.network_namespace, root.path());
+    for row in asked {
+        let state = row.refused.map_or(State::Proven, State::Refused);
+        coverage.set_start(row.sees, row.by, state);
+    }
+    (found, connection)
+}
+
+/// The same for whoever has no programs loaded. What cannot be shown comes as
+/// sentences, but for what some kernels do not have at all.
+#[must_use]
+pub fn once(network_namespace: u32, cgroup_root: &Path) -> (Vec<Found>, Vec<String>) {
+    let (mut found, mut asked, _) = ask(network_namespace, cgroup_root);
+    for (by, file, family) in
+        [("sock_diag/raw", "raw", libc::AF_INET), ("sock_diag/raw6", "raw6", libc::AF_INET6)]
+    {
+        let refused = asked.iter_mut().find(|row| row.by == by && row.refused.is_some());
+        // The kernel's own threads are in the host's network namespace.
+        if let Some(row) = refused
+            && let Ok(table) = std::fs::read_to_string(format!("/proc/2/net/{file}"))
+        {
+            row.refused = None;
+            found.extend(raw_sockets(&table, family, cgroup_root));
+        }
+    }
+    let is_everywhere = |row: &Asked| row.by != BOUND.1 && !row.by.contains("udplite");
+    let refused = |row: Asked| {
+        let what = row.sees.replace(" existing at start", "");
+        Some(format!("{what} are not shown: {}", row.refused?))
+    };
+    (found, asked.into_iter().filter(is_everywhere).filter_map(refused).collect())
+}
+
+fn raw_sockets(table: &str, family: i32, cgroup_root: &Path) -> Vec<Found> {
+    let shown: HashMap<u32, Found> = proc_raw::sockets(table, family).collect();
+    if shown.is_empty() {
+        return Vec::new();
+    }
+    let mut holders = procfs::socket_holders(&shown.keys().copied().collect(), cgroup_root);
+    let held = |(inode, found)| {
+        let holders = holders.remove(&inode).unwrap_or_default();
+        Found { holders, ..found }
+    };
+    shown.into_iter().map(held).collect()
+}
+
+fn ask(network_namespace: u32, cgroup_root: &Path) -> (Vec<Found>, Vec<Asked>, Option<Connection>) {
+    let opened = kernel::in_network_namespace(network_namespace, || {
         Connection::open().context("the kernel has no sock_diag")
     });
-    let (found, asked, connection) = match opened {
+    match opened {
         Ok(connection) => {
-            let (found, asked) = existing(&connection, root.path());
+            let (found, asked) = existing(&connection, cgroup_root);
             (found, asked, Some(connection))
         }
         Err(error) => {
             let reason = format!("{error:#}");
             (Vec::new(), asked(|_| Some(reason.clone())), None)
         }
-    };
-    for row in asked {
-        let state = row.refused.map_or(State::Proven, State::Refused);
-        coverage.set_start(row.sees, row.by, state);
     }
-    (found, connection)
 }
 
 /// The same again, later in the run.

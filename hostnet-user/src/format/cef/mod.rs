@@ -35,7 +35,7 @@ pub fn write(document: Document, to: &mut Vec<u8>) {
         header(value, to);
     }
     to.push(b'|');
-    to.extend_from_slice(kind.cef_severity().as_bytes());
+    to.extend_from_slice(kind.cef_severity(&document).as_bytes());
     to.push(b'|');
     let mut extensions =
         Extensions { to, is_first: true, escaped: Vec::new(), own: HashSet::new() };

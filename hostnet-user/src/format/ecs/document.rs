@@ -7,6 +7,7 @@ use serde_json::{Value, value::RawValue};
 
 use super::{
     ends::{End, Ends, Side},
+    finding::{FindingFields, FindingParts},
     network::{Network, SocketFields},
     parts::{OwnerParts, Parts},
     peer,
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     errno,
-    event::{Category, Event, NameSource, Operation, Outcome},
+    event::{Category, Event, NameSource, Operation, Outcome, Surface},
     record::Recorded,
 };
 
@@ -48,6 +49,10 @@ pub struct Document<'a> {
     destination: Option<End>,
     #[serde(skip_serializing_if = "Option::is_none")]
     server: Option<End>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    threat: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Related::is_empty")]
     related: Related,
     hostnet: Hostnet<'a>,
@@ -73,6 +78,8 @@ struct EventFields {
     r#type: &'static [&'static str],
     action: &'static str,
     outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     created: String,
@@ -142,9 +149,18 @@ struct Hostnet<'a> {
     user: Option<OwnUser>,
     #[serde(skip_serializing_if = "Option::is_none")]
     peer: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    surface: Option<SurfaceFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finding: Option<&'a FindingFields>,
     #[serde(flatten)]
     specifics: Specifics<'a>,
     time: Time,
+}
+
+#[derive(Serialize)]
+struct SurfaceFields {
+    target: Surface,
 }
 
 #[derive(Serialize)]
@@ -159,6 +175,7 @@ pub struct Borrowed {
     pub process: Option<Arc<ProcessParts>>,
     pub peer: Option<Box<RawValue>>,
     pub shares_port_with: Vec<Value>,
+    pub finding: Option<FindingParts>,
 }
 
 impl Borrowed {
@@ -173,6 +190,7 @@ impl Borrowed {
                 Operation::Listen(listen) => peer::others(&listen.shares_port_with, parts),
                 _ => Vec::new(),
             },
+            finding: FindingParts::of(event),
         }
     }
 }
@@ -214,6 +232,7 @@ impl<'a> Document<'a> {
                 r#type: told.types(),
                 action: told.action(),
                 outcome: told.outcome().name(),
+                severity: borrowed.finding.as_ref().map(|finding| finding.severity),
                 reason: errno.and_then(errno::name),
                 created: times.format(record.seen_ns),
                 duration: duration(&event.operation),
@@ -232,6 +251,8 @@ impl<'a> Document<'a> {
             client: ends.client,
             destination: ends.destination,
             server: ends.server,
+            rule: borrowed.finding.as_ref().map(|finding| &*finding.rule),
+            threat: borrowed.finding.as_ref().and_then(|finding| finding.threat.as_deref()),
             hostnet: Hostnet {
                 operation: told.operation(),
                 amends: event.amends,
@@ -248,6 +269,8 @@ impl<'a> Document<'a> {
                 process: borrowed.process.as_ref().and_then(|process| process.own.as_deref()),
                 user: name_source.map(|name_source| OwnUser { name_source }),
                 peer: borrowed.peer.as_deref(),
+                surface: event.surface.map(|target| SurfaceFields { target }),
+                finding: borrowed.finding.as_ref().map(|finding| &finding.own),
                 specifics,
                 time: Time { boot_ns: event.boot_ns },
             },
@@ -258,7 +281,7 @@ impl<'a> Document<'a> {
 const fn kind(operation: &Operation) -> &'static str {
     match operation {
         Operation::ExistingSocket(_) => "state",
-        Operation::NameSpoof(_) => "alert",
+        Operation::Finding(_) => "alert",
         _ => "event",
     }
 }

@@ -203,6 +203,7 @@ impl<'a> Specifics<'a> {
             | Operation::FamilySocket(_)
             | Operation::Unix(_)
             | Operation::Exec(_)
+            | Operation::Finding(_)
             | Operation::Joined(_)
             | Operation::Left(_) => {}
         }

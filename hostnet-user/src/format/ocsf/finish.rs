@@ -52,7 +52,7 @@ impl Heading {
         Self {
             activity,
             activity_name: name.unwrap_or_else(|| kind.caption(document)).to_owned(),
-            severity: Severity::of(kind.class),
+            severity: Severity::of(kind.class, document),
             ours,
             peer_is_direct: get(document, "hostnet.peer.via").is_none(),
             peer_is_here: get(document, "hostnet.peer").is_some()
@@ -69,7 +69,10 @@ pub fn finish(event: &mut Document, class: Class, heading: Heading) {
     let severity = match heading.severity {
         Severity::Unknown => (0, "Unknown"),
         Severity::Informational => (1, "Informational"),
+        Severity::Low => (2, "Low"),
         Severity::Medium => (3, "Medium"),
+        Severity::High => (4, "High"),
+        Severity::Critical => (5, "Critical"),
     };
     let fixed = [
         ("class_uid", json!(uid)),
@@ -187,16 +190,12 @@ fn actor_of_process(event: &mut Document) {
 
 fn finding(event: &mut Document) {
     let field = |path| get(event, path).cloned().unwrap_or_default();
-    let (uid, title, code) =
-        (field("metadata.uid"), field("message"), field("metadata.event_code"));
-    let info = json!({
-        "uid": uid,
-        "title": title,
-        "types": [code],
-        // 1: rule. Each of ours is one, and its name is the event's action.
-        "analytic": { "type_id": 1, "type": "Rule", "uid": code, "name": code },
-    });
-    event.insert("finding_info".to_owned(), info);
+    let (uid, title) = (field("metadata.uid"), field("message"));
+    set(event, ["finding_info", "uid"], uid);
+    set(event, ["finding_info", "title"], title);
+    // 1: rule.
+    set(event, ["finding_info", "analytic", "type_id"], 1.into());
+    set(event, ["finding_info", "analytic", "type"], "Rule".into());
     event.insert("is_alert".to_owned(), true.into());
     // 1: new. A status is the reader's to change.
     event.insert("status_id".to_owned(), 1.into());

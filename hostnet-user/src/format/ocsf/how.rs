@@ -28,6 +28,7 @@ pub fn put(
         How::First => value.get(0).cloned(),
         How::Pairs => pairs(&value),
         How::Ancestry => ancestry(&value),
+        How::Attacks => attacks(&value),
         How::Name => match value.as_str() {
             Some(text) if text.parse::<std::net::IpAddr>().is_ok() => return Ok(()),
             Some(_) => Some(value.clone()),
@@ -133,4 +134,16 @@ fn ancestry(value: &Value) -> Option<Value> {
         fields.contains_key("pid").then(|| fields.into())
     };
     value.as_array()?.iter().map(one).collect::<Option<Vec<Value>>>().map(Value::from)
+}
+
+fn attacks(value: &Value) -> Option<Value> {
+    let names = value.get("name").and_then(Value::as_array);
+    let attack = |(index, id): (usize, &Value)| {
+        let mut technique = json!({ "uid": id });
+        if let Some(name) = names.and_then(|names| names.get(index)) {
+            technique["name"] = name.clone();
+        }
+        json!({ "technique": technique })
+    };
+    Some(value.get("id")?.as_array()?.iter().enumerate().map(attack).collect())
 }

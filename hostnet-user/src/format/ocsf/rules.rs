@@ -54,6 +54,8 @@ pub enum How {
     SocketState,
     /// A pod's id, when it is a UUID.
     Uuid,
+    /// ATT&CK techniques, ids beside names, as attacks.
+    Attacks,
 }
 
 impl How {
@@ -77,6 +79,7 @@ impl How {
             Self::OsType => ", and `type_id`: Linux 200",
             Self::SocketState => ", and `tcp_state_id` of a TCP socket",
             Self::Uuid => ", when it is a UUID",
+            Self::Attacks => ", one attack each",
         }
     }
 }
@@ -208,6 +211,12 @@ pub const RULES: &[Rule] = &[
     said("hostnet.remote.port", &["{client}.port", "{server}.port"]),
     said("hostnet.remote.name", &["{client}.name", "{server}.name"]),
     rule("hostnet.existing.state", &["{query}.state"], How::SocketState),
-    same("hostnet.migration", &["{data}.migration"]),
-    same("hostnet.spoof", &["{data}.spoof"]),
+    said("event.severity", &["severity_id"]),
+    said("hostnet.finding.severity", &["severity_id"]),
+    same("rule.id", &["finding_info.analytic.uid"]),
+    same("rule.name", &["finding_info.analytic.name"]),
+    same("rule.ruleset", &["finding_info.analytic.category"]),
+    same("rule.description", &["finding_info.desc"]),
+    said("threat.framework", &["finding_info.attacks"]),
+    rule("threat.technique", &["finding_info.attacks"], How::Attacks),
 ];

@@ -1,6 +1,9 @@
 //! The agent's configuration file. What is not in it has the default; what is
 //! not known is an error that names the line.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -12,6 +15,7 @@ use hostnet_abi::Hook;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    judge::{self, Law, expectations},
     kernel::{BeyondIp, Budget, LoadOptions},
     metrics::Listen,
     record, sink,
@@ -56,6 +60,12 @@ pub struct Config {
     pub sink: Vec<sink::Settings>,
     /// What is kept on this host.
     pub history: History,
+    /// What findings are made of.
+    pub judge: judge::Settings,
+    /// Which containers may use the host's network.
+    pub expect: Vec<expectations::Entry>,
+    /// Whether they may say so themselves.
+    pub expectations: expectations::Settings,
 }
 
 /// `[observe]`
@@ -259,8 +269,12 @@ impl Config {
         {
             bail!("docker.host is {host:?}: it must begin with one of {}", ENDPOINTS.join(", "));
         }
-        if let Some(fault) =
-            config.sink.iter().find_map(sink::Settings::fault).or_else(|| config.history.fault())
+        if let Some(fault) = config
+            .sink
+            .iter()
+            .find_map(sink::Settings::fault)
+            .or_else(|| config.history.fault())
+            .or_else(|| config.judge.fault())
         {
             bail!(fault);
         }
@@ -272,6 +286,18 @@ impl Config {
             names.insert(name);
         }
         Ok(config)
+    }
+}
+
+impl Config {
+    /// What findings are made by.
+    #[must_use]
+    pub fn law(&self) -> Law {
+        Law {
+            settings: self.judge.clone(),
+            expect: self.expect.clone(),
+            expectations: self.expectations.clone(),
+        }
     }
 }
 
@@ -302,75 +328,4 @@ impl Observe {
 /// The hook whose program has this name.
 fn hook_of(name: &str) -> Option<Hook> {
     Hook::ALL.iter().copied().find(|hook| hook.program() == name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn everything_has_a_default() {
-        assert_eq!(Config::parse("").unwrap(), Config::default());
-    }
-
-    #[test]
-    fn sinks_and_settings() {
-        let config = Config::parse(
-            "[observe]\nall = true\n[[sink]]\ntype = \"file\"\npath = \"/x\"\nformat = \"ecs\"\n",
-        )
-        .unwrap();
-        assert!(config.observe.all);
-        let file = sink::Destination::File { path: "/x".into() };
-        assert_eq!(config.sink, [sink::Settings::new(file)]);
-    }
-
-    #[test]
-    fn metrics_are_served_where_it_says() {
-        let listen = |text: &str| {
-            let config = Config::parse(&format!("[metrics]\nlisten = {text:?}\n"));
-            config.map(|config| config.metrics.listen.map(|listen| listen.to_string()))
-        };
-        for text in ["unix:/run/hostnet/metrics.sock", "127.0.0.1:9464", "[::1]:9464"] {
-            assert_eq!(listen(text).unwrap().as_deref(), Some(text));
-        }
-        for text in ["", "9464", "localhost:9464", "unix:metrics.sock", "127.0.0.1"] {
-            let error = listen(text).unwrap_err().to_string();
-            assert!(error.contains("metrics.listen is"), "{error}");
-        }
-    }
-
-    #[test]
-    fn hooks_are_left_out_by_name() {
-        let config = Config::parse("[observe]\nwithout = [\"connect4\"]\n").unwrap();
-        assert_eq!(config.observe.hooks_left_out(), [Hook::Connect4]);
-    }
-
-    #[cfg(feature = "http")]
-    #[test]
-    fn a_secret_in_the_configuration_is_refused_and_not_shown() {
-        let text = "[[sink]]\ntype = \"http\"\nurl = \"https://a.example\"\nframing = \"loki\"\n";
-        let error = |line: &str| Config::parse(&format!("{text}{line}\n")).unwrap_err().to_string();
-        for line in ["token = \"hunter2\"", "token = { hunter2 = \"x\" }", "tokn = \"hunter2\""] {
-            assert!(!error(line).contains("hunter2"), "{}", error(line));
-        }
-    }
-
-    #[test]
-    fn what_is_not_known_is_named_with_its_line() {
-        let error = Config::parse("[observe]\nal = true\n").unwrap_err().to_string();
-        assert!(error.contains("unknown field `al`") && error.contains("line 2"), "{error}");
-        let error = Config::parse("[docker]\nhost = \"ftp://x\"\n").unwrap_err().to_string();
-        assert!(error.starts_with("docker.host is \"ftp://x\": it must begin with"), "{error}");
-        let error = Config::parse("[observe]\nring_mib = 3\n").unwrap_err().to_string();
-        assert_eq!(error, "observe.ring_mib is 3: it must be a power of two from 1 to 1024");
-        let twice = "[[sink]]\ntype = \"stdout\"\n".repeat(2);
-        let error = Config::parse(&twice).unwrap_err().to_string();
-        assert_eq!(error, "two sinks are called \"stdout\": give each its own sink.name");
-        let error = Config::parse("[history]\nmax_mib = 0\n").unwrap_err().to_string();
-        assert_eq!(error, "history.max_mib is 0: it must be at least 1");
-        let error = Config::parse("[observe]\nburst = 0\n").unwrap_err().to_string();
-        assert!(error.starts_with("observe.burst is 0: it must be"), "{error}");
-        let error = Config::parse("[observe]\nwithout = [\"connect5\"]\n").unwrap_err().to_string();
-        assert!(error.starts_with("observe.without names \"connect5\": it must be"), "{error}");
-    }
 }

@@ -1,0 +1,156 @@
+//! What the runtimes say of their containers at this moment, once: for whoever
+//! looks and goes, and cannot wait for one that does not answer.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::errors::Error;
+use bollard::query_parameters::ListContainersOptions;
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream;
+use tokio::time::{Instant, timeout_at};
+
+use super::client::{Runtime, connect, describe, endpoints, is_absent, late};
+use super::{Options, locate, words};
+use crate::event::Container;
+
+/// Inspects under way at once.
+const WIDTH: usize = 16;
+
+/// States in which a container has processes.
+const ALIVE: [&str; 3] = ["running", "paused", "restarting"];
+
+/// What one runtime says.
+#[derive(Clone, Debug, Default)]
+pub struct Census {
+    /// Where it was asked.
+    pub endpoint: String,
+    /// `docker` or `podman`.
+    pub runtime: &'static str,
+    /// Its own word for itself.
+    pub version: String,
+    /// Its containers, those that do not run included.
+    pub containers: Vec<Counted>,
+    /// What it did not say, as sentences.
+    pub gaps: Vec<String>,
+}
+
+/// A container.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    /// As an inspect has it, or when it does not run, or none was answered, as the list has it.
+    pub container: Container,
+    /// `running`, `exited`, …
+    pub state: String,
+}
+
+impl Counted {
+    /// Whether it has processes.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        ALIVE.contains(&&*self.state)
+    }
+}
+
+/// Asks every runtime there is. Those at the usual places may be absent; one that is
+/// named may not. Gives up after `options.request_timeout`, all questions together.
+pub async fn census(options: &Options) -> Vec<Result<Census, String>> {
+    let endpoints = endpoints(options.endpoint.as_deref(), |name| std::env::var(name).ok());
+    let is_chosen = endpoints.len() == 1;
+    let asked = endpoints.iter().map(|endpoint| one(endpoint, is_chosen, options.request_timeout));
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+async fn one(endpoint: &str, is_chosen: bool, limit: Duration) -> Option<Result<Census, String>> {
+    let deadline = Instant::now() + limit;
+    match connect(&[endpoint.to_owned()], limit).await {
+        Ok(runtime) => Some(of_runtime(&runtime, deadline, limit).await),
+        Err((_, reason)) if is_absent(&reason) && !is_chosen => None,
+        Err((endpoint, reason)) => Some(Err(format!("{endpoint}: {reason}"))),
+    }
+}
+
+async fn of_runtime(
+    runtime: &Runtime,
+    deadline: Instant,
+    limit: Duration,
+) -> Result<Census, String> {
+    let silent = |reason: String| format!("{}: {reason}", runtime.endpoint);
+    let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
+    let list = timeout_at(deadline, runtime.docker.list_containers(Some(all))).await;
+    let list = list.map_err(|_| silent(late(limit)))?;
+    let list = list.map_err(|error| silent(describe(&error)))?;
+    let list = words::listed(list, runtime.kind);
+    let mut census = Census {
+        endpoint: runtime.endpoint.clone(),
+        runtime: runtime.kind,
+        version: runtime.version.clone(),
+        ..Census::default()
+    };
+    if list.is_cut || list.strange > 0 {
+        let kept = list.containers.len();
+        census.gaps.push(silent(format!("only {kept} of its containers could be read")));
+    }
+    let listed = list.containers.into_iter();
+    let mut counted: Vec<Counted> =
+        listed.map(|one| Counted { container: *one.sketch, state: one.state }).collect();
+    // What shares the host's network by its own word is asked for first.
+    counted.sort_by_key(|one| !is_telling(&one.container.network_mode));
+    let asked = counted.iter().filter(|one| one.is_alive()).map(|one| &one.container.id);
+    let asked: Vec<String> = asked.cloned().collect();
+    let mut answers = stream::iter(asked)
+        .map(|id| inspect(&runtime.docker, runtime.kind, id, deadline))
+        .buffer_unordered(WIDTH);
+    let (mut inspected, mut gone) = (Vec::new(), HashSet::new());
+    let mut failed = Vec::new();
+    while let Some((id, answer)) = answers.next().await {
+        match answer {
+            Ok(Some(container)) => inspected.push(container),
+            Ok(None) => {
+                gone.insert(id);
+            }
+            Err(reason) => failed.push(reason),
+        }
+    }
+    drop(answers);
+    if let Some(reason) = failed.first() {
+        let count = failed.len();
+        census.gaps.push(silent(format!("{count} of its containers not inspected: {reason}")));
+    }
+    counted.retain(|one| !gone.contains(&one.container.id));
+    for container in inspected {
+        if let Some(one) = counted.iter_mut().find(|one| one.container.id == container.id) {
+            one.container = container;
+        }
+    }
+    census.containers = counted;
+    Ok(census)
+}
+
+/// Whether a network mode names somebody else's network.
+fn is_telling(network_mode: &str) -> bool {
+    network_mode == "host" || network_mode.starts_with("container:")
+}
+
+/// What an inspect says; `None` when the container is gone.
+async fn inspect(
+    docker: &Docker,
+    runtime: &'static str,
+    id: String,
+    deadline: Instant,
+) -> (String, Result<Option<Container>, String>) {
+    let answer = match timeout_at(deadline, docker.inspect_container(&id, None)).await {
+        Ok(Ok(response)) if response.id.as_ref() == Some(&id) => {
+            let (mut container, _) = words::inspected(response, runtime);
+            locate(&mut container);
+            Ok(Some(*container))
+        }
+        Ok(Ok(_)) => Err("the answer is about another container".to_owned()),
+        Ok(Err(Error::DockerResponseServerError { status_code: 404, .. })) => Ok(None),
+        Ok(Err(error)) => Err(describe(&error)),
+        Err(_) => Err("no answer in time".to_owned()),
+    };
+    (id, answer)
+}

@@ -1,0 +1,155 @@
+//! The built-in detections: one file each, and the one table of them.
+//!
+//! A detection is a function of a scene and of what it remembers itself. It says
+//! whether the act is suspicious, and of what; whether that was told before, and to
+//! whom it goes, is not its business.
+
+mod agent_blinded;
+mod api_server;
+mod beyond_expectation;
+mod cgroup_migration;
+mod cloud_metadata;
+mod etcd;
+mod excuse;
+mod host_abstract_socket;
+mod host_loopback_service;
+mod kubelet;
+mod name_spoof;
+mod netlink_change;
+mod new_destination;
+mod packet_socket;
+mod port_scan;
+mod port_shared;
+mod privileged_port;
+mod raw_socket;
+mod runtime_api;
+mod service;
+mod techniques;
+#[cfg(test)]
+mod testing;
+mod undeclared_join;
+mod unexpected_container;
+mod wildcard_listener;
+
+pub use excuse::Excuse;
+
+use super::Scene;
+use crate::event::{Rule, Severity, Technique};
+
+/// One detection.
+pub struct Detection {
+    /// Short and stable.
+    pub id: &'static str,
+    /// In a few words.
+    pub title: &'static str,
+    /// Unless the suspicion says otherwise.
+    pub severity: Severity,
+    /// ATT&CK techniques that look like it: ids and names.
+    pub techniques: &'static [(&'static str, &'static str)],
+    /// What has to be seen for it: sets of hooks, as `hostnet doctor` names them.
+    pub needs: &'static [&'static str],
+    /// What it means and what to do.
+    pub text: &'static str,
+    /// What an expectation can excuse.
+    pub excuse: Excuse,
+    /// Whether an act is suspicious.
+    pub judge: fn(&Scene<'_>, &mut Memory) -> Option<Suspicion>,
+}
+
+/// An act that is suspicious.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspicion {
+    /// What it is about: the same for all acts that are one to a person.
+    pub subject: String,
+    /// The sentence after the owner's name.
+    pub sentence: String,
+    /// Where it is not the detection's own.
+    pub severity: Option<Severity>,
+}
+
+/// What detections remember, each its own.
+#[derive(Debug, Default)]
+pub struct Memory {
+    port_scan: port_scan::Targets,
+    new_destination: new_destination::Profiles,
+}
+
+impl Memory {
+    /// Learns what images reach for so long before what is new is suspicious.
+    #[must_use]
+    pub fn learning_for(learn_ns: u64) -> Self {
+        let new_destination = new_destination::Profiles::learning_for(learn_ns);
+        Self { new_destination, ..Self::default() }
+    }
+}
+
+/// Every detection.
+pub const DETECTIONS: &[Detection] = &[
+    runtime_api::DETECTION,
+    host_abstract_socket::DETECTION,
+    cloud_metadata::DETECTION,
+    kubelet::DETECTION,
+    etcd::DETECTION,
+    api_server::DETECTION,
+    host_loopback_service::DETECTION,
+    packet_socket::DETECTION,
+    raw_socket::DETECTION,
+    netlink_change::DETECTION,
+    wildcard_listener::DETECTION,
+    privileged_port::DETECTION,
+    port_shared::DETECTION,
+    port_scan::DETECTION,
+    undeclared_join::DETECTION,
+    unexpected_container::DETECTION,
+    beyond_expectation::DETECTION,
+    name_spoof::DETECTION,
+    cgroup_migration::DETECTION,
+    new_destination::DETECTION,
+    agent_blinded::DETECTION,
+];
+
+impl Detection {
+    /// The rule that its findings name.
+    #[must_use]
+    pub fn rule(&self) -> Rule {
+        let technique = |(id, name): &(&'static str, &'static str)| Technique {
+            id: (*id).into(),
+            name: (*name).into(),
+        };
+        Rule {
+            id: self.id.into(),
+            name: self.title.into(),
+            description: self.text.into(),
+            ruleset: "hostnet",
+            techniques: self.techniques.iter().map(technique).collect(),
+        }
+    }
+}
+
+impl Suspicion {
+    fn new(subject: impl Into<String>, sentence: impl Into<String>) -> Self {
+        Self { subject: subject.into(), sentence: sentence.into(), severity: None }
+    }
+
+    fn with(self, severity: Severity) -> Self {
+        Self { severity: Some(severity), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_detection_says_what_a_person_needs() {
+        let ids: BTreeSet<&str> = DETECTIONS.iter().map(|detection| detection.id).collect();
+        assert_eq!(ids.len(), DETECTIONS.len());
+        for detection in DETECTIONS {
+            assert!(detection.id.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+            assert!(detection.text.ends_with('.') && !detection.title.ends_with('.'));
+            assert!(!detection.techniques.is_empty() && !detection.needs.is_empty());
+        }
+    }
+}

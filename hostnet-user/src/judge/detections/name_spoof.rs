@@ -1,0 +1,40 @@
+//! Somebody gave a cgroup the name of a container that is elsewhere.
+
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use crate::event::{Operation, Severity};
+
+pub const DETECTION: Detection = Detection {
+    id: "name-spoof",
+    title: "Another container's name on a cgroup",
+    severity: Severity::High,
+    techniques: &[techniques::MASQUERADING],
+    needs: &["life"],
+    text: "A cgroup is called like a container whose processes are elsewhere. Whatever goes by names in \
+           paths blames the wrong one. Only who may write to the host's cgroup file system can do \
+           it: find out who that is.",
+    excuse: Excuse::Never,
+    judge,
+};
+
+fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
+    let Operation::NameSpoof(spoof) = &scene.event.operation else { return None };
+    let subject = format!("{} as {}", spoof.cgroup.path, spoof.claimed);
+    Some(Suspicion::new(subject, scene.event.operation.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{joined, judged, spoofed};
+    use super::DETECTION;
+
+    #[test]
+    fn fires() {
+        let suspicion = judged(&DETECTION, &spoofed("/docker/ab", "ab")).unwrap();
+        assert_eq!(suspicion.subject, "/docker/ab as ab");
+    }
+
+    #[test]
+    fn does_not_fire() {
+        assert_eq!(judged(&DETECTION, &joined("host")), None);
+    }
+}

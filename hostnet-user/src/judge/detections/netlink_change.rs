@@ -1,0 +1,49 @@
+//! A container asks the kernel to change the host's network.
+
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use crate::{
+    event::{Operation, Severity},
+    family,
+};
+
+pub const DETECTION: Detection = Detection {
+    id: "netlink-change",
+    title: "Change of the host's network configuration",
+    severity: Severity::High,
+    techniques: &[techniques::DISABLE_FIREWALL, techniques::ADVERSARY_IN_THE_MIDDLE],
+    needs: &["families"],
+    text: "With host networking and NET_ADMIN a container changes the host's addresses, routes and \
+           firewall. Network plugins and VPNs do; nobody else should have NET_ADMIN.",
+    excuse: Excuse::ReachListed,
+    judge,
+};
+
+fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
+    let Operation::NetlinkRequest(request) = &scene.event.operation else { return None };
+    let protocol = family::protocol(libc::AF_NETLINK as u16, request.protocol).unwrap_or("unknown");
+    // A firewall's rules come in many messages; they are one act.
+    let subject = match request.name() {
+        Some(name) => format!("netlink {protocol} {name}"),
+        None => format!("netlink {protocol}"),
+    };
+    Some(Suspicion::new(subject, scene.event.operation.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{family_socket, judged, netlink_request};
+    use super::DETECTION;
+
+    #[test]
+    fn fires() {
+        let route = netlink_request(libc::NETLINK_ROUTE, libc::RTM_NEWROUTE);
+        assert_eq!(judged(&DETECTION, &route).unwrap().subject, "netlink route RTM_NEWROUTE");
+        let firewall = netlink_request(libc::NETLINK_NETFILTER, 0x0a00);
+        assert_eq!(judged(&DETECTION, &firewall).unwrap().subject, "netlink netfilter");
+    }
+
+    #[test]
+    fn does_not_fire() {
+        assert_eq!(judged(&DETECTION, &family_socket(libc::AF_NETLINK)), None);
+    }
+}

@@ -1,0 +1,45 @@
+//! A container opens a raw IP socket: it can send what it likes as the host.
+
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use crate::event::{Operation, Severity};
+
+pub const DETECTION: Detection = Detection {
+    id: "raw-socket",
+    title: "Raw IP socket in the host's network",
+    severity: Severity::Medium,
+    techniques: &[techniques::NON_APPLICATION_LAYER_PROTOCOL, techniques::NETWORK_SNIFFING],
+    needs: &["inet"],
+    text: "A raw socket gets a copy of what the host receives of a protocol, and sends packets that \
+           no port or firewall rule for containers applies to. ping of old needs one (low); \
+           give it `net.ipv4.ping_group_range`, and drop NET_RAW.",
+    excuse: Excuse::ReachListed,
+    judge,
+};
+
+/// ICMP and ICMPv6.
+const PING: [u32; 2] = [1, 58];
+
+fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
+    let Operation::RawSocket(raw) = &scene.event.operation else { return None };
+    let subject = format!("raw socket, protocol {}", raw.protocol);
+    let suspicion = Suspicion::new(subject, scene.event.operation.to_string());
+    Some(if PING.contains(&raw.protocol) { suspicion.with(Severity::Low) } else { suspicion })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{judged, raw_socket, reached};
+    use super::DETECTION;
+    use crate::event::Severity;
+
+    #[test]
+    fn fires() {
+        assert_eq!(judged(&DETECTION, &raw_socket(255)).unwrap().severity, None);
+        assert_eq!(judged(&DETECTION, &raw_socket(1)).unwrap().severity, Some(Severity::Low));
+    }
+
+    #[test]
+    fn does_not_fire() {
+        assert_eq!(judged(&DETECTION, &reached("127.0.0.1:80")), None);
+    }
+}

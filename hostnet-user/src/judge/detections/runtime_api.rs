@@ -1,0 +1,91 @@
+//! A container talks to a container runtime: whoever may, is root on the host.
+
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use crate::{
+    event::{OwnerKind, PeerParty, Severity},
+    judge::{Reach, Target},
+    text,
+};
+
+pub const DETECTION: Detection = Detection {
+    id: "runtime-api",
+    title: "Container runtime's API reached",
+    severity: Severity::Critical,
+    techniques: &[
+        techniques::ESCAPE_TO_HOST,
+        techniques::CONTAINER_ADMINISTRATION,
+        techniques::CONTAINER_API,
+    ],
+    needs: &["inet", "families or first-use"],
+    text: "Whoever talks to the API of Docker, containerd, CRI-O or Podman can start a privileged \
+           container and so is root on the host. Only tools that manage containers should; give \
+           them a proxy that allows what they need, and take 2375 off the host's addresses.",
+    excuse: Excuse::ReachListed,
+    judge,
+};
+
+/// Docker's own ports, without and with TLS.
+const PORTS: [u16; 2] = [2375, 2376];
+
+/// Programs that serve such an API.
+const SERVERS: [&[u8]; 5] = [b"dockerd", b"containerd", b"crio", b"podman", b"cri-dockerd"];
+
+/// Where their sockets are, as the end of a path: a container may have it mounted anywhere.
+const SOCKETS: [&str; 5] =
+    ["/docker.sock", "/containerd.sock", "/crio.sock", "/podman.sock", "/cri-dockerd.sock"];
+
+fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
+    let reach = scene.reach.filter(Reach::was_let)?;
+    let by_name = match reach.to {
+        Target::Ip(address) => reach.surface.is_own_address() && PORTS.contains(&address.port()),
+        Target::Unix(name) => {
+            let path = name.to_string();
+            SOCKETS.iter().any(|socket| path.ends_with(socket))
+        }
+    };
+    let server = reach.peer.and_then(|peer| peer.possible.iter().find_map(served_by));
+    if !by_name && server.is_none() {
+        return None;
+    }
+    let whose = server.map(|name| format!(" of {name}")).unwrap_or_default();
+    Some(Suspicion::new(
+        format!("{}", reach.to),
+        format!("reached the container runtime's API{whose} at {}", reach.to),
+    ))
+}
+
+fn served_by(party: &PeerParty) -> Option<String> {
+    let name = &party.process.as_ref()?.name;
+    // A container may call its programs what it likes.
+    let is_the_host = party.owner.kind == OwnerKind::Host && party.via.is_none();
+    let is_one = is_the_host && SERVERS.iter().any(|server| *server == &**name);
+    is_one.then(|| text::text(name).readable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{judged, reached, reached_unix, refused};
+    use super::DETECTION;
+
+    #[test]
+    fn fires() {
+        for target in ["127.0.0.1:2375", "[::1]:2376", "172.17.0.1:2375"] {
+            let suspicion = judged(&DETECTION, &reached(target)).unwrap();
+            assert_eq!(suspicion.subject, target);
+        }
+        assert!(judged(&DETECTION, &reached_unix(b"/var/run/docker.sock")).is_some());
+        assert!(
+            judged(&DETECTION, &reached_unix(b"/mnt/run/containerd/containerd.sock")).is_some()
+        );
+    }
+
+    #[test]
+    fn does_not_fire() {
+        for target in ["127.0.0.1:2377", "203.0.113.9:2375", "192.168.1.9:2375"] {
+            assert_eq!(judged(&DETECTION, &reached(target)), None, "{target}");
+        }
+        assert_eq!(judged(&DETECTION, &refused("127.0.0.1:2375")), None);
+        assert_eq!(judged(&DETECTION, &reached_unix(b"/run/nscd/socket")), None);
+        assert_eq!(judged(&DETECTION, &reached_unix(b"/run/docker.sock.d/x")), None);
+    }
+}

@@ -1,0 +1,230 @@
+//! Scenes for the detections' tests: a container and one act of it.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{Detection, Memory, Suspicion};
+use crate::{
+    event::{
+        Bind, Cgroup, CgroupMigration, Connect, Container, Datagram, Direction, Event,
+        FamilySocket, Health, Joined, Listen, Mover, NameSpoof, NetlinkRequest, Operation, Outcome,
+        Owner, OwnerKind, Peer, PeerMethod, PeerParty, RawSocket, Socket, Unix, UnixAddress,
+        UnixKind,
+    },
+    judge::{
+        Offer, Reach, Scene,
+        expectations::{self, Expectations},
+        reach,
+        standings::Standings,
+        surface::{Address, Interface, Network, Route, Way},
+    },
+};
+
+const ECONNREFUSED: Outcome = Outcome::Failure(Some(libc::ECONNREFUSED as u16));
+
+pub fn judged(detection: &Detection, event: &Event) -> Option<Suspicion> {
+    judged_with(detection, event, &mut Memory::default())
+}
+
+pub fn judged_with(detection: &Detection, event: &Event, memory: &mut Memory) -> Option<Suspicion> {
+    let event = Event { surface: reach::surface(event, &network()), ..event.clone() };
+    let mut standings = Standings::new(Expectations::default());
+    scene_judged(detection, &event, memory, &mut standings)
+}
+
+/// Judged while this `[[expect]]` entry holds.
+pub fn judged_by(entry: &str, detection: &Detection, event: &Event) -> Option<Suspicion> {
+    let entry = format!("reason = \"test\"\n{entry}");
+    let entries = [toml::from_str(&entry).unwrap()];
+    let expectations = Expectations::new(&entries, &expectations::Settings::default());
+    let event = Event { surface: reach::surface(event, &network()), ..event.clone() };
+    let mut standings = Standings::new(expectations);
+    scene_judged(detection, &event, &mut Memory::default(), &mut standings)
+}
+
+fn scene_judged(
+    detection: &Detection,
+    event: &Event,
+    memory: &mut Memory,
+    standings: &mut Standings,
+) -> Option<Suspicion> {
+    let owner = event.owner.clone().unwrap_or_else(|| Arc::new(Owner::unknown(0, None)));
+    let (reach, offer) = (Reach::of(event), Offer::of(event));
+    let standing = standings.of(&owner, event.wall_ns);
+    let standing = standing.as_ref();
+    let network = &network();
+    let scene = Scene { event, owner: &owner, reach, offer, network, standing };
+    (detection.judge)(&scene, memory)
+}
+
+/// A host at 192.168.1.2/24 with Docker's bridge.
+fn network() -> Network {
+    let interface = |index, name: &str, is_bridge| Interface {
+        index,
+        name: name.to_owned(),
+        is_bridge,
+        is_uplink: !is_bridge,
+    };
+    let address =
+        |ip: &str, interface| Address { ip: ip.parse().unwrap(), prefix_length: 24, interface };
+    Network {
+        interfaces: vec![interface(2, "eth0", false), interface(3, "docker0", true)],
+        addresses: vec![address("192.168.1.2", 2), address("172.17.0.1", 3)],
+        routes: vec![Route {
+            destination: [192, 168, 1, 0].into(),
+            prefix_length: 24,
+            way: Way::OnLink,
+            interface: 2,
+        }],
+        ..Network::default()
+    }
+}
+
+fn container(name: &str, network_mode: &str) -> Arc<Owner> {
+    let container = Container {
+        id: "ab".repeat(32),
+        name: name.to_owned(),
+        image: "busybox:1".to_owned(),
+        image_id: "sha256:1".to_owned(),
+        network_mode: network_mode.to_owned(),
+        created: "2026-01-01T00:00:00Z".to_owned(),
+        ..Container::default()
+    };
+    Arc::new(Owner {
+        kind: OwnerKind::Container,
+        container_id: Some(container.id.clone()),
+        container: Some(Arc::new(container)),
+        ..Owner::unknown(7, Some("/docker/ab"))
+    })
+}
+
+fn event(operation: impl Into<Operation>, protocol: u32) -> Event {
+    let family = libc::AF_INET as u16;
+    let kind = if protocol == 17 { libc::SOCK_DGRAM } else { libc::SOCK_STREAM };
+    let socket = hostnet_abi::Socket { family, kind: kind as u16, protocol };
+    Event {
+        id: Uuid::now_v7(),
+        boot_ns: 1,
+        wall_ns: 0,
+        hook: None,
+        owner: Some(container("one", "host")),
+        creator: None,
+        process: None,
+        actor: None,
+        host_users: None,
+        socket: Some(Socket { cookie: 1, socket }),
+        peer: None,
+        surface: None,
+        amends: None,
+        operation: operation.into(),
+    }
+}
+
+fn connect(to: &str, outcome: Outcome) -> Event {
+    let remote = to.parse().unwrap();
+    event(Connect { local: None, remote, rewritten_to: None, outcome }, 6)
+}
+
+pub fn reached(to: &str) -> Event {
+    connect(to, Outcome::Success)
+}
+
+pub fn reached_at(to: &str, wall_ns: u64) -> Event {
+    Event { wall_ns, ..reached(to) }
+}
+
+pub fn refused(to: &str) -> Event {
+    connect(to, ECONNREFUSED)
+}
+
+pub fn refused_at(to: &str, wall_ns: u64) -> Event {
+    Event { wall_ns, ..refused(to) }
+}
+
+fn peer(owner: Arc<Owner>) -> Option<Box<Peer>> {
+    let party = PeerParty { owner, process: None, via: None, local: None };
+    Some(Box::new(Peer { possible: vec![party], listens_on: None, method: PeerMethod::Address }))
+}
+
+fn unit(name: &str) -> Arc<Owner> {
+    let path = format!("/system.slice/{name}");
+    Arc::new(Owner { kind: OwnerKind::Host, ..Owner::unknown(8, Some(&path)) })
+}
+
+pub fn reached_of(to: &str, service: &str) -> Event {
+    Event { peer: peer(unit(service)), ..reached(to) }
+}
+
+pub fn own_service(to: &str) -> Event {
+    Event { peer: peer(container("one", "host")), ..reached(to) }
+}
+
+pub fn sent(to: &str) -> Event {
+    let (local, remote) = ("0.0.0.0:5000".parse().unwrap(), to.parse().unwrap());
+    event(Datagram { local, remote, direction: Direction::Egress }, 17)
+}
+
+pub fn reached_unix(name: &[u8]) -> Event {
+    let name = UnixAddress::new(name);
+    event(Unix { kind: UnixKind::Connect, name, outcome: Outcome::Success }, 0)
+}
+
+pub fn reached_unix_of(name: &[u8], service: &str) -> Event {
+    Event { peer: peer(unit(service)), ..reached_unix(name) }
+}
+
+pub fn listens(on: &str) -> Event {
+    let local = on.parse().unwrap();
+    event(Listen { local, backlog: 1, shares_port_with: Vec::new() }, 6)
+}
+
+pub fn listens_beside(on: &str, service: &str) -> Event {
+    let other = PeerParty { owner: unit(service), process: None, via: None, local: None };
+    let local = on.parse().unwrap();
+    event(Listen { local, backlog: 1, shares_port_with: vec![other] }, 6)
+}
+
+pub fn bound_udp(to: &str) -> Event {
+    let local = to.parse().unwrap();
+    let shares_port_with = Vec::new();
+    let outcome = Outcome::Success;
+    event(Bind { requested: Some(local), local, reuse: 0, outcome, shares_port_with }, 17)
+}
+
+pub fn raw_socket(protocol: u32) -> Event {
+    event(RawSocket { protocol }, protocol)
+}
+
+pub fn family_socket(family: i32) -> Event {
+    let socket = hostnet_abi::Socket { family: family as u16, kind: 3, protocol: 0 };
+    let event = event(FamilySocket { socket }, 0);
+    Event { socket: Some(Socket { cookie: 1, socket }), ..event }
+}
+
+pub fn netlink_request(protocol: i32, message: u16) -> Event {
+    event(NetlinkRequest { protocol: protocol as u32, message, flags: 0, unread: 0 }, 0)
+}
+
+pub fn joined(network_mode: &str) -> Event {
+    let owner = Some(container("one", network_mode));
+    Event { owner, ..event(Joined::default(), 0) }
+}
+
+fn cgroup(path: &str) -> Cgroup {
+    Cgroup { id: 9, path: path.to_owned() }
+}
+
+pub fn spoofed(path: &str, claimed: &str) -> Event {
+    let claimed = claimed.to_owned();
+    event(NameSpoof { cgroup: cgroup(path), claimed, victim: None }, 0)
+}
+
+pub fn migrated(from: &str, to: &str) -> Event {
+    let by = Mover { pid: 2, process: None, owner: unit("x.service") };
+    event(CgroupMigration { from: cgroup(from), to: cgroup(to), pid: 1, by }, 0)
+}
+
+pub fn health(health: Health) -> Event {
+    Event { owner: None, socket: None, ..event(health, 0) }
+}

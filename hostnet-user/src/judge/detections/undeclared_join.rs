@@ -1,0 +1,58 @@
+//! A container is in the host's network namespace and was not to be.
+
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use crate::event::{Operation, OwnerKind, Severity};
+
+pub const DETECTION: Detection = Detection {
+    id: "undeclared-join",
+    title: "Host network joined without being declared",
+    severity: Severity::High,
+    techniques: &[techniques::ESCAPE_TO_HOST],
+    needs: &["inet", "life"],
+    text: "The runtime says that the container has a network of its own, the kernel says that it uses \
+           the host's: by setns(2) from inside, by `nsenter`, or through another container \
+           (`--network container:…`, medium). `docker ps --filter network=host` does not show it.",
+    excuse: Excuse::Never,
+    judge,
+};
+
+fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
+    if !matches!(scene.event.operation, Operation::Joined(_)) {
+        return None;
+    }
+    if scene.owner.kind == OwnerKind::ContainerUnknown {
+        let sentence =
+            "is in the host network namespace, with namespaces of its own and no runtime";
+        return Some(Suspicion::new("no runtime", sentence).with(Severity::Medium));
+    }
+    let container = scene.owner.container.as_deref()?;
+    let mode = container.network_mode.as_str();
+    // Podman and Docker both say `host`; what nobody has said yet is not judged.
+    if matches!(mode, "" | "host") {
+        return None;
+    }
+    let sentence = format!("is in the host network namespace, declared {mode}");
+    let suspicion = Suspicion::new(mode, sentence);
+    let is_by_another = mode.starts_with("container:");
+    Some(if is_by_another { suspicion.with(Severity::Medium) } else { suspicion })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{joined, judged};
+    use super::DETECTION;
+    use crate::event::Severity;
+
+    #[test]
+    fn fires() {
+        assert_eq!(judged(&DETECTION, &joined("bridge")).unwrap().severity, None);
+        let through = judged(&DETECTION, &joined("container:abc")).unwrap();
+        assert_eq!(through.severity, Some(Severity::Medium));
+    }
+
+    #[test]
+    fn does_not_fire() {
+        assert_eq!(judged(&DETECTION, &joined("host")), None);
+        assert_eq!(judged(&DETECTION, &joined("")), None);
+    }
+}

@@ -1,0 +1,41 @@
+//! A container listens on every address of the host.
+
+use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use crate::event::{Scope, Severity};
+
+pub const DETECTION: Detection = Detection {
+    id: "wildcard-listener",
+    title: "Listener on all of the host's interfaces",
+    severity: Severity::Low,
+    techniques: &[techniques::EXTERNAL_REMOTE_SERVICES],
+    needs: &["inet"],
+    text: "Every network that the host is attached to reaches this port; Docker's own rules for \
+           published ports do not apply. If that is wanted, say so (`bind` of an expectation); \
+           else let it listen on one address.",
+    excuse: Excuse::Bind,
+    judge,
+};
+
+fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
+    let offer = scene.offer.filter(|offer| offer.scope == Scope::Any)?;
+    let at = offer.to_string();
+    Some(Suspicion::new(at.clone(), format!("listens on {at} of all interfaces")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{bound_udp, judged, listens};
+    use super::DETECTION;
+
+    #[test]
+    fn fires() {
+        assert_eq!(judged(&DETECTION, &listens("0.0.0.0:8080")).unwrap().subject, "tcp/8080");
+        assert_eq!(judged(&DETECTION, &bound_udp("[::]:53")).unwrap().subject, "udp/53");
+    }
+
+    #[test]
+    fn does_not_fire() {
+        assert_eq!(judged(&DETECTION, &listens("127.0.0.1:8080")), None);
+        assert_eq!(judged(&DETECTION, &listens("192.168.1.2:8080")), None);
+    }
+}

@@ -1,0 +1,170 @@
+//! What an event reaches out to and what it offers, whichever kind of event says it.
+
+use std::net::SocketAddr;
+
+use super::surface::Network;
+use crate::{
+    event::{
+        Direction, Event, Operation, Outcome, Peer, Scope, SocketState, Surface, UnixAddress,
+        UnixKind, canonical,
+    },
+    family,
+};
+
+/// Somebody to whom a socket was connected, or something sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach<'a> {
+    /// Whom.
+    pub to: Target<'a>,
+    /// Where that is.
+    pub surface: Surface,
+    /// How it ended; unknown for datagrams, and while a connect is on its way.
+    pub outcome: Outcome,
+    /// Who was there, when that is on this host and known.
+    pub peer: Option<&'a Peer>,
+}
+
+/// An address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// IPv4 for a v4-mapped one.
+    Ip(SocketAddr),
+    /// A unix socket's.
+    Unix(&'a UnixAddress),
+}
+
+/// An address that others can reach the owner by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// IPv4 for a v4-mapped one.
+    pub local: SocketAddr,
+    /// Who can reach it.
+    pub scope: Scope,
+    /// IANA number of the transport.
+    pub transport: u32,
+}
+
+/// IANA's number of TCP, for listeners.
+const TCP: u32 = 6;
+
+impl<'a> Reach<'a> {
+    /// What the event reaches, once its surface is known.
+    #[must_use]
+    pub fn of(event: &'a Event) -> Option<Self> {
+        let surface = event.surface?;
+        let to = target(event)?;
+        let outcome = match &event.operation {
+            Operation::ExistingSocket(_) => Outcome::Success,
+            operation => operation.told().outcome(),
+        };
+        Some(Self { to, surface, outcome, peer: event.peer.as_deref() })
+    }
+
+    /// The port, of an IP address.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        if let Target::Ip(address) = self.to { Some(address.port()) } else { None }
+    }
+
+    /// The kernel did not refuse.
+    #[must_use]
+    pub const fn was_let(&self) -> bool {
+        !matches!(self.outcome, Outcome::Failure(_))
+    }
+
+    /// Who was there, in words: `redis-server, redis-server.service on the host`.
+    #[must_use]
+    pub fn whose(&self) -> Option<String> {
+        self.peer.map(ToString::to_string)
+    }
+}
+
+impl std::fmt::Display for Target<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Unix(name) => write!(f, "unix socket {name}"),
+        }
+    }
+}
+
+/// Whom the event reaches out to.
+fn target(event: &Event) -> Option<Target<'_>> {
+    let told = event.operation.told();
+    let is_outward = match &event.operation {
+        Operation::Connect(_) | Operation::ConnectOutcome(_) => true,
+        Operation::Datagram(datagram) => datagram.direction == Direction::Egress,
+        Operation::Unix(unix) => matches!(unix.kind, UnixKind::Connect | UnixKind::Send),
+        // Who began is known where the kernel says who listens.
+        Operation::ExistingSocket(existing) => {
+            existing.state != SocketState::Listen && told.direction() == Some(Direction::Egress)
+        }
+        _ => false,
+    };
+    if !is_outward {
+        return None;
+    }
+    let ip = told.remote().map(|remote| Target::Ip(canonical(remote)));
+    ip.or_else(|| told.remote_name().map(Target::Unix))
+}
+
+/// `tcp/8080`
+impl std::fmt::Display for Offer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let port = self.local.port();
+        match family::protocol(libc::AF_INET as u16, self.transport) {
+            Some(name) => write!(f, "{name}/{port}"),
+            None => write!(f, "{}/{port}", self.transport),
+        }
+    }
+}
+
+impl Offer {
+    /// What the event offers: a listener, or a UDP socket with a port that was asked for.
+    #[must_use]
+    pub fn of(event: &Event) -> Option<Self> {
+        let protocol = event.socket.map_or(TCP, |socket| socket.socket.protocol);
+        let local = match &event.operation {
+            Operation::Listen(listen) => listen.local,
+            Operation::Bind(bind) => {
+                let chose = bind.requested.is_none_or(|asked| asked.port() != 0);
+                let is_done = bind.outcome == Outcome::Success;
+                (protocol != TCP && is_done && chose).then_some(bind.local)?
+            }
+            Operation::ExistingSocket(existing) => {
+                let is_open = matches!(existing.state, SocketState::Listen | SocketState::Bound);
+                existing.local.filter(|_| is_open)?
+            }
+            _ => return None,
+        };
+        let local = canonical(local);
+        Some(Self { local, scope: Scope::of(local), transport: protocol })
+    }
+}
+
+/// Where the event is aimed.
+pub(super) fn surface(event: &Event, network: &Network) -> Option<Surface> {
+    match target(event) {
+        Some(Target::Ip(address)) => return Some(network.surface(address.ip())),
+        Some(Target::Unix(name)) if name.is_abstract() => return Some(Surface::AbstractUnix),
+        Some(Target::Unix(_)) => return Some(Surface::PathUnix),
+        None => {}
+    }
+    let family = event.socket.map(|socket| i32::from(socket.socket.family));
+    match &event.operation {
+        Operation::RawSocket(_) => Some(Surface::Raw),
+        Operation::PacketBind(_) => Some(Surface::Packet),
+        Operation::NetlinkRequest(_) | Operation::NetlinkBind(_) => Some(Surface::Netlink),
+        Operation::FamilySocket(_) => Some(match family {
+            Some(libc::AF_PACKET) => Surface::Packet,
+            Some(libc::AF_NETLINK) => Surface::Netlink,
+            _ => Surface::Other,
+        }),
+        Operation::ExistingSocket(_) => match family {
+            Some(libc::AF_PACKET) => Some(Surface::Packet),
+            Some(libc::AF_NETLINK) => Some(Surface::Netlink),
+            _ => None,
+        },
+        _ => None,
+    }
+}
