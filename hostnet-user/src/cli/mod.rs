@@ -6,6 +6,7 @@ mod audit;
 mod completions;
 mod doctor;
 mod generate_docs;
+mod lines;
 mod replay;
 mod shown;
 mod stream;
@@ -39,7 +40,10 @@ enum Command {
     Audit(audit::Args),
     /// Say what can be observed on this host, and what to do about the rest.
     Doctor(doctor::Args),
-    /// Print the events of a recorded run.
+    /// Print the events of a recorded run, of a history, or of lines written before.
+    ///
+    /// Exit codes: 0 all of them, 2 the file cannot be opened, 4 some could not be read,
+    /// which standard error names.
     Replay(replay::Args),
     /// Check or convert lines that hostnet has written.
     Stream(stream::Args),
