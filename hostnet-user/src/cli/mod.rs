@@ -7,6 +7,7 @@ mod completions;
 mod doctor;
 mod generate_docs;
 mod replay;
+mod rules;
 mod shown;
 mod stream;
 mod uninstall;
@@ -41,6 +42,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Print the events of a recorded run.
     Replay(replay::Args),
+    /// List, check and try what findings are made by.
+    Rules(rules::Args),
     /// Check or convert lines that hostnet has written.
     Stream(stream::Args),
     /// Remove the programs that an agent has pinned.
@@ -76,6 +79,7 @@ impl Cli {
             Command::Audit(args) => audit::run(&args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Replay(args) => replay::run(&args),
+            Command::Rules(args) => rules::run(&args),
             Command::Stream(args) => stream::run(&args),
             Command::Uninstall(args) => uninstall::run(args),
             Command::Verify(args) => verify::run(&args),

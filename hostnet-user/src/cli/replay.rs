@@ -32,6 +32,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         Filter::default(),
         vec![args.shown.output(&identity)],
     );
+    stages.identify(&identity);
     while let Some((tag, bytes)) = recording.frame()? {
         stages.input(input::from_frame(tag, bytes)?)?;
         // There is no kernel to class cgroups in, and no runtime to ask.

@@ -3,7 +3,7 @@
 mod check;
 mod convert;
 mod findings;
-mod lines;
+pub(super) mod lines;
 
 use anyhow::Result;
 use clap::Subcommand;
