@@ -8,6 +8,7 @@ mod doctor;
 mod generate_docs;
 mod lines;
 mod replay;
+mod rules;
 mod shown;
 mod stream;
 mod uninstall;
@@ -45,6 +46,8 @@ enum Command {
     /// Exit codes: 0 all of them, 2 the file cannot be opened, 4 some could not be read,
     /// which standard error names.
     Replay(replay::Args),
+    /// List, check and try what findings are made by.
+    Rules(rules::Args),
     /// Check or convert lines that hostnet has written.
     Stream(stream::Args),
     /// Remove the programs that an agent has pinned.
@@ -80,6 +83,7 @@ impl Cli {
             Command::Audit(args) => audit::run(&args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Replay(args) => replay::run(&args),
+            Command::Rules(args) => rules::run(&args),
             Command::Stream(args) => stream::run(&args),
             Command::Uninstall(args) => uninstall::run(args),
             Command::Verify(args) => verify::run(&args),

@@ -44,6 +44,7 @@ pub fn replay(recording: &[u8]) -> Result<Vec<Value>> {
     let output = Collect { encoder: Encoder::new(&identity), lines: Vec::new(), sender };
     let mut stages =
         Stages::new(policy, Judge::new(&law), Filter::default(), vec![Box::new(output)]);
+    stages.identify(&identity);
     while let Some((tag, bytes)) = recording.frame()? {
         stages.input(input::from_frame(tag, bytes)?)?;
         drop(stages.take_requests());
