@@ -27,6 +27,7 @@ pub mod observe;
 pub mod output;
 pub mod past;
 pub mod pipeline;
+pub mod query;
 pub mod record;
 mod requests;
 mod shortfall;

@@ -7,6 +7,7 @@ mod completions;
 mod doctor;
 mod generate_docs;
 mod lines;
+mod query;
 mod replay;
 mod rules;
 mod shown;
@@ -41,6 +42,8 @@ enum Command {
     Audit(audit::Args),
     /// Say what can be observed on this host, and what to do about the rest.
     Doctor(doctor::Args),
+    /// Ask the history: who held a port, who talked to whom, what happened when.
+    Query(query::Args),
     /// Print the events of a recorded run, of a history, or of lines written before.
     ///
     /// Exit codes: 0 all of them, 2 the file cannot be opened, 4 some could not be read,
@@ -82,6 +85,7 @@ impl Cli {
             Command::Agent(args) => agent::run(args),
             Command::Audit(args) => audit::run(&args),
             Command::Doctor(args) => doctor::run(&args),
+            Command::Query(args) => query::run(&args),
             Command::Replay(args) => replay::run(&args),
             Command::Rules(args) => rules::run(&args),
             Command::Stream(args) => stream::run(&args),

@@ -14,6 +14,7 @@ pub mod parse;
 mod parts;
 mod peer;
 mod process;
+pub mod read;
 mod record_health;
 mod specifics;
 mod timestamp;
@@ -24,6 +25,7 @@ use anyhow::Result;
 
 pub use document::{dataset, dataset_named};
 pub use identity::Identity;
+pub use specifics::MOST_FLOWS;
 
 use self::{
     document::{Borrowed, Document},
