@@ -3,11 +3,15 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
 
-use hostnet_tests::{Agent, Docker, at, flood::Accounts, hostnet, needs_root, want};
+use hostnet_tests::{Actor, Agent, Docker, at, flood::Accounts, hostnet, needs_root, want};
 use rustix::process::Signal;
 
 /// A directory for pins that is this test's alone, removed when dropped.
@@ -74,6 +78,51 @@ fn nothing_is_lost_while_agents_are_killed() {
     assert_eq!(account.single.len(), ACTS, "each at least once");
     assert!(account.suppressed.is_empty(), "{:?}", account.suppressed);
     assert!(accounts.owners() <= 2, "only the actor's and the marker's acts");
+}
+
+/// Whoever is killed before it tells an attempt has told nothing of it; the next agent
+/// tells it, with its own time and process, and completes it.
+#[test]
+fn what_waits_for_its_outcome_at_a_kill_is_told_by_the_next_agent() {
+    needs_root!();
+    let pins = Pins::new("waits");
+    let mut client = Docker::shared().launch("host").actor();
+    let told = Arc::new(AtomicBool::new(false));
+    loop {
+        let (mut server, port, filling) = Actor::busy_server();
+        let attempt = want()
+            .action("connection_attempted")
+            .is("hostnet.remote.port", port)
+            .owned_by(&client.container);
+        let (seen, noted) = (attempt.clone(), Arc::clone(&told));
+        let note = move |event: &_| {
+            noted.fetch_or(seen.matches(event), Ordering::Relaxed);
+            false
+        };
+        let agent = Agent::setup().observe(&pins.line()).divert(note).start();
+        client.begin(&format!("tcp-connect-late 127.0.0.1 {port}"));
+        let started = client.told();
+        // It has taken the record by then.
+        agent.marker();
+        agent.kill();
+        let is_late = told.swap(false, Ordering::Relaxed);
+        let agent = Agent::setup().observe(&pins.line()).start();
+        agent.expect(&want().action("programs-adopted"));
+        if !is_late {
+            let unknown =
+                attempt.is("event.outcome", "unknown").is("process.pid", client.container.pid);
+            agent.expect(&unknown.endpoint("hostnet.remote", &started["remote"]));
+        }
+        drop(filling);
+        server.begin(&format!("serve {port} --count 2"));
+        assert_eq!(client.finish()[0]["result"], "ok");
+        server.finish();
+        agent.stop();
+        // A machine so busy that the patience ran out before the kill shows nothing.
+        if !is_late {
+            break;
+        }
+    }
 }
 
 #[test]

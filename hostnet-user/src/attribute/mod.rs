@@ -229,6 +229,13 @@ impl Attribution {
         }
     }
 
+    /// When the oldest record was made of which something is still to be told: it waits
+    /// for an outcome, a process or a name.
+    pub fn waits_since(&mut self) -> Option<u64> {
+        let sockets = self.sockets.waits_since();
+        sockets.into_iter().chain(self.held.waits_since()).min()
+    }
+
     /// What the host calls its users from now on.
     pub fn users(&mut self, users: UserNames) {
         self.users = Some(Arc::new(users));
