@@ -330,21 +330,8 @@ impl Attribution {
     fn event(&mut self, boot_ns: u64, hook: Option<Hook>, operation: Operation) -> Event {
         let wall_ns = boot_ns.saturating_add_signed(self.wall_minus_boot);
         self.ids += 1;
-        Event {
-            id: event_id(wall_ns, self.policy.seed, self.ids),
-            boot_ns,
-            wall_ns,
-            hook,
-            owner: None,
-            creator: None,
-            process: None,
-            actor: None,
-            host_users: None,
-            socket: None,
-            peer: None,
-            amends: None,
-            operation,
-        }
+        let id = event_id(wall_ns, self.policy.seed, self.ids);
+        Event { hook, ..Event::new(id, boot_ns, wall_ns, operation) }
     }
 }
 

@@ -25,6 +25,7 @@ mod recording;
 mod release;
 mod ring;
 mod rings;
+mod running;
 mod told;
 
 pub use attach::BeyondIp;
