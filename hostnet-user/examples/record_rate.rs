@@ -1,9 +1,10 @@
 //! What the record costs: rows per second through the history and one file, bytes
-//! per event on disk, CPU per 100 000 events. `cargo xtask bench --only record`.
+//! per event on disk, CPU per 100 000 events: `record_rate EVENTS`, which
+//! `cargo xtask bench --only record` calls.
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use hostnet::{
     event::{Event, Health, Operation},
     format::{Format, ecs::Identity},
@@ -13,10 +14,10 @@ use hostnet::{
 };
 use uuid::Uuid;
 
-const EVENTS: u32 = 300_000;
-
 #[expect(clippy::print_stdout, reason = "the figures are what was asked for")]
 fn main() -> Result<()> {
+    let events = std::env::args().nth(1).context("usage: record_rate EVENTS")?;
+    let count: u32 = events.parse().context("EVENTS is a number")?;
     let directory = tempfile::tempdir()?;
     let (history, events) = (directory.path().join("history.db"), directory.path().join("events"));
     let outbox = Outbox {
@@ -38,7 +39,7 @@ fn main() -> Result<()> {
     let mut sequence = Sequence::default();
     let event = event();
     let (began, cpu) = (Instant::now(), cpu_time());
-    for number in 0..EVENTS {
+    for number in 0..count {
         let record = sequence.record(event.clone(), event.wall_ns);
         journal.write(&record)?;
         if number % 400 == 0 {
@@ -48,7 +49,7 @@ fn main() -> Result<()> {
     journal.close()?;
     let (took, cpu) = (began.elapsed().as_secs_f64(), (cpu_time() - cpu).as_secs_f64());
     let (kept, written) = (history.metadata()?.len(), events.metadata()?.len());
-    let count = f64::from(EVENTS);
+    let count = f64::from(count);
     println!("record: {:.0} rows/s through the history and one file", count / took);
     println!(
         "record: {:.0} bytes/event in the history, {:.0} of them the document",
@@ -62,21 +63,7 @@ fn main() -> Result<()> {
 /// As long as a connect's record is: about 1.5 kB.
 fn event() -> Event {
     let health = Health::RuntimeReachable { endpoint: "x".repeat(450), version: "x".repeat(10) };
-    Event {
-        id: Uuid::now_v7(),
-        boot_ns: 1,
-        wall_ns: 1_764_000_000_000_000_000,
-        hook: None,
-        owner: None,
-        creator: None,
-        process: None,
-        actor: None,
-        socket: None,
-        peer: None,
-        host_users: None,
-        amends: None,
-        operation: Operation::Health(health),
-    }
+    Event::new(Uuid::now_v7(), 1, 1_764_000_000_000_000_000, Operation::Health(health))
 }
 
 fn cpu_time() -> Duration {
