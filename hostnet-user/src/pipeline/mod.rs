@@ -20,7 +20,7 @@ use crate::{
     event::Health,
     feed::{Feed, write_down},
     input::{InputRef, World},
-    kernel::{self, Programs, Recorder},
+    kernel::{self, Programs, Progress, Recorder},
     metrics::Report,
     output::is_broken_pipe,
     requests, shortfall,
@@ -167,10 +167,14 @@ impl Pipeline {
     }
 
     /// Writes out what was told; only then are its records the kernel's again, so that
-    /// an agent after this one reads the others.
+    /// an agent after this one reads the others, and those that still wait.
     fn settle(&mut self) -> Result<()> {
         self.flush()?;
-        self.programs.rings.give_back(self.stages.told(), self.stages.written());
+        self.programs.rings.give_back(Progress {
+            told: self.stages.told(),
+            written: self.stages.written(),
+            waits_since: self.stages.attribution.waits_since(),
+        });
         if let Err(error) = self.programs.told.note(kernel::boot_clock()) {
             tracing::warn!("{error:#}");
         }
