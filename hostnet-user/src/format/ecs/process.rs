@@ -96,7 +96,7 @@ impl Boot {
     fn entity_id(&self, pid: u32, start_ns: u64) -> String {
         let ticks = start_ns / 10_000_000;
         let text = format!("{} {} {pid} {ticks}", self.host_id, self.boot_id);
-        hex(&Sha256::digest(text))[..16].to_owned()
+        hex(&Sha256::digest(text)[..8])
     }
 }
 
