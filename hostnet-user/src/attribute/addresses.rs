@@ -98,8 +98,10 @@ impl Addresses {
     }
 }
 
-/// `ip_local_port_range` of this thread's network namespace.
-fn chosen_ports() -> (u16, u16) {
+/// The lowest and the highest port that the kernel chooses in this thread's network
+/// namespace (`ip_local_port_range`).
+#[must_use]
+pub fn chosen_ports() -> (u16, u16) {
     let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     let mut numbers = text.split_ascii_whitespace().map_while(|word| word.parse().ok());
     numbers.next().zip(numbers.next()).unwrap_or(CHOSEN_PORTS)
