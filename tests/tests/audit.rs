@@ -6,12 +6,12 @@ use std::{
     os::unix::{fs::PermissionsExt as _, net::UnixListener, process::CommandExt as _},
     path::Path,
     process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use hostnet_tests::{
-    Container, Docker, fill_image, has_docker, hostnet, needs_docker, needs_root, ocsf, program,
-    wait_for,
+    Container, Docker, fill_image, has_docker, hostnet, needs_docker, needs_root, ocsf, patience,
+    program, wait_for,
 };
 use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
@@ -44,7 +44,8 @@ impl Auditor {
         let began = Instant::now();
         let output = self.command().args(arguments).output().expect("hostnet can be started");
         let took = began.elapsed();
-        assert!(took < Duration::from_secs(2), "{arguments:?} took {took:?}");
+        // Two seconds, but on a machine that needs more patience.
+        assert!(took < patience() / 10, "{arguments:?} took {took:?}");
         output
     }
 
@@ -205,19 +206,16 @@ fn a_process_that_entered_from_a_container_is_told() {
     assert_eq!(reasons(told)[0], "container-mounts");
 }
 
-/// A container that enters the host's network by its own power: setns(2) into the
-/// namespace of the host's first process.
+/// A container that enters the host's network by its own power: setns(2), with the
+/// host's namespace in a file of its own.
 #[test]
 fn a_container_that_enters_by_setns_is_told() {
     needs_root!();
     needs_docker!("the declared network");
-    let options = [
-        "--pid=host",
-        "--cap-add=SYS_ADMIN",
-        "--cap-add=SYS_PTRACE",
-        "--security-opt=seccomp=unconfined",
-    ];
-    let enter = "/bin/busybox nsenter -t 1 -n /bin/sleep 1001 & exec sleep 1000";
+    let volume = format!("--volume=/proc/{}/ns/net:/netns", std::process::id());
+    let options =
+        ["--pid=host", "--cap-add=SYS_ADMIN", "--security-opt=seccomp=unconfined", &volume];
+    let enter = "/bin/busybox nsenter -n/netns /bin/sleep 1001 & exec sleep 1000";
     let bridge = Docker::shared().launch("bridge").options(options).start(["sh", "-c", enter]);
     let auditor = Auditor::new("");
     wait_for("a process in the host's network", || auditor.of(&bridge.id).is_some());

@@ -12,7 +12,7 @@ use super::{
     Agreement, Attributed, Audit, Benchmark, ExpectationSeen, HeldSockets, HostFacts, ProcessSeen,
     RuntimeSeen, Subject, Way,
     facts::{Facts, Held, Present},
-    held::Listening,
+    listening::Listening,
     risk,
 };
 use crate::{
@@ -37,7 +37,7 @@ struct Group<'a> {
 #[must_use]
 pub fn assemble(facts: &Facts, expectations: &Expectations) -> Audit {
     let known = Known::of(facts);
-    let listening = Listening::of(&facts.sockets);
+    let listening = Listening::of(&facts.sockets, facts.chosen_ports);
     let mut subjects: Vec<Subject> = groups(facts)
         .into_values()
         .filter_map(|group| {
@@ -138,7 +138,7 @@ fn subject(
     group: &Group<'_>,
     facts: &Facts,
     known: &Known<'_>,
-    listening: &Listening,
+    listening: &Listening<'_>,
     expectations: &Expectations,
 ) -> Option<Subject> {
     let owner = group.owner?;
@@ -192,7 +192,7 @@ fn label(group: &Group<'_>, owner: &Owner) -> String {
 /// Standard output may be a unix socket that somebody handed down; that is no more
 /// than a pipe would be.
 fn is_worth_telling(holds: &HeldSockets) -> bool {
-    let HeldSockets { listeners, connections, unix_listeners, packet, raw, netlink } = holds;
+    let HeldSockets { listeners, connections, unix_listeners, packet, raw, netlink, .. } = holds;
     !listeners.is_empty()
         || connections.count > 0
         || !unix_listeners.is_empty()
@@ -233,7 +233,8 @@ fn other_way(mode: &str, group: &Group<'_>, container: &Container, known: &Known
         other => other.to_owned(),
     };
     let is_first = |present: &&Present| present.process.pid == container.pid;
-    if !group.processes.iter().any(is_first) {
+    // Before an inspect has told, its first process is not known.
+    if container.pid != 0 && !group.processes.iter().any(is_first) {
         return Way::Entered { declared };
     }
     match mode.strip_prefix("container:") {

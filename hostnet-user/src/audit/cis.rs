@@ -2,6 +2,8 @@
 //! 5.9 before): that the host's network namespace is not shared. The benchmark asks
 //! what containers are configured with; beside it stands where they are.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::{Subject, Way};
@@ -48,14 +50,14 @@ pub struct Check {
 impl Benchmark {
     /// Of all containers that the runtimes have, and of those only the kernel shows.
     pub fn of(runtimes: &[Census], subjects: &[Subject]) -> Self {
-        let here = |id: &str| {
-            let of_it = |one: &&Subject| one.container_id.as_deref() == Some(id);
-            subjects.iter().find(of_it)
-        };
+        let here: HashMap<&str, &Subject> = subjects
+            .iter()
+            .filter_map(|subject| Some((subject.container_id.as_deref()?, subject)))
+            .collect();
         let told = runtimes.iter().flat_map(|census| &census.containers).map(|counted| {
             let container = &counted.container;
             let mode = &container.network_mode;
-            let subject = here(&container.id);
+            let subject = here.get(&*container.id).copied();
             let fails = mode == "host" || subject.is_some_and(|one| !one.processes.is_empty());
             let is_where = match subject {
                 Some(subject) => counted_processes(subject),
@@ -72,12 +74,10 @@ impl Benchmark {
             }
         });
         let mut containers: Vec<Check> = told.collect();
-        let is_told = |id: &str| containers.iter().any(|check| check.container_id == id);
         let others: Vec<Check> = subjects
             .iter()
-            .filter(|subject| subject.way == Way::Unknown)
+            .filter(|subject| subject.way == Way::Unknown && subject.container.is_none())
             .filter_map(|subject| Some((subject.container_id.as_deref()?, subject)))
-            .filter(|(id, _)| !is_told(id))
             .map(|(id, subject)| Check {
                 container_id: id.to_owned(),
                 name: subject.label.clone(),

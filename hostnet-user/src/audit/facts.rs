@@ -23,6 +23,8 @@ pub struct Facts {
     pub present: Vec<Present>,
     /// Sockets in the host's network namespace, the host's own included.
     pub sockets: Vec<Held>,
+    /// The lowest and the highest port that the host's kernel chooses.
+    pub chosen_ports: (u16, u16),
     /// What could not be found out, as sentences.
     pub gaps: Vec<String>,
 }

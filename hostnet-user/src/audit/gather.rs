@@ -1,7 +1,7 @@
 //! Finds out what is the case: /proc, the cgroup tree, sock_diag, and what the
 //! runtimes say meanwhile. The agent's own attribution says whose everything is.
 
-use std::{collections::HashMap, fs, sync::Arc, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     attribute::{
-        Attribution, Policy, RuntimeNews,
+        Attribution, Policy, RuntimeNews, network::HostNetwork,
         docker::{self, Census},
         procfs, sock_diag,
     },
@@ -62,6 +62,10 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
         stage.apart(&apart);
     }
     let (sockets, mut gaps) = sock_diag::once(host.network_namespace, root.path());
+    let chosen_ports =
+        kernel::in_network_namespace(host.network_namespace, || {
+            Ok(HostNetwork::open()?.chosen_ports())
+        })?;
     let answers = asked.join().map_err(|_panic| anyhow!("the thread that asks runtimes failed"))?;
     let mut runtimes = Vec::new();
     for answer in answers {
@@ -83,7 +87,13 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
         Held { found, owner, process }
     });
     let sockets = sockets.collect();
-    let mut witness = Witness::new(&runtimes);
+    let witness = Witness::new(&host, &runtimes).unwrap_or_else(|| {
+        gaps.push(
+            "what containers have of the host's files is not known: /proc/1/root cannot be read"
+                .to_owned(),
+        );
+        Witness(Vec::new())
+    });
     let present = processes.into_iter().filter_map(|process| {
         let owner = stage.owner_of_present(&process, boot_ns);
         (owner.kind != OwnerKind::Host).then(|| witness.look(process, owner)).flatten()
@@ -98,6 +108,7 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
         runtimes,
         present: present.into_iter().filter(is_there).collect(),
         sockets,
+        chosen_ports,
         gaps,
     })
 }
@@ -129,18 +140,18 @@ fn wall_clock() -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
-/// Looks at single processes.
-struct Witness {
-    /// Places of the host that are there, each with the file as the host has it.
-    places: Vec<(Place, fs::Metadata)>,
-    /// By mount namespace: processes mostly share one.
-    exposed: HashMap<u32, Vec<(Exposed, usize)>>,
-}
+/// Looks at single processes, with the places of the host that are to be looked for,
+/// each with the file as the host has it.
+struct Witness(Vec<(Place, fs::Metadata)>);
 
 impl Witness {
-    fn new(runtimes: &[Census]) -> Self {
+    /// `None` when it cannot be seen what the host's files are.
+    fn new(host: &Host, runtimes: &[Census]) -> Option<Self> {
         // Process 1 sees what the host's processes see; kernel threads may not.
-        let mountinfo = fs::read_to_string("/proc/1/mountinfo").unwrap_or_default();
+        let is_inside = host.own_mount_namespace == host.mount_namespace;
+        let (process, root) = if is_inside { ("self", "") } else { ("1", "/proc/1/root") };
+        let mountinfo = fs::read_to_string(format!("/proc/{process}/mountinfo")).ok()?;
+        fs::metadata(format!("{root}/")).ok()?;
         let asked = runtimes.iter().filter_map(|census| {
             let path = census.endpoint.strip_prefix("unix://")?;
             let real = fs::canonicalize(path).ok()?;
@@ -152,28 +163,32 @@ impl Witness {
         paths.sort_unstable();
         paths.dedup();
         let places = paths.iter().filter_map(|path| {
-            let file = fs::symlink_metadata(format!("/proc/1/root{path}")).ok()?;
+            let file = fs::symlink_metadata(format!("{root}{path}")).ok()?;
             Some((Place::find(&mountinfo, path)?, file))
         });
-        Self { places: places.collect(), exposed: HashMap::new() }
+        Some(Self(places.collect()))
     }
 
     /// What else is to know of a process; `None` when it is gone.
-    fn look(&mut self, process: Process, owner: Arc<Owner>) -> Option<Present> {
+    fn look(&self, process: Process, owner: Arc<Owner>) -> Option<Present> {
         let mount_namespace = procfs::namespace(process.pid, "mnt")?;
         let privileges = Privileges::read(process.pid)?;
-        let places = &self.places;
-        let found = self.exposed.entry(mount_namespace).or_insert_with(|| {
-            let text = fs::read_to_string(format!("/proc/{}/mountinfo", process.pid));
-            let text = text.unwrap_or_default();
-            let places = places.iter().enumerate();
-            places.filter_map(|(at, (place, _))| Some((place.in_container(&text)?, at))).collect()
-        });
-        let exposed = found.iter().filter(|_| !privileges.host_mounts).map(|(exposed, at)| {
-            let usable = privileges.may_write(&places[*at].1);
-            Exposed { usable, ..exposed.clone() }
-        });
-        let exposed = exposed.collect();
+        let exposed = if privileges.host_mounts {
+            Vec::new()
+        } else {
+            self.exposed(process.pid, &privileges)
+        };
         Some(Present { process: Arc::new(process), owner, mount_namespace, privileges, exposed })
+    }
+
+    /// What a process has of the host. Even in one mount namespace, what it sees is
+    /// what is below its own root.
+    fn exposed(&self, pid: u32, privileges: &Privileges) -> Vec<Exposed> {
+        let mountinfo = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+        let found = self.0.iter().filter_map(|(place, file)| {
+            let exposed = place.in_container(&mountinfo)?;
+            Some(Exposed { usable: privileges.may_write(file), ..exposed })
+        });
+        found.collect()
     }
 }

@@ -4,14 +4,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
-    sync::Arc,
 };
 
 use serde::Serialize;
 
-use super::facts::Held;
+use super::{
+    facts::Held,
+    listening::{Listening, ip_protocol, is_open, waits},
+};
 use crate::{
-    event::{Owner, Scope, SocketState, canonical},
+    event::{Owner, Scope, canonical},
     family,
 };
 
@@ -30,6 +32,8 @@ pub struct HeldSockets {
     pub connections: Connections,
     /// Unix sockets that others can connect or send to.
     pub unix_listeners: Vec<UnixListener>,
+    /// Unix sockets that it is connected to, by the other end's name.
+    pub unix_connections: BTreeMap<String, UnixConnections>,
     /// Packet sockets: what they take, such as `all`.
     pub packet: Vec<String>,
     /// Raw IP sockets, by protocol.
@@ -49,6 +53,8 @@ pub struct Listener {
     pub address: IpAddr,
     /// Who can reach it: `loopback`, `specific` (one address) or `any`.
     pub exposure: &'static str,
+    /// A UDP port of those that the kernel chooses: perhaps it only sends from there.
+    pub is_chosen: bool,
     /// A port that is for privileged processes.
     pub privileged_port: bool,
     /// Others that have the same port.
@@ -93,6 +99,18 @@ pub struct Remote {
     pub peer: Option<String>,
 }
 
+/// Connections to one unix socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct UnixConnections {
+    /// How many.
+    pub count: usize,
+    /// Its name is in the abstract namespace.
+    pub is_abstract: bool,
+    /// Who else has that name, of abstract ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+}
+
 /// A unix socket that waits for others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct UnixListener {
@@ -104,91 +122,22 @@ pub struct UnixListener {
     pub is_abstract: bool,
 }
 
-/// Where each port of this host is listened on, and by whom.
-pub struct Listening(BTreeMap<(&'static str, u16), Vec<Party>>);
-
-/// Who listens at an address.
-struct Party {
-    address: IpAddr,
-    owner: Arc<Owner>,
-    name: String,
-}
-
-impl Listening {
-    /// Of all sockets there are, the host's included.
-    pub fn of(sockets: &[Held]) -> Self {
-        let mut ports: BTreeMap<_, Vec<Party>> = BTreeMap::new();
-        for held in sockets.iter().filter(|held| waits(held)) {
-            if let (Some(protocol), Some(local)) = (ip_protocol(held), held.local()) {
-                let (owner, name) = (Arc::clone(&held.owner), name(held));
-                let party = Party { address: local.ip(), owner, name };
-                ports.entry((protocol, local.port())).or_default().push(party);
-            }
-        }
-        Self(ports)
-    }
-
-    /// Others than `own` with the same port.
-    fn others(&self, protocol: &'static str, port: u16, own: &Owner) -> BTreeSet<String> {
-        let found = self.0.get(&(protocol, port)).into_iter().flatten();
-        found.filter(|party| !is_same(&party.owner, own)).map(|party| party.name.clone()).collect()
-    }
-
-    /// Who else than `own` listens at an address of this host.
-    fn at(&self, protocol: &'static str, end: SocketAddr, own: &Owner) -> Option<&str> {
-        let found = self.0.get(&(protocol, end.port()))?;
-        let exact = found.iter().find(|party| party.address == end.ip());
-        let any =
-            || found.iter().find(|party| party.address.is_unspecified() && end.ip().is_loopback());
-        let party = exact.or_else(any).filter(|party| !is_same(&party.owner, own));
-        party.map(|party| party.name.as_str())
-    }
-}
-
-/// Whether two are one subject. Of what is no container's, the cgroup tells.
-fn is_same(a: &Owner, b: &Owner) -> bool {
-    a.is_same(b) && (a.container_id.is_some() || a.cgroup_id == b.cgroup_id)
-}
-
-/// A container by its label, a process of the host's by its name.
-fn name(held: &Held) -> String {
-    match (&held.process, &held.owner.container_id) {
-        (Some(process), None) => crate::text::text(&process.name).readable,
-        _ => held.owner.label().to_owned(),
-    }
-}
-
-/// Whether others can connect or send to it without having been asked.
-fn waits(held: &Held) -> bool {
-    match ip_protocol(held) {
-        Some("tcp") => held.found.state == SocketState::Listen,
-        Some(_) => held.found.state == SocketState::Bound && held.found.remote.is_none(),
-        None => false,
-    }
-}
-
-/// The protocol of a TCP or UDP socket.
-fn ip_protocol(held: &Held) -> Option<&'static str> {
-    let socket = held.found.socket;
-    let is_ip = matches!(i32::from(socket.family), libc::AF_INET | libc::AF_INET6);
-    let is_raw = i32::from(socket.kind) == libc::SOCK_RAW;
-    family::protocol(socket.family, socket.protocol).filter(|_| is_ip && !is_raw)
-}
-
 impl HeldSockets {
     /// Of the sockets of one subject.
-    pub fn of(own: &[&Held], owner: &Owner, listening: &Listening) -> Self {
+    pub fn of(own: &[&Held], owner: &Owner, listening: &Listening<'_>) -> Self {
         let mut holds = Self::default();
         for held in own.iter().filter(|held| waits(held)) {
             if let (Some(protocol), Some(local)) = (ip_protocol(held), held.local()) {
                 let shared_with = listening.others(protocol, local.port(), owner);
-                holds.listeners.push(Listener::new(protocol, local, shared_with));
+                let is_chosen = protocol != "tcp" && listening.is_chosen(local.port());
+                let listener = Listener::new(protocol, local, shared_with);
+                holds.listeners.push(Listener { is_chosen, ..listener });
             }
         }
         holds.listeners.sort();
         holds.listeners.dedup();
         for held in own {
-            holds.beyond_ip(held);
+            holds.beyond_ip(held, owner, listening);
         }
         holds.unix_listeners.sort();
         holds.unix_listeners.dedup();
@@ -196,7 +145,7 @@ impl HeldSockets {
         holds
     }
 
-    fn beyond_ip(&mut self, held: &Held) {
+    fn beyond_ip(&mut self, held: &Held, owner: &Owner, listening: &Listening<'_>) {
         let found = &held.found;
         let socket = found.socket;
         let protocol = || {
@@ -209,12 +158,20 @@ impl HeldSockets {
             libc::AF_INET | libc::AF_INET6 if i32::from(socket.kind) == libc::SOCK_RAW => {
                 self.raw.push(protocol());
             }
-            libc::AF_UNIX if matches!(found.state, SocketState::Listen | SocketState::Bound) => {
+            libc::AF_UNIX if is_open(held) => {
                 self.unix_listeners.extend(found.local_name.as_ref().map(|name| UnixListener {
                     name: name.to_string(),
                     hex: name.hex(),
                     is_abstract: name.is_abstract(),
                 }));
+            }
+            libc::AF_UNIX => {
+                if let Some(name) = &found.remote_name {
+                    let to = self.unix_connections.entry(name.to_string()).or_default();
+                    to.count += 1;
+                    to.is_abstract = name.is_abstract();
+                    to.peer = listening.at_name(name, owner).map(str::to_owned);
+                }
             }
             _ => {}
         }
@@ -233,15 +190,10 @@ impl Listener {
             port: local.port(),
             address: local.ip(),
             exposure,
+            is_chosen: false,
             privileged_port: (1..PRIVILEGED).contains(&local.port()),
             shared_with,
         }
-    }
-
-    /// `tcp/8080`.
-    #[must_use]
-    pub fn port_words(&self) -> String {
-        format!("{}/{}", self.protocol, self.port)
     }
 
     /// `*:8080`, `127.0.0.1:53/udp`.
@@ -256,10 +208,12 @@ impl Listener {
 }
 
 impl Connections {
-    fn of(own: &[&Held], owner: &Owner, listeners: &[Listener], listening: &Listening) -> Self {
+    fn of(own: &[&Held], owner: &Owner, listeners: &[Listener], listening: &Listening<'_>) -> Self {
         // The other end, and the port of its own that it came to.
         type Key = (&'static str, IpAddr, Option<u16>, Option<u16>);
         let mut by_remote: BTreeMap<Key, usize> = BTreeMap::new();
+        let offered: BTreeSet<(&str, u16)> =
+            listeners.iter().map(|one| (&*one.protocol, one.port)).collect();
         let mut count = 0;
         for held in own {
             let Some(protocol) = ip_protocol(held) else { continue };
@@ -268,9 +222,7 @@ impl Connections {
                 continue;
             };
             count += 1;
-            let came_in =
-                listeners.iter().any(|one| one.protocol == protocol && one.port == local.port());
-            let key = if came_in {
+            let key = if offered.contains(&(protocol, local.port())) {
                 (protocol, remote.ip(), None, Some(local.port()))
             } else {
                 (protocol, remote.ip(), Some(remote.port()), None)

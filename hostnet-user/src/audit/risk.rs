@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fmt};
 use rustix::thread::CapabilitySet;
 use serde::Serialize;
 
-use super::{ExpectationSeen, Exposed, Subject, Way};
+use super::{ExpectationSeen, Exposed, Listener, ProcessSeen, Subject, Way};
 use crate::{
     event::{Confidence, OwnerKind},
     judge::expectations::Source,
@@ -88,24 +88,25 @@ use Level::{Critical, High, Low, Medium};
 
 /// All rules, the worst first.
 #[rustfmt::skip]
-pub const RULES: [Rule; 25] = [
+pub const RULES: [Rule; 26] = [
     rule(Critical, "runtime-socket", "It has the socket of a container runtime, and with it every container and the host", |s| exposed(s, |one| one.host_path != "/" && one.usable)),
     rule(Critical, "host-files-writable", "It may write to the host's root file system", |s| exposed(s, |one| one.host_path == "/" && one.writable && one.usable)),
     rule(Critical, "privileged", "It is privileged: it has all of the host's devices and every capability", |s| s.container.as_ref().is_some_and(|one| one.privileged).then(String::new)),
     rule(Critical, "module-capability", "It may load code into the host's kernel", |s| capability(s, &[CapabilitySet::SYS_MODULE])),
-    rule(Critical, "entered", "A process of it has entered the host's network from the container's own, which takes CAP_SYS_ADMIN on the host", |s| matches!(s.way, Way::Entered { .. }).then(|| s.way.words())),
+    rule(Critical, "entered", "Processes of it have entered the host's network from the container's own, which takes CAP_SYS_ADMIN on the host", |s| if matches!(s.way, Way::Entered { .. }) { named(s, |_| true) } else { None }),
     rule(Critical, "container-mounts", "Its processes have a container's mounts without being in that container's cgroup", |s| match &s.way { Way::OwnNamespaces { mounts_of: Some(name) } => Some(name.clone()), _ => None }),
     rule(Critical, "false-name", "Its cgroup bears the name of a container that is elsewhere", |s| (s.kind == OwnerKind::Unknown).then(|| s.attribution.cgroup_path.clone())),
-    rule(High, "undeclared", "It is configured with another network, and is in the host's all the same", |s| matches!(s.way, Way::Undeclared { .. }).then(|| s.way.words())),
+    rule(High, "undeclared", "It is configured with another network, and is in the host's all the same", |s| match &s.way { Way::Undeclared { declared } => Some(declared.clone()), _ => None }),
     rule(High, "host-files", "It may read the host's root file system", |s| exposed(s, |one| s.kind == OwnerKind::Container && one.host_path == "/" && !(one.writable && one.usable))),
     rule(High, "host-mounts", "A process of it has the host's own mounts", |s| processes(s, |one| one.privileges.host_mounts)),
     rule(High, "host-processes", "It sees the host's processes, and as root may signal and trace them", |s| processes(s, |one| one.privileges.host_pids)),
     rule(High, "admin-capability", "It has capabilities by which one becomes the host's root", |s| capability(s, &[CapabilitySet::SYS_ADMIN, CapabilitySet::SYS_PTRACE, CapabilitySet::SYS_RAWIO, CapabilitySet::DAC_READ_SEARCH, CapabilitySet::BPF])),
     rule(High, "network-capability", "It may change the host's interfaces, routes and packet filters", |s| capability(s, &[CapabilitySet::NET_ADMIN])),
     rule(High, "packet-socket", "It reads packets from the host's interfaces", |s| list(&s.holds.packet)),
+    rule(High, "abstract-socket", "It is connected to an abstract unix socket of somebody else's, which only the host's network gives it", abstract_sockets),
     rule(High, "bind-not-expected", "It listens where its expectation does not let it", |s| listeners(s, |one| s.expectation.held().is_some_and(|held| !held.permits_bind(&one.protocol, one.port)))),
     rule(Medium, "unexpected", "Nobody has said that it may use the host's network", |s| (s.expectation.standing == "unexpected").then(|| s.expectation.because.unwrap_or_default().to_owned())),
-    rule(Medium, "expired", "It was expected, and the date has passed", |s| (s.expectation.standing == "expired").then(|| until(&s.expectation))),
+    rule(Medium, "expired", "It was expected, and its last day has passed", |s| (s.expectation.standing == "expired").then(|| until(&s.expectation))),
     rule(Medium, "raw-capability", "It may read and forge packets on the host's interfaces (CAP_NET_RAW)", |s| s.capabilities().has(CapabilitySet::NET_RAW).then(String::new)),
     rule(Medium, "root", "It runs as the host's root: abstract unix sockets that ask for no more are open to it (CVE-2020-15257)", |s| processes(s, |one| one.privileges.is_root())),
     rule(Medium, "listens-everywhere", "It listens on all of the host's addresses", |s| listeners(s, |one| one.exposure == "any" && !is_permitted(s, one))),
@@ -166,15 +167,18 @@ fn capability(subject: &Subject, wanted: &[CapabilitySet]) -> Option<String> {
     list(&found.map(|(name, _)| format!("CAP_{name}")).collect::<Vec<_>>())
 }
 
-/// Processes that count on the host.
-fn processes(subject: &Subject, is_it: impl Fn(&super::ProcessSeen) -> bool) -> Option<String> {
-    let counts = |one: &&super::ProcessSeen| !one.privileges.own_user_namespace && is_it(one);
-    let found = subject.processes.iter().filter(counts);
+/// Processes whose privileges count on the host.
+fn processes(subject: &Subject, is_it: impl Fn(&ProcessSeen) -> bool) -> Option<String> {
+    named(subject, |one| !one.privileges.own_user_namespace && is_it(one))
+}
+
+fn named(subject: &Subject, is_it: impl Fn(&ProcessSeen) -> bool) -> Option<String> {
+    let found = subject.processes.iter().filter(|one| is_it(one));
     list(&found.map(|one| format!("{}[{}]", one.name, one.pid)).collect::<Vec<_>>())
 }
 
-fn listeners(subject: &Subject, is_it: impl Fn(&super::Listener) -> bool) -> Option<String> {
-    let found = subject.holds.listeners.iter().filter(|one| is_it(one));
+fn listeners(subject: &Subject, is_it: impl Fn(&Listener) -> bool) -> Option<String> {
+    let found = subject.holds.listeners.iter().filter(|one| !one.is_chosen && is_it(one));
     let found = found.map(|one| {
         let others: Vec<&str> = one.shared_with.iter().map(String::as_str).collect();
         match &*others {
@@ -186,7 +190,7 @@ fn listeners(subject: &Subject, is_it: impl Fn(&super::Listener) -> bool) -> Opt
 }
 
 /// Whether somebody has said that it may listen there, of all places.
-fn is_permitted(subject: &Subject, listener: &super::Listener) -> bool {
+fn is_permitted(subject: &Subject, listener: &Listener) -> bool {
     subject.expectation.held().is_some_and(|held| {
         held.bind.is_some() && held.permits_bind(&listener.protocol, listener.port)
     })
@@ -200,7 +204,13 @@ fn local_services(subject: &Subject) -> Option<String> {
     list(&found.collect::<Vec<_>>())
 }
 
+fn abstract_sockets(subject: &Subject) -> Option<String> {
+    let found = subject.holds.unix_connections.iter();
+    let found = found.filter_map(|(name, to)| Some(format!("{name} ({})", to.peer.as_deref()?)));
+    list(&found.collect::<Vec<_>>())
+}
+
 fn until(expectation: &ExpectationSeen) -> String {
     let until = expectation.expectation.as_ref().and_then(|one| one.until);
-    until.map_or_else(String::new, |until| format!("it was expected until {until}"))
+    until.map(|until| until.to_string()).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! What the runtimes say of their containers at this moment, once: for whoever
 //! looks and goes, and cannot wait for one that does not answer.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::Docker;
@@ -102,13 +102,11 @@ async fn of_runtime(
     let mut answers = stream::iter(asked)
         .map(|id| inspect(&runtime.docker, runtime.kind, id, deadline))
         .buffer_unordered(WIDTH);
-    let (mut inspected, mut gone) = (Vec::new(), HashSet::new());
-    let mut failed = Vec::new();
+    let (mut inspected, mut failed) = (HashMap::new(), Vec::new());
     while let Some((id, answer)) = answers.next().await {
         match answer {
-            Ok(Some(container)) => inspected.push(container),
-            Ok(None) => {
-                gone.insert(id);
+            Ok(container) => {
+                inspected.insert(id, container);
             }
             Err(reason) => failed.push(reason),
         }
@@ -118,12 +116,15 @@ async fn of_runtime(
         let count = failed.len();
         census.gaps.push(silent(format!("{count} of its containers not inspected: {reason}")));
     }
-    counted.retain(|one| !gone.contains(&one.container.id));
-    for container in inspected {
-        if let Some(one) = counted.iter_mut().find(|one| one.container.id == container.id) {
+    counted.retain_mut(|one| match inspected.remove(&one.container.id) {
+        Some(Some(container)) => {
             one.container = container;
+            true
         }
-    }
+        // It is gone since.
+        Some(None) => false,
+        None => true,
+    });
     census.containers = counted;
     Ok(census)
 }

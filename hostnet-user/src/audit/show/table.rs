@@ -99,7 +99,8 @@ fn grid(subjects: &[Subject], to: &mut impl Write) -> io::Result<()> {
 
 fn cells(subject: &Subject) -> [String; 8] {
     let image = subject.container.as_ref().map_or("-", |container| &container.image);
-    let listens: Vec<String> = subject.holds.listeners.iter().map(|one| one.words()).collect();
+    let listeners = subject.holds.listeners.iter().filter(|one| !one.is_chosen);
+    let listens: Vec<String> = listeners.map(|one| one.words()).collect();
     let listens = if listens.is_empty() { "-".to_owned() } else { listens.join(" ") };
     let expected = match (subject.expectation.standing, subject.expectation.held()) {
         ("unexpected", _) => "no".to_owned(),

@@ -41,7 +41,15 @@ impl Default for Made {
         };
         // 2026-11-28
         let wall_ns = 1_795_824_000_000_000_000;
-        Self { facts: Facts { wall_ns, runtimes: vec![docker], ..Facts::default() }, cookie: 0 }
+        Self {
+            facts: Facts {
+                wall_ns,
+                runtimes: vec![docker],
+                chosen_ports: (32_768, 60_999),
+                ..Facts::default()
+            },
+            cookie: 0,
+        }
     }
 }
 
@@ -92,7 +100,8 @@ impl Made {
         let last = self.counted().last_mut().unwrap();
         change(&mut last.container);
         let container = Arc::new(last.container.clone());
-        for present in &mut self.facts.present {
+        let is_its = |one: &&mut Present| one.owner.container_id.as_ref() == Some(&container.id);
+        for present in self.facts.present.iter_mut().filter(is_its) {
             let owner = Owner::clone(&present.owner);
             present.owner = Arc::new(Owner { container: Some(Arc::clone(&container)), ..owner });
         }
@@ -194,9 +203,15 @@ impl Made {
         self.socket(owner, None, tcp(SocketState::Listen, local, None))
     }
 
+    pub fn udp(self, of: &str, local: &str) -> Self {
+        let owner = self.owner(of);
+        let found = tcp(SocketState::Bound, local, None);
+        let socket = Socket { kind: 2, protocol: 17, ..found.socket };
+        self.socket(owner, None, Found { socket, ..found })
+    }
+
     pub fn host_listens(self, local: &str) -> Self {
-        let owner = Owner { kind: OwnerKind::Host, ..Owner::unknown(1, Some("/")) };
-        self.socket(Arc::new(owner), Some(b"sshd"), tcp(SocketState::Listen, local, None))
+        self.socket(host(), Some(b"sshd"), tcp(SocketState::Listen, local, None))
     }
 
     pub fn connects(self, of: &str, remote: &str) -> Self {
@@ -216,19 +231,39 @@ impl Made {
         self.socket(owner, None, Found { socket, ..Found::default() })
     }
 
+    /// A pair, or a socket that was handed down.
     pub fn unix_connected(self, of: &str) -> Self {
         let owner = self.owner(of);
-        let socket = Socket { family: libc::AF_UNIX as u16, kind: 1, protocol: 0 };
-        let state = SocketState::Established;
-        self.socket(owner, None, Found { socket, state, ..Found::default() })
+        self.socket(owner, None, unix(SocketState::Established))
+    }
+
+    pub fn unix_connects(self, of: &str, name: &[u8]) -> Self {
+        let owner = self.owner(of);
+        let remote_name = UnixAddress::new(name);
+        let found = Found { remote_name, ..unix(SocketState::Established) };
+        self.socket(owner, None, found)
     }
 
     pub fn unix_listens(self, of: &str, name: &[u8]) -> Self {
         let owner = self.owner(of);
-        let socket = Socket { family: libc::AF_UNIX as u16, kind: 1, protocol: 0 };
-        let (state, local_name) = (SocketState::Listen, UnixAddress::new(name));
-        self.socket(owner, None, Found { socket, state, local_name, ..Found::default() })
+        let local_name = UnixAddress::new(name);
+        self.socket(owner, None, Found { local_name, ..unix(SocketState::Listen) })
     }
+
+    pub fn host_unix(self, name: &[u8]) -> Self {
+        let local_name = UnixAddress::new(name);
+        let found = Found { local_name, ..unix(SocketState::Listen) };
+        self.socket(host(), Some(b"containerd-shim"), found)
+    }
+}
+
+fn host() -> Arc<Owner> {
+    Arc::new(Owner { kind: OwnerKind::Host, ..Owner::unknown(1, Some("/")) })
+}
+
+fn unix(state: SocketState) -> Found {
+    let socket = Socket { family: libc::AF_UNIX as u16, kind: 1, protocol: 0 };
+    Found { socket, state, ..Found::default() }
 }
 
 fn tcp(state: SocketState, local: &str, remote: Option<&str>) -> Found {

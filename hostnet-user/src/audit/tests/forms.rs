@@ -2,6 +2,7 @@
 //! that nobody's name drives a terminal.
 
 use jsonschema::Validator;
+use rustix::thread::CapabilitySet;
 use serde_json::Value;
 
 use super::{Made, expect, facts, nobody};
@@ -103,8 +104,10 @@ fn the_sarif_log_is_valid() {
     let schema = include_str!("../../../tests/data/sarif-2.1.0.schema.json");
     let mut schema: Value = serde_json::from_str(schema).unwrap();
     // Its pattern is no regular expression by most readers' rules; we name no language.
-    let language = &mut schema["definitions"]["run"]["properties"]["language"];
-    language.as_object_mut().unwrap().remove("pattern");
+    for of in ["run", "toolComponent"] {
+        let language = &mut schema["definitions"][of]["properties"]["language"];
+        language.as_object_mut().unwrap().remove("pattern");
+    }
     let validator = jsonschema::validator_for(&schema).unwrap();
     for audit in [everything(), Made::default().audit(&nobody())] {
         let log: Value = serde_json::from_str(&shown(&audit, Form::Sarif)).unwrap();
@@ -125,6 +128,48 @@ fn assert_valid(validator: &Validator, value: &Value) {
     let errors: Vec<String> =
         errors.map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?}\n{value:#}");
+}
+
+/// A host as one meets it.
+fn example() -> Audit {
+    Made::default()
+        .container("proxy", "host")
+        .image("traefik:3.5")
+        .process(10, "proxy")
+        .listens("proxy", "0.0.0.0:80")
+        .listens("proxy", "0.0.0.0:443")
+        .connects("proxy", "198.51.100.7:443")
+        .container("exporter", "host")
+        .image("prom/node-exporter:v1.9.1")
+        .process(20, "exporter")
+        .may(|one| one.host_pids = true)
+        .listens("exporter", "0.0.0.0:9100")
+        .container("debug", "container:proxy")
+        .image("nicolaka/netshoot")
+        .process(30, "debug")
+        .may(|one| one.uid = 0)
+        .capabilities(CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN)
+        .packet("debug")
+        .container("ci", "bridge")
+        .image("ci-runner:7")
+        .process(41, "ci")
+        .may(|one| one.uid = 0)
+        .exposes(("/run/docker.sock", true, true))
+        .audit(&expect(
+            "[[expect]]\nname = \"proxy\"\nowner = \"web team\"\nreason = \"keeps client \
+             addresses\"\nuntil = 2027-06-30\nbind = [\"tcp/80\", \"tcp/443\"]\n[[expect]]\n\
+             image = \"prom/node-exporter\"\nreason = \"host metrics\"\nuntil = 2026-10-31\n",
+        ))
+}
+
+#[test]
+fn the_example_is_that_of_the_documentation() {
+    let text = shown(&example(), Form::Table);
+    let plain = anstream::adapter::strip_str(&text).to_string();
+    let lines: Vec<&str> = plain.lines().map(str::trim_end).collect();
+    let plain = lines.join("\n");
+    let page = include_str!("../../../../docs/audit.md");
+    assert!(page.contains(&plain), "docs/audit.md has another example than this:\n{plain}");
 }
 
 #[test]

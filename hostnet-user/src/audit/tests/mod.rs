@@ -47,6 +47,10 @@ fn how_each_came_to_be_here() {
     let undeclared = Made::default().container("db", "default").process(10, "db");
     assert_eq!(one(undeclared, &nobody()).way, Way::Undeclared { declared: "bridge".into() });
 
+    // One that was listed, and not inspected in time: its first process is not known.
+    let listed = Made::default().stopped("db", "bridge").process(11, "db");
+    assert_eq!(one(listed, &nobody()).way, Way::Undeclared { declared: "bridge".into() });
+
     // Its first process, whose id is 10, is not here.
     let entered = Made::default().container("db", "shop_net").process(11, "db");
     assert_eq!(one(entered, &nobody()).way, Way::Entered { declared: "shop_net".into() });
@@ -162,6 +166,7 @@ fn every_reason_has_its_cause() {
         ("host-mounts", web().may(|one| one.host_mounts = true), expected),
         ("root", web().may(|one| one.uid = 0), expected),
         ("packet-socket", web().packet("web"), expected),
+        ("abstract-socket", web().unix_connects("web", b"\0shim").host_unix(b"\0shim"), expected),
         ("bind-not-expected", web().listens("web", "127.0.0.1:81"), &*some),
         ("unexpected", web(), ""),
         ("expired", web(), &*expired),
@@ -190,6 +195,13 @@ fn every_reason_has_its_cause() {
     // What may be bound is no reason; a socket that cannot be used is none either.
     let permitted = one(web().listens("web", "0.0.0.0:80"), &expect(&some));
     assert_eq!(permitted.risk, Level::None);
+    // Whoever asks for a name sends from a port that the kernel chose.
+    let resolver = one(web().udp("web", "0.0.0.0:40000"), &expect(&some));
+    assert!(resolver.holds.listeners[0].is_chosen && resolver.risk == Level::None);
+    let server = one(web().udp("web", "0.0.0.0:53"), &expect(&some));
+    assert_eq!(ids(&server), ["bind-not-expected", "listens-everywhere"]);
+    let own = web().unix_connects("web", b"\0own").unix_listens("web", b"\0own");
+    assert_eq!(one(own, &expect(expected)).risk, Level::None);
     let unusable = one(web().exposes(("/run/docker.sock", true, false)), &expect(expected));
     assert_eq!(unusable.risk, Level::None);
 }
