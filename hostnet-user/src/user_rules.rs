@@ -127,19 +127,25 @@ mod tests {
         stages::{Filter, Stages},
     };
 
-    /// Findings of the user's rules: id, severity and evidence, and all events' ids.
     #[derive(Clone, Default)]
-    struct Told(Arc<Mutex<(Vec<(String, String, Severity, Uuid)>, Vec<Uuid>)>>);
+    struct Told(Arc<Mutex<Heard>>);
+
+    #[derive(Default)]
+    struct Heard {
+        /// Of the user's rules: id, severity and evidence.
+        findings: Vec<(String, Severity, Uuid)>,
+        events: Vec<Uuid>,
+    }
 
     impl Output for Told {
         fn write(&mut self, record: &Recorded) -> anyhow::Result<()> {
             let mut told = self.0.lock().unwrap();
-            told.1.push(record.event.id);
+            told.events.push(record.event.id);
             if let Operation::Finding(finding) = &record.event.operation
                 && finding.rule.ruleset == "sigma"
             {
-                let Finding { rule, subject, severity, evidence, .. } = finding;
-                told.0.push((rule.id.to_string(), subject.clone(), *severity, *evidence));
+                let Finding { rule, severity, evidence, .. } = finding;
+                told.findings.push((rule.id.to_string(), *severity, *evidence));
             }
             Ok(())
         }
@@ -192,8 +198,8 @@ mod tests {
         let told = told.0.lock().unwrap();
         let severities = |id: u8| {
             let id = format!("00000000-0000-4000-8000-0000000000{id:02}");
-            let of_rule = told.0.iter().filter(|(rule, ..)| *rule == id);
-            of_rule.map(|(_, _, severity, _)| *severity).collect::<Vec<_>>()
+            let of_rule = told.findings.iter().filter(|(rule, ..)| *rule == id);
+            of_rule.map(|(_, severity, _)| *severity).collect::<Vec<_>>()
         };
         assert!(severities(1).iter().all(|severity| *severity == Severity::High));
         assert!(!severities(1).is_empty());
@@ -201,14 +207,14 @@ mod tests {
         assert!(severities(3).is_empty() && severities(4).is_empty());
         assert_eq!(severities(5), [Severity::Critical]);
         // By an event that was told before.
-        assert!(told.0.iter().all(|(.., evidence)| told.1.contains(evidence)));
+        assert!(told.findings.iter().all(|(.., evidence)| told.events.contains(evidence)));
     }
 
     #[test]
     fn without_rules_nothing_is_found_and_nothing_else_changes() {
         let (without, with) = (run(&[]), run(&[rule(1, "hostnet.operation: listen", "low")]));
         let (without, with) = (without.0.lock().unwrap(), with.0.lock().unwrap());
-        assert!(without.0.is_empty());
-        assert_eq!(without.1.len() + with.0.len(), with.1.len());
+        assert!(without.findings.is_empty());
+        assert_eq!(without.events.len() + with.findings.len(), with.events.len());
     }
 }
