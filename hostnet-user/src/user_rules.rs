@@ -110,3 +110,111 @@ const fn severity(level: Level) -> Severity {
         Level::Critical => Severity::Critical,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        docs::EVERY_KIND,
+        input::{self, Input, World},
+        judge::{Judge, Law},
+        kernel::Recording,
+        output::Output,
+        stages::{Filter, Stages},
+    };
+
+    #[derive(Clone, Default)]
+    struct Told(Arc<Mutex<Heard>>);
+
+    #[derive(Default)]
+    struct Heard {
+        /// Of the user's rules: id, severity and evidence.
+        findings: Vec<(String, Severity, Uuid)>,
+        events: Vec<Uuid>,
+    }
+
+    impl Output for Told {
+        fn write(&mut self, record: &Recorded) -> anyhow::Result<()> {
+            let mut told = self.0.lock().unwrap();
+            told.events.push(record.event.id);
+            if let Operation::Finding(finding) = &record.event.operation
+                && finding.rule.ruleset == "sigma"
+            {
+                let Finding { rule, severity, evidence, .. } = finding;
+                told.findings.push((rule.id.to_string(), *severity, *evidence));
+            }
+            Ok(())
+        }
+
+        fn flush(&mut self) -> anyhow::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn rule(id: u8, detection: &str, level: &str) -> RuleText {
+        let text = format!(
+            "title: t\nid: 00000000-0000-4000-8000-0000000000{id:02}\nlevel: {level}\nlogsource:\n    \
+             product: hostnet\ndetection:\n    s:\n        {detection}\n    condition: s\n"
+        );
+        RuleText { file: format!("{id}.yml"), text }
+    }
+
+    /// The recorded run with these rules.
+    fn run(rules: &[RuleText]) -> Told {
+        let told = Told::default();
+        let mut recording = Recording::read(EVERY_KIND).unwrap();
+        let (tag, bytes) = recording.frame().unwrap().unwrap();
+        let Input::World(World::Run { policy, identity, .. }) =
+            input::from_frame(tag, bytes).unwrap()
+        else {
+            panic!("a run begins with where it was made");
+        };
+        let judge = Judge::new(&Law::default());
+        let mut stages =
+            Stages::new(policy, judge, Filter::default(), vec![Box::new(told.clone())]);
+        stages.identify(&identity);
+        stages.world(World::Rules(rules.to_vec())).unwrap();
+        while let Some((tag, bytes)) = recording.frame().unwrap() {
+            stages.input(input::from_frame(tag, bytes).unwrap()).unwrap();
+        }
+        stages.finish().unwrap();
+        told
+    }
+
+    #[test]
+    fn what_a_rule_finds_is_an_event_after_the_one_that_shows_it() {
+        let rules = [
+            rule(1, "hostnet.operation: listen", "high"),
+            rule(2, "event.action: bound-packet-socket", "informational"),
+            rule(3, "hostnet.operation: health", "high"),
+            rule(4, "container.name: nobody", "high"),
+            rule(5, "host.name: node1\n        hostnet.operation: raw-socket", "critical"),
+        ];
+        let told = run(&rules);
+        let told = told.0.lock().unwrap();
+        let severities = |id: u8| {
+            let id = format!("00000000-0000-4000-8000-0000000000{id:02}");
+            let of_rule = told.findings.iter().filter(|(rule, ..)| *rule == id);
+            of_rule.map(|(_, severity, _)| *severity).collect::<Vec<_>>()
+        };
+        assert!(severities(1).iter().all(|severity| *severity == Severity::High));
+        assert!(!severities(1).is_empty());
+        assert_eq!(severities(2), [Severity::Low]);
+        assert!(severities(3).is_empty() && severities(4).is_empty());
+        assert_eq!(severities(5), [Severity::Critical]);
+        // By an event that was told before.
+        assert!(told.findings.iter().all(|(.., evidence)| told.events.contains(evidence)));
+    }
+
+    #[test]
+    fn without_rules_nothing_is_found_and_nothing_else_changes() {
+        let (without, with) = (run(&[]), run(&[rule(1, "hostnet.operation: listen", "low")]));
+        let (without, with) = (without.0.lock().unwrap(), with.0.lock().unwrap());
+        assert!(without.findings.is_empty());
+        assert_eq!(without.events.len() + with.findings.len(), with.events.len());
+    }
+}

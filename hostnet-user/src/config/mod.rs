@@ -281,6 +281,9 @@ impl Config {
         if config.observe.pin.as_ref().is_some_and(|pin| !pin.is_absolute()) {
             bail!("observe.pin is not an absolute path: it must be, such as {DEFAULT_PIN}");
         }
+        if !config.rules.directory.is_absolute() {
+            bail!("rules.directory is not an absolute path: it must be, such as {RULES_DIRECTORY}");
+        }
         if config.observe.keep_pinned && config.observe.pin.is_none() {
             bail!("observe.keep_pinned is true: it needs observe.pin, such as {DEFAULT_PIN}");
         }

@@ -33,7 +33,12 @@ impl UserRuleFiles {
             return None;
         }
         self.are_told = true;
-        tracing::info!("{} rules of {} are judged", rules.len(), place.directory.display());
+        tracing::info!(
+            "rules in {}: {} judged, {} faults",
+            place.directory.display(),
+            rules.len(),
+            faults.len()
+        );
         Some(World::Rules(texts))
     }
 }

@@ -7,6 +7,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "aya-in-kernel", check: aya_in_kernel },
     Rule { name: "bollard-in-docker", check: bollard_in_docker },
     Rule { name: "clients-in-sink", check: clients_in_sink },
+    Rule { name: "sigma-in-judge", check: sigma_in_judge },
     Rule { name: "file-length", check: file_length },
     Rule { name: "local-path", check: local_path },
     Rule { name: "registry-host", check: registry_host },
@@ -43,6 +44,13 @@ fn clients_in_sink(files: &[File]) -> Vec<Finding> {
     let may = |path: &str| path.starts_with("hostnet-user/src/sink/");
     let clients = ["async_nats", "opentelemetry_proto", "reqwest", "rskafka"];
     crate_uses(files, &clients, may, "only hostnet-user/src/sink may name it")
+}
+
+/// So that the language of rules is one folder's business.
+fn sigma_in_judge(files: &[File]) -> Vec<Finding> {
+    let may = |path: &str| path.starts_with("hostnet-user/src/judge/sigma/");
+    let crates = ["serde_norway", "sigma_rust"];
+    crate_uses(files, &crates, may, "only hostnet-user/src/judge/sigma may name it")
 }
 
 fn crate_uses(

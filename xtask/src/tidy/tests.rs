@@ -47,6 +47,12 @@ fn only_one_file_names_bollard() {
 }
 
 #[test]
+fn only_the_judgement_names_sigma() {
+    bad("sigma-in-judge", "hostnet-user/src/cli/rules.rs", "use sigma_rust::Rule;");
+    good("sigma-in-judge", "hostnet-user/src/judge/sigma/parse.rs", "use sigma_rust::Rule;");
+}
+
+#[test]
 fn only_sinks_name_network_clients() {
     bad("clients-in-sink", "hostnet-user/src/pipeline.rs", "use reqwest::Client;");
     good("clients-in-sink", "hostnet-user/src/sink/http/client.rs", "use reqwest::Client;");

@@ -4,6 +4,7 @@
 //!
 //! It knows documents, not events, and nothing of who asks. Only `load` does I/O.
 
+mod condition;
 mod cost;
 mod document;
 mod fault;

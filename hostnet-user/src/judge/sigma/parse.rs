@@ -7,8 +7,8 @@ use serde_norway::{Mapping, Value};
 use uuid::Uuid;
 
 use super::{
-    About, Level, Rule, RuleFault,
-    cost::{DEEPEST_CONDITION, LONGEST_CONDITION, LONGEST_VALUE, MOST_VALUES, regex_fault},
+    About, Level, Rule, RuleFault, condition,
+    cost::{LONGEST_VALUE, MOST_VALUES, regex_fault},
     fields,
 };
 
@@ -312,40 +312,15 @@ impl Reader<'_> {
 
     fn condition(&mut self, detection: &Mapping) {
         let line = self.line_in_detection("condition");
-        let condition = match detection.get("condition") {
-            Some(Value::String(condition)) => condition,
-            Some(_) => return self.fault(line, "its condition is no text: join several with or"),
-            None => return self.fault_at("detection", "has no condition"),
-        };
-        let is_word = |c: char| c.is_ascii_alphanumeric() || "_-*() \n".contains(c);
-        if let Some(c) = condition.chars().find(|c| !is_word(*c)) {
-            let reason = format!(
-                "its condition has {c:?}: it is made of names, and, or, not, 1 of, all of and parentheses"
-            );
-            return self.fault(line, reason);
-        }
-        let words: Vec<&str> = condition
-            .split(|c: char| c.is_whitespace() || "()".contains(c))
-            .filter(|word| !word.is_empty())
-            .collect();
-        let is_not = |word: &&&str| word.eq_ignore_ascii_case("not");
-        let depth = condition.matches('(').count() + words.iter().filter(is_not).count();
-        if condition.len() > LONGEST_CONDITION || depth > DEEPEST_CONDITION {
-            return self.fault(
-                line,
-                "its condition is too long, or has too many parentheses: split the rule",
-            );
-        }
-        for pair in words.windows(2) {
-            let [of, pattern] = pair else { continue };
-            if !of.eq_ignore_ascii_case("of") || pattern.eq_ignore_ascii_case("them") {
-                continue;
+        let selections: Vec<&str> = detection.keys().filter_map(Value::as_str).collect();
+        match detection.get("condition") {
+            Some(Value::String(text)) => {
+                if let Some(reason) = condition::fault(text, &selections) {
+                    self.fault(line, reason);
+                }
             }
-            let start = pattern.split('*').next().unwrap_or_default();
-            let is_one = |name: &Value| name.as_str().is_some_and(|name| name.starts_with(start));
-            if !detection.keys().any(is_one) {
-                self.fault(line, format!("no selection is called `{pattern}`"));
-            }
+            Some(_) => self.fault(line, "its condition is no text: join several with or"),
+            None => self.fault_at("detection", "has no condition"),
         }
     }
 

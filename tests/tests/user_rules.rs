@@ -1,0 +1,58 @@
+//! Rules that a user wrote: what they find, the bad ones among them, and SIGHUP.
+
+use std::{fs, path::Path};
+
+use hostnet_tests::{Agent, Docker, needs_root, wait_for, want};
+use rustix::process::Signal;
+use serde_json::Value;
+
+const LISTENER: &str = "2b1f8b55-1d7b-4a43-9a56-1f3a5c1f0f01";
+const BIND: &str = "2b1f8b55-1d7b-4a43-9a56-1f3a5c1f0f02";
+
+fn write(directory: &Path, name: &str, id: &str, operation: &str) {
+    let text = format!(
+        "title: A test\nid: {id}\nlevel: high\ntags:\n    - attack.t1133\nlogsource:\n    product: \
+         hostnet\ndetection:\n    s:\n        hostnet.operation: {operation}\n        \
+         hostnet.owner.kind: container\n    condition: s\n"
+    );
+    fs::write(directory.join(name), text).expect("a rule");
+}
+
+#[test]
+fn rules_find_what_they_say_and_are_read_anew() {
+    needs_root!();
+    let directory = tempfile::tempdir().expect("a directory");
+    let rules = directory.path();
+    write(rules, "listener.yml", LISTENER, "listen");
+    fs::write(rules.join("bad.yml"), "title: bad\nid: [\n").expect("a file");
+    let agent =
+        Agent::setup().observe(&format!("[rules]\ndirectory = {:?}", rules.display().to_string()));
+    let agent = agent.start();
+    let mut actor = Docker::shared().launch("host").actor();
+    let first = actor.one("listen 127.0.0.1 0");
+    let found = |id: &str, port: &Value| {
+        want().action("finding").is("rule.id", id).is("hostnet.local.port", port.clone())
+    };
+    let finding = agent.expect(&found(LISTENER, &first["local"]["port"]));
+    assert_eq!(finding["rule"]["ruleset"], "sigma");
+    assert_eq!(finding["hostnet"]["finding"]["severity"], "high");
+    assert_eq!(finding["threat"]["technique"]["id"][0], "T1133");
+    assert!(finding["container"]["id"].is_string());
+    let is_told = |words: &str| agent.messages().contains(words);
+    assert!(is_told("bad.yml:3: is not YAML"), "{}", agent.messages());
+    assert!(is_told("1 judged, 1 faults"), "{}", agent.messages());
+    // The other rule instead, and the bad one good.
+    fs::remove_file(rules.join("listener.yml")).expect("removed");
+    write(rules, "bad.yml", BIND, "bind");
+    write(rules, "other.yml", "2b1f8b55-1d7b-4a43-9a56-1f3a5c1f0f03", "raw-socket");
+    agent.signal(Signal::HUP);
+    wait_for("the rules to be read anew", || is_told("2 judged, 0 faults"));
+    let second = actor.one("listen 127.0.0.1 0");
+    agent.expect(&found(BIND, &second["local"]["port"]));
+    agent.marker();
+    let run = agent.stop();
+    run.none(&found(LISTENER, &second["local"]["port"]));
+    run.only(&found(BIND, &second["local"]["port"]));
+    run.only(&found(LISTENER, &first["local"]["port"]));
+    run.none(&found(BIND, &first["local"]["port"]));
+}
