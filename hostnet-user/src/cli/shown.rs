@@ -91,7 +91,7 @@ pub enum Retold {
         out: BufWriter<Stdout>,
         line: Vec<u8>,
         /// What writes events that are new, and of which run it writes.
-        new: Option<(Identity, Lines)>,
+        new: Option<Box<(Identity, Lines)>>,
     },
 }
 
@@ -121,12 +121,13 @@ impl Retold {
             Self::Table { .. } => self.row(record),
             Self::Lines { format, out, line, new } => {
                 let identity = identity.cloned().unwrap_or_default();
-                if new.as_ref().is_none_or(|(known, _)| *known != identity) {
-                    *new = Some((identity.clone(), Lines::new(&identity, *format)));
+                if new.as_ref().is_none_or(|new| new.0 != identity) {
+                    let lines = Lines::new(&identity, *format);
+                    *new = Some(Box::new((identity, lines)));
                 }
                 line.clear();
-                if let Some((_, lines)) = new {
-                    lines.append(record, line)?;
+                if let Some(new) = new {
+                    new.1.append(record, line)?;
                 }
                 Ok(out.write_all(line)?)
             }

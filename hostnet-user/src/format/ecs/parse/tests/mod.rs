@@ -108,6 +108,19 @@ fn what_was_not_recorded_is_written_the_same() {
     comes_back(&documents);
 }
 
+/// The same of what live tests told, where `target/live-events` has it.
+#[test]
+fn what_live_tests_told_is_written_the_same() {
+    let program = std::env::current_exe().expect("a path");
+    let directory = program.ancestors().nth(3).expect("target").join("live-events");
+    let Ok(files) = std::fs::read_dir(directory) else { return };
+    for file in files {
+        let text = std::fs::read_to_string(file.expect("a file").path()).expect("text");
+        let parsed = |line: &str| serde_json::from_str(line).expect("JSON");
+        comes_back(&text.lines().filter(|line| !line.is_empty()).map(parsed).collect::<Vec<_>>());
+    }
+}
+
 /// Names and arguments that are no text come back exactly.
 #[test]
 fn a_process_is_the_same() {
