@@ -87,6 +87,8 @@ enum Part {
     Restart,
     /// Rows per second, bytes and CPU of the history with one sink.
     Record,
+    /// How long questions about a history take; `HOSTNET_EVENTS` says how long it is.
+    Query,
     /// 500 kills of a process that keeps and delivers as fast as it can.
     Crash,
     /// A sink that is away for 3.6 million events, and one with a cap.
@@ -96,7 +98,7 @@ enum Part {
 impl Part {
     /// Whether it needs no kernel: only when named.
     const fn is_record(self) -> bool {
-        matches!(self, Self::Record | Self::Crash | Self::Outage)
+        matches!(self, Self::Record | Self::Query | Self::Crash | Self::Outage)
     }
 
     /// Whether it is a load in a container of the benchmark's own.
