@@ -208,8 +208,8 @@ fn lxc_by_path() {
         .stdin(Stdio::null())
         .output()
         .expect("lxc-start can be started");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("ECONNREFUSED"), "{said} {}", String::from_utf8_lossy(&output.stderr));
+    // It keeps what the container says to itself.
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     remove_above("/lxc.pivot/any");
     only(agent, port, &by_path(&name, "lxc"));
 }
