@@ -266,6 +266,22 @@ fn e37_a_health_check() {
     agent.stop();
 }
 
+/// One that joins another's process ids is itself all the same.
+#[test]
+fn e37_the_process_ids_of_another_container() {
+    needs_root!();
+    needs_docker!("process ids of another container");
+    let agent = Agent::start();
+    let mut other = Docker::shared().launch("host").actor();
+    let joined = format!("--pid=container:{}", other.container.id);
+    let mut guest = Docker::shared().launch("host").options([&joined]).actor();
+    for actor in [&mut guest, &mut other] {
+        let port = actor.connect_refused();
+        agent.expect(&connect(port).owned_by(&actor.container).absent("hostnet.creator"));
+    }
+    agent.stop();
+}
+
 /// The kernel is made to give an id again; root on the host may choose the next.
 #[test]
 fn a_process_id_is_used_again() {

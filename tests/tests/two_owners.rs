@@ -108,6 +108,32 @@ fn e29_a_listener_is_handed_to_a_container() {
     assert!(expected.matches(&event), "{:?}", expected.differences(&event));
 }
 
+/// A connection is handed over, and outlives the container that accepted it: its end
+/// is that one's, whoever brings it about.
+#[test]
+fn e29_a_connection_is_handed_to_a_container() {
+    needs_root!();
+    let agent = Agent::start();
+    let (mut maker, mut taker) = (container(), container());
+    let name = name("connection");
+    maker.begin(&format!("hand-over {name} 127.0.0.1 0 --listen --accept"));
+    let client = TcpStream::connect(address_of(&maker.told())).expect("it listens");
+    taker.begin(&format!("take-over {name}"));
+    let handed = maker.finish().remove(0);
+    taker.finish();
+    let of_maker = |action| of_socket(action, &handed).owned_by(&maker.container);
+    agent.expect(&of_maker("connection_accepted").absent("hostnet.creator"));
+    let (ended, id) = (of_maker("disconnect_received"), maker.container.id.clone());
+    drop(maker);
+    agent.expect(&want().action("container-left-host-network").is("container.id", id.as_str()));
+    agent.marker();
+    drop(taker);
+    drop(client);
+    agent.expect(&ended);
+    let run = agent.stop();
+    run.exactly(1, &of_socket("disconnect_received", &handed));
+}
+
 #[test]
 fn e29_a_udp_socket_is_handed_to_a_container() {
     needs_root!();

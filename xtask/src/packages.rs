@@ -16,15 +16,18 @@ pub struct Package {
     pub present: fn() -> bool,
 }
 
-/// What the live tests run: a Docker daemon, Podman, Compose, a static busybox to make
-/// an image of, so that no test pulls one, and Prometheus' judge of metrics (19 MB to
-/// fetch, no smaller package has it).
+/// What the live tests run: a Docker daemon with its containerd, Podman, LXC and nspawn,
+/// Compose, a static busybox to make an image of, so that no test pulls one, and
+/// Prometheus' judge of metrics (19 MB to fetch, no smaller package has it).
 pub const LIVE_TESTS: &[Package] = &[
     Package { name: "docker.io", present: || has("dockerd") && has("docker") },
     Package { name: "iptables", present: || has("iptables") },
     Package { name: "iproute2", present: || has("ip") },
     Package { name: "busybox-static", present: busybox_is_static },
     Package { name: "podman", present: || has("podman") },
+    Package { name: "uidmap", present: || has("newuidmap") },
+    Package { name: "lxc", present: || has("lxc-start") },
+    Package { name: "systemd-container", present: || has("systemd-nspawn") },
     Package { name: "docker-compose", present: || has("docker-compose") },
     Package { name: "logrotate", present: || has("logrotate") },
     Package { name: "redis-server", present: || has("redis-server") },

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::bounded::{Excess, TooMuch};
 use super::transport::Endpoint;
 use super::words::cut;
+use crate::text;
 
 const NO_SOCKET: &str = "no such socket";
 const NOT_A_RUNTIME: &str = "answers, but not as a container runtime does";
@@ -45,11 +46,11 @@ impl Runtime {
             let request = Request::get(uri).body(body_full(Bytes::new()))?;
             let response = at.send(request, excess).await?;
             let (status, body) = (response.status(), response.into_body());
-            let text = body.collect().await?.to_bytes();
+            let answer = body.collect().await?.to_bytes();
             if status.is_success() {
-                return Ok(text);
+                return Ok(answer);
             }
-            let message = String::from_utf8_lossy(&text).into_owned();
+            let message = text::text(&answer).readable;
             Err(Error::DockerResponseServerError { status_code: status.as_u16(), message })
         }
     }

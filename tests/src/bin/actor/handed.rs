@@ -40,8 +40,9 @@ fn rendezvous(arguments: &Arguments) -> (Socket, SockAddr) {
     (Socket::new(Domain::UNIX, Type::STREAM, None).expect("a unix socket"), address)
 }
 
-/// `hand-over NAME_HEX ADDR PORT [--udp] [--listen]`: binds, listens where that is
-/// asked for, says so, and gives the socket to whoever connects to the name.
+/// `hand-over NAME_HEX ADDR PORT [--udp] [--listen] [--accept]`: binds, listens where that
+/// is asked for, says so, and gives the socket, or the first connection that it accepts,
+/// to whoever connects to the name.
 pub fn hand_over(arguments: &Arguments) {
     let (meeting, name) = rendezvous(arguments);
     meeting.bind(&name).and_then(|()| meeting.listen(1)).expect("a free name");
@@ -53,6 +54,8 @@ pub fn hand_over(arguments: &Arguments) {
         socket.listen(8).expect("listen");
     }
     tell("ready-to-hand-over").socket(&socket).endpoint("local", local(&socket)).send();
+    let accepts = arguments.switch("--accept");
+    let socket = if accepts { socket.accept().expect("somebody connects").0 } else { socket };
     let (taker, _) = meeting.accept().expect("somebody takes it");
     let held = [socket.as_fd()];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
