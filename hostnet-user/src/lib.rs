@@ -26,6 +26,7 @@ pub mod kernel;
 pub mod metrics;
 pub mod observe;
 pub mod output;
+pub mod past;
 pub mod pipeline;
 pub mod record;
 mod requests;

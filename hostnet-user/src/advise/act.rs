@@ -99,7 +99,8 @@ pub enum Group {
 
 const DNS_PORT: u16 = 53;
 const IPPROTO_RAW: u32 = 255;
-const MACVLAN: &str = "a macvlan or ipvlan network reaches the LAN's link without the host's network";
+const MACVLAN: &str =
+    "a macvlan or ipvlan network reaches the LAN's link without the host's network";
 
 impl Act {
     fn new(group: Group, subject: impl Into<String>, bridge: Bridge) -> Self {
@@ -275,7 +276,9 @@ fn abstract_socket(name: &str, reach: &Reach<'_>) -> Act {
     let bridge = if reach.peer.is_some() {
         Bridge::Not("a bridge network has abstract names of its own".into())
     } else {
-        Bridge::Unclear("whose it is is not known: its own it would have on a bridge network".into())
+        Bridge::Unclear(
+            "whose it is is not known: its own it would have on a bridge network".into(),
+        )
     };
     Act::new(Group::AbstractSocket, subject, bridge)
 }
@@ -292,7 +295,9 @@ fn raw_socket(protocol: u32, event: &Event) -> Act {
         libc::IPPROTO_TCP | libc::IPPROTO_UDP => {
             Bridge::Not("on a bridge network it sees its own packets, not the host's".into())
         }
-        _ => Bridge::Not("no other protocol than TCP, UDP and SCTP is published to a bridge".into()),
+        _ => {
+            Bridge::Not("no other protocol than TCP, UDP and SCTP is published to a bridge".into())
+        }
     };
     let act = Act::new(Group::RawSocket, event.operation.to_string(), bridge);
     // It is one of Docker's defaults, so only a run without defaults needs it said.
@@ -311,8 +316,12 @@ fn has_net_admin(container: Option<&Container>) -> Option<bool> {
 
 fn network_change(event: &Event, owner: &Owner) -> Act {
     let bridge = match has_net_admin(owner.container.as_deref()) {
-        Some(true) => Bridge::Not("on a bridge network it changes its own network, not the host's".into()),
-        Some(false) => Bridge::If("without NET_ADMIN, which it does not have, the kernel refuses it either way".into()),
+        Some(true) => {
+            Bridge::Not("on a bridge network it changes its own network, not the host's".into())
+        }
+        Some(false) => Bridge::If(
+            "without NET_ADMIN, which it does not have, the kernel refuses it either way".into(),
+        ),
         None => Bridge::Unclear("whether it may change the host's network is not known".into()),
     };
     Act::new(Group::NetworkChange, event.operation.to_string(), bridge)
@@ -342,7 +351,9 @@ fn of_family(event: &Event, family: u16, protocol: u32) -> Option<Act> {
             libc::NETLINK_SOCK_DIAG | libc::NETLINK_NETFILTER => Act::new(
                 Group::NetworkState,
                 subject,
-                says("on a bridge network it is told of its own sockets and firewall, not of the host's"),
+                says(
+                    "on a bridge network it is told of its own sockets and firewall, not of the host's",
+                ),
             ),
             // Every program that asks for an address opens one.
             _ => return None,

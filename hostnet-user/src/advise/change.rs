@@ -73,7 +73,11 @@ impl Plan {
         });
         Self {
             publish: publish.collect(),
-            networks: if networks { vec![format!("{}-net", service(observed))] } else { Vec::new() },
+            networks: if networks {
+                vec![format!("{}-net", service(observed))]
+            } else {
+                Vec::new()
+            },
             host_gateway: needs.contains(&Needs::HostGateway),
             add: add.collect(),
         }
@@ -126,7 +130,10 @@ fn yaml(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(is_plain)
-        && !matches!(text.to_ascii_lowercase().as_str(), "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null");
+        && !matches!(
+            text.to_ascii_lowercase().as_str(),
+            "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
+        );
     if is_word { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
 

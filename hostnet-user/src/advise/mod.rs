@@ -196,9 +196,8 @@ impl Cases {
             one.container.as_ref().is_some_and(|container| container.name == wanted)
                 || one.ids.iter().any(|id| id == wanted)
         };
-        let begins = |one: &&Observed| {
-            !wanted.is_empty() && one.ids.iter().any(|id| id.starts_with(wanted))
-        };
+        let begins =
+            |one: &&Observed| !wanted.is_empty() && one.ids.iter().any(|id| id.starts_with(wanted));
         let mut found: Vec<&Observed> = self.all.iter().filter(is_it).collect();
         if found.is_empty() {
             found = self.all.iter().filter(begins).collect();

@@ -79,7 +79,8 @@ impl Observed {
             self.ids.insert(id.clone());
         }
         let has_more = |container: &&Arc<Container>| {
-            container.is_inspected() || self.container.as_ref().is_none_or(|had| !had.is_inspected())
+            container.is_inspected()
+                || self.container.as_ref().is_none_or(|had| !had.is_inspected())
         };
         if let Some(container) = owner.container.as_ref().filter(has_more) {
             self.container = Some(Arc::clone(container));
@@ -118,8 +119,11 @@ impl Observed {
                 self.declared = other.filter(|mode| !mode.is_empty()).cloned();
             }
             // They are told after the container has gone.
-            Operation::Close(_) | Operation::DatagramClose(_) | Operation::ListenerClosed(_)
-            | Operation::Exit(_) | Operation::Identified(_) => return,
+            Operation::Close(_)
+            | Operation::DatagramClose(_)
+            | Operation::ListenerClosed(_)
+            | Operation::Exit(_)
+            | Operation::Identified(_) => return,
             _ => {}
         }
         if is_open {

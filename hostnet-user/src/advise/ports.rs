@@ -124,7 +124,10 @@ impl Ports {
         let protocol = event.socket.map_or(TCP, |socket| socket.socket.protocol);
         let asked_for_none = bind.requested.is_some_and(|asked| asked.port() == 0);
         let is_done = matches!(bind.outcome, crate::event::Outcome::Success);
-        if protocol == TCP && asked_for_none && is_done && bind.local.port() != 0
+        if protocol == TCP
+            && asked_for_none
+            && is_done
+            && bind.local.port() != 0
             && let Some(found) = self.at(protocol, canonical(bind.local))
         {
             found.chosen_by_kernel = true;
@@ -137,11 +140,8 @@ impl Ports {
         let parties = event.peer.as_ref().map_or(&[][..], |peer| peer.possible.as_slice());
         let is_itself = !parties.is_empty() && parties.iter().all(|one| one.owner.is_same(owner));
         let place = self.listening(transport, local).unwrap_or(local);
-        let is_known = self.all.contains_key(&Place {
-            transport,
-            port: place.port(),
-            ip: place.ip(),
-        });
+        let is_known =
+            self.all.contains_key(&Place { transport, port: place.port(), ip: place.ip() });
         let Some(found) = self.at(transport, place) else { return };
         found.is_inferred |= !is_known;
         found.last_ns = found.last_ns.max(event.wall_ns);

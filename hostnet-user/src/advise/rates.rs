@@ -68,7 +68,9 @@ impl Rates {
             }
             Operation::Datagram(_) => self.udp_peers += 1,
             // connect(2) sets the peer; its datagrams pass by the hooks.
-            Operation::Connect(connect) if connect.outcome == Outcome::Unknown && !event.is_stream() => {
+            Operation::Connect(connect)
+                if connect.outcome == Outcome::Unknown && !event.is_stream() =>
+            {
                 self.udp_peers += 1;
             }
             Operation::ExistingSocket(existing)

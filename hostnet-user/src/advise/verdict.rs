@@ -215,10 +215,8 @@ fn doubts(observed: &Observed, window: &Window, looked: Looked) -> Doubts {
              network not at all",
         ),
         BeyondIp::Unseen => doubts.at_most(Confidence::Low, "nothing was seen beyond IP"),
-        BeyondIp::Unknown => doubts.at_most(
-            Confidence::Low,
-            "the record does not say what could be seen on this kernel",
-        ),
+        BeyondIp::Unknown => doubts
+            .at_most(Confidence::Low, "the record does not say what could be seen on this kernel"),
     }
     if window.hooks_missing() {
         let says = "some hooks were missing or not proven (hostnet doctor)";

@@ -133,8 +133,10 @@ impl Window {
             rows.iter().any(|row| row["set"] == set && is(row, &["proven", "unproven"]))
         };
         // A set that was refused whole has another in its place, or is told as such.
-        let is_missing =
-            |row: &Value| !is(row, &["proven"]) && row["set"].as_str().is_some_and(|set| set != "start" && has(set));
+        let is_missing = |row: &Value| {
+            !is(row, &["proven"])
+                && row["set"].as_str().is_some_and(|set| set != "start" && has(set))
+        };
         self.hooks_missing |= rows.iter().any(is_missing);
         let beyond_ip = if rows.is_empty() {
             BeyondIp::Unknown
@@ -211,9 +213,8 @@ impl Window {
     /// How long was observed between two moments, in nanoseconds.
     #[must_use]
     pub fn observed_ns(&self, from: u64, until: u64) -> u64 {
-        let overlap = |(began, ended): &(u64, u64)| {
-            until.min(*ended).saturating_sub(from.max(*began))
-        };
+        let overlap =
+            |(began, ended): &(u64, u64)| until.min(*ended).saturating_sub(from.max(*began));
         self.runs.iter().map(overlap).sum()
     }
 

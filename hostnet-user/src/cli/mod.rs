@@ -1,11 +1,13 @@
 //! The command line: one file per subcommand. Data goes to standard output,
 //! messages to standard error.
 
+mod advise;
 mod agent;
 mod audit;
 mod completions;
 mod doctor;
 mod generate_docs;
+mod lines;
 mod replay;
 mod shown;
 mod stream;
@@ -37,9 +39,14 @@ enum Command {
     Agent(agent::Args),
     /// Show once who is in the host's network namespace, and how great a risk that is.
     Audit(audit::Args),
+    /// Did a container need host networking? Evidence, verdict, and what to change.
+    Advise(advise::Args),
     /// Say what can be observed on this host, and what to do about the rest.
     Doctor(doctor::Args),
-    /// Print the events of a recorded run.
+    /// Print the events of a recorded run, of a history, or of lines written before.
+    ///
+    /// Exit codes: 0 all of them, 2 the file cannot be opened, 4 some could not be read,
+    /// which standard error names.
     Replay(replay::Args),
     /// Check or convert lines that hostnet has written.
     Stream(stream::Args),
@@ -74,6 +81,7 @@ impl Cli {
             Command::Watch(args) => watch::run(args),
             Command::Agent(args) => agent::run(args),
             Command::Audit(args) => audit::run(&args),
+            Command::Advise(args) => advise::run(&args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Replay(args) => replay::run(&args),
             Command::Stream(args) => stream::run(&args),

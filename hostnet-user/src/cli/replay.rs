@@ -1,37 +1,70 @@
-//! `hostnet replay`: a recorded run through the same stages, without a kernel.
+//! `hostnet replay`: what was told before, once more. A recorded run goes through the
+//! same stages as a live one; a history and lines of ours are events already.
 
-use std::path::PathBuf;
+use std::{
+    io::{Cursor, Read, Write},
+    path::{Path, PathBuf},
+};
 
-use super::{Usage, shown::Shown};
+use super::{Usage, lines, shown::Shown};
 use crate::{
     exit_code::Exit,
     input::{self, Input, World},
     judge::Judge,
-    kernel::Recording,
+    kernel::{Recording, is_recording},
+    past::{Past, Span, Unread},
+    record::Reader,
     stages::{Filter, Stages},
+    text::for_terminal,
 };
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+
+/// Most lines named that are no events; all are counted.
+const MOST_NAMED: u64 = 100;
+
+/// What every SQLite database begins with.
+const SQLITE: &[u8] = b"SQLite format 3\0";
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A file written by `hostnet watch --record`.
+    /// A file written by `hostnet watch --record`, the history of an agent, or events as
+    /// hostnet writes them, one JSON document per line; `-` is standard input. Which it
+    /// is, is told by what is in it.
     file: PathBuf,
+    /// Print only this container: its name, its id or the beginning of its id.
+    #[arg(long, value_name = "NAME|ID")]
+    container: Option<String>,
     #[command(flatten)]
     shown: Shown,
 }
 
 pub fn run(args: &Args) -> Result<Exit> {
-    let mut recording = Recording::open(&args.file).map_err(Usage)?;
+    let name = args.file.display();
+    let mut file = lines::open(&args.file)?;
+    let mut start = Vec::new();
+    let begun = file.by_ref().take(SQLITE.len() as u64).read_to_end(&mut start);
+    begun.with_context(|| format!("cannot read {name}")).map_err(Usage)?;
+    let filter = Filter { container: args.container.clone() };
+    if start == SQLITE && args.file != Path::new("-") {
+        let reader = Reader::open(&args.file).with_context(|| format!("cannot open {name}"));
+        return told_before(args, &filter, Past::of_history(reader.map_err(Usage)?, Span::ALL));
+    }
+    let is_recording = is_recording(&start);
+    let whole = Cursor::new(start).chain(file);
+    if is_recording {
+        let recording = Recording::read(whole).with_context(|| format!("cannot replay {name}"));
+        return recorded(args, filter, recording.map_err(Usage)?);
+    }
+    told_before(args, &filter, Past::of_lines(Box::new(whole), Span::ALL))
+}
+
+fn recorded(args: &Args, filter: Filter, mut recording: Recording<impl Read>) -> Result<Exit> {
     let Some((tag, bytes)) = recording.frame()? else { bail!("the recording is empty") };
     let Input::World(World::Run { policy, identity, law }) = input::from_frame(tag, bytes)? else {
         bail!("the recording does not begin with where it was made");
     };
-    let mut stages = Stages::new(
-        policy,
-        Judge::new(&law),
-        Filter::default(),
-        vec![args.shown.output(&identity)],
-    );
+    let outputs = vec![args.shown.output(&identity)];
+    let mut stages = Stages::new(policy, Judge::new(&law), filter, outputs);
     while let Some((tag, bytes)) = recording.frame()? {
         stages.input(input::from_frame(tag, bytes)?)?;
         // There is no kernel to class cgroups in, and no runtime to ask.
@@ -40,4 +73,37 @@ pub fn run(args: &Args) -> Result<Exit> {
     stages.finish()?;
     stages.flush()?;
     Ok(Exit::Ok)
+}
+
+/// What is no event is named, and the others go on.
+fn told_before(args: &Args, filter: &Filter, past: Past) -> Result<Exit> {
+    let mut shown = args.shown.retold();
+    let mut unread = 0;
+    for told in past {
+        match told {
+            Ok(told) if filter.passes(&told.record.event) => shown.write(&told)?,
+            Ok(_) => {}
+            Err(Unread::Rest(error)) => {
+                shown.flush()?;
+                return Err(error.context(format!("cannot replay {} on", args.file.display())));
+            }
+            Err(one @ Unread::One { .. }) => {
+                unread += 1;
+                if unread <= MOST_NAMED {
+                    // In its place among the others, where both are on one terminal.
+                    shown.flush()?;
+                    say(&format!("{}: {one}", args.file.display()))?;
+                }
+            }
+        }
+    }
+    shown.flush()?;
+    if unread > MOST_NAMED {
+        say(&format!("{} more could not be read", unread - MOST_NAMED))?;
+    }
+    Ok(if unread == 0 { Exit::Ok } else { Exit::Partial })
+}
+
+fn say(message: &str) -> Result<()> {
+    Ok(writeln!(std::io::stderr(), "{}", for_terminal(message))?)
 }

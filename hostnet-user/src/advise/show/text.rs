@@ -93,7 +93,11 @@ fn things(
     }
     title(heading, to)?;
     for one in chosen {
-        let times = if one.seen.count == 1 { "once".to_owned() } else { format!("{} times", units::count(one.seen.count)) };
+        let times = if one.seen.count == 1 {
+            "once".to_owned()
+        } else {
+            format!("{} times", units::count(one.seen.count))
+        };
         let subject = safe(&one.subject);
         let last = units::moment(one.seen.last_ns);
         writeln!(to, "  {subject:COLUMN$}  {times}, last {last}")?;
@@ -122,7 +126,9 @@ fn ports(ports: &[Port], to: &mut impl Write) -> io::Result<()> {
             Publish::As(value) => format!("-p {value}"),
             Publish::Elsewhere(value) => format!("-p {value}, when it listens on 0.0.0.0"),
             Publish::No => "nothing to publish".to_owned(),
-            Publish::Unused(value) => format!("nothing to publish; for this host alone: -p {value}"),
+            Publish::Unused(value) => {
+                format!("nothing to publish; for this host alone: -p {value}")
+            }
             Publish::Impossible(why) => why.clone(),
         };
         writeln!(to, "  {:COLUMN$}  {came}; {}", safe(&port.place()), safe(&says))?;

@@ -72,6 +72,9 @@ mod tests {
         assert_eq!(count(1_234_567), "1 234 567");
         assert_eq!(bytes(999.0), "999 B");
         assert_eq!(bytes(1_500_000.0), "1.5 MB");
-        assert_eq!((rate(0.0), rate(0.04), rate(0.25), rate(12.4)), ("0".into(), "0.040".into(), "0.2".into(), "12".into()));
+        assert_eq!(
+            (rate(0.0), rate(0.04), rate(0.25), rate(12.4)),
+            ("0".into(), "0.040".into(), "0.2".into(), "12".into())
+        );
     }
 }

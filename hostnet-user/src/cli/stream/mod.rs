@@ -3,7 +3,6 @@
 mod check;
 mod convert;
 mod findings;
-mod lines;
 
 use anyhow::Result;
 use clap::Subcommand;

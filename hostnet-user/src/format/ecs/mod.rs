@@ -10,6 +10,7 @@ mod identity;
 pub(super) mod json;
 mod network;
 mod orchestrator;
+pub mod parse;
 mod parts;
 mod peer;
 mod process;
