@@ -12,6 +12,8 @@ mod ports;
 mod rates;
 mod seen;
 pub mod show;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod window;
 
