@@ -47,13 +47,79 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn lines_are_shown_as_the_run_was() {
-    assert_eq!(LINES.iter().filter(|byte| **byte == b'\n').count(), 128);
+    assert!(documents(&LINES).len() > 100);
     for arguments in [vec![], vec!["--json"], vec!["--format", "ocsf"], vec!["--format", "cef"]] {
         let of_run = hostnet(&[&arguments[..], &[RECORDING]].concat(), b"");
         let of_lines = hostnet(&[&arguments[..], &["-"]].concat(), &LINES);
         assert_eq!(of_lines.status.code(), Some(0), "{}", text(&of_lines.stderr));
         assert_eq!(text(&of_lines.stdout), text(&of_run.stdout), "{arguments:?}");
     }
+}
+
+fn documents(lines: &[u8]) -> Vec<Value> {
+    let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).expect("JSON")).collect()
+}
+
+/// Id, owner and sentence of each finding.
+fn findings(documents: &[Value]) -> Vec<[&Value; 3]> {
+    let findings = documents.iter().filter(|document| document["event"]["action"] == "finding");
+    findings
+        .map(|document| {
+            [&document["event"]["id"], &document["container"]["id"], &document["message"]]
+        })
+        .collect()
+}
+
+#[test]
+fn what_was_not_judged_is_judged_the_same_today() {
+    let told = documents(&LINES);
+    let expected = findings(&told);
+    assert!(expected.len() > 3, "{expected:?}");
+    let unjudged: Vec<String> = told
+        .iter()
+        .filter(|document| document["event"]["action"] != "finding")
+        .cloned()
+        .map(|mut document| {
+            document["hostnet"].as_object_mut().expect("ours").remove("surface");
+            document.to_string()
+        })
+        .collect();
+    let output = hostnet(&["--json", "--judge", "-"], unjudged.join("\n").as_bytes());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let judged = documents(&output.stdout);
+    assert_eq!(findings(&judged), expected);
+    assert_eq!(judged.len(), told.len());
+    let first = judged.iter().find(|document| document["event"]["action"] == "finding");
+    let [of_run, of_host] = ["/agent/ephemeral_id", "/host/name"]
+        .map(|path| (first.and_then(|first| first.pointer(path)), told[0].pointer(path)));
+    assert_eq!((of_run.0, of_host.0), (of_run.1, of_host.1));
+    // What was found then is told once, and is no evidence of anything itself.
+    let output = hostnet(&["--json", "--judge", "-"], &LINES);
+    let judged = documents(&output.stdout);
+    assert_eq!(findings(&judged), expected);
+    assert_eq!(judged.len(), told.len());
+    // The recording itself, by the law of today.
+    let output = hostnet(&["--json", "--judge", RECORDING], b"");
+    assert_eq!(findings(&documents(&output.stdout)), expected);
+}
+
+#[test]
+fn it_is_judged_by_the_configuration_that_is_named() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let config = directory.path().join("config.toml");
+    let config_name = config.to_str().expect("text");
+    let judged = |law: &str| {
+        fs::write(&config, law).expect("a file");
+        hostnet(&["--json", "--judge", "--config", config_name, "-"], &LINES)
+    };
+    let told = documents(&LINES);
+    let without = judged("[judge]\nenabled = false\n");
+    // What was found then stays found.
+    assert_eq!(findings(&documents(&without.stdout)), findings(&told));
+    let bad = judged("[judge]\nwithout = [\"x\"]\n");
+    assert_eq!(bad.status.code(), Some(2));
+    assert!(text(&bad.stderr).contains("judge.without names \"x\""), "{}", text(&bad.stderr));
 }
 
 #[test]
@@ -63,7 +129,7 @@ fn only_a_container_is_shown_when_one_is_named() {
         output.stdout.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>()
     };
     let of_lines = only(&["-"], &LINES);
-    assert!(of_lines.len() > 5 && of_lines.len() < 120, "{}", of_lines.len());
+    assert!(of_lines.len() > 5 && of_lines.len() < 100, "{}", of_lines.len());
     // The places in the run are counted after the filter there.
     assert_eq!(of_lines.len(), only(&[RECORDING], b"").len());
 }
@@ -132,11 +198,7 @@ fn a_history_is_replayed_and_a_span_of_it_read() {
     history(&path);
     let output = hostnet(&["--json", path.to_str().expect("text")], b"");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let messages = |lines: &[u8]| -> Vec<Value> {
-        let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        lines.map(|line| serde_json::from_slice::<Value>(line).expect("JSON")).collect()
-    };
-    let (kept, told) = (messages(&output.stdout), messages(&LINES));
+    let (kept, told) = (documents(&output.stdout), documents(&LINES));
     assert_eq!(kept.len(), told.len());
     for (kept, told) in kept.iter().zip(&told) {
         assert_eq!(kept["message"], told["message"]);

@@ -8,12 +8,14 @@ use std::{
 
 use super::{Usage, lines, shown::Shown};
 use crate::{
+    config::Config,
+    event::Event,
     exit_code::Exit,
     input::{self, Input, World},
     judge::Judge,
     kernel::{Recording, is_recording},
-    past::{Past, Span, Unread},
-    record::Reader,
+    past::{Past, Span, Told, Unread},
+    record::{Reader, Recorded},
     stages::{Filter, Stages},
     text::for_terminal,
 };
@@ -34,6 +36,16 @@ pub struct Args {
     /// Print only this container: its name, its id or the beginning of its id.
     #[arg(long, value_name = "NAME|ID")]
     container: Option<String>,
+    /// Judge what happened by today's detections and expectations: what they find is
+    /// told after the event that shows it. What was found then is told, too.
+    ///
+    /// Events from before hostnet said what they are aimed at are judged without
+    /// knowing the host's addresses and networks.
+    #[arg(long)]
+    judge: bool,
+    /// Configuration file to judge by [default: /etc/hostnet/config.toml when it exists].
+    #[arg(long, value_name = "FILE", env = "HOSTNET_CONFIG")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     shown: Shown,
 }
@@ -63,6 +75,11 @@ fn recorded(args: &Args, filter: Filter, mut recording: Recording<impl Read>) ->
     let Input::World(World::Run { policy, identity, law }) = input::from_frame(tag, bytes)? else {
         bail!("the recording does not begin with where it was made");
     };
+    // A recording has the law that the run was judged by.
+    let law = match args.judge {
+        true => Config::read(args.config.as_deref()).map_err(Usage)?.law(),
+        false => *law,
+    };
     let outputs = vec![args.shown.output(&identity)];
     let mut stages = Stages::new(policy, Judge::new(&law), filter, outputs);
     while let Some((tag, bytes)) = recording.frame()? {
@@ -76,13 +93,24 @@ fn recorded(args: &Args, filter: Filter, mut recording: Recording<impl Read>) ->
 }
 
 /// What is no event is named, and the others go on.
-fn told_before(args: &Args, filter: &Filter, past: Past) -> Result<Exit> {
+fn told_before(args: &Args, filter: &Filter, mut past: Past) -> Result<Exit> {
     let mut shown = args.shown.retold();
+    let mut court = args.judge.then(|| Court::open(args)).transpose()?;
     let mut unread = 0;
-    for told in past {
+    while let Some(told) = past.next() {
         match told {
-            Ok(told) if filter.passes(&told.record.event) => shown.write(&told)?,
-            Ok(_) => {}
+            Ok(mut told) => {
+                let is_again = court.as_ref().is_some_and(|court| court.has(&told.record.event));
+                if !is_again && filter.passes(&told.record.event) {
+                    shown.write(&told)?;
+                }
+                let Some(court) = &mut court else { continue };
+                for finding in court.judge(&mut told) {
+                    if filter.passes(&finding.event) {
+                        shown.found(&finding, past.identity())?;
+                    }
+                }
+            }
             Err(Unread::Rest(error)) => {
                 shown.flush()?;
                 return Err(error.context(format!("cannot replay {} on", args.file.display())));
@@ -102,6 +130,38 @@ fn told_before(args: &Args, filter: &Filter, past: Past) -> Result<Exit> {
         say(&format!("{} more could not be read", unread - MOST_NAMED))?;
     }
     Ok(if unread == 0 { Exit::Ok } else { Exit::Partial })
+}
+
+/// Judges what was told before, by the law of today.
+struct Court {
+    judge: Judge,
+    /// What it found in the last event.
+    found: Vec<Event>,
+}
+
+impl Court {
+    fn open(args: &Args) -> Result<Self> {
+        let config = Config::read(args.config.as_deref()).map_err(Usage)?;
+        Ok(Self { judge: Judge::new(&config.law()), found: Vec::new() })
+    }
+
+    /// Whether an event is a finding that has just been made again: it was told right
+    /// after the event that shows it, and has the same id whenever it is made.
+    fn has(&self, event: &Event) -> bool {
+        event.is_finding() && self.found.iter().any(|found| found.id == event.id)
+    }
+
+    /// What it finds. These have no place in the run, which is told by 0.
+    fn judge(&mut self, told: &mut Told) -> Vec<Recorded> {
+        let (event, seen_ns) = (&mut told.record.event, told.record.seen_ns);
+        if event.is_finding() {
+            return Vec::new();
+        }
+        self.found.clear();
+        self.judge.judge(event, &mut self.found);
+        let place = |event: &Event| Recorded { sequence: 0, seen_ns, event: event.clone() };
+        self.found.iter().map(place).collect()
+    }
 }
 
 fn say(message: &str) -> Result<()> {

@@ -8,6 +8,7 @@ use crate::{
     format::{Format, Lines, ecs::Identity},
     output::{LineStream, Output, Table},
     past::Told,
+    record::Recorded,
 };
 
 /// Rows of a table that are held back before they are written.
@@ -58,7 +59,7 @@ impl Shown {
         match self.lines() {
             Some(format) => {
                 let out = BufWriter::with_capacity(1 << 16, std::io::stdout());
-                Retold::Lines { format, out, line: Vec::new() }
+                Retold::Lines { format, out, line: Vec::new(), new: None }
             }
             None => Retold::Table { table: Box::new(Table::new(anstream::stdout())), held: 0 },
         }
@@ -85,7 +86,13 @@ pub enum Retold {
     /// For a person.
     Table { table: Box<dyn Output>, held: u32 },
     /// In a format.
-    Lines { format: Format, out: BufWriter<Stdout>, line: Vec<u8> },
+    Lines {
+        format: Format,
+        out: BufWriter<Stdout>,
+        line: Vec<u8>,
+        /// What writes events that are new, and of which run it writes.
+        new: Option<(Identity, Lines)>,
+    },
 }
 
 impl Retold {
@@ -95,18 +102,42 @@ impl Retold {
     /// When standard output cannot be written.
     pub fn write(&mut self, told: &Told) -> Result<()> {
         match self {
-            Self::Table { table, held } => {
-                table.write(&told.record)?;
-                *held += 1;
-                if *held % BATCH == 0 { table.flush() } else { Ok(()) }
-            }
-            Self::Lines { format, out, line } => {
+            Self::Table { .. } => self.row(&told.record),
+            Self::Lines { format, out, line, .. } => {
                 line.clear();
                 format.render(&told.document, line)?;
                 line.push(b'\n');
                 Ok(out.write_all(line)?)
             }
         }
+    }
+
+    /// Shows an event that is new, such as a finding, of that host and run.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn found(&mut self, record: &Recorded, identity: Option<&Identity>) -> Result<()> {
+        match self {
+            Self::Table { .. } => self.row(record),
+            Self::Lines { format, out, line, new } => {
+                let identity = identity.cloned().unwrap_or_default();
+                if new.as_ref().is_none_or(|(known, _)| *known != identity) {
+                    *new = Some((identity.clone(), Lines::new(&identity, *format)));
+                }
+                line.clear();
+                if let Some((_, lines)) = new {
+                    lines.append(record, line)?;
+                }
+                Ok(out.write_all(line)?)
+            }
+        }
+    }
+
+    fn row(&mut self, record: &Recorded) -> Result<()> {
+        let Self::Table { table, held } = self else { return Ok(()) };
+        table.write(record)?;
+        *held += 1;
+        if *held % BATCH == 0 { table.flush() } else { Ok(()) }
     }
 
     /// Writes out what was held back.

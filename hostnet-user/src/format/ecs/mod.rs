@@ -31,7 +31,7 @@ use self::{
     timestamp::Timestamps,
 };
 use crate::{
-    event::{Event, Owner, OwnerKind},
+    event::{Event, Owner, OwnerKind, Process},
     record::Recorded,
     text,
 };
@@ -76,7 +76,7 @@ impl Encoder {
 /// The event as one sentence.
 fn message(event: &Event, to: &mut String) {
     if let Some(owner) = &event.owner {
-        subject(event, owner, to);
+        subject(owner, event.process.as_deref(), to);
         to.push(' ');
     }
     // Writing to a string cannot fail.
@@ -88,7 +88,7 @@ fn message(event: &Event, to: &mut String) {
 }
 
 /// Who did it, as people name it: `web (nginx:1.27)`, `host process sshd (pid 7)`.
-fn subject(event: &Event, owner: &Owner, to: &mut String) {
+fn subject(owner: &Owner, process: Option<&Process>, to: &mut String) {
     to.push_str(owner.label());
     if let Some(container) = &owner.container
         && !container.image.is_empty()
@@ -96,7 +96,7 @@ fn subject(event: &Event, owner: &Owner, to: &mut String) {
         let _infallible = write!(to, " ({})", container.image);
     }
     if owner.kind != OwnerKind::Container
-        && let Some(process) = &event.process
+        && let Some(process) = process
     {
         let name = text::text(&process.name).readable;
         let _infallible = write!(to, " process {name} (pid {})", process.pid);

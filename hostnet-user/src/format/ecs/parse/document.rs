@@ -23,6 +23,8 @@ pub type Text<'a> = Cow<'a, str>;
 pub struct Document<'a> {
     #[serde(rename = "@timestamp", borrow)]
     pub timestamp: Text<'a>,
+    #[serde(borrow)]
+    pub message: Option<Text<'a>>,
     pub event: EventFields<'a>,
     pub agent: Option<&'a RawValue>,
     pub host: Option<&'a RawValue>,
@@ -33,6 +35,8 @@ pub struct Document<'a> {
     pub network: Option<Network<'a>>,
     pub source: Option<End>,
     pub destination: Option<End>,
+    pub rule: Option<&'a RawValue>,
+    pub threat: Option<&'a RawValue>,
     pub hostnet: Hostnet<'a>,
 }
 
@@ -114,6 +118,8 @@ pub struct Hostnet<'a> {
     pub identified: Option<Identified>,
     pub migration: Option<&'a RawValue>,
     pub spoof: Option<&'a RawValue>,
+    pub surface: Option<SurfaceFields>,
+    pub finding: Option<&'a RawValue>,
     pub health: Option<&'a RawValue>,
     pub loss: Option<&'a RawValue>,
     pub time: Time,
@@ -134,6 +140,11 @@ pub struct SurfaceFields {
 #[derive(Deserialize)]
 pub struct OwnUser {
     pub name_source: Option<NameSource>,
+}
+
+#[derive(Deserialize)]
+pub struct SurfaceFields {
+    pub target: Option<Surface>,
 }
 
 #[derive(Deserialize)]

@@ -17,6 +17,7 @@
 
 mod document;
 mod ends;
+mod finding;
 mod health;
 mod kept;
 mod operations;
@@ -123,12 +124,15 @@ impl Parser {
         let socket = ends::socket(&document)?;
         let created = document.event.created.as_deref();
         let seen_ns = created.map(|time| document::nanoseconds("event.created", time));
+        let owner = self.owner(&document)?;
+        let operation =
+            operations::operation(&document, socket, owner.as_deref(), process.as_deref())?;
         let event = Event {
             id: document.event.id,
             boot_ns,
             wall_ns,
             hook: document.event.provider.as_deref().and_then(hook),
-            owner: self.owner(&document)?,
+            owner,
             creator: self.creator(&document)?,
             actor: actor(&document)?,
             host_users: self.host_users(&document)?,
@@ -136,7 +140,8 @@ impl Parser {
             peer: hostnet.peer.map(|peer| self.peer(peer)).transpose()?,
             surface: hostnet.surface.as_ref().map(|surface| surface.target),
             amends: hostnet.amends,
-            operation: operations::operation(&document, socket, process.as_deref())?,
+            surface: hostnet.surface.as_ref().and_then(|surface| surface.target),
+            operation,
             process,
         };
         let sequence = document.event.sequence.unwrap_or_default();

@@ -7,6 +7,7 @@ use super::{
     NotOurs,
     document::{self, Document, Text},
     ends::{self, Ends},
+    finding::finding,
     health, part,
     peer::parties,
     who::{self, CgroupFields, ContainerFields, named},
@@ -16,15 +17,17 @@ use crate::{
         Accept, Bind, Cgroup, CgroupMigration, Close, Connect, ConnectOutcome, Datagram,
         DatagramClose, Direction, Exec, ExistingSocket, Exit, FamilySocket, FlowCount, Identified,
         Joined, Left, Listen, ListenerClosed, Mover, NameSpoof, NetlinkBind, NetlinkRequest,
-        Operation, OwnerKind, PacketBind, Process, RawSocket, Socket, SocketFilter, Unix, UnixKind,
+        Operation, Owner, OwnerKind, PacketBind, Process, RawSocket, Socket, SocketFilter, Unix,
+        UnixKind,
     },
     text,
 };
 
-/// The operation, of the event's socket and process.
+/// The operation, of the event's socket, owner and process.
 pub fn operation(
     document: &Document<'_>,
     socket: Option<Socket>,
+    owner: Option<&Owner>,
     process: Option<&Process>,
 ) -> Result<Operation, NotOurs> {
     let hostnet = &document.hostnet;
@@ -108,6 +111,7 @@ pub fn operation(
             let identified = needed("hostnet.identified", &hostnet.identified)?;
             Identified { events: identified.events }.into()
         }
+        ("finding", _) => finding(document, ends, owner, process)?.into(),
         ("health", _) => health::health(document)?.into(),
         (_, action) => {
             let action = action.chars().take(super::LONGEST_REASON).collect();

@@ -18,7 +18,7 @@ pub fn all() -> Vec<Event> {
     let all: Vec<Event> = operations().into_iter().map(|(kind, what)| event(kind, what)).collect();
     let told: HashSet<_> = all.iter().map(|event| discriminant(&event.operation)).collect();
     all.iter().for_each(|event| has_a_sample(&event.operation));
-    assert_eq!(told.len(), 25, "every operation has a sample");
+    assert_eq!(told.len(), 26, "every operation has a sample");
     all
 }
 
@@ -31,7 +31,7 @@ fn has_a_sample(operation: &Operation) {
         O::RawSocket(_) | O::FamilySocket(_) | O::PacketBind(_) | O::SocketFilter(_) => {}
         O::NetlinkRequest(_) | O::NetlinkBind(_) | O::Unix(_) | O::ExistingSocket(_) => {}
         O::Exec(_) | O::Exit(_) | O::CgroupMigration(_) | O::Joined(_) | O::Left(_) => {}
-        O::Identified(_) | O::NameSpoof(_) | O::Health(_) => {}
+        O::Identified(_) | O::NameSpoof(_) | O::Finding(_) | O::Health(_) => {}
     }
 }
 
@@ -55,6 +55,7 @@ fn event(kind: Option<Kind>, operation: Operation) -> Event {
         socket: kind.map(|socket| Socket { cookie: 3, socket }),
         peer: has_peer.then(|| peer(is_accept).into()),
         amends: (!is_health).then(|| Uuid::from_u128(1)),
+        surface: (!is_health).then_some(Surface::BridgeGateway),
         operation,
     }
 }
@@ -266,12 +267,44 @@ fn operations() -> Vec<(Option<Kind>, Operation)> {
         }
         .into(),
     ));
-    all.extend(findings().into_iter().map(|finding| (None, finding)));
+    all.extend(
+        [Direction::Egress, Direction::Ingress].map(|direction| (tcp, finding(direction).into())),
+    );
+    all.extend(claims().into_iter().map(|claim| (None, claim)));
     all.extend(health().into_iter().map(|health| (None, health.into())));
     all
 }
 
-fn findings() -> [Operation; 2] {
+fn finding(direction: Direction) -> Finding {
+    let technique =
+        |id: &'static str, name: &'static str| Technique { id: id.into(), name: name.into() };
+    let is_named = direction == Direction::Ingress;
+    let rule = Rule {
+        id: "etcd".into(),
+        name: "Name".into(),
+        description: "What it means".into(),
+        ruleset: if is_named { "hostnet" } else { "sigma" },
+        techniques: vec![
+            technique("T1046", if is_named { "Discovery" } else { "" }),
+            technique("T1611", if is_named { "Escape" } else { "" }),
+        ],
+    };
+    Finding {
+        rule: rule.into(),
+        severity: Severity::High,
+        subject: "s".to_owned(),
+        sentence: "reached (something) it should not".to_owned(),
+        evidence: Uuid::from_u128(4),
+        ends: FindingEnds {
+            local: Some(at("10.0.0.1:1")),
+            remote: Some(at("10.0.0.2:2")),
+            direction: Some(direction),
+            ..FindingEnds::default()
+        },
+    }
+}
+
+fn claims() -> [Operation; 2] {
     let cgroup = |id, path: &str| Cgroup { id, path: path.to_owned() };
     let by =
         Mover { pid: 5, process: Some(process(false).into()), owner: owner(container()).into() };
