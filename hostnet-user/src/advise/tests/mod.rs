@@ -39,6 +39,7 @@ fn a_web_server_is_published() {
     let mut scene = web_server();
     scene.listen("[::]:8443");
     scene.bind("0.0.0.0:5353", "0.0.0.0:5353", UDP);
+    scene.receive("0.0.0.0:5353", "10.0.0.9:40000");
     let advice = scene.advice();
     assert_eq!(advice.verdict.answer, Answer::NotNeeded);
     assert_eq!(advice.verdict.confidence, Some(Confidence::High), "{:?}", advice.verdict);
@@ -47,6 +48,8 @@ fn a_web_server_is_published() {
     let compose = "services:\n  web:\n    # remove: network_mode: host\n    ports:\n      - \
                    \"8080:8080\"\n      - \"8443:8443\"\n      - \"5353:5353/udp\"\n";
     assert_eq!(advice.change.compose, compose);
+    let came: Vec<u64> = advice.ports.iter().map(|port| port.by_others).collect();
+    assert_eq!(came, [20, 0, 1]);
     assert_eq!(advice.measured.connections_in, 20);
     assert_eq!(advice.measured.connections_per_second_peak, 20);
 }
@@ -326,12 +329,16 @@ fn time_without_an_agent_is_not_observed() {
     scene.pass(DAY);
     let settings = serde_json::json!({});
     scene.health(Health::Started { coverage: serde_json::json!([]), complete: true, settings });
-    let advice = scene.advice();
-    assert_eq!(advice.observed.runs, 2);
-    // From its first second on.
-    assert_eq!(advice.observed.observed_ns, DAY);
-    assert_eq!(advice.observed.from_ns, BEGIN + SECOND);
-    assert_eq!(advice.observed.gaps, ["no agent observed for 86400.0 s"]);
+    scene.pass(HOUR);
+    // Nothing more is seen of it: it was gone by then.
+    let gone = scene.advice().observed;
+    assert_eq!((gone.runs, gone.observed_ns), (2, DAY));
+    assert_eq!((gone.from_ns, gone.until_ns), (BEGIN + SECOND, BEGIN + SECOND + DAY));
+    scene.connect("93.184.216.34:443", 1);
+    let still = scene.advice().observed;
+    assert_eq!(still.observed_ns, DAY + HOUR);
+    assert_eq!(still.gaps, ["no agent observed for 86400.0 s"]);
+    assert!(!still.is_whole());
 }
 
 #[test]

@@ -101,7 +101,6 @@ pub struct Hostnet<'a> {
     pub process: Option<&'a RawValue>,
     pub user: Option<OwnUser>,
     pub peer: Option<&'a RawValue>,
-    pub surface: Option<SurfaceFields>,
     #[serde(borrow)]
     pub bind: Option<Bind<'a>>,
     #[serde(borrow)]
@@ -130,11 +129,6 @@ pub struct Netns<'a> {
     pub inode: Option<u32>,
     #[serde(borrow)]
     pub declared: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-pub struct SurfaceFields {
-    pub target: Surface,
 }
 
 #[derive(Deserialize)]

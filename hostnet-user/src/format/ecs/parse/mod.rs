@@ -138,7 +138,6 @@ impl Parser {
             host_users: self.host_users(&document)?,
             socket,
             peer: hostnet.peer.map(|peer| self.peer(peer)).transpose()?,
-            surface: hostnet.surface.as_ref().map(|surface| surface.target),
             amends: hostnet.amends,
             surface: hostnet.surface.as_ref().and_then(|surface| surface.target),
             operation,
