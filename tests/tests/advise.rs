@@ -129,7 +129,8 @@ fn what_only_the_hosts_network_gives_is_named() {
     // Together with the tests' own container, which marks moments.
     let (code, text, errors) = advise(&history, &[]);
     assert_eq!(code, 0, "{errors}");
-    let line = |name: &str| text.lines().find(|line| line.starts_with(name)).expect(name).to_owned();
+    let line =
+        |name: &str| text.lines().find(|line| line.starts_with(name)).expect(name).to_owned();
     assert!(line(&client_name).contains(" needed "), "{text}");
     assert!(line(&sniffer_name).contains(" needed "), "{text}");
     let near = &sniffer_name[..sniffer_name.len() - 1];

@@ -111,7 +111,8 @@ impl Observed {
         let now = event.wall_ns;
         let is_gone = self.lives.last().is_none_or(|life| life.until_ns.is_some());
         if let Operation::Joined(joined) = &event.operation {
-            let other = joined.declared.as_ref().filter(|mode| !matches!(mode.as_str(), "host" | ""));
+            let other =
+                joined.declared.as_ref().filter(|mode| !matches!(mode.as_str(), "host" | ""));
             self.declared = other.cloned();
         }
         // The ends of what it did may be told after it has gone.

@@ -98,7 +98,12 @@ impl Doubts {
 
 /// What follows from what was seen.
 #[must_use]
-pub fn verdict(observed: &Observed, ports: &[Port], window: &Window, looked: &Observation) -> Verdict {
+pub fn verdict(
+    observed: &Observed,
+    ports: &[Port],
+    window: &Window,
+    looked: &Observation,
+) -> Verdict {
     let needed = needed(observed, ports);
     if !needed.is_empty() {
         let (confidence, because) = (Some(Confidence::High), needed);

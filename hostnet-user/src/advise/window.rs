@@ -192,12 +192,11 @@ impl Window {
     }
 
     fn gap(&mut self, from_ns: u64, until_ns: u64, says: String) {
-        match self.gaps.last_mut().filter(|_| self.gaps.len() >= MOST_GAPS) {
-            Some(last) => {
-                last.until_ns = last.until_ns.max(until_ns);
-                "more gaps than are told apart".clone_into(&mut last.says);
-            }
-            None => self.gaps.push(Gap { from_ns, until_ns, says }),
+        if self.gaps.len() < MOST_GAPS {
+            self.gaps.push(Gap { from_ns, until_ns, says });
+        } else if let Some(last) = self.gaps.last_mut() {
+            last.until_ns = last.until_ns.max(until_ns);
+            "more gaps than are told apart".clone_into(&mut last.says);
         }
     }
 

@@ -96,7 +96,7 @@ fn what_only_a_bridge_does_not_give_is_needed() {
         ("[fe80::1]:80", |scene| scene.connect("[fe80::1]:80", 1), Group::LinkLocal),
         ("bluetooth", |scene| scene.family_socket(libc::AF_BLUETOOTH, 0), Group::Hardware),
         ("xdp", |scene| scene.family_socket(libc::AF_XDP, 0), Group::Hardware),
-        ("sock_diag", |scene| scene.family_socket(libc::AF_NETLINK, 4), Group::NetworkState),
+        ("sock-diag", |scene| scene.family_socket(libc::AF_NETLINK, 4), Group::NetworkState),
         (
             "@/tmp/.X11-unix/X0 (gdm.service on the host)",
             |scene| {
