@@ -226,7 +226,7 @@ fn loopback(protocol: &str, to: &str, parties: &[PeerParty], reach: &Reach<'_>) 
         (Some(party), _) if party.via == Some(Via::DockerProxy) => network_with(act, party),
         (Some(party), Some(Scope::Any)) => network_with(act, party),
         (_, Some(Scope::Any | Scope::Specific)) => act(Bridge::If(
-            "it listens for others than loopback, too: connect to host.docker.internal instead, and let the host's firewall pass it".into(),
+            "connect to host.docker.internal instead, because it listens for others than loopback, too, and let the host's firewall pass it".into(),
         ))
         .needing(Needs::HostGateway),
         (_, Some(Scope::Loopback)) => {
