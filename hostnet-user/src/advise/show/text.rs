@@ -32,10 +32,12 @@ pub const fn style(answer: Answer) -> Style {
 
 pub fn write(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
     verdict(advice, to)?;
-    let only_host = |one: &Evidence| matches!(one.bridge, Bridge::Not(_) | Bridge::Unclear(_));
+    let only_host = |one: &Evidence| matches!(one.bridge, Bridge::Not(_));
+    let unclear = |one: &Evidence| matches!(one.bridge, Bridge::Unclear(_));
     let changed = |one: &Evidence| matches!(one.bridge, Bridge::If(_));
     let as_well = |one: &Evidence| one.bridge == Bridge::AsWell;
-    things(advice, "What a bridge network may not give it", only_host, to)?;
+    things(advice, "What only the host's network gives it", only_host, to)?;
+    things(advice, "What may be the host's network's alone", unclear, to)?;
     if advice.verdict.answer != Answer::Needed {
         change(advice, to)?;
     }

@@ -49,11 +49,14 @@ fn the_documentation_shows_what_is_printed() {
     let to = anstream::StripStream::new(&mut all);
     show::all(&scene.all(), show::Form::Table, to).unwrap();
     let documentation = include_str!("../../../../docs/advise.md");
+    let mut missing = String::new();
     for shown in [text(&web()), text(&worker), String::from_utf8(all).unwrap()] {
-        let shown: Vec<&str> = shown.lines().map(str::trim_end).collect();
-        let shown = shown.join("\n");
-        assert!(documentation.contains(&shown), "docs/advise.md has not\n{shown}");
+        let shown: String = shown.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        if !documentation.contains(&shown) {
+            missing.push_str(&format!("```\n{shown}```\n"));
+        }
     }
+    assert!(missing.is_empty(), "docs/advise.md has not:\n{missing}");
 }
 
 #[test]
