@@ -7,6 +7,7 @@
 //! the pure ones together, `pipeline` runs them live, `observe` adds the world.
 
 mod adoption;
+pub mod advise;
 pub mod attribute;
 pub mod audit;
 pub mod cli;

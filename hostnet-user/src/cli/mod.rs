@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand. Data goes to standard output,
 //! messages to standard error.
 
+mod advise;
 mod agent;
 mod audit;
 mod completions;
@@ -40,6 +41,8 @@ enum Command {
     Agent(agent::Args),
     /// Show once who is in the host's network namespace, and how great a risk that is.
     Audit(audit::Args),
+    /// Did a container need host networking? Evidence, verdict, and what to change.
+    Advise(advise::Args),
     /// Say what can be observed on this host, and what to do about the rest.
     Doctor(doctor::Args),
     /// Ask the history: who held a port, who talked to whom, what happened when.
@@ -84,6 +87,7 @@ impl Cli {
             Command::Watch(args) => watch::run(args),
             Command::Agent(args) => agent::run(args),
             Command::Audit(args) => audit::run(&args),
+            Command::Advise(args) => advise::run(&args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Query(args) => query::run(&args),
             Command::Replay(args) => replay::run(&args),

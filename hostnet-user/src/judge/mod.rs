@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub use detections::{DETECTIONS, Detection, Memory, Suspicion};
-pub use reach::{Offer, Reach, Target};
+pub use reach::{Offer, Reach, Target, surface as surface_of};
 pub use settings::{Law, Settings};
 pub(crate) use told::ToldBefore;
 

@@ -62,6 +62,20 @@ impl Reader {
         collect(statement.query(params![cursor.cast_signed(), limit, from, until])?, bytes)
     }
 
+    /// The last document with this action that is older than a moment, nanoseconds since
+    /// 1970.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn last_before(&self, action: &str, ns: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let query = "SELECT document FROM event WHERE action = ?1 AND time_ns < ?2 \
+                     ORDER BY id DESC LIMIT 1";
+        let before = i64::try_from(ns).unwrap_or(i64::MAX);
+        let found = self.connection.query_row(query, params![action, before], |row| row.get(0));
+        let document: Option<String> = found.optional()?;
+        Ok(document.map(String::into_bytes))
+    }
+
     /// Bytes of all documents up to and with the last row at or before `id`.
     ///
     /// # Errors
