@@ -3,9 +3,13 @@
 
 use std::time::{Duration, Instant};
 
+#[path = "../tests/acts/mod.rs"]
+#[expect(dead_code, reason = "shared with tests, which need more of it")]
+mod acts;
+
 use anyhow::Result;
 use hostnet::{
-    event::{Event, Health, Operation},
+    event::{Direction, Event, Outcome},
     format::{Format, ecs::Identity},
     output::Output as _,
     record::{self, Limits, Outbox, Sequence, Settings},
@@ -36,9 +40,10 @@ fn main() -> Result<()> {
         vec![(outbox, Box::new(File::open(&events)?))];
     let mut journal = record::begin(Some(settings), sinks, &identity)?;
     let mut sequence = Sequence::default();
-    let event = event();
+    let acts = connections();
     let (began, cpu) = (Instant::now(), cpu_time());
     for number in 0..EVENTS {
+        let event = &acts[number as usize % acts.len()];
         let record = sequence.record(event.clone(), event.wall_ns);
         journal.write(&record)?;
         if number % 400 == 0 {
@@ -59,25 +64,33 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// As long as a connect's record is: about 1.5 kB.
-fn event() -> Event {
-    let health = Health::RuntimeReachable { endpoint: "x".repeat(450), version: "x".repeat(10) };
-    Event {
-        id: Uuid::now_v7(),
-        boot_ns: 1,
-        wall_ns: 1_764_000_000_000_000_000,
-        hook: None,
-        owner: None,
-        creator: None,
-        process: None,
-        actor: None,
-        socket: None,
-        peer: None,
-        surface: None,
-        host_users: None,
-        amends: None,
-        operation: Operation::Health(health),
+/// Connections of a hundred containers to a service of the host's, made and closed
+/// in turns: what a busy host tells most, and what most of the indexes are for.
+fn connections() -> Vec<Event> {
+    let service = acts::Actor {
+        owner: acts::host("redis-server.service"),
+        process: acts::process(800, "redis-server", acts::BOOTED_NS, None),
+    };
+    let mut events = Vec::new();
+    for number in 0..100 {
+        let name = format!("shop-worker-{number}");
+        let owner = acts::container(number, &name, "registry.example/shop/worker:1.27", "host");
+        let process = acts::process(number as u32 + 1000, "worker", acts::BOOTED_NS, None);
+        let actor = acts::Actor { owner, process };
+        for turn in 0..10 {
+            let local = ([127, 0, 0, 1], 40_000 + number as u16 * 10 + turn).into();
+            let remote = ([127, 0, 0, 1], 6379).into();
+            let of = Some(acts::socket(number * 10 + u64::from(turn), acts::TCP, local));
+            let at = acts::BOOTED_NS + (number * 10 + u64::from(turn)) * acts::SECOND;
+            let connect = acts::connect(local, remote, Outcome::Success);
+            let mut event = acts::event(at, Some(&actor), of, connect);
+            event.peer = Some(acts::peer(&service, Some(remote)));
+            events.push(event);
+            let close = acts::close((local, remote), Direction::Egress, (300, 80), 1_000_000);
+            events.push(acts::event(at + 1_000_000, Some(&actor), of, close));
+        }
     }
+    events
 }
 
 fn cpu_time() -> Duration {

@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod observe;
 pub mod output;
 pub mod pipeline;
+pub mod query;
 pub mod record;
 mod requests;
 mod shortfall;

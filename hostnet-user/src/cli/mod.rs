@@ -6,6 +6,7 @@ mod audit;
 mod completions;
 mod doctor;
 mod generate_docs;
+mod query;
 mod replay;
 mod shown;
 mod stream;
@@ -39,6 +40,8 @@ enum Command {
     Audit(audit::Args),
     /// Say what can be observed on this host, and what to do about the rest.
     Doctor(doctor::Args),
+    /// Ask the history: who held a port, who talked to whom, what happened when.
+    Query(query::Args),
     /// Print the events of a recorded run.
     Replay(replay::Args),
     /// Check or convert lines that hostnet has written.
@@ -75,6 +78,7 @@ impl Cli {
             Command::Agent(args) => agent::run(args),
             Command::Audit(args) => audit::run(&args),
             Command::Doctor(args) => doctor::run(&args),
+            Command::Query(args) => query::run(&args),
             Command::Replay(args) => replay::run(&args),
             Command::Stream(args) => stream::run(&args),
             Command::Uninstall(args) => uninstall::run(args),

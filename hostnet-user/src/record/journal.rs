@@ -15,6 +15,7 @@ use anyhow::{Result, bail};
 use super::{
     Recorded, Row,
     tail::{Left, SinkNumbers, Tail},
+    touch::Touch,
     writer::Command,
 };
 use crate::{
@@ -83,6 +84,7 @@ impl Output for Journal {
             action: told.action().to_owned(),
             owner: owner(&record.event),
             document,
+            touch: Touch::of_event(&record.event),
         });
         if self.rows.len() >= BATCH { self.hand_over() } else { Ok(()) }
     }

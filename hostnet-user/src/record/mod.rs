@@ -19,9 +19,11 @@ mod place;
 mod reader;
 mod retention;
 mod row;
-mod schema;
+pub(crate) mod schema;
 mod store;
 mod tail;
+pub mod tally;
+pub mod touch;
 mod verify;
 mod writer;
 

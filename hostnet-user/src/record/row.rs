@@ -1,5 +1,7 @@
 //! A record as it is kept and delivered.
 
+use super::touch::Touch;
+
 /// The ECS document of one event, and what is asked of it without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -20,4 +22,7 @@ pub struct Row {
     pub owner: String,
     /// The document, one line of JSON without its newline.
     pub document: Vec<u8>,
+    /// What it says of ports and of others; empty of a row that is read back, which
+    /// is counted already.
+    pub touch: Touch,
 }

@@ -5,10 +5,10 @@
 
 use rusqlite::Connection;
 
-use super::error::StoreError;
+use super::{error::StoreError, tally};
 
 /// All of them; a released one never changes.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     // The document is plain JSON: any `sqlite3` can ask it. `total` counts the bytes
     // of all documents up to and with this one, purged ones included.
     "CREATE TABLE event (
@@ -40,7 +40,50 @@ const MIGRATIONS: [&str; 2] = [
         dropped INTEGER NOT NULL,
         dead_letters INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;",
+    // What questions are answered from without reading documents; see tally.rs.
+    "CREATE INDEX event_time ON event (time_ns);
+    CREATE INDEX event_action ON event (action, time_ns) WHERE action NOT IN
+        ('connection_attempted', 'connection_accepted', 'disconnect_received');
+    CREATE INDEX event_finding ON event (time_ns) WHERE dataset = 'hostnet.finding';
+    CREATE TABLE port (
+        span INTEGER NOT NULL,
+        port INTEGER NOT NULL,
+        id INTEGER NOT NULL,
+        PRIMARY KEY (span, port, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE peer (
+        span INTEGER NOT NULL,
+        owner TEXT NOT NULL,
+        direction TEXT NOT NULL,
+        protocol TEXT NOT NULL,
+        address TEXT NOT NULL,
+        port INTEGER NOT NULL,
+        peer TEXT NOT NULL,
+        first_ns INTEGER NOT NULL,
+        last_ns INTEGER NOT NULL,
+        begun INTEGER NOT NULL,
+        failed INTEGER NOT NULL,
+        ended INTEGER NOT NULL,
+        bytes_sent INTEGER NOT NULL,
+        bytes_received INTEGER NOT NULL,
+        datagrams_sent INTEGER NOT NULL,
+        datagrams_received INTEGER NOT NULL,
+        PRIMARY KEY (span, owner, direction, protocol, address, port, peer)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE active (
+        span INTEGER NOT NULL,
+        owner TEXT NOT NULL,
+        events INTEGER NOT NULL,
+        first_id INTEGER NOT NULL,
+        last_id INTEGER NOT NULL,
+        first_ns INTEGER NOT NULL,
+        last_ns INTEGER NOT NULL,
+        PRIMARY KEY (span, owner)
+    ) STRICT, WITHOUT ROWID;",
 ];
+
+/// The version that came with tables that follow from the rows.
+pub(crate) const TALLIES: u32 = 3;
 
 /// The version that is written.
 pub const VERSION: u32 = MIGRATIONS.len() as u32;
@@ -55,6 +98,16 @@ pub fn check(found: u32) -> Result<(), StoreError> {
     if found > VERSION { Err(StoreError::Newer { found }) } else { Ok(()) }
 }
 
+/// Makes, for as long as the connection lives, the tables that an older file has not
+/// got, so that it is answered from like any other.
+pub(crate) fn complete(connection: &Connection) -> Result<(), StoreError> {
+    let tables = MIGRATIONS[TALLIES as usize - 1].split_inclusive(';');
+    for table in tables.filter(|step| step.contains("CREATE TABLE")) {
+        connection.execute_batch(&table.replace("CREATE TABLE", "CREATE TEMP TABLE"))?;
+    }
+    tally::fill(connection)
+}
+
 /// Brings the tables up to date; returns the version that was there.
 pub fn migrate(connection: &mut Connection) -> Result<u32, StoreError> {
     let found = version(connection)?;
@@ -62,6 +115,9 @@ pub fn migrate(connection: &mut Connection) -> Result<u32, StoreError> {
     for (index, step) in MIGRATIONS.iter().enumerate().skip(found as usize) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(step)?;
+        if index as u32 + 1 == TALLIES {
+            tally::fill(&transaction)?;
+        }
         transaction.pragma_update(None, "user_version", index as u32 + 1)?;
         transaction.commit()?;
     }

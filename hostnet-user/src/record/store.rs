@@ -14,6 +14,7 @@ use super::{
     chain::{Hash, Link},
     error::StoreError,
     schema,
+    tally::{self, Tally},
 };
 
 /// Pages that may gather in the WAL before they are put into the database.
@@ -210,7 +211,7 @@ impl Store {
         rows: impl Iterator<Item = &'a Row>,
         sinks: &[(String, Standing)],
     ) -> Result<(), StoreError> {
-        let mut head = self.head;
+        let (mut head, mut tally) = (self.head, Tally::default());
         let transaction = self.connection.transaction()?;
         {
             let mut insert = transaction.prepare_cached(
@@ -222,6 +223,7 @@ impl Store {
                     StoreError::Failed(format!("row {} is not UTF-8: {error}", row.id))
                 })?;
                 head = head.after(run, row);
+                tally.add(row);
                 insert.execute(params![
                     row.id.cast_signed(),
                     run,
@@ -255,6 +257,7 @@ impl Store {
                 ])?;
             }
         }
+        tally.keep(&transaction)?;
         transaction.commit()?;
         self.head = head;
         Ok(())
@@ -304,6 +307,7 @@ impl Store {
             [last],
         )?;
         let removed = transaction.execute("DELETE FROM event WHERE id <= ?1", [last])?;
+        tally::forget(&transaction)?;
         transaction.commit()?;
         Ok(removed as u64)
     }

@@ -13,6 +13,7 @@ mod orchestrator;
 mod parts;
 mod peer;
 mod process;
+pub mod read;
 mod record_health;
 mod specifics;
 mod timestamp;
@@ -23,6 +24,7 @@ use anyhow::Result;
 
 pub use document::{dataset, dataset_named};
 pub use identity::Identity;
+pub use specifics::MOST_FLOWS;
 
 use self::{
     document::{Borrowed, Document},

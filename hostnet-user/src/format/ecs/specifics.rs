@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Most UDP peers listed in one closing record; `peers` counts them all.
-const MOST_FLOWS: usize = 64;
+pub const MOST_FLOWS: usize = 64;
 
 #[derive(Default, Serialize)]
 pub struct Specifics<'a> {

@@ -74,6 +74,7 @@ mod tests {
             action: action.into(),
             owner: String::new(),
             document: document.to_string().into_bytes(),
+            touch: crate::record::touch::Touch::default(),
         }
     }
 

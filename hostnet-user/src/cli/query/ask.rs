@@ -1,0 +1,131 @@
+//! Each question, asked and answered.
+
+use std::{io::Write, net::IpAddr, time::Duration};
+
+use anyhow::Result;
+
+use super::{Args, Format, Peers, Question, Sql, output::Output};
+use crate::{
+    cli::Usage,
+    query::{
+        self, Answer, Filter, History, PeerFilter, SqlAnswer, Subject, Time, Verdict, duration,
+    },
+    text::for_terminal,
+};
+
+pub fn ask(history: &mut History, args: &Args) -> Result<()> {
+    let (common, now) = (&args.common, Time::now());
+    let container = match &args.question {
+        Question::Tree(of) => of.name.as_ref(),
+        Question::Peers(of) | Question::Flows(of) => of.name.as_ref(),
+        _ => None,
+    };
+    let filter = common.filter(container, now).map_err(Usage)?;
+    // Who is not in the history is a mistake of who asks.
+    filter.owners(history).map_err(Usage)?;
+    let mut out = Output::new(common.format);
+    match &args.question {
+        Question::Events => query::events(history, &filter, |row| out.event(&row))?,
+        Question::Listeners => put(&mut out, query::listeners(history, &filter)?)?,
+        Question::Peers(with) => put(&mut out, query::peers(history, &filter, &peer(with))?)?,
+        Question::Flows(with) => {
+            query::flows(history, &filter, &peer(with), |row| out.row(&row))?;
+        }
+        Question::Containers => put(&mut out, query::containers(history, &filter)?)?,
+        Question::Processes => put(&mut out, query::processes(history, &filter)?)?,
+        Question::Findings => put(&mut out, query::findings(history, &filter)?)?,
+        Question::WhoHadPort(of) => {
+            let at = of.at.as_deref().map(|at| Time::parse(at, now)).transpose().map_err(Usage)?;
+            who_had_port(history, &filter, (of.port, of.protocol.as_deref(), at), &mut out)?;
+        }
+        Question::Tree(_) => put(&mut out, query::tree(history, &filter)?)?,
+        Question::Around(around) => {
+            let at = Time::parse(&around.time, now).map_err(Usage)?;
+            let within = duration(&around.within).map_err(Usage)?;
+            query::around(history, at, within, &filter, |row| out.event(&row))?;
+        }
+        Question::FirstSeen(of) => {
+            let subject = Subject::of(&of.what);
+            put(&mut out, query::first_seen(history, &subject, &filter)?)?;
+        }
+        Question::Sql(of) => sql(history, of, common.limit, common.format, &mut out)?,
+    }
+    out.finish(&nothing(&filter))
+}
+
+fn put<A: Answer>(out: &mut Output, rows: Vec<A>) -> Result<()> {
+    rows.iter().try_for_each(|row| out.row(row))
+}
+
+fn peer(of: &Peers) -> PeerFilter {
+    // Addresses are kept as people know them.
+    let canonical = |text: &String| match text.parse::<IpAddr>() {
+        Ok(ip) => ip.to_canonical().to_string(),
+        Err(_name) => text.clone(),
+    };
+    PeerFilter { address: of.ip.as_ref().map(canonical), port: of.port }
+}
+
+fn who_had_port(
+    history: &History,
+    filter: &Filter,
+    (port, protocol, at): (u16, Option<&str>, Option<Time>),
+    out: &mut Output,
+) -> Result<()> {
+    let owners = filter.owners(history)?;
+    let answer = query::who_had_port(history, port, protocol, at)?;
+    let is_meant = |row: &&query::PortRow| {
+        let is_owner = owners.as_ref().is_none_or(|owners| {
+            row.container_id
+                .as_ref()
+                .or(row.container.as_ref())
+                .is_some_and(|id| owners.contains(id))
+        });
+        is_owner
+            && row.since.is_none_or(|since| since <= filter.to())
+            && row.until.is_none_or(|until| until >= filter.from())
+    };
+    answer.rows.iter().filter(is_meant).take(filter.most()).try_for_each(|row| out.row(row))?;
+    // Who reads only the rows of somebody who had it should not miss that others may have.
+    let names_nobody = answer.rows.iter().any(|row| row.answer == Verdict::Unknown);
+    if !names_nobody && at.is_some() {
+        for doubt in &answer.doubts {
+            let why = for_terminal(&doubt.why);
+            writeln!(std::io::stderr(), "hostnet: others may have had it: {why}")?;
+        }
+    }
+    Ok(())
+}
+
+fn sql(
+    history: &mut History,
+    of: &Sql,
+    limit: Option<usize>,
+    format: Format,
+    out: &mut Output,
+) -> Result<()> {
+    if format == Format::Timesketch {
+        return Err(Usage(anyhow::anyhow!(
+            "SQL has no moments for a timeline: use --format json or csv"
+        ))
+        .into());
+    }
+    let timeout = Duration::from_secs(of.timeout);
+    let most = limit.unwrap_or(usize::MAX);
+    let answer: SqlAnswer = query::sql(history, &of.statement, most, timeout).map_err(Usage)?;
+    out.sql(&answer)?;
+    if answer.is_cut {
+        writeln!(std::io::stderr(), "hostnet: there are more than {most} rows")?;
+    }
+    Ok(())
+}
+
+fn nothing(filter: &Filter) -> String {
+    let when = match (filter.since, filter.until) {
+        (None, None) => String::new(),
+        (Some(since), None) => format!(" since {since}"),
+        (None, Some(until)) => format!(" until {until}"),
+        (Some(since), Some(until)) => format!(" from {since} to {until}"),
+    };
+    format!("nothing in the history answers that{when}")
+}

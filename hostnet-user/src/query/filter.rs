@@ -1,0 +1,163 @@
+//! What narrows a question down, the same for all of them.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+use rusqlite::types::Value;
+
+use super::{History, Time, containers, history::Event};
+
+/// Which events are asked about; everything where nothing is said.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Containers of this name, or whose id begins so; `host` for the host's own.
+    pub container: Option<String>,
+    /// Containers of this image, with its tag or without.
+    pub image: Option<String>,
+    /// Only these `event.action`s.
+    pub actions: Vec<String>,
+    /// Processes of this name, path, process id or entity id.
+    pub process: Option<String>,
+    /// From this moment on.
+    pub since: Option<Time>,
+    /// Up to and with this moment.
+    pub until: Option<Time>,
+    /// At most so many rows.
+    pub limit: Option<usize>,
+}
+
+impl Filter {
+    /// The first moment asked about.
+    #[must_use]
+    pub const fn from(&self) -> Time {
+        match self.since {
+            Some(since) => since,
+            None => Time(0),
+        }
+    }
+
+    /// The last moment asked about.
+    #[must_use]
+    pub const fn to(&self) -> Time {
+        match self.until {
+            Some(until) => until,
+            None => Time(i64::MAX),
+        }
+    }
+
+    /// How many rows at most.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.limit.unwrap_or(usize::MAX)
+    }
+
+    /// The owners that are meant; `None` for everybody.
+    ///
+    /// # Errors
+    /// When the history has no such container, or cannot be read.
+    pub fn owners(&self, history: &History) -> Result<Option<BTreeSet<String>>> {
+        if self.container.is_none() && self.image.is_none() {
+            return Ok(None);
+        }
+        let known = containers::known(history)?;
+        let is_named = |one: &containers::Known| match self.container.as_deref() {
+            Some(wanted) => {
+                one.owner == wanted || one.name() == wanted || one.owner.starts_with(wanted)
+            }
+            None => true,
+        };
+        let is_of_image = |one: &containers::Known| match self.image.as_deref() {
+            Some(wanted) => one.is_of_image(wanted),
+            None => true,
+        };
+        // Who has exactly the name is meant, not whoever's id begins like it.
+        let exact: BTreeSet<String> = known
+            .iter()
+            .filter(|one| self.container.as_deref().is_some_and(|wanted| one.name() == wanted))
+            .filter(|one| is_of_image(one))
+            .map(|one| one.owner.clone())
+            .collect();
+        if !exact.is_empty() {
+            return Ok(Some(exact));
+        }
+        let meant: BTreeSet<String> = known
+            .iter()
+            .filter(|one| is_named(one) && is_of_image(one))
+            .map(|one| one.owner.clone())
+            .collect();
+        if meant.is_empty() {
+            let wanted = [&self.container, &self.image];
+            let wanted: Vec<&str> = wanted.into_iter().flatten().map(String::as_str).collect();
+            bail!(
+                "the history knows no container {}: `hostnet query containers` lists them",
+                wanted.join(" of image ")
+            );
+        }
+        Ok(Some(meant))
+    }
+
+    /// Whether an event is of the process that is meant.
+    #[must_use]
+    pub fn is_of_process(&self, event: &Event) -> bool {
+        let Some(wanted) = self.process.as_deref() else { return true };
+        let process = &event.read.process;
+        let is = |text: &Option<String>| text.as_deref() == Some(wanted);
+        is(&process.name)
+            || is(&process.executable)
+            || is(&process.entity_id)
+            || process.pid.is_some_and(|pid| wanted.parse() == Ok(pid))
+    }
+}
+
+/// A condition and its values, put together bit by bit.
+#[derive(Debug, Default)]
+pub(super) struct Condition {
+    terms: Vec<String>,
+    pub(super) values: Vec<Value>,
+}
+
+impl Condition {
+    /// A term in which `?` stands for the value.
+    pub(super) fn with(&mut self, term: &str, value: impl Into<Value>) {
+        self.values.push(value.into());
+        self.terms.push(term.replace('?', &format!("?{}", self.values.len())));
+    }
+
+    /// A term without a value.
+    pub(super) fn plain(&mut self, term: &str) {
+        self.terms.push(term.to_owned());
+    }
+
+    /// That `column` is one of these.
+    pub(super) fn one_of<'a>(&mut self, column: &str, these: impl Iterator<Item = &'a str>) {
+        let mut marks = Vec::new();
+        for one in these {
+            self.values.push(one.to_owned().into());
+            marks.push(format!("?{}", self.values.len()));
+        }
+        self.terms.push(format!("{column} IN ({})", marks.join(", ")));
+    }
+
+    /// That it was from one moment to another, where that matters.
+    pub(super) fn time(&mut self, filter: &Filter) {
+        if let Some(since) = filter.since {
+            self.with("e.time_ns >= ?", since.0);
+        }
+        if let Some(until) = filter.until {
+            self.with("e.time_ns <= ?", until.0);
+        }
+    }
+
+    /// The condition as SQL.
+    pub(super) fn sql(&self) -> String {
+        if self.terms.is_empty() { "1".to_owned() } else { self.terms.join(" AND ") }
+    }
+}
+
+/// What the index of actions is for: all but these, which most events are.
+pub(super) const FREQUENT: [&str; 3] =
+    ["connection_attempted", "connection_accepted", "disconnect_received"];
+
+/// The same as SQL, word for word as the index has it.
+pub(super) const IS_RARE: &str =
+    "e.action NOT IN ('connection_attempted', 'connection_accepted', 'disconnect_received')";

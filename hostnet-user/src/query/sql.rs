@@ -1,0 +1,107 @@
+//! Anybody's SQL, over the views and nothing else: it reads, and it ends in time.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rusqlite::{
+    hooks::{AuthAction, AuthContext, Authorization},
+    types::ValueRef,
+};
+use serde_json::Value as Json;
+
+use super::{History, VIEWS};
+use crate::text;
+
+/// The answer to somebody's SQL.
+#[derive(Clone, Debug, Default)]
+pub struct SqlAnswer {
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// The rows, a value per column.
+    pub rows: Vec<Vec<Json>>,
+    /// There were more than were asked for.
+    pub is_cut: bool,
+}
+
+/// What `statement` selects from the views, at most `most` rows, within `limit`.
+///
+/// # Errors
+/// When it is not one SELECT over the views, is wrong, or takes too long.
+pub fn sql(
+    history: &mut History,
+    statement: &str,
+    most: usize,
+    limit: Duration,
+) -> Result<SqlAnswer> {
+    history.connection.authorizer(Some(authorize))?;
+    let answer = ask(history, statement, most, limit);
+    let connection = &mut history.connection;
+    connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+    connection.progress_handler(0, None::<fn() -> bool>)?;
+    answer
+}
+
+fn ask(history: &mut History, statement: &str, most: usize, limit: Duration) -> Result<SqlAnswer> {
+    history.watch(move |elapsed| elapsed > limit)?;
+    let names = VIEWS.map(|view| view.name).join(", ");
+    let mut prepared = history
+        .connection
+        .prepare(statement)
+        .with_context(|| format!("only one SELECT over the views {names} is answered"))?;
+    let mut answer = SqlAnswer {
+        columns: prepared.column_names().into_iter().map(str::to_owned).collect(),
+        ..SqlAnswer::default()
+    };
+    if answer.columns.is_empty() || !prepared.readonly() {
+        bail!("only one SELECT over the views {names} is answered");
+    }
+    let mut rows = prepared.query([])?;
+    loop {
+        let row = match rows.next() {
+            Ok(Some(row)) => row,
+            Ok(None) => break,
+            Err(error) if is_interrupted(&error) => bail!(
+                "the statement took longer than {} s: ask for less time, or allow more with \
+                 --timeout",
+                limit.as_secs_f64()
+            ),
+            Err(error) => return Err(error.into()),
+        };
+        if answer.rows.len() == most {
+            answer.is_cut = true;
+            break;
+        }
+        let values = (0..answer.columns.len()).map(|at| Ok(json(row.get_ref(at)?)));
+        answer.rows.push(values.collect::<rusqlite::Result<_>>()?);
+    }
+    Ok(answer)
+}
+
+/// Views are read, and what they are made of by them alone.
+fn authorize(context: AuthContext<'_>) -> Authorization {
+    let is_view = |name: &str| VIEWS.iter().any(|view| view.name == name);
+    let may = match context.action {
+        AuthAction::Select | AuthAction::Recursive => true,
+        AuthAction::Read { table_name, .. } => {
+            is_view(table_name) || context.accessor.is_some_and(is_view)
+        }
+        AuthAction::Function { function_name } => {
+            !function_name.eq_ignore_ascii_case("load_extension")
+        }
+        _ => false,
+    };
+    if may { Authorization::Allow } else { Authorization::Deny }
+}
+
+fn is_interrupted(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted)
+}
+
+fn json(value: ValueRef<'_>) -> Json {
+    match value {
+        ValueRef::Null => Json::Null,
+        ValueRef::Integer(number) => number.into(),
+        ValueRef::Real(number) => number.into(),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => text::text(bytes).readable.into(),
+    }
+}

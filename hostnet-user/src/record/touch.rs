@@ -1,0 +1,224 @@
+//! What an event says of ports and of others: what tally.rs counts. Of an event that
+//! is told now, and the same of a document that was kept.
+
+use std::net::SocketAddr;
+
+use crate::{
+    event::{Direction, Event, FlowCount, Operation, Outcome, Peer, PeerParty, canonical},
+    format::ecs::{MOST_FLOWS, read},
+};
+
+/// What one event says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touch {
+    /// The local port whose holder changes, or shows.
+    pub port: Option<u16>,
+    /// What passed between its owner and others.
+    pub exchanges: Vec<Exchange>,
+}
+
+/// Something between an owner and somebody at an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// With whom, and how.
+    pub with: With,
+    /// What it adds.
+    pub sums: Sums,
+}
+
+/// With whom an owner had to do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct With {
+    /// `egress` when the owner began, `ingress` when the other did, empty when that
+    /// is not known.
+    pub direction: String,
+    /// Protocol of the socket within its family.
+    pub protocol: String,
+    /// The other's address; of unix sockets, the name of the socket.
+    pub address: String,
+    /// The port that was asked for: the other's, or the owner's of who came in; 0
+    /// where there is none.
+    pub port: u16,
+    /// Who was there, when that is known: a container, a unit or a program.
+    pub peer: String,
+}
+
+/// Counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Connections, or peers of UDP sockets, that began.
+    pub begun: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// Connections that ended.
+    pub ended: u64,
+    /// Bytes of ended TCP connections that the owner sent, and received.
+    pub bytes: (u64, u64),
+    /// Datagrams of closed UDP sockets that the owner sent, and received.
+    pub datagrams: (u64, u64),
+}
+
+impl Sums {
+    /// Adds others.
+    pub const fn add(&mut self, other: &Self) {
+        self.begun += other.begun;
+        self.failed += other.failed;
+        self.ended += other.ended;
+        self.bytes = (self.bytes.0 + other.bytes.0, self.bytes.1 + other.bytes.1);
+        self.datagrams =
+            (self.datagrams.0 + other.datagrams.0, self.datagrams.1 + other.datagrams.1);
+    }
+}
+
+const EGRESS: &str = Direction::Egress.name();
+const INGRESS: &str = Direction::Ingress.name();
+
+impl Touch {
+    /// What an event says.
+    #[must_use]
+    pub fn of_event(event: &Event) -> Self {
+        let Some(socket) = event.socket else { return Self::default() };
+        let told = event.operation.told();
+        let direction = told.direction().map_or("", Direction::name);
+        let protocol = crate::family::protocol(socket.socket.family, socket.socket.protocol);
+        let ip = |end: Option<SocketAddr>| end.map(canonical);
+        let (local, remote) = (ip(told.local()), ip(told.remote()));
+        let facts = Facts {
+            action: told.action(),
+            is_failure: matches!(told.outcome(), Outcome::Failure(_)),
+            direction,
+            protocol: protocol.unwrap_or("other"),
+            local_port: local.map(|local| local.port()),
+            local_name: told.local_name().map(ToString::to_string),
+            remote: remote.map(|remote| (remote.ip().to_string(), remote.port())),
+            remote_name: told.remote_name().map(ToString::to_string),
+            peer: event.peer.as_deref().map(label).unwrap_or_default(),
+            bytes: match &event.operation {
+                Operation::Close(close) => (close.sent, close.received),
+                _ => (0, 0),
+            },
+            flows: match &event.operation {
+                Operation::DatagramClose(close) => {
+                    close.flows.iter().take(MOST_FLOWS).map(flow).collect()
+                }
+                _ => Vec::new(),
+            },
+        };
+        facts.touch()
+    }
+
+    /// What the document of an event says.
+    #[must_use]
+    pub fn of_document(document: &read::Read) -> Self {
+        let read::Hostnet { local, remote, socket, udp, peer, .. } = &document.hostnet;
+        if socket.cookie.is_none() {
+            return Self::default();
+        }
+        let direction = document.network.direction.as_deref().unwrap_or_default();
+        let bytes = |end: &read::End| end.bytes.unwrap_or(0);
+        let (source, destination) = (bytes(&document.source), bytes(&document.destination));
+        let facts = Facts {
+            action: &document.event.action,
+            is_failure: document.event.outcome == "failure",
+            direction,
+            protocol: &socket.protocol,
+            local_port: local.as_ref().and_then(|local| local.port),
+            local_name: local.as_ref().and_then(|local| local.name.clone()),
+            remote: remote.as_ref().and_then(|to| Some((to.ip.clone()?, to.port.unwrap_or(0)))),
+            remote_name: remote.as_ref().and_then(|remote| remote.name.clone()),
+            peer: peer.as_ref().map(read::Peer::label).unwrap_or_default(),
+            bytes: if direction == INGRESS { (destination, source) } else { (source, destination) },
+            flows: udp
+                .flows
+                .iter()
+                .filter_map(|flow| {
+                    let remote = (flow.remote.ip.clone()?, flow.remote.port.unwrap_or(0));
+                    Some((remote, (flow.sent, flow.received)))
+                })
+                .collect(),
+        };
+        facts.touch()
+    }
+}
+
+/// An address and a port.
+type At = (String, u16);
+
+/// What is asked of an event, wherever it is from.
+struct Facts<'a> {
+    action: &'a str,
+    is_failure: bool,
+    direction: &'a str,
+    protocol: &'a str,
+    local_port: Option<u16>,
+    local_name: Option<String>,
+    remote: Option<At>,
+    remote_name: Option<String>,
+    peer: String,
+    bytes: (u64, u64),
+    flows: Vec<(At, (u64, u64))>,
+}
+
+impl Facts<'_> {
+    fn touch(self) -> Touch {
+        Touch { port: self.port(), exchanges: self.exchanges() }
+    }
+
+    /// Connections that came in have the port of their listener, which holds it.
+    fn port(&self) -> Option<u16> {
+        let is_about = match self.action {
+            "bound-socket" => !self.is_failure,
+            "listen-for-connections" | "closed-listener" | "existing_socket" => true,
+            "connection_attempted" | "connection-outcome" => self.direction == EGRESS,
+            "disconnect_received" => self.direction != INGRESS || self.protocol != "tcp",
+            _ => false,
+        };
+        self.local_port.filter(|port| *port != 0 && is_about)
+    }
+
+    fn exchanges(self) -> Vec<Exchange> {
+        let mut sums = Sums::default();
+        match self.action {
+            "connection_attempted" => {
+                sums = Sums { begun: 1, failed: self.is_failure.into(), ..sums };
+            }
+            "connection-outcome" => sums.failed = self.is_failure.into(),
+            "connection_accepted" => sums.begun = 1,
+            "disconnect_received" => (sums.ended, sums.bytes) = (1, self.bytes),
+            "existing_socket" if self.remote.is_some() || self.remote_name.is_some() => {
+                sums.begun = 1;
+            }
+            _ => return Vec::new(),
+        }
+        let is_ingress = self.direction == INGRESS;
+        let own_port = self.local_port.unwrap_or(0);
+        let with = |(address, port): At| With {
+            direction: self.direction.to_owned(),
+            protocol: self.protocol.to_owned(),
+            address,
+            port: if is_ingress { own_port } else { port },
+            peer: self.peer.clone(),
+        };
+        if !self.flows.is_empty() {
+            let each = |(remote, datagrams)| {
+                let sums = Sums { datagrams, ..Sums::default() };
+                Exchange { with: with(remote), sums }
+            };
+            return self.flows.iter().cloned().map(each).collect();
+        }
+        let name = if is_ingress { &self.local_name } else { &self.remote_name };
+        let named = || name.clone().map(|name| (name, 0));
+        let at = self.remote.clone().or_else(named);
+        at.map(|at| Exchange { with: with(at), sums }).into_iter().collect()
+    }
+}
+
+fn flow(flow: &FlowCount) -> (At, (u64, u64)) {
+    let remote = canonical(flow.remote);
+    ((remote.ip().to_string(), remote.port()), (flow.sent, flow.received))
+}
+
+fn label(peer: &Peer) -> String {
+    let each: Vec<String> = peer.possible.iter().map(PeerParty::label).collect();
+    each.join(" or ")
+}

@@ -1,0 +1,11 @@
+//! Questions about histories that the real record wrote, answered as a model of what
+//! happened says.
+
+#[path = "../acts/mod.rs"]
+mod acts;
+mod answers;
+mod lines;
+mod statements;
+mod support;
+mod truth_of_peers;
+mod truth_of_ports;
