@@ -28,6 +28,7 @@ pub mod output;
 pub mod pipeline;
 pub mod query;
 pub mod record;
+pub mod report;
 mod requests;
 mod shortfall;
 pub mod sink;

@@ -7,7 +7,9 @@ mod completions;
 mod doctor;
 mod generate_docs;
 mod query;
+mod origin;
 mod replay;
+mod report;
 mod shown;
 mod stream;
 mod uninstall;
@@ -44,6 +46,8 @@ enum Command {
     Query(query::Args),
     /// Print the events of a recorded run.
     Replay(replay::Args),
+    /// Write one HTML page about what the history has.
+    Report(report::Args),
     /// Check or convert lines that hostnet has written.
     Stream(stream::Args),
     /// Remove the programs that an agent has pinned.
@@ -80,6 +84,7 @@ impl Cli {
             Command::Doctor(args) => doctor::run(&args),
             Command::Query(args) => query::run(&args),
             Command::Replay(args) => replay::run(&args),
+            Command::Report(args) => report::run(&args),
             Command::Stream(args) => stream::run(&args),
             Command::Uninstall(args) => uninstall::run(args),
             Command::Verify(args) => verify::run(&args),

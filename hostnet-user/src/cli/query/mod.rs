@@ -2,7 +2,7 @@
 
 mod ask;
 mod output;
-mod source;
+pub(super) mod source;
 
 use std::path::PathBuf;
 
@@ -183,7 +183,7 @@ impl Common {
 }
 
 pub fn run(args: &Args) -> Result<Exit> {
-    let mut history = source::open(&args.common)?;
+    let mut history = source::open(args.common.history.as_deref(), args.common.file.as_deref())?;
     ask::ask(&mut history, args)?;
     Ok(Exit::Ok)
 }
