@@ -41,6 +41,13 @@ pub fn name(errno: u16) -> Option<&'static str> {
     })
 }
 
+/// The errno of that name, when it has one here.
+#[must_use]
+pub fn number(wanted: &str) -> Option<u16> {
+    // MAX_ERRNO, include/linux/err.h.
+    (1..4096).find(|errno| name(*errno) == Some(wanted))
+}
+
 /// Writes ` (NAME)` after a failure whose errno is known.
 ///
 /// # Errors

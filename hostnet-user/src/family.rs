@@ -2,6 +2,9 @@
 //! write them after `AF_` and `NETLINK_` (include/linux/socket.h,
 //! include/uapi/linux/netlink.h, Linux 7.1).
 
+/// A protocol that is not known.
+pub const NO_NUMBER: u32 = u32::MAX;
+
 /// The families, by number.
 const FAMILIES: [&str; 46] = [
     "unspec",
@@ -97,6 +100,28 @@ pub fn protocol(family: u16, protocol: u32) -> Option<&'static str> {
     }
 }
 
+/// The family of that name.
+#[must_use]
+pub fn number(name: &str) -> u16 {
+    let known = FAMILIES.iter().position(|known| *known == name);
+    known.and_then(|number| u16::try_from(number).ok()).unwrap_or(u16::MAX)
+}
+
+/// The protocol of that name within a family, when it has one.
+#[must_use]
+pub fn protocol_number(family: u16, name: &str) -> Option<u32> {
+    let numbers = match i32::from(family) {
+        libc::AF_UNIX | libc::AF_NETLINK => 0..=u32::from(u8::MAX),
+        libc::AF_INET | libc::AF_INET6 | libc::AF_PACKET => 0..=u32::from(u16::MAX),
+        _ => return None,
+    };
+    // What has no name is written so, and is not worth a search.
+    if name == "other" {
+        return None;
+    }
+    numbers.into_iter().find(|number| protocol(family, *number) == Some(name))
+}
+
 /// IP protocols by their IANA names.
 const fn transport(protocol: u32) -> Option<&'static str> {
     Some(match protocol {
@@ -145,6 +170,16 @@ mod tests {
             assert_eq!(name(number as u16), expected);
         }
         assert_eq!(name(999), "other");
+        for family in 0..FAMILIES.len() as u16 {
+            assert_eq!(number(name(family)), family);
+            for protocol in (0..300).chain([0x0800, 0x0806, 0x86dd, 0x88cc]) {
+                let Some(name) = super::protocol(family, protocol) else { continue };
+                let expected = if name == "unix" { 0 } else { protocol };
+                assert_eq!(protocol_number(family, name), Some(expected), "{family} {name}");
+            }
+        }
+        assert_eq!(protocol_number(libc::AF_PACKET as u16, "other"), None);
+        assert_eq!(number("no such family"), u16::MAX);
         for (number, expected) in [
             (libc::NETLINK_ROUTE, "route"),
             (libc::NETLINK_NETFILTER, "netfilter"),

@@ -7,6 +7,7 @@
 //! the pure ones together, `pipeline` runs them live, `observe` adds the world.
 
 mod adoption;
+pub mod advise;
 pub mod attribute;
 pub mod audit;
 pub mod cli;
@@ -25,6 +26,7 @@ pub mod kernel;
 pub mod metrics;
 pub mod observe;
 pub mod output;
+pub mod past;
 pub mod pipeline;
 pub mod query;
 pub mod record;

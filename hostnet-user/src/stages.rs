@@ -279,7 +279,9 @@ fn each(
 }
 
 impl Filter {
-    fn passes(&self, event: &Event) -> bool {
+    /// Whether an event is passed on.
+    #[must_use]
+    pub fn passes(&self, event: &Event) -> bool {
         let (Some(wanted), Some(owner)) = (&self.container, &event.owner) else { return true };
         // What others do with its sockets is of it, too.
         [Some(owner), event.creator.as_ref()].into_iter().flatten().any(|owner| {

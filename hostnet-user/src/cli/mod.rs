@@ -1,13 +1,17 @@
 //! The command line: one file per subcommand. Data goes to standard output,
 //! messages to standard error.
 
+mod advise;
 mod agent;
 mod audit;
+mod collect;
 mod completions;
 mod doctor;
 mod generate_docs;
-mod query;
+mod lines;
+mod man;
 mod origin;
+mod query;
 mod replay;
 mod report;
 mod shown;
@@ -40,14 +44,21 @@ enum Command {
     Agent(agent::Args),
     /// Show once who is in the host's network namespace, and how great a risk that is.
     Audit(audit::Args),
+    /// Did a container need host networking? Evidence, verdict, and what to change.
+    Advise(advise::Args),
     /// Say what can be observed on this host, and what to do about the rest.
     Doctor(doctor::Args),
     /// Ask the history: who held a port, who talked to whom, what happened when.
     Query(query::Args),
-    /// Print the events of a recorded run.
+    /// Print the events of a recorded run, of a history, or of lines written before.
+    ///
+    /// Exit codes: 0 all of them, 2 the file cannot be opened, 4 some could not be read,
+    /// which standard error names.
     Replay(replay::Args),
     /// Write one HTML page about what the history has.
     Report(report::Args),
+    /// Pack the history, a page about it, the configuration and their hashes into one file.
+    Collect(collect::Args),
     /// Check or convert lines that hostnet has written.
     Stream(stream::Args),
     /// Remove the programs that an agent has pinned.
@@ -56,6 +67,8 @@ enum Command {
     Verify(verify::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
+    /// Write the manual pages.
+    Man(man::Args),
     /// Print generated documentation.
     #[command(hide = true)]
     GenerateDocs(generate_docs::Args),
@@ -81,14 +94,17 @@ impl Cli {
             Command::Watch(args) => watch::run(args),
             Command::Agent(args) => agent::run(args),
             Command::Audit(args) => audit::run(&args),
+            Command::Advise(args) => advise::run(&args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Query(args) => query::run(&args),
             Command::Replay(args) => replay::run(&args),
             Command::Report(args) => report::run(&args),
+            Command::Collect(args) => collect::run(&args),
             Command::Stream(args) => stream::run(&args),
             Command::Uninstall(args) => uninstall::run(args),
             Command::Verify(args) => verify::run(&args),
             Command::Completions(args) => completions::run(&args),
+            Command::Man(args) => man::run(&args),
             Command::GenerateDocs(args) => generate_docs::run(&args),
             Command::CanaryProcess => {
                 std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;

@@ -9,11 +9,12 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 
-use super::{Usage, origin, query::source};
+use super::{Usage, advise, origin, query::source};
 use crate::{
     exit_code::Exit,
+    past::Span,
     query::{Filter, Time},
-    report,
+    report::{self, Facts, Verdicts},
 };
 
 /// Write one HTML page about what the history has.
@@ -91,11 +92,35 @@ pub fn run(args: &Args) -> Result<Exit> {
     let history = source::open(Some(&path), args.file.as_deref())?;
     filter.owners(&history).map_err(Usage)?;
     let origin = report::Origin { verified, ..origin::now(&path) };
-    let facts = report::gather(&history, &filter, origin)?;
+    let mut facts = report::gather(&history, &filter, origin)?;
     source::done();
+    facts.verdicts = verdicts(&facts, &path, args.file.as_deref())?;
     write(&report::page::html(&facts), args.output.as_deref())?;
     let is_bad = matches!(facts.origin.verified, Some(Err(_)));
     Ok(if is_bad { Exit::Partial } else { Exit::Ok })
+}
+
+/// Events of which advice is given: it is made of every one of them.
+const ADVISED: u64 = 2_000_000;
+
+/// Who needed the host's network, of those on the page.
+pub fn verdicts(facts: &Facts, history: &Path, file: Option<&Path>) -> Result<Verdicts> {
+    let why_not = |why: &str| Ok(Verdicts { why_not: Some(why.to_owned()), ..Verdicts::default() });
+    if facts.events > ADVISED {
+        return why_not("there are too many events: ask with a shorter time");
+    }
+    if file == Some(Path::new("-")) {
+        return why_not("standard input can be read once only");
+    }
+    let (from, to) = facts.window;
+    let span = Span { from_ns: from.0.max(0).cast_unsigned(), until_ns: to.after(1).0.cast_unsigned() };
+    let (cases, _) = advise::cases(Some(history), file, span)?;
+    let mut advice = cases.advice();
+    // By id: who is on the page was narrowed down there.
+    advice.retain(|one| {
+        facts.containers.shown.iter().any(|row| one.ids.contains(&row.container_id))
+    });
+    Ok(Verdicts { advice, why_not: None })
 }
 
 /// Only for its owner: a page has what the history has.

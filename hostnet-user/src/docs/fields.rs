@@ -103,6 +103,7 @@ pub const FIELDS: &[Field] = &[
         Text,
         "Protocol of the socket within its family: tcp, udp, icmp, route, all, ….",
     ),
+    field("socket.protocol_number", Number, "Its number, where it has no name (`other`)."),
     field("socket.errno", Number, "errno of the failure; its name is in `event.reason`."),
     field("netns.inode", Number, "Inode of the host's network namespace."),
     field("netns.is_host", Flag, "Always true: nothing else is told."),

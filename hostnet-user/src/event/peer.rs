@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Owner, OwnerKind, Process, Scope, unit};
 use crate::text;
@@ -33,7 +33,7 @@ pub struct PeerParty {
 }
 
 /// Programs of the host that pass on what they get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Via {
     /// Docker's, for a published port.
@@ -41,7 +41,7 @@ pub enum Via {
 }
 
 /// How the other end is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PeerMethod {
     /// Its socket is bound to that very address.

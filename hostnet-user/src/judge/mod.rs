@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub use detections::{DETECTIONS, Detection, Memory, Suspicion};
-pub use reach::{Offer, Reach, Target};
+pub use reach::{Offer, Reach, Target, surface as surface_of};
 pub use settings::{Law, Settings};
 
 use self::{
@@ -80,7 +80,8 @@ impl Judge {
         if !self.settings.enabled || event.is_finding() {
             return;
         }
-        event.surface = reach::surface(event, &self.network);
+        // One that was told before was aimed at what it was aimed at then.
+        event.surface = event.surface.or_else(|| reach::surface(event, &self.network));
         let event = &*event;
         let nobody = Owner::unknown(0, None);
         let owner = match event.owner.as_deref() {

@@ -143,7 +143,8 @@ impl Offer {
 }
 
 /// Where the event is aimed.
-pub(super) fn surface(event: &Event, network: &Network) -> Option<Surface> {
+#[must_use]
+pub fn surface(event: &Event, network: &Network) -> Option<Surface> {
     match target(event) {
         Some(Target::Ip(address)) => return Some(network.surface(address.ip())),
         Some(Target::Unix(name)) if name.is_abstract() => return Some(Surface::AbstractUnix),

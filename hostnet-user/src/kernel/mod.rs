@@ -38,7 +38,7 @@ pub use losses::{Losses, Lost};
 pub use maps::Maps;
 pub use meter::{MapNumbers, Meter, ProgramNumbers};
 pub use pins::{pinned, uninstall};
-pub use recording::{Recorder, Recording};
+pub use recording::{Recorder, Recording, is_recording};
 pub use release::{release, running_release};
 pub use ring::RingNumbers;
 pub use rings::Rings;

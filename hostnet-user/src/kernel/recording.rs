@@ -73,6 +73,12 @@ impl Recording<BufReader<File>> {
     }
 }
 
+/// Whether a file that begins so is a recording, of whatever version.
+#[must_use]
+pub fn is_recording(start: &[u8]) -> bool {
+    start.starts_with(&MAGIC[..7])
+}
+
 impl<R: Read> Recording<R> {
     /// Reads a recording from `reader`.
     ///

@@ -10,6 +10,7 @@ mod begin;
 pub mod chain;
 pub mod checkpoint;
 mod clock;
+mod copy;
 mod delivery;
 mod error;
 mod journal;
@@ -29,6 +30,7 @@ mod writer;
 
 pub use begin::begin;
 pub use clock::ClockWatch;
+pub use copy::copy;
 pub use delivery::Outbox;
 pub use error::StoreError;
 pub use journal::Journal;

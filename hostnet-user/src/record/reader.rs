@@ -37,16 +37,43 @@ impl Reader {
              FROM event WHERE id > ?1 ORDER BY id LIMIT ?2",
         )?;
         let limit = i64::try_from(rows).unwrap_or(i64::MAX);
-        let mut found = statement.query(params![cursor.cast_signed(), limit])?;
-        let (mut page, mut size) = (Vec::new(), 0);
-        while size < bytes
-            && let Some(row) = found.next()?
-        {
-            let row = to_row(row)?;
-            size += row.document.len();
-            page.push(row);
-        }
-        Ok(page)
+        collect(statement.query(params![cursor.cast_signed(), limit])?, bytes)
+    }
+
+    /// The same of the rows whose time is in a span, the end not in it: nanoseconds
+    /// since 1970.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn page_between(
+        &self,
+        cursor: u64,
+        (from_ns, until_ns): (u64, u64),
+        rows: usize,
+        bytes: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, sequence, time_ns, event_id, dataset, action, owner, document \
+             FROM event WHERE id > ?1 AND time_ns >= ?3 AND time_ns < ?4 ORDER BY id LIMIT ?2",
+        )?;
+        let limit = i64::try_from(rows).unwrap_or(i64::MAX);
+        // No row is later than SQLite can say.
+        let [from, until] = [from_ns, until_ns].map(|ns| i64::try_from(ns).unwrap_or(i64::MAX));
+        collect(statement.query(params![cursor.cast_signed(), limit, from, until])?, bytes)
+    }
+
+    /// The last document with this action that is older than a moment, nanoseconds since
+    /// 1970.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn last_before(&self, action: &str, ns: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let query = "SELECT document FROM event WHERE action = ?1 AND time_ns < ?2 \
+                     ORDER BY id DESC LIMIT 1";
+        let before = i64::try_from(ns).unwrap_or(i64::MAX);
+        let found = self.connection.query_row(query, params![action, before], |row| row.get(0));
+        let document: Option<String> = found.optional()?;
+        Ok(document.map(String::into_bytes))
     }
 
     /// Bytes of all documents up to and with the last row at or before `id`.
@@ -108,6 +135,19 @@ impl Reader {
     pub(super) const fn connection(&self) -> &Connection {
         &self.connection
     }
+}
+
+/// Rows until they have `bytes`.
+fn collect(mut found: rusqlite::Rows<'_>, bytes: usize) -> Result<Vec<Row>, StoreError> {
+    let (mut page, mut size) = (Vec::new(), 0);
+    while size < bytes
+        && let Some(row) = found.next()?
+    {
+        let row = to_row(row)?;
+        size += row.document.len();
+        page.push(row);
+    }
+    Ok(page)
 }
 
 fn to_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    advise::Advice,
     event::Severity,
     query::{Activity, ChainEnd, ContainerRow, ListenerRow, Time, TreeRow},
 };
@@ -85,6 +86,17 @@ pub struct Facts {
     pub trees: Part<Tree>,
     /// Whether anything is missing.
     pub record: Record,
+    /// Who needed the host's network.
+    pub verdicts: Verdicts,
+}
+
+/// Who needed the host's network, as advice says.
+#[derive(Clone, Debug, Default)]
+pub struct Verdicts {
+    /// Per container, those first that need it least.
+    pub advice: Vec<Advice>,
+    /// Why there are none, or not all.
+    pub why_not: Option<String>,
 }
 
 /// A list that may be of the end of the window only, because all of it was too much.

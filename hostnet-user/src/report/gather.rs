@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::{
     contacts, findings, record,
-    facts::{Cut, Facts, Findings, Host, Origin, Part, RowPlace, Tree},
+    facts::{Cut, Facts, Findings, Host, Origin, Part, RowPlace, Tree, Verdicts},
 };
 use crate::query::{
     self, ContainerRow, Extent, Filter, History, ListenerRow, Time, TreeRow,
@@ -71,6 +71,7 @@ pub fn gather(history: &History, filter: &Filter, origin: Origin) -> Result<Fact
         trees,
         actions: extent.rare,
         chain: extent.chain,
+        verdicts: Verdicts::default(),
         origin,
     })
 }

@@ -11,5 +11,5 @@ mod gather;
 pub mod page;
 mod record;
 
-pub use facts::{Facts, Origin};
+pub use facts::{Facts, Origin, RowPlace, Verdicts};
 pub use gather::gather;

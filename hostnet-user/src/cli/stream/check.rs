@@ -4,13 +4,12 @@ use std::{io::Write, path::PathBuf};
 
 use anyhow::Result;
 
-use super::{
-    findings::{BadLine, Findings},
-    lines::{self, LONGEST_LINE},
-};
+use super::findings::{BadLine, Findings};
 use crate::{
+    cli::lines,
     completeness::{Check, Verdict},
     exit_code::Exit,
+    past::LONGEST_LINE,
 };
 
 /// Most lines listed that are no event; all are counted.

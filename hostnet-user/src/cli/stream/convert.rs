@@ -7,8 +7,7 @@ use std::{
 
 use anyhow::Result;
 
-use super::lines;
-use crate::{exit_code::Exit, format::Format};
+use crate::{cli::lines, exit_code::Exit, format::Format};
 
 #[derive(clap::Args)]
 pub struct Args {

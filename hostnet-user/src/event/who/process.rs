@@ -25,7 +25,7 @@ pub struct Process {
     pub namespace_pid: u32,
     /// The parent's process id.
     pub parent: u32,
-    /// Start, `CLOCK_BOOTTIME` nanoseconds.
+    /// Start, `CLOCK_BOOTTIME` nanoseconds; 0 when not known.
     pub start_ns: u64,
     /// Name of the program: the last part of the name exec was given, or of the
     /// file's own path where that name led through a descriptor. Never the name

@@ -21,7 +21,7 @@ const LONGEST: usize = 64;
 pub struct UserNames(String);
 
 /// Whose file a name is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NameSource {
     /// The host's.
@@ -52,6 +52,12 @@ impl UserNames {
         Self(lines.collect::<String>().into_boxed_str().into_string())
     }
 
+    /// One user alone; `None` when the name is not plain text.
+    #[must_use]
+    pub fn of(id: u32, name: &str) -> Option<Self> {
+        is_name(name).then(|| Self(format!("{id}:{name}\n")))
+    }
+
     /// What the file calls a user.
     #[must_use]
     pub fn name(&self, id: u32) -> Option<&str> {
@@ -72,10 +78,13 @@ fn user(line: &[u8]) -> Option<(&str, u32)> {
     let mut fields = line.split(|byte| *byte == b':');
     let name = str::from_utf8(fields.next()?).ok()?;
     let id = str::from_utf8(fields.nth(1)?).ok()?;
-    let is_plain = |c: char| !c.is_whitespace() && !text::is_unsafe(c);
-    let is_name = (1..=LONGEST).contains(&name.len()) && name.chars().all(is_plain);
     let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
-    Some((name, id.parse().ok()?)).filter(|_| is_name && is_id)
+    Some((name, id.parse().ok()?)).filter(|_| is_name(name) && is_id)
+}
+
+fn is_name(name: &str) -> bool {
+    let is_plain = |c: char| !c.is_whitespace() && !text::is_unsafe(c);
+    (1..=LONGEST).contains(&name.len()) && name.chars().all(is_plain)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod identity;
 pub(super) mod json;
 mod network;
 mod orchestrator;
+pub mod parse;
 mod parts;
 mod peer;
 mod process;
@@ -32,7 +33,7 @@ use self::{
     timestamp::Timestamps,
 };
 use crate::{
-    event::{Event, Owner, OwnerKind},
+    event::{Event, Owner, OwnerKind, Process},
     record::Recorded,
     text,
 };
@@ -77,7 +78,7 @@ impl Encoder {
 /// The event as one sentence.
 fn message(event: &Event, to: &mut String) {
     if let Some(owner) = &event.owner {
-        subject(event, owner, to);
+        subject(owner, event.process.as_deref(), to);
         to.push(' ');
     }
     // Writing to a string cannot fail.
@@ -89,7 +90,7 @@ fn message(event: &Event, to: &mut String) {
 }
 
 /// Who did it, as people name it: `web (nginx:1.27)`, `host process sshd (pid 7)`.
-fn subject(event: &Event, owner: &Owner, to: &mut String) {
+fn subject(owner: &Owner, process: Option<&Process>, to: &mut String) {
     to.push_str(owner.label());
     if let Some(container) = &owner.container
         && !container.image.is_empty()
@@ -97,7 +98,7 @@ fn subject(event: &Event, owner: &Owner, to: &mut String) {
         let _infallible = write!(to, " ({})", container.image);
     }
     if owner.kind != OwnerKind::Container
-        && let Some(process) = &event.process
+        && let Some(process) = process
     {
         let name = text::text(&process.name).readable;
         let _infallible = write!(to, " process {name} (pid {})", process.pid);

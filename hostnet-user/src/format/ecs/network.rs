@@ -31,6 +31,8 @@ pub struct SocketFields {
     r#type: &'static str,
     protocol: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    protocol_number: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     errno: Option<u16>,
 }
 
@@ -62,6 +64,10 @@ impl Network {
 impl SocketFields {
     pub fn of(socket: Socket, errno: Option<u16>) -> Self {
         let Socket { cookie, socket } = socket;
+        let protocol = family::protocol(socket.family, socket.protocol);
+        // Of IP, `network.iana_number` tells it.
+        let is_told = matches!(i32::from(socket.family), libc::AF_INET | libc::AF_INET6)
+            || socket.protocol == family::NO_NUMBER;
         Self {
             cookie,
             family: family::name(socket.family),
@@ -72,7 +78,8 @@ impl SocketFields {
                 libc::SOCK_SEQPACKET => "seqpacket",
                 _ => "other",
             },
-            protocol: family::protocol(socket.family, socket.protocol).unwrap_or("other"),
+            protocol: protocol.unwrap_or("other"),
+            protocol_number: (protocol.is_none() && !is_told).then_some(socket.protocol),
             errno,
         }
     }

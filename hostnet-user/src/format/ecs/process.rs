@@ -13,6 +13,9 @@ use crate::{
     text,
 };
 
+/// Clock ticks are all that /proc tells of a start.
+pub const TICK_NS: u64 = 10_000_000;
+
 /// Which boot of which host.
 pub struct Boot {
     pub host_id: String,
@@ -83,18 +86,22 @@ impl Boot {
 
     /// Which process, in a few words.
     pub fn short(&self, process: &Process) -> Value {
-        object!({
+        let mut value = object!({
             "pid": process.pid,
-            "entity_id": self.entity_id(process.pid, process.start_ns),
             "name": readable(&process.name),
             "executable": readable(&process.executable.path),
-        })
+        });
+        // A process that is known from a document alone has no start.
+        if process.start_ns != 0 {
+            value["entity_id"] = self.entity_id(process.pid, process.start_ns).into();
+        }
+        value
     }
 
     /// The same for one process on one boot of one host, and for no other.
     /// Start is taken in clock ticks, which is all that /proc shows.
-    fn entity_id(&self, pid: u32, start_ns: u64) -> String {
-        let ticks = start_ns / 10_000_000;
+    pub fn entity_id(&self, pid: u32, start_ns: u64) -> String {
+        let ticks = start_ns / TICK_NS;
         let text = format!("{} {} {pid} {ticks}", self.host_id, self.boot_id);
         hex(&Sha256::digest(text))[..16].to_owned()
     }

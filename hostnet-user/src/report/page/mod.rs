@@ -12,6 +12,7 @@ mod record;
 mod shown;
 mod summary;
 mod timeline;
+mod verdicts;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -39,6 +40,7 @@ pub fn html(facts: &Facts) -> String {
         findings::section(facts),
         timeline::section(facts),
         containers::section(facts),
+        verdicts::section(facts),
         matrix::section(facts),
         contacts::section(facts),
         listeners::section(facts),

@@ -2,21 +2,18 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
 
+use super::Usage;
 use crate::{
-    cli::Usage,
+    past::Lines,
     text::{for_terminal, text},
 };
-
-/// The longest line that is an event of ours; a longer one is none, and is not
-/// kept in memory to find that out.
-pub const LONGEST_LINE: usize = 1 << 20;
 
 /// Where a line is.
 pub struct Place<'a> {
@@ -39,40 +36,28 @@ impl std::fmt::Display for Place<'_> {
     }
 }
 
-/// Calls `take` with every line that is not empty, without its end; a line that is
-/// too long is cut off after [`LONGEST_LINE`] and one more byte.
+/// Calls `take` with every line that is not empty, as [`Lines`] has it.
 ///
 /// # Errors
 /// When a file cannot be opened or read, or `take` fails.
 pub fn each(files: &[PathBuf], mut take: impl FnMut(Place<'_>, &[u8]) -> Result<()>) -> Result<()> {
-    let mut line = Vec::new();
     for file in files {
-        let mut reader = open(file)?;
-        let mut number = 0;
+        let mut lines = Lines::new(open(file)?);
         loop {
-            number += 1;
-            line.clear();
-            let most = LONGEST_LINE as u64 + 2;
-            let read = reader.by_ref().take(most).read_until(b'\n', &mut line);
-            let read = read.with_context(|| format!("cannot read {}", file.display()))?;
-            if read == 0 {
-                break;
-            }
-            if line.last() != Some(&b'\n') && line.len() > LONGEST_LINE {
-                reader
-                    .skip_until(b'\n')
-                    .with_context(|| format!("cannot read {}", file.display()))?;
-            }
-            let text = line.trim_ascii();
-            if !text.is_empty() {
-                take(Place { file, line: number }, text)?;
-            }
+            let line = lines.next_line();
+            let line = line.with_context(|| format!("cannot read {}", file.display()))?;
+            let Some((line, text)) = line else { break };
+            take(Place { file, line }, text)?;
         }
     }
     Ok(())
 }
 
-fn open(file: &Path) -> Result<Box<dyn BufRead>> {
+/// Opens a file, `-` for standard input.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open(file: &Path) -> Result<Box<dyn BufRead>> {
     if file == Path::new("-") {
         return Ok(Box::new(std::io::stdin().lock()));
     }

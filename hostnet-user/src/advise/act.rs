@@ -1,0 +1,369 @@
+//! What one act of a container takes of the host's network, and what bridge networking
+//! would make of it.
+//!
+//! Decided by the event alone. It does not know what else the container did.
+
+use serde::Serialize;
+
+use crate::{
+    event::{
+        Container, Event, FamilySocket, Operation, Outcome, Owner, OwnerKind, PeerParty, Scope,
+        Surface, UnixKind, Via,
+    },
+    family,
+    judge::{Reach, Target, surface::MetadataService},
+};
+
+/// What bridge networking would make of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "bridge", content = "says")]
+pub enum Bridge {
+    /// The same.
+    AsWell,
+    /// The same, when this is done or holds.
+    If(String),
+    /// It cannot be told, because of this.
+    Unclear(String),
+    /// It would not be there, because of this.
+    Not(String),
+}
+
+/// What the container's command needs beside published ports.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Needs {
+    /// `--add-host host.docker.internal:host-gateway`.
+    HostGateway,
+    /// To be in a network with this container.
+    NetworkWith(String),
+    /// A capability.
+    Capability(&'static str),
+}
+
+/// One act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// In what group of acts it is shown.
+    pub group: Group,
+    /// What of that group, in words: acts with the same words are one thing.
+    pub subject: String,
+    /// What bridge networking would make of it.
+    pub bridge: Bridge,
+    /// What it would need there.
+    pub needs: Option<Needs>,
+}
+
+/// Groups, those first that count most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Group {
+    /// A service on the host's loopback.
+    HostLoopback,
+    /// A unix socket in the abstract namespace of the host's network.
+    AbstractSocket,
+    /// Frames of the host's interfaces.
+    PacketSocket,
+    /// IP packets of the host.
+    RawSocket,
+    /// The host's addresses, routes, firewall.
+    NetworkChange,
+    /// The host's sockets, connections and firewall as the kernel lists them.
+    NetworkState,
+    /// Families that only the host's network namespace has.
+    Hardware,
+    /// Everybody on a link.
+    Multicast,
+    /// A link's own addresses.
+    LinkLocal,
+    /// An address of the host's as the source of what it sends.
+    SourceAddress,
+    /// An address of the host's, or of a bridge's end.
+    HostAddress,
+    /// Containers of bridge networks.
+    BridgeNetwork,
+    /// The cloud's metadata.
+    Metadata,
+    /// Ports that others come in by.
+    Listener,
+    /// Names asked for.
+    Dns,
+    /// Neighbours, private networks and the internet.
+    Outbound,
+    /// Itself, over its loopback.
+    Itself,
+    /// Unix sockets with a path: files.
+    PathSocket,
+    /// Any other family.
+    Other,
+}
+
+const DNS_PORT: u16 = 53;
+const IPPROTO_RAW: u32 = 255;
+const MACVLAN: &str =
+    "a macvlan or ipvlan network reaches the LAN's link without the host's network";
+
+impl Act {
+    fn new(group: Group, subject: impl Into<String>, bridge: Bridge) -> Self {
+        Self { group, subject: subject.into(), bridge, needs: None }
+    }
+
+    fn needing(self, needs: Needs) -> Self {
+        Self { needs: Some(needs), ..self }
+    }
+
+    /// What the event takes, if it takes anything. Listeners are not acts: what they
+    /// need depends on who comes. `reach` is the event's.
+    #[must_use]
+    pub fn of(event: &Event, owner: &Owner, reach: Option<Reach<'_>>) -> Option<Self> {
+        if let Some(reach) = reach {
+            return reached(event, owner, &reach);
+        }
+        match &event.operation {
+            Operation::RawSocket(raw) => Some(raw_socket(raw.protocol, event)),
+            Operation::PacketBind(bind) if is_refused(bind.outcome) => None,
+            Operation::PacketBind(_) => Some(packet_socket(event)),
+            Operation::NetlinkRequest(_) => Some(network_change(event, owner)),
+            Operation::FamilySocket(opened) => family_socket(event, opened),
+            Operation::ExistingSocket(_) => existing_socket(event),
+            Operation::Unix(unix) if unix.kind == UnixKind::Accept => {
+                let name = unix.name.as_ref().filter(|name| name.is_abstract())?;
+                let peer = event.peer.as_deref()?;
+                let others = peer.possible.iter().all(|party| !party.owner.is_same(owner));
+                let says = "a bridge network has abstract names of its own";
+                let subject = format!("serves {peer} on its abstract unix socket {name}");
+                others.then(|| Self::new(Group::AbstractSocket, subject, Bridge::Not(says.into())))
+            }
+            _ => None,
+        }
+    }
+}
+
+const fn is_refused(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Failure(_))
+}
+
+/// The protocol of the event's socket, in a word.
+fn protocol(event: &Event) -> String {
+    let protocol = event.socket.map_or(0, |socket| socket.socket.protocol);
+    let name = family::protocol(libc::AF_INET as u16, protocol);
+    name.map_or_else(|| protocol.to_string(), str::to_owned)
+}
+
+fn reached(event: &Event, owner: &Owner, reach: &Reach<'_>) -> Option<Act> {
+    if is_refused(reach.outcome) || (event.is_stream() && reach.outcome == Outcome::Unknown) {
+        // Its outcome comes as an event of its own.
+        return None;
+    }
+    let parties = reach.peer.map_or(&[][..], |peer| peer.possible.as_slice());
+    let is_its_own = !parties.is_empty() && parties.iter().all(|one| one.owner.is_same(owner));
+    let to = match reach.to {
+        Target::Unix(name) if !name.is_abstract() => {
+            return Some(Act::new(Group::PathSocket, "unix sockets with a path", Bridge::AsWell));
+        }
+        Target::Unix(_) if is_its_own => {
+            return Some(Act::new(Group::Itself, "abstract unix sockets", Bridge::AsWell));
+        }
+        Target::Unix(name) => return Some(abstract_socket(&name.to_string(), reach)),
+        Target::Ip(to) => to,
+    };
+    let protocol = protocol(event);
+    let port = to.port();
+    if is_its_own {
+        return Some(Act::new(Group::Itself, format!("{protocol}/{port}"), Bridge::AsWell));
+    }
+    let is_dns = port == DNS_PORT;
+    Some(match reach.surface {
+        Surface::HostLoopback if is_dns => Act::new(
+            Group::Dns,
+            format!("names, by the host's resolver at {to}"),
+            Bridge::If("Docker gives the container a resolver of its own; one that only listens on the host's loopback is reached through it from a network made with `docker network create`".into()),
+        ),
+        Surface::HostLoopback => loopback(&protocol, &to.to_string(), parties, reach),
+        Surface::HostAddress | Surface::BridgeGateway => host_address(&protocol, &to.to_string(), parties, reach),
+        Surface::BridgeNetwork => bridge_network(&protocol, &to.to_string(), parties, reach),
+        Surface::Metadata => {
+            let whose = MetadataService::at(to.ip()).map_or("the cloud's metadata", MetadataService::label);
+            let says = "answers may go one hop further: AWS's IMDSv2 needs a hop limit of 2 or more";
+            Act::new(Group::Metadata, format!("{to}, {whose}"), Bridge::If(says.into()))
+        }
+        Surface::LinkLocal if to.is_ipv6() => {
+            let says = format!("IPv6 link-local addresses do not leave the bridge; {MACVLAN}");
+            Act::new(Group::LinkLocal, format!("{protocol} to {to}"), Bridge::Not(says))
+        }
+        Surface::Multicast | Surface::Broadcast => {
+            let says = format!("{} does not leave the bridge; {MACVLAN}", reach.surface);
+            Act::new(Group::Multicast, format!("{protocol} to {to} ({})", reach.surface), Bridge::Not(says))
+        }
+        _ if is_dns => Act::new(Group::Dns, format!("names, at {to}"), Bridge::AsWell),
+        surface => {
+            let place = match surface {
+                Surface::LinkLocal => "link-local addresses",
+                Surface::Lan => "the LAN",
+                Surface::Private => "private networks",
+                _ => "the internet",
+            };
+            Act::new(Group::Outbound, format!("{protocol}/{port} of {place}"), Bridge::AsWell)
+        }
+    })
+}
+
+fn whose(reach: &Reach<'_>) -> String {
+    reach.whose().map(|whose| format!(" ({whose})")).unwrap_or_default()
+}
+
+/// The container behind a party that is one, by its name.
+fn sole_container(parties: &[PeerParty]) -> Option<&PeerParty> {
+    let [party] = parties else { return None };
+    (party.owner.kind == OwnerKind::Container).then_some(party)
+}
+
+fn loopback(protocol: &str, to: &str, parties: &[PeerParty], reach: &Reach<'_>) -> Act {
+    let subject = format!("{protocol} to {to}{}", whose(reach));
+    let act = |bridge| Act::new(Group::HostLoopback, subject.clone(), bridge);
+    let scope = reach.peer.and_then(crate::event::Peer::scope);
+    let container = sole_container(parties);
+    match (container, scope) {
+        (Some(party), _) if party.via == Some(Via::DockerProxy) => network_with(act, party),
+        (Some(party), Some(Scope::Any)) => network_with(act, party),
+        (_, Some(Scope::Any | Scope::Specific)) => act(Bridge::If(
+            "it listens for others than loopback, too: connect to host.docker.internal instead, and let the host's firewall pass it".into(),
+        ))
+        .needing(Needs::HostGateway),
+        (_, Some(Scope::Loopback)) => {
+            let remedy = match container {
+                Some(party) => format!(
+                    "with {} listening on all its addresses, and both in one network, it would be",
+                    party.label()
+                ),
+                None => "were it to listen on the bridge's gateway, too, host.docker.internal would be it".to_owned(),
+            };
+            act(Bridge::Not(format!(
+                "it listens on the host's loopback alone, which a bridge network does not reach; {remedy}"
+            )))
+        }
+        (_, None) => act(Bridge::Unclear(
+            "who listens there is not known, and so not whether a bridge network reaches it".into(),
+        )),
+    }
+}
+
+fn network_with(act: impl Fn(Bridge) -> Act, party: &PeerParty) -> Act {
+    let name = party.owner.label().to_owned();
+    let says = format!("put both in one network and connect to {name} by its name");
+    act(Bridge::If(says)).needing(Needs::NetworkWith(name))
+}
+
+fn host_address(protocol: &str, to: &str, parties: &[PeerParty], reach: &Reach<'_>) -> Act {
+    let subject = format!("{protocol} to {to}{}", whose(reach));
+    let act = |bridge| Act::new(Group::HostAddress, subject.clone(), bridge);
+    match sole_container(parties) {
+        Some(party) if party.via.is_none() => network_with(act, party),
+        _ => act(Bridge::If("the host's firewall has to let containers in".into())),
+    }
+}
+
+fn bridge_network(protocol: &str, to: &str, parties: &[PeerParty], reach: &Reach<'_>) -> Act {
+    let subject = format!("{protocol} to {to}{}", whose(reach));
+    let act = |bridge| Act::new(Group::BridgeNetwork, subject.clone(), bridge);
+    match sole_container(parties) {
+        Some(party) => network_with(act, party),
+        None => act(Bridge::If("it has to be in the network of the container there".into())),
+    }
+}
+
+fn abstract_socket(name: &str, reach: &Reach<'_>) -> Act {
+    let subject = format!("abstract unix socket {name}{}", whose(reach));
+    let bridge = if reach.peer.is_some() {
+        Bridge::Not("a bridge network has abstract names of its own".into())
+    } else {
+        Bridge::Unclear(
+            "whose it is is not known: its own it would have on a bridge network".into(),
+        )
+    };
+    Act::new(Group::AbstractSocket, subject, bridge)
+}
+
+fn packet_socket(event: &Event) -> Act {
+    let says = "on a bridge network it sees the frames of its own interface, not the host's";
+    Act::new(Group::PacketSocket, event.operation.to_string(), Bridge::Not(says.into()))
+}
+
+fn raw_socket(protocol: u32, event: &Event) -> Act {
+    let bridge = match protocol as i32 {
+        libc::IPPROTO_ICMP | libc::IPPROTO_ICMPV6 => Bridge::AsWell,
+        _ if protocol == IPPROTO_RAW => Bridge::AsWell,
+        libc::IPPROTO_TCP | libc::IPPROTO_UDP => {
+            Bridge::Not("on a bridge network it sees its own packets, not the host's".into())
+        }
+        _ => {
+            Bridge::Not("no other protocol than TCP, UDP and SCTP is published to a bridge".into())
+        }
+    };
+    let act = Act::new(Group::RawSocket, event.operation.to_string(), bridge);
+    // It is one of Docker's defaults, so only a run without defaults needs it said.
+    act.needing(Needs::Capability("NET_RAW"))
+}
+
+/// Whether the runtime gave it the capability; `None` when that is not known.
+fn has_net_admin(container: Option<&Container>) -> Option<bool> {
+    let container = container.filter(|container| container.is_inspected())?;
+    let is_it = |capability: &String| {
+        let name = capability.to_ascii_uppercase();
+        matches!(name.trim_start_matches("CAP_"), "NET_ADMIN" | "ALL")
+    };
+    Some(container.privileged || container.capabilities.iter().any(is_it))
+}
+
+fn network_change(event: &Event, owner: &Owner) -> Act {
+    let bridge = match has_net_admin(owner.container.as_deref()) {
+        Some(true) => {
+            Bridge::Not("on a bridge network it changes its own network, not the host's".into())
+        }
+        Some(false) => Bridge::If(
+            "without NET_ADMIN, which it does not have, the kernel refuses it either way".into(),
+        ),
+        None => Bridge::Unclear("whether it may change the host's network is not known".into()),
+    };
+    Act::new(Group::NetworkChange, event.operation.to_string(), bridge)
+}
+
+fn family_socket(event: &Event, opened: &FamilySocket) -> Option<Act> {
+    of_family(event, opened.socket.family, opened.socket.protocol)
+}
+
+fn existing_socket(event: &Event) -> Option<Act> {
+    let socket = event.socket?.socket;
+    match i32::from(socket.family) {
+        libc::AF_INET | libc::AF_INET6 if i32::from(socket.kind) == libc::SOCK_RAW => {
+            Some(raw_socket(socket.protocol, event))
+        }
+        libc::AF_INET | libc::AF_INET6 | libc::AF_UNIX => None,
+        _ => of_family(event, socket.family, socket.protocol),
+    }
+}
+
+fn of_family(event: &Event, family: u16, protocol: u32) -> Option<Act> {
+    let subject = event.operation.to_string();
+    let says = |text: &str| Bridge::Not(text.to_owned());
+    Some(match i32::from(family) {
+        libc::AF_PACKET => packet_socket(event),
+        libc::AF_NETLINK => match protocol as i32 {
+            libc::NETLINK_SOCK_DIAG | libc::NETLINK_NETFILTER => Act::new(
+                Group::NetworkState,
+                subject,
+                says(
+                    "on a bridge network it is told of its own sockets and firewall, not of the host's",
+                ),
+            ),
+            // Every program that asks for an address opens one.
+            _ => return None,
+        },
+        libc::AF_XDP | libc::AF_CAN | libc::AF_BLUETOOTH | libc::AF_KEY => Act::new(
+            Group::Hardware,
+            subject,
+            says("only the host's network namespace has what is behind it"),
+        ),
+        libc::AF_INET | libc::AF_INET6 => return None,
+        _ => Act::new(Group::Other, subject, Bridge::AsWell),
+    })
+}

@@ -1,0 +1,290 @@
+//! `hostnet advise`: did a container need host networking?
+
+use std::{
+    io::{IsTerminal, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use jiff::{SpanRelativeTo, Timestamp};
+
+use super::{Usage, lines};
+use crate::{
+    advise::{
+        Advice, Cases,
+        show::{self, Form},
+    },
+    config::Config,
+    exit_code::Exit,
+    format::ecs::parse::{self, NotOurs},
+    judge::{surface::Network, surface_of},
+    past::{Past, Span, Unread},
+    record::Reader,
+    text::for_terminal,
+};
+
+/// Did a container need host networking? What was observed of it, what a bridge network
+/// would make of that, and the change in its docker run command or Compose file.
+///
+/// Asks the history of an agent, or a file of its events. Without a container: all that
+/// were seen, a line each. docs/advise.md explains the verdicts.
+///
+/// Exits with 4 when something is missing from the record of that time: the output
+/// says what.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    hostnet advise                       every container, a line each\n  \
+    hostnet advise web                   the evidence, the verdict and the change\n  \
+    hostnet advise web --since 7d        by what the last seven days have shown\n  \
+    hostnet advise --file events.ndjson  by what was delivered elsewhere")]
+pub struct Args {
+    /// A container: its name, its id or the beginning of its id.
+    container: Option<String>,
+    /// From when on: RFC 3339, or how long ago, such as 90m or 7d.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Until when.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// The history of an agent [default: the configured one].
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    history: Option<PathBuf>,
+    /// Events as hostnet writes them in ECS, one JSON document per line; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Form,
+}
+
+/// How long it may take before a person is told that it goes on.
+const SILENT: Duration = Duration::from_secs(2);
+
+pub fn run(args: &Args) -> Result<Exit> {
+    let span = span(args).map_err(Usage)?;
+    let (cases, unread) = cases(args.history.as_deref(), args.file.as_deref(), span)?;
+    let (advice, is_one) = match &args.container {
+        None => (cases.advice(), false),
+        Some(wanted) => (found(&cases, wanted).map_err(Usage)?, true),
+    };
+    let to: Box<dyn Write> = match args.format {
+        Form::Table => Box::new(anstream::stdout()),
+        Form::Json => Box::new(std::io::stdout().lock()),
+    };
+    if is_one {
+        show::each(&advice, args.format, to)?;
+    } else {
+        show::all(&advice, args.format, to)?;
+    }
+    if unread > 0 {
+        tracing::warn!("{unread} events could not be read; the advice knows nothing of them");
+    }
+    if cases.beyond() > 0 {
+        let beyond = cases.beyond();
+        tracing::warn!("{beyond} events are of containers beyond the ten thousand looked at");
+    }
+    let is_whole = advice.iter().all(|one| one.observed.is_whole());
+    Ok(if is_whole && unread == 0 && cases.beyond() == 0 { Exit::Ok } else { Exit::Partial })
+}
+
+/// What a file of events, or else a history, has of a time; and how many of its events
+/// could not be read.
+pub fn cases(history: Option<&Path>, file: Option<&Path>, span: Span) -> Result<(Cases, u64)> {
+    let mut cases = Cases::default();
+    let past = match file {
+        Some(file) => Past::of_lines(lines::open(file)?, span),
+        None => of_history(history, span, &mut cases)?,
+    };
+    let unread = read(past, &mut cases)?;
+    Ok((cases, unread))
+}
+
+fn of_history(path: Option<&Path>, span: Span, cases: &mut Cases) -> Result<Past> {
+    let path = match path {
+        Some(path) => path.to_owned(),
+        None => Config::read(None).map_err(Usage)?.history.path(),
+    };
+    let shown = path.display();
+    if !path.is_file() {
+        return Err(Usage(anyhow!(
+            "there is no history {shown}: run `hostnet agent`, or name a history with --history \
+             or a file of events with --file"
+        ))
+        .into());
+    }
+    let reader = Reader::open(&path).with_context(|| format!("cannot open {shown}"));
+    let reader = reader.map_err(Usage)?;
+    // What the agent that ran at the beginning had said of its coverage holds.
+    if let Some(start) = reader.last_before("agent-started", span.from_ns)?
+        && let Ok(start) = parse::event(&start)
+    {
+        cases.began_before(&start);
+    }
+    Ok(Past::of_history(reader, span))
+}
+
+/// Gives every event to the cases; returns how many could not be read.
+fn read(past: Past, cases: &mut Cases) -> Result<u64> {
+    let network = Network::default();
+    let mut progress = Progress::new();
+    let mut unread = 0;
+    for (index, told) in past.enumerate() {
+        match told {
+            Ok(told) => {
+                let mut event = told.record.event;
+                if event.surface.is_none() {
+                    // It is of a version that did not tell it: the address alone says it.
+                    event.surface = surface_of(&event, &network);
+                }
+                cases.take(&event);
+            }
+            // A later version's, or a judgement: neither is what a container did.
+            Err(Unread::One { why: NotOurs::UnknownKind { .. }, .. }) => {}
+            Err(Unread::One { place, why }) => {
+                if unread == 0 {
+                    tracing::warn!("{}", for_terminal(&format!("{place}: {why}")));
+                }
+                unread += 1;
+            }
+            Err(Unread::Rest(error)) => return Err(error),
+        }
+        progress.at(index);
+    }
+    progress.done();
+    Ok(unread)
+}
+
+/// Tells a person that it goes on.
+struct Progress {
+    is_watched: bool,
+    began: Instant,
+    told: Duration,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let is_watched = std::io::stderr().is_terminal();
+        Self { is_watched, began: Instant::now(), told: Duration::ZERO }
+    }
+
+    fn at(&mut self, events: usize) {
+        const OFTEN: Duration = Duration::from_secs(1);
+        if !self.is_watched || events % 1024 != 0 {
+            return;
+        }
+        let elapsed = self.began.elapsed();
+        if elapsed > SILENT && elapsed > self.told + OFTEN {
+            self.told = elapsed;
+            // Nobody is to fail because a message cannot be written.
+            drop(write!(std::io::stderr(), "\r\u{1b}[K{events} events read …"));
+        }
+    }
+
+    fn done(&self) {
+        if !self.told.is_zero() {
+            drop(write!(std::io::stderr(), "\r\u{1b}[K"));
+        }
+    }
+}
+
+/// The advice for the containers that are meant, or who else was seen.
+fn found(cases: &Cases, wanted: &str) -> Result<Vec<Advice>> {
+    let found = cases.advice_for(wanted);
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let mut labels: Vec<String> = cases.labels().collect();
+    labels.sort_by_key(|label| distance(label, wanted));
+    let shown = for_terminal(wanted).into_owned();
+    if labels.is_empty() {
+        bail!(
+            "no container was seen in the host's network namespace in that time, {shown:?} neither"
+        );
+    }
+    let more = labels.len().saturating_sub(MOST_NAMED);
+    labels.truncate(MOST_NAMED);
+    let names: Vec<String> = labels.iter().map(|label| for_terminal(label).into_owned()).collect();
+    let more = if more == 0 { String::new() } else { format!(" and {more} others") };
+    bail!(
+        "no container {shown:?} was seen in the host's network namespace in that time, but {}{more}",
+        names.join(", ")
+    )
+}
+
+/// Most names told to whoever asked for one that is not there.
+const MOST_NAMED: usize = 8;
+
+/// How many letters two names differ by (Levenshtein's distance), their beginnings
+/// looked at alone.
+fn distance(one: &str, other: &str) -> usize {
+    const LONGEST: usize = 64;
+    let other: Vec<char> = other.chars().take(LONGEST).collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, letter) in one.chars().take(LONGEST).enumerate() {
+        let mut corner = row[0];
+        row[0] = index + 1;
+        for (at, wanted) in other.iter().enumerate() {
+            let same = corner + usize::from(letter != *wanted);
+            corner = row[at + 1];
+            row[at + 1] = same.min(corner + 1).min(row[at] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+fn span(args: &Args) -> Result<Span> {
+    let now = Timestamp::now();
+    let moment = |text: &Option<String>, name: &str| {
+        let moment = text.as_deref().map(|text| moment(text, now));
+        moment.transpose().with_context(|| format!("--{name}"))
+    };
+    let from_ns = moment(&args.since, "since")?.unwrap_or(Span::ALL.from_ns);
+    let until_ns = moment(&args.until, "until")?.unwrap_or(Span::ALL.until_ns);
+    if from_ns >= until_ns {
+        bail!("--until is not after --since");
+    }
+    Ok(Span { from_ns, until_ns })
+}
+
+/// A moment, or how long before now, as nanoseconds since 1970.
+fn moment(text: &str, now: Timestamp) -> Result<u64> {
+    let before = || {
+        let span: jiff::Span = text.parse().ok()?;
+        let before = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+        (before.is_positive() || before.is_zero()).then(|| now.checked_sub(before).ok()).flatten()
+    };
+    let moment = text.parse::<Timestamp>().ok().or_else(before);
+    let moment = moment.and_then(|moment| u64::try_from(moment.as_nanosecond()).ok());
+    moment.with_context(|| {
+        format!(
+            "{text:?} is no time: it must be such as 2026-11-28T10:00:00Z or 90m, which is before \
+             now"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_moments_or_before_now() {
+        let now: Timestamp = "2026-11-28T10:00:00Z".parse().unwrap();
+        let at = |text: &str| moment(text, now).ok().map(|ns| ns / 1_000_000_000);
+        assert_eq!(at("2026-11-28T10:00:00Z"), Some(1_795_860_000));
+        assert_eq!(at("90m"), Some(1_795_854_600));
+        assert_eq!(at("7d"), Some(1_795_255_200));
+        for text in ["", "soon", "-5m", "10", "1960-01-01T00:00:00Z"] {
+            assert_eq!(at(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn near_names_are_near() {
+        assert_eq!(distance("web", "web"), 0);
+        assert_eq!(distance("web-1", "web"), 2);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+    }
+}

@@ -1,0 +1,375 @@
+//! Owners, their containers, and what users are called.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    NotOurs, Parser,
+    document::{Document, Text, raw},
+    part,
+};
+use crate::event::{
+    Cgroup, Confidence, Container, Method, NameSource, Owner, OwnerKind, UserNames,
+};
+
+/// Runtimes that a cgroup's path can name.
+const RUNTIMES: [&str; 10] = [
+    "docker",
+    "podman",
+    "containerd",
+    "cri-o",
+    "lxc",
+    "nspawn",
+    "buildkit",
+    "garden",
+    "kubernetes",
+    "unknown",
+];
+
+/// `hostnet.owner` and the like.
+#[derive(Deserialize)]
+pub struct OwnerFields<'a> {
+    kind: OwnerKind,
+    #[serde(borrow)]
+    cgroup: Option<CgroupFields<'a>>,
+    #[serde(default)]
+    nested: Vec<String>,
+    #[serde(borrow)]
+    moved_to: Option<CgroupFields<'a>>,
+    attribution: Option<Attribution>,
+}
+
+#[derive(Deserialize)]
+pub struct CgroupFields<'a> {
+    pub id: u64,
+    #[serde(borrow, default)]
+    path: Text<'a>,
+}
+
+impl From<&CgroupFields<'_>> for Cgroup {
+    fn from(fields: &CgroupFields<'_>) -> Self {
+        Self { id: fields.id, path: fields.path.clone().into_owned() }
+    }
+}
+
+#[derive(Clone, Copy, Deserialize)]
+pub struct Attribution {
+    method: Method,
+    confidence: Confidence,
+}
+
+/// `container`.
+#[derive(Deserialize)]
+pub struct ContainerFields<'a> {
+    #[serde(borrow)]
+    pub id: Text<'a>,
+    pub name: Option<String>,
+    #[serde(borrow, default)]
+    runtime: Text<'a>,
+    security_context: Option<SecurityContext>,
+    #[serde(borrow)]
+    image: Option<Image<'a>>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SecurityContext {
+    privileged: bool,
+}
+
+#[derive(Deserialize)]
+struct Image<'a> {
+    #[serde(borrow, default)]
+    name: Text<'a>,
+    #[serde(borrow, default)]
+    tag: Vec<Text<'a>>,
+    hash: Option<Hash>,
+}
+
+#[derive(Deserialize)]
+struct Hash {
+    #[serde(default)]
+    all: Vec<String>,
+}
+
+/// `hostnet.container`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Declared {
+    network_mode: String,
+    user: String,
+    capabilities: Vec<String>,
+    restart_policy: String,
+    created: String,
+}
+
+/// `hostnet.compose`.
+#[derive(Default, Deserialize)]
+struct Compose {
+    project: Option<String>,
+    service: Option<String>,
+}
+
+/// `orchestrator`.
+#[derive(Deserialize)]
+struct Orchestrator<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
+    namespace: Option<String>,
+    resource: Resource,
+}
+
+#[derive(Deserialize)]
+struct Resource {
+    name: Option<String>,
+    id: Option<String>,
+}
+
+impl Parser {
+    /// The event's owner.
+    pub fn owner(&mut self, document: &Document<'_>) -> Result<Option<Arc<Owner>>, NotOurs> {
+        let hostnet = &document.hostnet;
+        let Some(fields) = hostnet.owner else { return Ok(None) };
+        let netns = hostnet.netns.as_ref().and_then(|netns| netns.declared.as_deref());
+        let claim = claim(document, NameSource::Container)?;
+        let (uid, user) = claim.map_or((String::new(), ""), |(id, name)| (id.to_string(), name));
+        let texts = [
+            fields.get(),
+            raw(document.container),
+            raw(document.orchestrator),
+            raw(hostnet.attribution),
+            raw(hostnet.container),
+            raw(hostnet.compose),
+            netns.unwrap_or_default(),
+            &uid,
+            user,
+        ];
+        let make = || {
+            let container: Option<ContainerFields<'_>> = part("container", document.container)?;
+            let attribution = part("hostnet.attribution", hostnet.attribution)?;
+            let fields: OwnerFields<'_> = super::read("hostnet.owner", fields.get().as_bytes())?;
+            let mut owner = fields.owner(container.as_ref(), attribution);
+            if let Some(container) = owner.container.as_mut().and_then(Arc::get_mut) {
+                declare(container, document, netns)?;
+                container.users = claim.map_or_else(UserNames::default, |(id, name)| {
+                    UserNames::of(id, name).unwrap_or_default()
+                });
+            }
+            Ok(owner.into())
+        };
+        self.owners.get(&texts, make).map(Some)
+    }
+
+    /// Who made the socket.
+    pub fn creator(&mut self, document: &Document<'_>) -> Result<Option<Arc<Owner>>, NotOurs> {
+        let Some(fields) = document.hostnet.creator else { return Ok(None) };
+        let container = document.hostnet.creator_container;
+        let make = || {
+            let container = part("hostnet.creator_container", container)?;
+            let read: OwnerFields<'_> = super::read("hostnet.creator", fields.get().as_bytes())?;
+            Ok(read.owner(container.as_ref(), None).into())
+        };
+        self.owners.get(&["creator", fields.get(), raw(container)], make).map(Some)
+    }
+
+    /// What the host calls the user of its own process.
+    pub fn host_users(
+        &mut self,
+        document: &Document<'_>,
+    ) -> Result<Option<Arc<UserNames>>, NotOurs> {
+        let Some((id, name)) = claim(document, NameSource::Host)? else { return Ok(None) };
+        let make = || Ok(UserNames::of(id, name).unwrap_or_default().into());
+        self.users.get(&[&id.to_string(), name], make).map(Some)
+    }
+}
+
+/// The user's name, when it is from there.
+fn claim<'a>(
+    document: &'a Document<'_>,
+    source: NameSource,
+) -> Result<Option<(u32, &'a str)>, NotOurs> {
+    if document.hostnet.user.as_ref().and_then(|user| user.name_source) != Some(source) {
+        return Ok(None);
+    }
+    let Some(name) = document.user.as_ref().and_then(|user| user.name.as_deref()) else {
+        return Ok(None);
+    };
+    let id = user(document)?.ok_or_else(|| NotOurs::missing("user.id"))?;
+    if UserNames::of(id, name).is_none() {
+        return Err(NotOurs::field("user.name", "not the name of a user"));
+    }
+    Ok(Some((id, name)))
+}
+
+/// `user.id`.
+pub fn user(document: &Document<'_>) -> Result<Option<u32>, NotOurs> {
+    let id = document.user.as_ref().and_then(|user| user.id.as_deref());
+    let number =
+        |id: &str| id.parse().map_err(|_| NotOurs::field("user.id", "not the number of a user"));
+    id.map(number).transpose()
+}
+
+impl OwnerFields<'_> {
+    /// The owner; `attribution` is that beside it, where it has none of its own.
+    pub fn owner(
+        &self,
+        container: Option<&ContainerFields<'_>>,
+        attribution: Option<Attribution>,
+    ) -> Owner {
+        let attribution = self.attribution.or(attribution);
+        let cgroup = self.cgroup.as_ref().map(Cgroup::from);
+        let (cgroup_id, cgroup_path) =
+            cgroup.map_or((0, String::new()), |cgroup| (cgroup.id, cgroup.path));
+        Owner {
+            kind: self.kind,
+            container_id: container.map(|container| container.id.clone().into_owned()),
+            runtime: container.and_then(|container| runtime(&container.runtime)),
+            container: container.and_then(ContainerFields::container).map(Arc::new),
+            method: attribution.map_or(Method::None, |attribution| attribution.method),
+            confidence: attribution.map_or(Confidence::None, |attribution| attribution.confidence),
+            cgroup_id,
+            cgroup_path,
+            nested: self.nested.clone(),
+            moved_to: self.moved_to.as_ref().map(Cgroup::from),
+        }
+    }
+}
+
+/// An owner of which little more is told than what it is called.
+pub fn named(
+    kind: OwnerKind,
+    container: Option<&ContainerFields<'_>>,
+    cgroup: Option<Cgroup>,
+) -> Arc<Owner> {
+    let (cgroup_id, path) = cgroup.map_or((0, None), |cgroup| (cgroup.id, Some(cgroup.path)));
+    Owner {
+        kind,
+        container_id: container.map(|container| container.id.clone().into_owned()),
+        container: container.and_then(ContainerFields::container).map(Arc::new),
+        ..Owner::unknown(cgroup_id, path.as_deref())
+    }
+    .into()
+}
+
+fn runtime(name: &str) -> Option<&'static str> {
+    RUNTIMES.into_iter().find(|known| *known == name)
+}
+
+impl ContainerFields<'_> {
+    /// What the runtime said of it; `None` when it had not said anything.
+    fn container(&self) -> Option<Container> {
+        let name = self.name.clone()?;
+        let image = self.image.as_ref();
+        let hash = image.and_then(|image| image.hash.as_ref()?.all.first());
+        Some(Container {
+            id: self.id.clone().into_owned(),
+            name,
+            image: image.map(Image::reference).unwrap_or_default(),
+            image_id: hash.cloned().unwrap_or_default(),
+            labels: self.labels.iter().map(|(key, value)| (own(key), value.clone())).collect(),
+            privileged: self.security_context.as_ref().is_some_and(|context| context.privileged),
+            runtime: self.runtime.clone().into_owned(),
+            ..Container::default()
+        })
+    }
+}
+
+impl Image<'_> {
+    fn reference(&self) -> String {
+        match self.tag.first() {
+            Some(tag) => format!("{}:{tag}", self.name),
+            None => self.name.clone().into_owned(),
+        }
+    }
+}
+
+/// What is declared of the owner's container beside `container`.
+fn declare(
+    container: &mut Container,
+    document: &Document<'_>,
+    netns: Option<&str>,
+) -> Result<(), NotOurs> {
+    let hostnet = &document.hostnet;
+    let declared: Declared = part("hostnet.container", hostnet.container)?.unwrap_or_default();
+    container.network_mode = match netns {
+        Some(mode) => mode.to_owned(),
+        None => declared.network_mode,
+    };
+    container.user = declared.user;
+    container.capabilities = declared.capabilities;
+    container.restart_policy = declared.restart_policy;
+    container.created = declared.created;
+    let compose: Compose = part("hostnet.compose", hostnet.compose)?.unwrap_or_default();
+    let (project, service) = (compose.project.as_deref(), compose.service.as_deref());
+    dot(&mut container.labels, "com.docker.compose.project", project);
+    dot(&mut container.labels, "com.docker.compose.service", service);
+    orchestrate(&mut container.labels, document.orchestrator)
+}
+
+fn orchestrate(
+    labels: &mut BTreeMap<String, String>,
+    orchestrator: Option<&RawValue>,
+) -> Result<(), NotOurs> {
+    let Some(orchestrator) = part::<Orchestrator<'_>>("orchestrator", orchestrator)? else {
+        return Ok(());
+    };
+    let keys = match &*orchestrator.kind {
+        "kubernetes" => {
+            ["io.kubernetes.pod.namespace", "io.kubernetes.pod.name", "io.kubernetes.pod.uid"]
+        }
+        "swarm" => [
+            "com.docker.stack.namespace",
+            "com.docker.swarm.service.name",
+            "com.docker.swarm.service.id",
+        ],
+        _ => return Ok(()),
+    };
+    let Orchestrator { namespace, resource: Resource { name, id }, .. } = orchestrator;
+    for (key, value) in keys.into_iter().zip([namespace, name, id]) {
+        dot(labels, key, value.as_deref());
+    }
+    Ok(())
+}
+
+/// Gives a label whose value the document tells elsewhere, too, its dots again.
+fn dot(labels: &mut BTreeMap<String, String>, key: &str, value: Option<&str>) {
+    let Some(value) = value else { return };
+    let written = key.replace('.', "_");
+    let is_it = |other: &str| other.trim_end_matches('_') == written;
+    let found = labels.iter().find(|(other, has)| is_it(other) && *has == value);
+    if let Some(found) = found.map(|(other, _)| other.clone()) {
+        labels.remove(&found);
+        labels.insert(key.to_owned(), value.to_owned());
+    }
+}
+
+/// Our own labels begin with `hostnet.`, which nobody else's do.
+fn own(key: &str) -> String {
+    match key.strip_prefix("hostnet_") {
+        Some(rest) => format!("hostnet.{rest}"),
+        None => key.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_that_are_told_twice_have_their_dots_again() {
+        let all =
+            [("com_docker_compose_project", "other"), ("com_docker_compose_project_", "shop")];
+        let mut labels = all.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        dot(&mut labels, "com.docker.compose.project", Some("shop"));
+        dot(&mut labels, "com.docker.compose.service", Some("web"));
+        let expected =
+            [("com.docker.compose.project", "shop"), ("com_docker_compose_project", "other")];
+        assert_eq!(labels, expected.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+        assert_eq!(own("hostnet_expected"), "hostnet.expected");
+        assert_eq!(own("hostnet-test"), "hostnet-test");
+    }
+}
