@@ -242,7 +242,7 @@ fn loopback(protocol: &str, to: &str, parties: &[PeerParty], reach: &Reach<'_>) 
             )))
         }
         (_, None) => act(Bridge::Unclear(
-            "who listens there is not known, and so not whether a bridge network reaches it".into(),
+            "nobody is known to listen there, and so not whether a bridge network reaches it".into(),
         )),
     }
 }

@@ -29,7 +29,10 @@ pub use seen::Seen;
 pub use verdict::{Answer, Confidence, Verdict};
 pub use window::{BeyondIp, Losses};
 
-use self::{observed::Observed, verdict::Looked, window::Window};
+use self::{
+    observed::{Life, Observed},
+    window::Window,
+};
 use crate::event::{Event, Owner, OwnerKind};
 
 /// Most containers told apart; of the rest, how many events they had.
@@ -210,9 +213,7 @@ impl Cases {
     fn advise(&self, one: &Observed) -> Advice {
         let observed = self.observation(one);
         let ports = one.ports.advice();
-        let looked =
-            Looked { observed_ns: observed.observed_ns, starts_seen: observed.starts_seen };
-        let verdict = verdict::verdict(one, &ports, &self.window, looked);
+        let verdict = verdict::verdict(one, &ports, &self.window, &observed);
         let needs: Vec<Needs> = one.needs.iter().cloned().collect();
         let change = Change::of(one, &ports, &needs);
         Advice {
@@ -232,25 +233,27 @@ impl Cases {
     }
 
     fn observation(&self, one: &Observed) -> Observation {
-        let (_, end) = self.window.span().unwrap_or_default();
-        let until = |life: &observed::Life| life.until_ns.unwrap_or(end).max(life.from_ns);
-        let lives = &one.lives;
-        let (own, of_nobody) = self.window.losses(&one.ids);
+        let time = |life: &Life| {
+            let until = life.until_ns.unwrap_or_else(|| self.window.there_until(life.last_ns));
+            (life.from_ns, until)
+        };
+        let times: Vec<(u64, u64)> = one.lives.iter().map(time).collect();
+        let (own, of_nobody) = self.window.losses(&one.ids, &times);
         Observation {
-            from_ns: lives.iter().map(|life| life.from_ns).min().unwrap_or_default(),
-            until_ns: lives.iter().map(until).max().unwrap_or_default(),
-            observed_ns: lives
+            from_ns: times.iter().map(|(from, _)| *from).min().unwrap_or_default(),
+            until_ns: times.iter().map(|(_, until)| *until).max().unwrap_or_default(),
+            observed_ns: times
                 .iter()
-                .map(|life| self.window.observed_ns(life.from_ns, until(life)))
+                .map(|(from, until)| self.window.observed_ns(*from, *until))
                 .sum(),
-            lives: lives.len(),
+            lives: times.len(),
             starts_seen: self.starts_seen(one),
-            ends_seen: lives.iter().filter(|life| life.until_ns.is_some()).count(),
+            ends_seen: one.lives.iter().filter(|life| life.until_ns.is_some()).count(),
             runs: self.window.runs(),
             beyond_ip: self.window.beyond_ip(),
             lost_of_its_own: own,
             lost_of_nobody: of_nobody,
-            gaps: self.window.gaps().to_vec(),
+            gaps: self.window.gaps(&times),
         }
     }
 
@@ -260,7 +263,7 @@ impl Cases {
             let moment: jiff::Timestamp = container.created.parse().ok()?;
             u64::try_from(moment.as_nanosecond()).ok()
         });
-        let was_seen = |(index, life): (usize, &observed::Life)| {
+        let was_seen = |(index, life): (usize, &Life)| {
             // Of several with one name, the runtime's word is of the last alone.
             let created = created.filter(|ns| *ns <= life.from_ns);
             let made = created.is_some_and(|ns| self.window.has_seen_begin(ns));

@@ -41,7 +41,9 @@ pub struct Thing {
 pub struct Life {
     /// When it was seen first: nanoseconds since 1970.
     pub from_ns: u64,
-    /// When it left; `None` while it is there, as far as is known.
+    /// When something was seen of it last.
+    pub last_ns: u64,
+    /// When it left; `None` when that was not seen.
     pub until_ns: Option<u64>,
 }
 
@@ -106,32 +108,24 @@ impl Observed {
     }
 
     fn live(&mut self, event: &Event) {
-        let is_open = self.lives.last().is_some_and(|life| life.until_ns.is_none());
-        match &event.operation {
-            Operation::Left(_) => {
-                if let Some(life) = self.lives.last_mut() {
-                    life.until_ns = Some(event.wall_ns);
-                }
-                return;
-            }
-            Operation::Joined(joined) => {
-                let other = joined.declared.as_ref().filter(|mode| *mode != "host");
-                self.declared = other.filter(|mode| !mode.is_empty()).cloned();
-            }
-            // They are told after the container has gone.
-            Operation::Close(_)
-            | Operation::DatagramClose(_)
-            | Operation::ListenerClosed(_)
-            | Operation::Exit(_)
-            | Operation::Identified(_) => return,
-            _ => {}
+        let now = event.wall_ns;
+        let is_gone = self.lives.last().is_none_or(|life| life.until_ns.is_some());
+        if let Operation::Joined(joined) = &event.operation {
+            let other =
+                joined.declared.as_ref().filter(|mode| !matches!(mode.as_str(), "host" | ""));
+            self.declared = other.cloned();
         }
-        if is_open {
-            if let Some(life) = self.lives.last_mut() {
-                life.from_ns = life.from_ns.min(event.wall_ns);
+        // The ends of what it did may be told after it has gone.
+        let begins = self.lives.is_empty() || matches!(event.operation, Operation::Joined(_));
+        if is_gone && begins && self.lives.len() < MOST_LIVES {
+            self.lives.push(Life { from_ns: now, last_ns: now, until_ns: None });
+        }
+        if let Some(life) = self.lives.last_mut().filter(|life| life.until_ns.is_none()) {
+            life.from_ns = life.from_ns.min(now);
+            life.last_ns = life.last_ns.max(now);
+            if matches!(event.operation, Operation::Left(_)) {
+                life.until_ns = Some(now);
             }
-        } else if self.lives.len() < MOST_LIVES {
-            self.lives.push(Life { from_ns: event.wall_ns, until_ns: None });
         }
     }
 

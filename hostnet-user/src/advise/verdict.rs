@@ -7,6 +7,7 @@
 use serde::Serialize;
 
 use super::{
+    Observation,
     act::{Bridge, Group},
     observed::Observed,
     ports::{Port, Publish},
@@ -74,19 +75,13 @@ pub struct Verdict {
     pub doubts: Vec<String>,
 }
 
-/// How well this container was looked at.
-#[derive(Clone, Copy, Debug)]
-pub struct Looked {
-    /// How long, nanoseconds.
-    pub observed_ns: u64,
-    /// How many of its starts were seen.
-    pub starts_seen: usize,
-}
-
 const HOUR_NS: u64 = 3_600_000_000_000;
 const DAY_NS: u64 = 24 * HOUR_NS;
 /// With fewer exchanges than this, what it does rarely was hardly among them.
 const FEW: u64 = 10;
+
+/// Most gaps that are named among the doubts.
+const MOST_GAPS_NAMED: usize = 5;
 
 /// Reasons collected while the confidence goes down.
 struct Doubts {
@@ -103,7 +98,12 @@ impl Doubts {
 
 /// What follows from what was seen.
 #[must_use]
-pub fn verdict(observed: &Observed, ports: &[Port], window: &Window, looked: Looked) -> Verdict {
+pub fn verdict(
+    observed: &Observed,
+    ports: &[Port],
+    window: &Window,
+    looked: &Observation,
+) -> Verdict {
     let needed = needed(observed, ports);
     if !needed.is_empty() {
         let (confidence, because) = (Some(Confidence::High), needed);
@@ -173,22 +173,21 @@ fn missing(observed: &Observed, ports: &[Port], window: &Window) -> Vec<String> 
     missing
 }
 
-fn doubts(observed: &Observed, window: &Window, looked: Looked) -> Doubts {
+fn doubts(observed: &Observed, window: &Window, looked: &Observation) -> Doubts {
     let mut doubts = Doubts { confidence: Confidence::High, says: Vec::new() };
-    let Looked { observed_ns, starts_seen } = looked;
-    if observed_ns < HOUR_NS {
+    if looked.observed_ns < HOUR_NS {
         doubts.at_most(Confidence::Low, "observed for less than an hour");
-    } else if observed_ns < DAY_NS {
+    } else if looked.observed_ns < DAY_NS {
         doubts.at_most(Confidence::Medium, "observed for less than a day");
     }
-    if starts_seen == 0 {
+    if looked.starts_seen == 0 {
         doubts.at_most(Confidence::Medium, "its start was not seen");
     }
     let exchanges = observed.rates.exchanges();
     if exchanges < FEW {
         doubts.at_most(Confidence::Low, format!("only {exchanges} connections and UDP peers"));
     }
-    let (own, of_nobody) = window.losses(&observed.ids);
+    let (own, of_nobody) = (looked.lost_of_its_own, looked.lost_of_nobody);
     if own.lost > 0 {
         doubts.at_most(Confidence::Low, format!("{} records of its own were lost", own.lost));
     }
@@ -201,11 +200,11 @@ fn doubts(observed: &Observed, window: &Window, looked: Looked) -> Doubts {
         let says = format!("{} repeats were counted and not told", own.suppressed);
         doubts.at_most(Confidence::Medium, says);
     }
-    for gap in window.gaps() {
+    for gap in looked.gaps.iter().take(MOST_GAPS_NAMED) {
         doubts.at_most(Confidence::Medium, gap.clone());
     }
-    if window.more_gaps() > 0 {
-        doubts.at_most(Confidence::Medium, format!("{} more gaps", window.more_gaps()));
+    if let more @ 1.. = looked.gaps.len().saturating_sub(MOST_GAPS_NAMED) {
+        doubts.at_most(Confidence::Medium, format!("{more} more gaps"));
     }
     match window.beyond_ip() {
         BeyondIp::Families => {}

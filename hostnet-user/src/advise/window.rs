@@ -31,6 +31,21 @@ pub struct Losses {
     pub suppressed: u64,
 }
 
+/// Something that is missing, and when: nanoseconds since 1970.
+#[derive(Clone, Debug)]
+struct Gap {
+    from_ns: u64,
+    until_ns: u64,
+    says: String,
+}
+
+/// What was lost, nobody knows whose, and when that was told.
+#[derive(Clone, Copy, Debug)]
+struct LostAt {
+    told_ns: u64,
+    losses: Losses,
+}
+
 /// The time that was looked at, of all containers.
 #[derive(Clone, Debug)]
 pub struct Window {
@@ -39,14 +54,13 @@ pub struct Window {
     beyond_ip: BeyondIp,
     hooks_missing: bool,
     by_container: HashMap<String, Losses>,
-    of_nobody: Losses,
-    gaps: Vec<String>,
-    more_gaps: u64,
+    of_nobody: Vec<LostAt>,
+    gaps: Vec<Gap>,
     is_running: bool,
 }
 
-/// Most gaps that are named.
-const MOST_GAPS: usize = 16;
+/// Most gaps and losses told apart; more are added to the last.
+const MOST_GAPS: usize = 1 << 10;
 /// Most containers whose losses are told apart.
 const MOST_CONTAINERS: usize = 1 << 14;
 /// Most runs told apart; more are taken for one.
@@ -59,9 +73,8 @@ impl Default for Window {
             beyond_ip: BeyondIp::Unknown,
             hooks_missing: false,
             by_container: HashMap::new(),
-            of_nobody: Losses::default(),
+            of_nobody: Vec::new(),
             gaps: Vec::new(),
-            more_gaps: 0,
             is_running: false,
         }
     }
@@ -72,47 +85,35 @@ impl Window {
     pub fn take(&mut self, event: &Event) {
         let now = event.wall_ns;
         let Operation::Health(health) = &event.operation else { return self.observed(now) };
-        match health {
-            Health::Started { coverage, .. } => {
-                self.covered(coverage);
-                self.began(now);
-            }
-            Health::Stopped { .. } => {
-                self.observed(now);
-                self.is_running = false;
-            }
-            Health::CoverageChanged { complete, coverage } => {
-                self.observed(now);
-                if !complete {
-                    let hooks: Vec<&str> =
-                        coverage.iter().filter_map(|row| row["hook"].as_str()).collect();
-                    self.gap(format!("hooks were lost for a time: {}", hooks.join(", ")));
-                }
-            }
-            Health::Lost { by, .. } => {
-                self.observed(now);
-                self.count(by, |losses, count| losses.lost += count);
-            }
-            Health::Suppressed { by, .. } => {
-                self.observed(now);
-                self.count(by, |losses, count| losses.suppressed += count);
-            }
-            Health::MapsWiped { .. } | Health::Undecodable { .. } => {
-                self.observed(now);
-                self.gap(event.operation.to_string());
-            }
-            Health::Adopted { unread: Some(1..), .. } => self.gap(event.operation.to_string()),
-            Health::Record(record) => self.recorded(record, event),
-            _ => self.observed(now),
+        if let Health::Started { coverage, .. } = health {
+            self.covered(coverage);
+            return self.began(now);
         }
-    }
-
-    fn recorded(&mut self, record: &RecordHealth, event: &Event) {
-        match record {
-            RecordHealth::HistoryRecovered { given_up: 1.., .. }
-            | RecordHealth::HistoryFailed { .. }
-            | RecordHealth::Crashed { .. } => self.gap(event.operation.to_string()),
-            _ => self.observed(event.wall_ns),
+        self.observed(now);
+        match health {
+            Health::Stopped { .. } => self.is_running = false,
+            Health::CoverageChanged { complete: false, .. }
+            | Health::MapsWiped { .. }
+            | Health::Undecodable { .. }
+            | Health::Adopted { unread: Some(1..), .. } => {
+                self.gap(now, now, event.operation.to_string());
+            }
+            // The programs went on, and what they told is in the record.
+            Health::Adopted { .. } => self.went_on(),
+            Health::Lost { by, .. } => self.count(now, by, |losses| &mut losses.lost),
+            Health::Suppressed { by, .. } => self.count(now, by, |losses| &mut losses.suppressed),
+            Health::Record(record) => match &**record {
+                RecordHealth::HistoryRecovered { given_up: 1.., failed_ns, .. } => {
+                    let from = now.saturating_sub(*failed_ns);
+                    self.gap(from, now, event.operation.to_string());
+                }
+                RecordHealth::HistoryFailed { .. } => {
+                    self.gap(now, now, event.operation.to_string());
+                }
+                // That a run crashed shows as time without an agent.
+                _ => {}
+            },
+            _ => {}
         }
     }
 
@@ -153,16 +154,25 @@ impl Window {
     }
 
     fn began(&mut self, now: u64) {
-        if let Some((_, until)) = self.runs.last()
-            && now > *until
+        if let Some((_, until)) = self.runs.last().copied()
+            && now > until
         {
             let seconds = (now - until) as f64 / 1e9;
-            self.gap(format!("no agent observed for {seconds:.1} s"));
+            self.gap(until, now, format!("no agent observed for {seconds:.1} s"));
         }
         if self.runs.len() < MOST_RUNS {
             self.runs.push((now, now));
         }
         self.is_running = true;
+    }
+
+    /// The last two runs are as good as one.
+    fn went_on(&mut self) {
+        if let [.., (_, before), (from, _)] = self.runs.as_mut_slice() {
+            let (left, began) = (*before, *from);
+            *from = left;
+            self.gaps.retain(|gap| (gap.from_ns, gap.until_ns) != (left, began));
+        }
     }
 
     fn observed(&mut self, now: u64) {
@@ -181,24 +191,35 @@ impl Window {
         }
     }
 
-    fn gap(&mut self, text: String) {
+    fn gap(&mut self, from_ns: u64, until_ns: u64, says: String) {
         if self.gaps.len() < MOST_GAPS {
-            self.gaps.push(text);
-        } else {
-            self.more_gaps += 1;
+            self.gaps.push(Gap { from_ns, until_ns, says });
+        } else if let Some(last) = self.gaps.last_mut() {
+            last.until_ns = last.until_ns.max(until_ns);
+            "more gaps than are told apart".clone_into(&mut last.says);
         }
     }
 
-    fn count(&mut self, by: &[LossCount], add: impl Fn(&mut Losses, u64)) {
+    fn count(&mut self, now: u64, by: &[LossCount], which: fn(&mut Losses) -> &mut u64) {
         for loss in by {
             let owner = loss.owner.as_deref();
             match owner.and_then(|owner| owner.container_id.as_ref()) {
                 Some(id) if self.by_container.len() < MOST_CONTAINERS => {
-                    add(self.by_container.entry(id.clone()).or_default(), loss.count);
+                    let losses = self.by_container.entry(id.clone()).or_default();
+                    *which(losses) = which(losses).saturating_add(loss.count);
                 }
                 // Lost acts of the host's are no container's.
                 None if owner.is_some_and(|owner| owner.kind == OwnerKind::Host) => {}
-                _ => add(&mut self.of_nobody, loss.count),
+                _ => {
+                    if self.of_nobody.len() < MOST_GAPS {
+                        self.of_nobody.push(LostAt { told_ns: now, losses: Losses::default() });
+                    }
+                    if let Some(last) = self.of_nobody.last_mut() {
+                        let losses = &mut last.losses;
+                        *which(losses) = which(losses).saturating_add(loss.count);
+                        last.told_ns = now;
+                    }
+                }
             }
         }
     }
@@ -216,14 +237,6 @@ impl Window {
         let overlap =
             |(began, ended): &(u64, u64)| until.min(*ended).saturating_sub(from.max(*began));
         self.runs.iter().map(overlap).sum()
-    }
-
-    /// From when to when something was observed; `None` when nothing was.
-    #[must_use]
-    pub fn span(&self) -> Option<(u64, u64)> {
-        let from = self.runs.iter().map(|(from, _)| *from).min()?;
-        let until = self.runs.iter().map(|(_, until)| *until).max()?;
-        Some((from, until))
     }
 
     /// How many runs of an agent.
@@ -244,26 +257,47 @@ impl Window {
         self.hooks_missing
     }
 
-    /// What was lost of these containers, and what may have been theirs.
+    /// What was lost of these containers, and in these times, nobody knows whose.
     #[must_use]
-    pub fn losses<'a>(&self, ids: impl IntoIterator<Item = &'a String>) -> (Losses, Losses) {
-        let mut own = Losses::default();
-        for losses in ids.into_iter().filter_map(|id| self.by_container.get(id)) {
-            own.lost += losses.lost;
-            own.suppressed += losses.suppressed;
-        }
-        (own, self.of_nobody)
+    pub fn losses<'a>(
+        &self,
+        ids: impl IntoIterator<Item = &'a String>,
+        times: &[(u64, u64)],
+    ) -> (Losses, Losses) {
+        let own = ids.into_iter().filter_map(|id| self.by_container.get(id));
+        // It is told within seconds of the loss.
+        let is_then = |told: u64| {
+            times.iter().any(|(from, until)| *from <= told && told <= until.saturating_add(LATE_NS))
+        };
+        let nobody = self.of_nobody.iter().filter(|lost| is_then(lost.told_ns));
+        (sum(own), sum(nobody.map(|lost| &lost.losses)))
     }
 
-    /// Times in which nobody observed or what was told is not in the record.
+    /// What is missing of these times.
     #[must_use]
-    pub fn gaps(&self) -> &[String] {
-        &self.gaps
+    pub fn gaps(&self, times: &[(u64, u64)]) -> Vec<String> {
+        let is_then = |gap: &&Gap| {
+            times.iter().any(|(from, until)| *from <= gap.until_ns && gap.from_ns <= *until)
+        };
+        self.gaps.iter().filter(is_then).map(|gap| gap.says.clone()).collect()
     }
 
-    /// How many more of them there were.
+    /// When who was seen last at this moment, and not gone, was there until at least:
+    /// a later run would have told of it.
     #[must_use]
-    pub const fn more_gaps(&self) -> u64 {
-        self.more_gaps
+    pub fn there_until(&self, last_ns: u64) -> u64 {
+        let later = |(from, _): &&(u64, u64)| *from > last_ns;
+        let before = self.runs.iter().take_while(|run| !later(run));
+        before.last().map_or(last_ns, |(_, until)| (*until).max(last_ns))
     }
+}
+
+/// How long after a loss it may be told.
+const LATE_NS: u64 = 60_000_000_000;
+
+fn sum<'a>(all: impl Iterator<Item = &'a Losses>) -> Losses {
+    all.fold(Losses::default(), |sum, one| Losses {
+        lost: sum.lost.saturating_add(one.lost),
+        suppressed: sum.suppressed.saturating_add(one.suppressed),
+    })
 }

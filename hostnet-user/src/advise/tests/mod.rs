@@ -39,6 +39,7 @@ fn a_web_server_is_published() {
     let mut scene = web_server();
     scene.listen("[::]:8443");
     scene.bind("0.0.0.0:5353", "0.0.0.0:5353", UDP);
+    scene.receive("0.0.0.0:5353", "10.0.0.9:40000");
     let advice = scene.advice();
     assert_eq!(advice.verdict.answer, Answer::NotNeeded);
     assert_eq!(advice.verdict.confidence, Some(Confidence::High), "{:?}", advice.verdict);
@@ -47,6 +48,8 @@ fn a_web_server_is_published() {
     let compose = "services:\n  web:\n    # remove: network_mode: host\n    ports:\n      - \
                    \"8080:8080\"\n      - \"8443:8443\"\n      - \"5353:5353/udp\"\n";
     assert_eq!(advice.change.compose, compose);
+    let came: Vec<u64> = advice.ports.iter().map(|port| port.by_others).collect();
+    assert_eq!(came, [20, 0, 1]);
     assert_eq!(advice.measured.connections_in, 20);
     assert_eq!(advice.measured.connections_per_second_peak, 20);
 }
@@ -93,7 +96,7 @@ fn what_only_a_bridge_does_not_give_is_needed() {
         ("[fe80::1]:80", |scene| scene.connect("[fe80::1]:80", 1), Group::LinkLocal),
         ("bluetooth", |scene| scene.family_socket(libc::AF_BLUETOOTH, 0), Group::Hardware),
         ("xdp", |scene| scene.family_socket(libc::AF_XDP, 0), Group::Hardware),
-        ("sock_diag", |scene| scene.family_socket(libc::AF_NETLINK, 4), Group::NetworkState),
+        ("sock-diag", |scene| scene.family_socket(libc::AF_NETLINK, 4), Group::NetworkState),
         (
             "@/tmp/.X11-unix/X0 (gdm.service on the host)",
             |scene| {
@@ -326,12 +329,16 @@ fn time_without_an_agent_is_not_observed() {
     scene.pass(DAY);
     let settings = serde_json::json!({});
     scene.health(Health::Started { coverage: serde_json::json!([]), complete: true, settings });
-    let advice = scene.advice();
-    assert_eq!(advice.observed.runs, 2);
-    // From its first second on.
-    assert_eq!(advice.observed.observed_ns, DAY);
-    assert_eq!(advice.observed.from_ns, BEGIN + SECOND);
-    assert_eq!(advice.observed.gaps, ["no agent observed for 86400.0 s"]);
+    scene.pass(HOUR);
+    // Nothing more is seen of it: it was gone by then.
+    let gone = scene.advice().observed;
+    assert_eq!((gone.runs, gone.observed_ns), (2, DAY));
+    assert_eq!((gone.from_ns, gone.until_ns), (BEGIN + SECOND, BEGIN + SECOND + DAY));
+    scene.connect("93.184.216.34:443", 1);
+    let still = scene.advice().observed;
+    assert_eq!(still.observed_ns, DAY + HOUR);
+    assert_eq!(still.gaps, ["no agent observed for 86400.0 s"]);
+    assert!(!still.is_whole());
 }
 
 #[test]

@@ -231,7 +231,8 @@ fn unknown_fields_are_passed_over_and_missing_ones_absent() {
         assert!(parsed(&newer).is_ok(), "{document:#}");
         let mut older = document.clone();
         let fields = older.as_object_mut().expect("an object");
-        fields.retain(|name, _| ["@timestamp", "event", "hostnet", "rule"].contains(&name.as_str()));
+        fields
+            .retain(|name, _| ["@timestamp", "event", "hostnet", "rule"].contains(&name.as_str()));
         let record = parsed(&older).unwrap_or_else(|why| panic!("{why}: {older:#}"));
         assert!(record.event.actor.is_none() && record.event.process.is_none());
     }
