@@ -30,6 +30,7 @@ pub mod past;
 pub mod pipeline;
 pub mod query;
 pub mod record;
+pub mod report;
 mod requests;
 mod shortfall;
 pub mod sink;

@@ -17,8 +17,9 @@ pub struct Package {
 }
 
 /// What the live tests run: a Docker daemon with its containerd, Podman, LXC and nspawn,
-/// Compose, a static busybox to make an image of, so that no test pulls one, and
-/// Prometheus' judge of metrics (19 MB to fetch, no smaller package has it).
+/// Compose, a static busybox to make an image of, so that no test pulls one, Prometheus'
+/// judge of metrics (19 MB to fetch, no smaller package has it), and a browser to look at
+/// reports with.
 pub const LIVE_TESTS: &[Package] = &[
     Package { name: "docker.io", present: || has("dockerd") && has("docker") },
     Package { name: "iptables", present: || has("iptables") },
@@ -34,6 +35,7 @@ pub const LIVE_TESTS: &[Package] = &[
     Package { name: "postgresql", present: || exists("/usr/lib/postgresql") },
     Package { name: "prometheus", present: || has("promtool") },
     Package { name: "openssh-server", present: || exists("/usr/sbin/sshd") },
+    Package { name: "chromium", present: || has("chromium") },
     Package { name: "python3-yaml", present: || succeeds("python3", &["-c", "import yaml"]) },
 ];
 

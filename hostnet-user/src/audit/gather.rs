@@ -13,8 +13,9 @@ use super::{
 };
 use crate::{
     attribute::{
-        Attribution, Policy, RuntimeNews, network::HostNetwork,
+        Attribution, Policy, RuntimeNews,
         docker::{self, Census},
+        network::HostNetwork,
         procfs, sock_diag,
     },
     event::{Owner, OwnerKind, Process},
@@ -62,10 +63,9 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
         stage.apart(&apart);
     }
     let (sockets, mut gaps) = sock_diag::once(host.network_namespace, root.path());
-    let chosen_ports =
-        kernel::in_network_namespace(host.network_namespace, || {
-            Ok(HostNetwork::open()?.chosen_ports())
-        })?;
+    let chosen_ports = kernel::in_network_namespace(host.network_namespace, || {
+        Ok(HostNetwork::open()?.chosen_ports())
+    })?;
     let answers = asked.join().map_err(|_panic| anyhow!("the thread that asks runtimes failed"))?;
     let mut runtimes = Vec::new();
     for answer in answers {

@@ -2,7 +2,7 @@
 
 use std::{
     io::{IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -63,12 +63,7 @@ const SILENT: Duration = Duration::from_secs(2);
 
 pub fn run(args: &Args) -> Result<Exit> {
     let span = span(args).map_err(Usage)?;
-    let mut cases = Cases::default();
-    let past = match &args.file {
-        Some(file) => Past::of_lines(lines::open(file)?, span),
-        None => of_history(args, span, &mut cases)?,
-    };
-    let unread = read(past, &mut cases)?;
+    let (cases, unread) = cases(args.history.as_deref(), args.file.as_deref(), span)?;
     let (advice, is_one) = match &args.container {
         None => (cases.advice(), false),
         Some(wanted) => (found(&cases, wanted).map_err(Usage)?, true),
@@ -93,9 +88,21 @@ pub fn run(args: &Args) -> Result<Exit> {
     Ok(if is_whole && unread == 0 && cases.beyond() == 0 { Exit::Ok } else { Exit::Partial })
 }
 
-fn of_history(args: &Args, span: Span, cases: &mut Cases) -> Result<Past> {
-    let path = match &args.history {
-        Some(path) => path.clone(),
+/// What a file of events, or else a history, has of a time; and how many of its events
+/// could not be read.
+pub fn cases(history: Option<&Path>, file: Option<&Path>, span: Span) -> Result<(Cases, u64)> {
+    let mut cases = Cases::default();
+    let past = match file {
+        Some(file) => Past::of_lines(lines::open(file)?, span),
+        None => of_history(history, span, &mut cases)?,
+    };
+    let unread = read(past, &mut cases)?;
+    Ok((cases, unread))
+}
+
+fn of_history(path: Option<&Path>, span: Span, cases: &mut Cases) -> Result<Past> {
+    let path = match path {
+        Some(path) => path.to_owned(),
         None => Config::read(None).map_err(Usage)?.history.path(),
     };
     let shown = path.display();

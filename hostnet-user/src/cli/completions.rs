@@ -8,6 +8,10 @@ use super::Cli;
 use crate::exit_code::Exit;
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  hostnet completions bash > /etc/bash_completion.d/hostnet
+  hostnet completions zsh > /usr/local/share/zsh/site-functions/_hostnet")]
 pub struct Args {
     /// The shell.
     shell: Shell,

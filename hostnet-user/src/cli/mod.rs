@@ -4,12 +4,16 @@
 mod advise;
 mod agent;
 mod audit;
+mod collect;
 mod completions;
 mod doctor;
 mod generate_docs;
 mod lines;
+mod man;
+mod origin;
 mod query;
 mod replay;
+mod report;
 mod rules;
 mod shown;
 mod stream;
@@ -54,6 +58,10 @@ enum Command {
     Replay(replay::Args),
     /// List, check and try what findings are made by.
     Rules(rules::Args),
+    /// Write one HTML page about what the history has.
+    Report(report::Args),
+    /// Pack the history, a page about it, the configuration and their hashes into one file.
+    Collect(collect::Args),
     /// Check or convert lines that hostnet has written.
     Stream(stream::Args),
     /// Remove the programs that an agent has pinned.
@@ -62,6 +70,8 @@ enum Command {
     Verify(verify::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
+    /// Write the manual pages.
+    Man(man::Args),
     /// Print generated documentation.
     #[command(hide = true)]
     GenerateDocs(generate_docs::Args),
@@ -92,10 +102,13 @@ impl Cli {
             Command::Query(args) => query::run(&args),
             Command::Replay(args) => replay::run(&args),
             Command::Rules(args) => rules::run(&args),
+            Command::Report(args) => report::run(&args),
+            Command::Collect(args) => collect::run(&args),
             Command::Stream(args) => stream::run(&args),
             Command::Uninstall(args) => uninstall::run(args),
             Command::Verify(args) => verify::run(&args),
             Command::Completions(args) => completions::run(&args),
+            Command::Man(args) => man::run(&args),
             Command::GenerateDocs(args) => generate_docs::run(&args),
             Command::CanaryProcess => {
                 std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;

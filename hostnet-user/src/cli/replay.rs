@@ -28,6 +28,10 @@ const MOST_NAMED: u64 = 100;
 const SQLITE: &[u8] = b"SQLite format 3\0";
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  hostnet replay run.bin                                a run recorded with `hostnet watch --record`
+  hostnet replay /var/lib/hostnet/history.db --json     a history, as ECS documents")]
 pub struct Args {
     /// A file written by `hostnet watch --record`, the history of an agent, or events as
     /// hostnet writes them, one JSON document per line; `-` is standard input. Which it

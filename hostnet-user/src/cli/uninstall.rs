@@ -12,6 +12,11 @@ use crate::{
 };
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  hostnet uninstall     remove what an agent that was killed left in /sys/fs/bpf/hostnet
+
+The history and the configuration stay.")]
 pub struct Args {
     /// Configuration file that says where programs are pinned [default:
     /// /etc/hostnet/config.toml when it exists].

@@ -24,6 +24,12 @@ use crate::{
 ///
 /// Exits with 1 when a record is not what was kept; the first such is named.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  hostnet verify                                the configured history
+  hostnet verify --history case/history.db --against siem.ndjson
+
+What was cut off at the end, or written anew by who has the key, only --against can show.")]
 pub struct Args {
     /// The history [default: the configured one].
     #[arg(long, value_name = "FILE")]

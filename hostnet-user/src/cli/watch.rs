@@ -18,6 +18,12 @@ use crate::{
 };
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  hostnet watch                          who does what in the host's network, now
+  hostnet watch --container web --all    of web alone, host processes told as well
+  hostnet watch --json | jq .message     ECS documents, one per line
+  hostnet watch --record run.bin         for `hostnet replay run.bin`, later and elsewhere")]
 pub struct Args {
     #[command(flatten)]
     shown: Shown,

@@ -6,6 +6,7 @@
 mod answer;
 mod containers;
 mod events;
+mod extent;
 mod filter;
 mod first_seen;
 mod flows;
@@ -24,6 +25,9 @@ mod views;
 pub use answer::{Answer, Moment};
 pub use containers::{ContainerRow, containers};
 pub use events::{EventRow, FindingRow, around, events, findings};
+pub use extent::{
+    Activity, ChainEnd, Extent, activity, each_finding, extent, last_event, surface_of, the_last,
+};
 pub use filter::Filter;
 pub use first_seen::{FirstSeenRow, Subject, first_seen};
 pub use flows::{FlowRow, flows};

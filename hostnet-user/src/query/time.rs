@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 const SECOND_NS: i128 = 1_000_000_000;
 
 /// A moment: UTC nanoseconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub i64);
 
 impl Time {

@@ -11,6 +11,7 @@ mod begin;
 pub mod chain;
 pub mod checkpoint;
 mod clock;
+mod copy;
 mod delivery;
 mod error;
 mod journal;
@@ -30,6 +31,7 @@ mod writer;
 
 pub use begin::begin;
 pub use clock::ClockWatch;
+pub use copy::copy;
 pub use delivery::Outbox;
 pub use error::StoreError;
 pub use journal::Journal;

@@ -2,7 +2,7 @@
 
 mod ask;
 mod output;
-mod source;
+pub(super) mod source;
 
 use std::path::PathBuf;
 
@@ -20,6 +20,15 @@ use crate::{
 /// Answers are of the history alone: containers may be long gone, and the agent may be
 /// running or not. An empty answer says so on standard error and exits with 0.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  hostnet query who-had-port 8080 --at 2026-11-28T10:00Z
+  hostnet query peers web --since 1d
+  hostnet query tree web
+  hostnet query around 2026-11-28T10:00Z --within 30s --container web
+  hostnet query first-seen 169.254.169.254
+  hostnet query findings --format csv
+  hostnet query sql \"SELECT container, count(*) FROM flows GROUP BY 1\"")]
 pub struct Args {
     #[command(subcommand)]
     question: Question,
@@ -183,7 +192,7 @@ impl Common {
 }
 
 pub fn run(args: &Args) -> Result<Exit> {
-    let mut history = source::open(&args.common)?;
+    let mut history = source::open(args.common.history.as_deref(), args.common.file.as_deref())?;
     ask::ask(&mut history, args)?;
     Ok(Exit::Ok)
 }

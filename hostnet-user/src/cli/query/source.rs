@@ -3,22 +3,22 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader, IsTerminal, Write},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow};
 
-use super::Common;
 use crate::{cli::Usage, config::Config, query::History, text::for_terminal};
 
 /// How long a question may take before a person is told that it goes on.
 const SILENT: Duration = Duration::from_secs(2);
 
-pub fn open(common: &Common) -> Result<History> {
-    let mut history = match &common.file {
+/// Opens `file` when there is one, else the history.
+pub fn open(path: Option<&Path>, file: Option<&Path>) -> Result<History> {
+    let mut history = match file {
         Some(file) => lines(file)?,
-        None => history(common)?,
+        None => History::open(&history(path)?)?,
     };
     if is_watched() {
         let mut told = 0;
@@ -33,9 +33,10 @@ pub fn open(common: &Common) -> Result<History> {
     Ok(history)
 }
 
-fn history(common: &Common) -> Result<History> {
-    let path = match &common.history {
-        Some(path) => path.clone(),
+/// Where the history is: as given, or as configured.
+pub fn history(path: Option<&Path>) -> Result<PathBuf> {
+    let path = match path {
+        Some(path) => path.to_owned(),
         None => Config::read(None).map_err(Usage)?.history.path(),
     };
     if !path.is_file() {
@@ -46,7 +47,7 @@ fn history(common: &Common) -> Result<History> {
         ))
         .into());
     }
-    History::open(&path)
+    Ok(path)
 }
 
 fn lines(file: &Path) -> Result<History> {

@@ -10,6 +10,10 @@ use clap::Subcommand;
 use crate::exit_code::Exit;
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  hostnet stream check events.ndjson                     is anything missing?
+  hostnet stream convert --format ocsf events.ndjson")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
