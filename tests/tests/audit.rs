@@ -191,7 +191,8 @@ fn a_process_that_entered_from_a_container_is_told() {
     assert_eq!(told["way"]["how"], "entered");
     assert_eq!(told["processes"].as_array().expect("a list").len(), 1);
     assert_eq!(told["processes"][0]["pid"], process.0.id());
-    assert_eq!((&told["risk"], reasons(&told)[0]), (&"critical".into(), "entered"));
+    assert_eq!(told["risk"], "critical");
+    assert!(reasons(&told).contains(&"entered"), "{told}");
     drop(process);
     assert_eq!(auditor.of(&bridge.id), None, "it is gone");
 
@@ -203,7 +204,7 @@ fn a_process_that_entered_from_a_container_is_told() {
     let told = subjects.iter().find(is_it).expect("it is told");
     assert_eq!(told["kind"], "container-unknown");
     assert_eq!(told["way"]["mounts_of"], bridge.name.as_str());
-    assert_eq!(reasons(told)[0], "container-mounts");
+    assert!(reasons(told).contains(&"container-mounts"), "{told}");
 }
 
 /// A container that enters the host's network by its own power: setns(2), with the
