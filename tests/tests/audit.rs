@@ -215,7 +215,7 @@ fn a_container_that_enters_by_setns_is_told() {
     needs_docker!("the declared network");
     let volume = format!("--volume=/proc/{}/ns/net:/netns", std::process::id());
     let options =
-        ["--pid=host", "--cap-add=SYS_ADMIN", "--security-opt=seccomp=unconfined", &volume];
+        ["--pid=host", "--cap-add=SYS_ADMIN", "--security-opt=seccomp=unconfined", volume.as_str()];
     let enter = "/bin/busybox nsenter -n/netns /bin/sleep 1001 & exec sleep 1000";
     let bridge = Docker::shared().launch("bridge").options(options).start(["sh", "-c", enter]);
     let auditor = Auditor::new("");
