@@ -191,7 +191,8 @@ fn a_process_that_entered_from_a_container_is_told() {
     assert_eq!(told["way"]["how"], "entered");
     assert_eq!(told["processes"].as_array().expect("a list").len(), 1);
     assert_eq!(told["processes"][0]["pid"], process.0.id());
-    assert_eq!((&told["risk"], reasons(&told)[0]), (&"critical".into(), "entered"));
+    assert_eq!(told["risk"], "critical");
+    assert!(reasons(&told).contains(&"entered"), "{told}");
     drop(process);
     assert_eq!(auditor.of(&bridge.id), None, "it is gone");
 
@@ -203,7 +204,7 @@ fn a_process_that_entered_from_a_container_is_told() {
     let told = subjects.iter().find(is_it).expect("it is told");
     assert_eq!(told["kind"], "container-unknown");
     assert_eq!(told["way"]["mounts_of"], bridge.name.as_str());
-    assert_eq!(reasons(told)[0], "container-mounts");
+    assert!(reasons(told).contains(&"container-mounts"), "{told}");
 }
 
 /// A container that enters the host's network by its own power: setns(2), with the
@@ -214,7 +215,7 @@ fn a_container_that_enters_by_setns_is_told() {
     needs_docker!("the declared network");
     let volume = format!("--volume=/proc/{}/ns/net:/netns", std::process::id());
     let options =
-        ["--pid=host", "--cap-add=SYS_ADMIN", "--security-opt=seccomp=unconfined", &volume];
+        ["--pid=host", "--cap-add=SYS_ADMIN", "--security-opt=seccomp=unconfined", volume.as_str()];
     let enter = "/bin/busybox nsenter -n/netns /bin/sleep 1001 & exec sleep 1000";
     let bridge = Docker::shared().launch("bridge").options(options).start(["sh", "-c", enter]);
     let auditor = Auditor::new("");
@@ -374,7 +375,11 @@ fn what_cannot_be_seen_is_said() {
     assert_eq!(output.status.code(), Some(4), "{output:?}");
     assert!(text(&output.stdout).contains("no such socket"), "{output:?}");
 
-    let mut command = Command::new(hostnet());
+    // Where everybody may run it, as the checkout may be nobody else's to read.
+    let program = NamedTempFile::new().expect("a temporary file").into_temp_path();
+    fs::copy(hostnet(), &program).expect("a copy");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("chmod");
+    let mut command = Command::new(&program);
     let output = command.arg("audit").uid(65534).gid(65534).output().expect("it can be started");
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(text(&output.stderr).contains("not root"), "{output:?}");

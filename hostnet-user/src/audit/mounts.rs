@@ -4,6 +4,8 @@
 
 use serde::Serialize;
 
+use crate::text::text;
+
 /// A place of the host that a container should not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -96,7 +98,7 @@ fn unescape(field: &str) -> String {
         bytes.push(byte.unwrap_or(*first));
         rest = if byte.is_some() { &after[3..] } else { after };
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    text(&bytes).readable
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::{
 use rustix::thread::CapabilitySet;
 use serde::{Serialize, Serializer};
 
-use crate::attribute::procfs::namespace;
+use crate::{attribute::procfs::namespace, text::text};
 
 /// Any process of the kernel's own: its namespaces are the host's.
 const KTHREADD: u32 = 2;
@@ -92,12 +92,8 @@ impl Privileges {
     /// Those of a process; `None` when it is gone.
     #[must_use]
     pub fn read(pid: u32) -> Option<Self> {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok();
-        let status = status.or_else(|| {
-            // A name need not be text.
-            let bytes = fs::read(format!("/proc/{pid}/status")).ok()?;
-            Some(String::from_utf8_lossy(&bytes).into_owned())
-        })?;
+        // A process' name need not be text.
+        let status = text(&fs::read(format!("/proc/{pid}/status")).ok()?).readable;
         let is_hosts = |name| namespace(pid, name) == namespace(KTHREADD, name);
         Some(Self {
             own_user_namespace: !is_hosts("user"),

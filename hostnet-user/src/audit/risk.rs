@@ -111,7 +111,7 @@ pub const RULES: [Rule; 26] = [
     rule(Medium, "root", "It runs as the host's root: abstract unix sockets that ask for no more are open to it (CVE-2020-15257)", |s| processes(s, |one| one.privileges.is_root())),
     rule(Medium, "listens-everywhere", "It listens on all of the host's addresses", |s| listeners(s, |one| one.exposure == "any" && !is_permitted(s, one))),
     rule(Medium, "shared-port", "It has a port that others have, too", |s| listeners(s, |one| !one.shared_with.is_empty())),
-    rule(Medium, "local-services", "It is connected to services of this host", |s| local_services(s)),
+    rule(Medium, "local-services", "It is connected to services of this host", local_services),
     rule(Low, "listens", "It listens on some of the host's addresses", |s| listeners(s, |one| one.exposure != "any" && !is_permitted(s, one))),
     rule(Low, "unconfirmed", "Only the name of its cgroup tells whose it is", |s| (s.kind == OwnerKind::Container && s.attribution.confidence == Confidence::Path).then(|| s.attribution.cgroup_path.clone())),
     rule(Low, "says-itself", "That it is expected is what its own labels say", |s| s.expectation.held().is_some_and(|held| held.by == Source::Label).then(String::new)),

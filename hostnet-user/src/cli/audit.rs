@@ -19,8 +19,10 @@ use crate::{
     judge::expectations::Expectations,
 };
 
-/// Who is in the host's network namespace right now, declared or not, what they hold
-/// open, whether they are expected, and how great a risk they are.
+/// Show who is in the host's network namespace right now, and how great a risk that is.
+///
+/// Declared or not: what they may do and hold open, whether they are expected, where Docker's
+/// own list is wrong, and evidence for the CIS Docker Benchmark.
 ///
 /// Looks once, without the agent, its history or eBPF. Names come from Docker and
 /// Podman; without them containers have ids. docs/audit.md explains every reason.

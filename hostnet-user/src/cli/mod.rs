@@ -43,7 +43,7 @@ enum Command {
     Watch(watch::Args),
     /// Run as a service: keep events and deliver them to the configured sinks.
     Agent(agent::Args),
-    /// Show once who is in the host's network namespace, and how great a risk that is.
+    // What it says of itself is longer than a line: it stands there.
     Audit(audit::Args),
     /// Did a container need host networking? Evidence, verdict, and what to change.
     Advise(advise::Args),
