@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Signal;
+
 use crate::{
     Agent, Docker, Run,
     flood::{Account, Accounts},
@@ -96,7 +98,9 @@ pub fn kill_agents(plan: Plan) -> Killed {
     }
     actor.finish();
     agent.marker();
-    let run = agent.stop();
+    // Its stream has what earlier runs left in the history, so it is not one run's.
+    let run = agent.stop_with(Signal::TERM);
+    assert!(run.status.success(), "the agent ended with {}: {}", run.status, run.messages);
     let account = accounts.of(&actor.container);
     Killed { run, account, owners: accounts.owners(), is_left: pins.0.exists() }
 }
