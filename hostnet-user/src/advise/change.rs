@@ -36,9 +36,10 @@ impl Change {
     #[must_use]
     pub fn of(observed: &Observed, ports: &[Port], needs: &[Needs]) -> Self {
         let plan = Plan::of(observed, ports, needs);
+        let mode = observed.declared.as_deref().unwrap_or("host");
         Self {
             docker_run: plan.docker_run(),
-            compose: plan.compose(&service(observed)),
+            compose: plan.compose(&service(observed), mode),
             conditions: conditions(observed, ports, needs),
         }
     }
@@ -97,11 +98,11 @@ impl Plan {
         arguments
     }
 
-    fn compose(&self, service: &str) -> String {
+    fn compose(&self, service: &str, mode: &str) -> String {
         let mut lines = vec![
             "services:".to_owned(),
             format!("  {}:", yaml(service)),
-            "    # remove: network_mode: host".to_owned(),
+            format!("    # remove: network_mode: {}", yaml(mode)),
         ];
         let mut list = |key: &str, values: &[String]| {
             if !values.is_empty() {

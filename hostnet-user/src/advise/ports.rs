@@ -1,14 +1,14 @@
 //! Where a container listens, who came there, and what Docker would have to publish.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     net::{IpAddr, SocketAddr},
 };
 
 use serde::Serialize;
 
 use crate::{
-    event::{Bind, Event, Operation, Owner, Scope, canonical},
+    event::{Bind, Direction, Event, Operation, Outcome, Owner, Scope, canonical},
     judge::Offer,
 };
 
@@ -29,6 +29,12 @@ struct Place {
     ip: IpAddr,
 }
 
+impl Place {
+    const fn of(transport: u32, local: SocketAddr) -> Self {
+        Self { transport, port: local.port(), ip: local.ip() }
+    }
+}
+
 /// One listener, or several in turn at the same place.
 #[derive(Clone, Debug, Default)]
 struct Use {
@@ -45,6 +51,8 @@ struct Use {
 #[derive(Clone, Debug, Default)]
 pub struct Ports {
     all: BTreeMap<Place, Use>,
+    /// Where the kernel chose the port, of the last sockets.
+    chosen: VecDeque<Place>,
     beyond: u64,
 }
 
@@ -93,10 +101,11 @@ impl Ports {
             Operation::Accept(accept) => {
                 self.came(event, owner, TCP, canonical(accept.local));
             }
-            Operation::Datagram(datagram)
-                if datagram.direction == crate::event::Direction::Ingress =>
-            {
+            Operation::Datagram(datagram) if datagram.direction == Direction::Ingress => {
                 self.came(event, owner, UDP, canonical(datagram.local));
+            }
+            Operation::ListenerClosed(closed) => {
+                self.closed(Place::of(TCP, canonical(closed.local)));
             }
             _ => {}
         }
@@ -120,19 +129,24 @@ impl Ports {
         }
     }
 
+    /// Who asks for no port in particular may listen, or be a client.
     fn bound(&mut self, event: &Event, bind: &Bind) {
-        let protocol = event.socket.map_or(TCP, |socket| socket.socket.protocol);
+        let transport = event.socket.map_or(TCP, |socket| socket.socket.protocol);
         let asked_for_none = bind.requested.is_some_and(|asked| asked.port() == 0);
-        let is_done = matches!(bind.outcome, crate::event::Outcome::Success);
-        if protocol == TCP
-            && asked_for_none
-            && is_done
-            && bind.local.port() != 0
-            && let Some(found) = self.at(protocol, canonical(bind.local))
-        {
-            found.chosen_by_kernel = true;
-            // Until it listens it may be a client that has chosen its own address.
-            found.is_inferred = true;
+        if asked_for_none && bind.outcome == Outcome::Success && bind.local.port() != 0 {
+            if self.chosen.len() == MOST {
+                self.chosen.pop_front();
+            }
+            self.chosen.push_back(Place::of(transport, canonical(bind.local)));
+        }
+    }
+
+    /// What listened at a port of the kernel's, and nobody came to, is of no interest:
+    /// the next one has another port.
+    fn closed(&mut self, place: Place) {
+        self.chosen.retain(|chosen| *chosen != place);
+        if self.all.get(&place).is_some_and(|used| used.chosen_by_kernel && used.by_others == 0) {
+            self.all.remove(&place);
         }
     }
 
@@ -152,12 +166,15 @@ impl Ports {
         }
     }
 
-    /// Where the socket listens that takes what comes to this address.
+    /// Where the socket is that takes what comes to this address.
     fn listening(&self, transport: u32, local: SocketAddr) -> Option<SocketAddr> {
-        let port = local.port();
-        let has = |ip: IpAddr| self.all.contains_key(&Place { transport, port, ip });
         let any = [[0; 4].into(), [0; 16].into()];
-        [local.ip()].into_iter().chain(any).find(|ip| has(*ip)).map(|ip| (ip, port).into())
+        let all = [local.ip()].into_iter().chain(any).map(|ip| SocketAddr::new(ip, local.port()));
+        let listens = |at: &SocketAddr| self.all.contains_key(&Place::of(transport, *at));
+        // The listeners first, because most that comes is theirs, and they are found fast.
+        all.clone()
+            .find(listens)
+            .or_else(|| all.clone().find(|at| self.chosen.contains(&Place::of(transport, *at))))
     }
 
     /// Whether it listens there itself.
@@ -168,12 +185,16 @@ impl Ports {
 
     /// The listener, made when it is new.
     fn at(&mut self, transport: u32, local: SocketAddr) -> Option<&mut Use> {
-        let place = Place { transport, port: local.port(), ip: local.ip() };
-        if !self.all.contains_key(&place) && self.all.len() >= MOST {
-            self.beyond += 1;
-            return None;
+        let place = Place::of(transport, local);
+        if !self.all.contains_key(&place) {
+            if self.all.len() >= MOST {
+                self.beyond += 1;
+                return None;
+            }
+            let chosen_by_kernel = self.chosen.contains(&place);
+            self.all.insert(place, Use { chosen_by_kernel, ..Use::default() });
         }
-        Some(self.all.entry(place).or_default())
+        self.all.get_mut(&place)
     }
 
     /// How many more there were than are kept.
@@ -187,9 +208,7 @@ impl Ports {
     pub fn advice(&self) -> Vec<Port> {
         let mut advice: Vec<Port> = Vec::new();
         for (place, used) in &self.all {
-            // What only asked for some port, and to which nobody came, was a client.
-            let is_client = used.is_inferred && used.by_others + used.by_itself == 0;
-            if is_client || self.is_behind_another(*place) {
+            if self.is_behind_another(*place) {
                 continue;
             }
             let one = port(*place, used);

@@ -170,7 +170,7 @@ impl Progress {
 
     fn at(&mut self, events: usize) {
         const OFTEN: Duration = Duration::from_secs(1);
-        if !self.is_watched || events % 1024 != 0 {
+        if !self.is_watched || !events.is_multiple_of(1024) {
             return;
         }
         let elapsed = self.began.elapsed();

@@ -80,10 +80,19 @@ fn verdict(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
     }
     match &advice.declared {
         Some(mode) => {
-            let says = format!("its network mode is {mode}: change whose network it joined");
-            paragraph("  ", &says, to)
+            let says = "by it the container is in another's network, which is the host's";
+            paragraph("  ", &format!("declared is {}: {says}", self::mode(mode)), to)
         }
         None => Ok(()),
+    }
+}
+
+/// A network mode, a container's id in it shortened as Docker shortens it.
+fn mode(mode: &str) -> String {
+    const SHORT: usize = 12;
+    match mode.split_once(':') {
+        Some((kind, id)) if id.len() == 64 && id.is_ascii() => format!("{kind}:{}", &id[..SHORT]),
+        _ => mode.to_owned(),
     }
 }
 
@@ -142,11 +151,12 @@ fn change(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
         Answer::Needed => "What to write instead, once the rest is solved",
     };
     title(heading, to)?;
+    let mode = mode(advice.declared.as_deref().unwrap_or("host"));
     let run = &advice.change.docker_run;
     if run.is_empty() {
-        writeln!(to, "  in your docker run command, leave out --network host")?;
+        writeln!(to, "  in your docker run command, leave out --network {}", safe(&mode))?;
     } else {
-        writeln!(to, "  in your docker run command, replace --network host by")?;
+        writeln!(to, "  in your docker run command, replace --network {} by", safe(&mode))?;
         writeln!(to, "      {}", safe(&run.join(" ")))?;
     }
     writeln!(to, "  (keep the rest: hostnet knows neither volumes nor environment); in Compose")?;
@@ -167,8 +177,8 @@ fn measured(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
     title("How much it does", to)?;
     writeln!(
         to,
-        "  {} connections in, {} out: {} in the busiest second, {} per second on average",
-        units::count(rate.connections_in),
+        "  {} in, {} out: {} in the busiest second, {} per second on average",
+        plural(rate.connections_in, "connection"),
         units::count(rate.connections_out),
         units::count(rate.connections_per_second_peak),
         units::rate(rate.connections_per_second_mean),
@@ -185,8 +195,9 @@ fn measured(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
         writeln!(to, "  the fastest connection of a second or more: {fastest}/s")?;
     }
     if rate.udp_peers > 0 {
-        let (peers, datagrams) = (plural(rate.udp_peers, "UDP peer"), units::count(rate.datagrams));
-        writeln!(to, "  {peers}, {datagrams} datagrams of sockets that closed")?;
+        let peers = plural(rate.udp_peers, "UDP peer");
+        let datagrams = plural(rate.datagrams, "datagram");
+        writeln!(to, "  {peers}, {datagrams} of sockets that closed")?;
     }
     Ok(())
 }

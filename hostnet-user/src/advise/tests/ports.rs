@@ -76,6 +76,32 @@ fn a_port_that_the_kernel_chose_cannot_be_published() {
 }
 
 #[test]
+fn a_udp_port_that_the_kernel_chose_is_a_clients_until_somebody_else_sends_first() {
+    let mut scene = web_server();
+    scene.bind("0.0.0.0:0", "0.0.0.0:41000", UDP);
+    assert_eq!(scene.advice().ports.len(), 1);
+    scene.receive("10.0.0.2:41000", "10.0.0.9:5000");
+    let advice = scene.advice();
+    assert_eq!(advice.ports[1].place(), "udp *:41000");
+    assert!(because(&advice).contains("the kernel chose the port"), "{}", because(&advice));
+}
+
+/// One that is made anew each time does not fill the memory.
+#[test]
+fn listeners_at_ports_of_the_kernels_are_forgotten_with_their_end() {
+    let mut scene = web_server();
+    for port in 20_000..30_000 {
+        let at = format!("127.0.0.1:{port}");
+        scene.bind("127.0.0.1:0", &at, TCP);
+        scene.listen(&at);
+        scene.closed_listener(&at);
+    }
+    let advice = scene.advice();
+    assert_eq!(advice.verdict.answer, Answer::NotNeeded, "{:?}", advice.verdict);
+    assert_eq!(advice.ports.len(), 1);
+}
+
+#[test]
 fn a_port_of_somebody_elses_cannot_be_published() {
     let mut scene = Scene::new();
     scene.listen_beside("0.0.0.0:80", vec![party(unit("nginx.service"))]);

@@ -9,8 +9,9 @@ use crate::{
     advise::{Advice, Cases},
     event::{
         Accept, Bind, Close, Connect, Container, Datagram, Direction, Event, FamilySocket, Health,
-        Joined, Left, Listen, LossCount, NetlinkRequest, Operation, Outcome, Owner, OwnerKind,
-        PacketBind, Peer, PeerMethod, PeerParty, RawSocket, Socket, Unix, UnixAddress, UnixKind,
+        Joined, Left, Listen, ListenerClosed, LossCount, NetlinkRequest, Operation, Outcome, Owner,
+        OwnerKind, PacketBind, Peer, PeerMethod, PeerParty, RawSocket, Socket, Unix, UnixAddress,
+        UnixKind,
     },
     judge::{surface::Network, surface_of},
 };
@@ -124,6 +125,10 @@ impl Scene {
     pub fn listen_beside(&mut self, at: &str, shares_port_with: Vec<PeerParty>) {
         let local = at.parse().unwrap();
         self.act(Listen { local, backlog: 128, shares_port_with }, TCP);
+    }
+
+    pub fn closed_listener(&mut self, at: &str) {
+        self.act(ListenerClosed { local: at.parse().unwrap() }, TCP);
     }
 
     pub fn bind(&mut self, asked: &str, given: &str, protocol: u32) -> u64 {

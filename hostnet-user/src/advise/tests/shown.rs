@@ -82,3 +82,13 @@ fn hostile_names_drive_no_terminal() {
     assert_eq!(json[0]["verdict"]["answer"], "not-enough-observed");
     assert_eq!(json[0]["ports"][0]["publish"]["publish"], "as");
 }
+
+#[test]
+fn whose_network_it_joined_is_said() {
+    let mut scene = web_server();
+    let declared = Some(format!("container:{}", "ab".repeat(32)));
+    scene.act(Joined { declared }, 0);
+    let shown = text(&scene.advice());
+    assert!(shown.contains("declared is container:abababababab: by it"), "{shown}");
+    assert!(shown.contains("replace --network container:abababababab by"), "{shown}");
+}
