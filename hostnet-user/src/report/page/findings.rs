@@ -65,10 +65,7 @@ fn table(rule: &Rule) -> Markup {
                         td { (shown::time(finding.time)) }
                         td { (shown::severity(finding.severity)) }
                         td { (shown::text(&finding.container)) }
-                        td.m {
-                            (shown::optional(finding.process.as_deref()))
-                            @if let Some(pid) = finding.pid { span.dim { "[" (pid) "]" } }
-                        }
+                        td { (shown::process(finding.process.as_deref(), finding.pid)) }
                         td.w { (shown::long(&finding.message)) }
                         td.m.dim { (shown::cut(&finding.evidence, 40)) }
                     }
