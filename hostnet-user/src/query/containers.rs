@@ -1,6 +1,6 @@
 //! Which containers there were, as the history alone knows them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -123,11 +123,18 @@ pub(super) fn names(history: &History) -> Result<HashMap<String, (String, Option
         .collect())
 }
 
-/// When each owner entered, or left.
-pub(super) fn moments(history: &History, action: &str) -> Result<BTreeMap<String, Vec<Time>>> {
+/// When each of these owners, or everybody, entered or left.
+pub(super) fn moments(
+    history: &History,
+    action: &str,
+    owners: Option<&BTreeSet<String>>,
+) -> Result<BTreeMap<String, Vec<Time>>> {
     let mut condition = Condition::default();
     condition.plain(IS_RARE);
     condition.with("e.action = ?", action.to_owned());
+    if let Some(owners) = owners {
+        condition.one_of("e.owner", owners.iter().map(String::as_str));
+    }
     let question =
         format!("SELECT {COLUMNS} FROM event e WHERE {} ORDER BY e.time_ns", condition.sql());
     let mut moments = BTreeMap::<String, Vec<Time>>::new();
@@ -144,8 +151,8 @@ pub(super) fn moments(history: &History, action: &str) -> Result<BTreeMap<String
 /// When the history cannot be read, or knows nobody like that.
 pub fn containers(history: &History, filter: &Filter) -> Result<Vec<ContainerRow>> {
     let owners = filter.owners(history)?;
-    let joined = moments(history, "container-joined-host-network")?;
-    let left = moments(history, "container-left-host-network")?;
+    let joined = moments(history, "container-joined-host-network", owners.as_ref())?;
+    let left = moments(history, "container-left-host-network", owners.as_ref())?;
     let mut rows = Vec::new();
     for one in known(history)? {
         let (first, last) = one.times;

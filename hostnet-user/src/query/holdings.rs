@@ -4,7 +4,7 @@
 //! first ends it: its container left, its process ended, the agent started anew and
 //! did not find it, the host was booted. What is only likely is said to be.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Result;
 use rusqlite::types::Value;
@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{
     History, Runs, Time,
+    containers::moments,
     filter::IS_RARE,
     history::{COLUMNS, Event},
 };
@@ -103,9 +104,7 @@ impl Machine {
             "closed-listener" | "disconnect_received" => self.end(key, event, runs),
             "connection_attempted" | "connection-outcome" if is_failure => {
                 // Without a bind the port was its own for the attempt alone.
-                if self.open.get(&key).is_some_and(|one| one.held == Held::Connected) {
-                    self.end(key, event, runs);
-                }
+                self.end_of_attempt(key, event, runs);
             }
             "bound-socket" if is_failure => {}
             "bound-socket" => self.begin(key, event, Held::Bound, Began::Told, runs),
@@ -139,6 +138,12 @@ impl Machine {
         }
     }
 
+    fn end_of_attempt(&mut self, key: (String, u64), event: Event, runs: &Runs) {
+        if self.open.get(&key).is_some_and(|one| one.held == Held::Connected) {
+            self.end(key, event, runs);
+        }
+    }
+
     fn end(&mut self, key: (String, u64), event: Event, runs: &Runs) {
         let at = event.time;
         let open = self.open.remove(&key).or_else(|| {
@@ -154,7 +159,9 @@ impl Machine {
 
     /// All holdings, each with its end as far as that follows from anything.
     pub(super) fn finish(mut self, history: &History, runs: &Runs) -> Result<Vec<Holding>> {
-        let left = super::containers::moments(history, "container-left-host-network")?;
+        let owners: BTreeSet<String> =
+            self.open.values().map(|open| open.event.owner.clone()).collect();
+        let left = moments(history, "container-left-host-network", Some(&owners))?;
         for mut open in self.open.into_values() {
             let mut leaves = left.get(&open.event.owner).into_iter().flatten();
             let mut ends: Vec<(Time, Ended)> = leaves

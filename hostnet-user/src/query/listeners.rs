@@ -86,14 +86,11 @@ impl Answer for ListenerRow {
 pub fn listeners(history: &History, filter: &Filter) -> Result<Vec<ListenerRow>> {
     let runs = runs(history)?;
     let owners = filter.owners(history)?;
+    // All of them: what ends after the time that is meant may have begun before.
     let mut condition = Condition::default();
     condition.plain(IS_RARE);
     let actions = ["bound-socket", "listen-for-connections", "existing_socket", "closed-listener"];
     condition.one_of("e.action", actions.into_iter());
-    if let Some(until) = filter.until {
-        // What ended later had begun by then; its end is looked for without a limit.
-        condition.with("(e.time_ns <= ? OR e.action = 'closed-listener')", until.0);
-    }
     let question = format!("SELECT {COLUMNS} FROM event e WHERE {} ORDER BY e.id", condition.sql());
     let mut machine = Machine::default();
     history.each(&question, &condition.values, |event| {

@@ -49,7 +49,7 @@ fn ask(history: &mut History, statement: &str, most: usize, limit: Duration) -> 
         .prepare(statement)
         .with_context(|| format!("only one SELECT over the views {names} is answered"))?;
     let mut answer = SqlAnswer {
-        columns: prepared.column_names().into_iter().map(str::to_owned).collect(),
+        columns: prepared.column_names().map(str::to_owned).collect(),
         ..SqlAnswer::default()
     };
     if answer.columns.is_empty() || !prepared.readonly() {
@@ -82,8 +82,9 @@ fn authorize(context: AuthContext<'_>) -> Authorization {
     let is_view = |name: &str| VIEWS.iter().any(|view| view.name == name);
     let may = match context.action {
         AuthAction::Select | AuthAction::Recursive => true,
-        AuthAction::Read { table_name, .. } => {
-            is_view(table_name) || context.accessor.is_some_and(is_view)
+        // Without a column it is only counted, as `count(*)` of what WITH has made is.
+        AuthAction::Read { table_name, column_name } => {
+            column_name.is_empty() || is_view(table_name) || context.accessor.is_some_and(is_view)
         }
         AuthAction::Function { function_name } => {
             !function_name.eq_ignore_ascii_case("load_extension")

@@ -89,7 +89,7 @@ pub const VIEWS: [View; 7] = [
     View {
         name: "listeners",
         about: "A socket that began to listen, was bound for UDP, or was there at the agent's \
-                start; `closed` is empty where no end was told.",
+                start; `closed_ns` is empty where no end was told.",
         sql: concat!(
             "SELECT ",
             time!("e.time_ns"),

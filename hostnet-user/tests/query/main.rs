@@ -2,10 +2,12 @@
 //! happened says.
 
 #[path = "../acts/mod.rs"]
+#[expect(dead_code, reason = "shared with benchmarks, which need more of it")]
 mod acts;
 mod answers;
 mod lines;
 mod statements;
 mod support;
+mod touch;
 mod truth_of_peers;
 mod truth_of_ports;

@@ -1,1 +1,118 @@
+//! Anybody's SQL: the views, and nothing but reading.
 
+use std::time::Duration;
+
+use hostnet::query::{History, VIEWS, sql};
+use serde_json::json;
+
+use crate::{
+    acts::{self, TCP},
+    support::{Book, actor, second},
+};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn history() -> (Book, History) {
+    let mut book = Book::new();
+    book.start(second(0));
+    let by = actor(1, second(1));
+    let local = ([127, 0, 0, 1], 80).into();
+    book.life(second(1), &by, acts::exec());
+    book.act(second(2), &by, acts::socket(1, TCP, local), acts::listen(local));
+    let remote = ([127, 0, 0, 1], 4000).into();
+    book.act(second(3), &by, acts::socket(2, TCP, local), acts::accept(local, remote));
+    book.act(second(4), &by, acts::socket(1, TCP, local), acts::listener_closed(local));
+    let history = book.read();
+    (book, history)
+}
+
+#[test]
+fn every_view_answers_with_the_columns_that_are_documented() {
+    let (_book, mut history) = history();
+    let document = include_str!("../../../docs/query.md");
+    for view in VIEWS {
+        let statement = format!("SELECT * FROM {}", view.name);
+        let answer = sql(&mut history, &statement, 10, LIMIT).unwrap();
+        let columns: Vec<String> =
+            answer.columns.iter().map(|column| format!("`{column}`")).collect();
+        let row = format!("| `{}` | {} | {} |", view.name, view.about, columns.join(", "));
+        assert!(document.contains(&row), "docs/query.md lacks:\n{row}");
+        let is_empty = view.name == "findings";
+        assert_eq!(answer.rows.is_empty(), is_empty, "{}", view.name);
+    }
+    let listened = "SELECT container, port, closed_ns FROM listeners";
+    let answer = sql(&mut history, listened, 10, LIMIT).unwrap();
+    assert_eq!(answer.rows, [vec![json!("service-1"), json!(80), json!(second(4))]]);
+}
+
+#[test]
+fn nothing_is_changed_and_nothing_else_is_read() {
+    let (book, mut history) = history();
+    for statement in [
+        "DELETE FROM event",
+        "INSERT INTO sink VALUES ('x', 0, 0, 0, 0)",
+        "DROP TABLE event",
+        "DROP VIEW events",
+        "CREATE TEMP TABLE x (y)",
+        "PRAGMA user_version = 9",
+        "PRAGMA query_only = 0",
+        "ATTACH '/tmp/x.db' AS x",
+        "VACUUM INTO '/tmp/x.db'",
+        "SELECT * FROM event",
+        "SELECT * FROM chain",
+        "SELECT * FROM sqlite_schema",
+        "SELECT load_extension('x')",
+        "SELECT 1; DELETE FROM event",
+        "BEGIN",
+        "ROLLBACK",
+        "",
+        "SELEC 1",
+    ] {
+        let answer = sql(&mut history, statement, 10, LIMIT);
+        assert!(answer.is_err(), "{statement}: {answer:?}");
+    }
+    let allowed = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 5) \
+                   SELECT count(*), (SELECT upper(max(action)) FROM events) FROM n";
+    let answer = sql(&mut history, allowed, 10, LIMIT).unwrap();
+    assert_eq!(answer.rows, [vec![json!(5), json!("LISTEN-FOR-CONNECTIONS")]]);
+    drop(book);
+}
+
+#[test]
+fn a_statement_ends_in_time_and_answers_no_more_than_asked() {
+    let (_book, mut history) = history();
+    let endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) \
+                   SELECT count(*) FROM n";
+    let error = sql(&mut history, endless, 10, Duration::from_millis(50)).unwrap_err().to_string();
+    assert!(error.contains("took longer than"), "{error}");
+    // Whoever asks next is not interrupted.
+    let answer = sql(&mut history, "SELECT id FROM events", 2, LIMIT).unwrap();
+    assert!(answer.is_cut && answer.rows.len() == 2);
+}
+
+/// What a person or a benchmark relies on: no question reads all documents.
+#[test]
+fn the_questions_that_must_be_quick_use_their_tables() {
+    let (book, _) = history();
+    let connection = rusqlite::Connection::open(book.path()).unwrap();
+    for (question, index) in [
+        (
+            "SELECT document FROM event e WHERE e.time_ns BETWEEN 1 AND 2 ORDER BY e.time_ns, e.id",
+            "event_time",
+        ),
+        (
+            "SELECT document FROM event e WHERE e.action NOT IN ('connection_attempted', \
+             'connection_accepted', 'disconnect_received') AND e.action = 'exec' ORDER BY e.time_ns",
+            "event_action",
+        ),
+        (
+            "SELECT document FROM event e WHERE e.dataset = 'hostnet.finding' ORDER BY e.time_ns, e.id",
+            "event_finding",
+        ),
+    ] {
+        let plan: String = connection
+            .query_row(&format!("EXPLAIN QUERY PLAN {question}"), [], |row| row.get(3))
+            .unwrap();
+        assert!(plan.contains(index), "{plan}");
+    }
+}

@@ -33,7 +33,7 @@ impl Book {
     }
 
     /// The agent starts at `at`.
-    pub fn start(&mut self, at: u64) -> Uuid {
+    pub fn start(&mut self, at: u64) {
         let run = Uuid::now_v7();
         let identity = Identity { run, boot_id: self.boot.clone(), ..Identity::default() };
         let settings = Settings {
@@ -45,7 +45,6 @@ impl Book {
         let journal = record::begin(Some(settings), Vec::new(), &identity).expect("a record");
         self.run = Some((run, journal, Sequence::default()));
         self.tell(acts::event(at, None, None, acts::started()));
-        run
     }
 
     /// The agent stops at `at`.
@@ -55,9 +54,18 @@ impl Book {
     }
 
     /// The agent is gone without a word.
-    pub fn crash(&mut self) {
+    fn crash(&mut self) {
         let (_, mut journal, _) = self.run.take().expect("it runs");
         journal.close().expect("kept");
+    }
+
+    /// The agent is killed, and starts at `at`; returns the run that has no end.
+    pub fn start_after_crash(&mut self, at: u64) -> Uuid {
+        let (run, ..) = self.run.as_ref().expect("it runs");
+        let run = *run;
+        self.crash();
+        self.start(at);
+        run
     }
 
     /// The host is booted anew.
@@ -83,8 +91,11 @@ impl Book {
 
     /// What can be asked now.
     pub fn read(&mut self) -> History {
-        if let Some((_, journal, _)) = &mut self.run {
+        if let Some((_, journal, sequence)) = &mut self.run {
             journal.flush().expect("taken");
+            while journal.written() != Some(sequence.given()) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
         History::open(&self.path()).expect("a history")
     }

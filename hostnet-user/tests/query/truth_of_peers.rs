@@ -12,7 +12,7 @@ use crate::{
     support::{Book, Chance, actor, second},
 };
 
-const ACTS: u64 = 6000;
+const ACTS: u64 = 2500;
 const QUESTIONS: u64 = 1000;
 const CONTAINERS: u32 = 8;
 

@@ -82,6 +82,8 @@ enum Part {
     Short,
     /// Rows per second, bytes and CPU of the history with one sink.
     Record,
+    /// How long questions about a history take; `HOSTNET_EVENTS` says how long it is.
+    Query,
     /// 500 kills of a process that keeps and delivers as fast as it can.
     Crash,
 }
@@ -89,7 +91,7 @@ enum Part {
 impl Part {
     /// Whether it needs no kernel: only when named.
     const fn is_record(self) -> bool {
-        matches!(self, Self::Record | Self::Crash)
+        matches!(self, Self::Record | Self::Query | Self::Crash)
     }
 
     /// Whether it is a load in a container of the benchmark's own.

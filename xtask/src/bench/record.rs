@@ -1,5 +1,6 @@
-//! The record without a kernel: what it costs, and whether 500 kills lose anything.
-//! Both are programs of hostnet-user, which print or assert for themselves.
+//! The record without a kernel: what it costs, how long questions about it take, and
+//! whether 500 kills lose anything.
+//! All are programs of hostnet-user, which print or assert for themselves.
 
 use anyhow::Result;
 
@@ -15,7 +16,8 @@ pub fn measure(part: Part) -> Result<()> {
         cargo.args(["test", "--release", "--package", "hostnet-user"]).args(test);
         cargo.env("HOSTNET_KILLS", KILLS);
     } else {
-        cargo.args(["run", "--release", "--package", "hostnet-user", "--example", "record_rate"]);
+        let example = if part == Part::Query { "query_rate" } else { "record_rate" };
+        cargo.args(["run", "--release", "--package", "hostnet-user", "--example", example]);
     }
     shell::run(&mut cargo)
 }
