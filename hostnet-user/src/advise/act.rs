@@ -226,19 +226,19 @@ fn loopback(protocol: &str, to: &str, parties: &[PeerParty], reach: &Reach<'_>) 
         (Some(party), _) if party.via == Some(Via::DockerProxy) => network_with(act, party),
         (Some(party), Some(Scope::Any)) => network_with(act, party),
         (_, Some(Scope::Any | Scope::Specific)) => act(Bridge::If(
-            "it listens for others than loopback, too: connect to host.docker.internal instead, and let the host's firewall pass it".into(),
+            "connect to host.docker.internal instead, because it listens for others than loopback, too, and let the host's firewall pass it".into(),
         ))
         .needing(Needs::HostGateway),
         (_, Some(Scope::Loopback)) => {
             let remedy = match container {
                 Some(party) => format!(
-                    "with {} listening on all its addresses, and both in one network, it would be",
+                    "were {} to listen on all its addresses, and both in one network, it would reach it",
                     party.label()
                 ),
-                None => "were it to listen on the bridge's gateway, too, host.docker.internal would be it".to_owned(),
+                None => "were it to listen on the bridge's gateway as well, host.docker.internal would reach it".to_owned(),
             };
             act(Bridge::Not(format!(
-                "it listens on the host's loopback alone, which a bridge network does not reach; {remedy}"
+                "it listens on loopback alone, and a bridge network has a loopback of its own; {remedy}"
             )))
         }
         (_, None) => act(Bridge::Unclear(
@@ -285,7 +285,11 @@ fn abstract_socket(name: &str, reach: &Reach<'_>) -> Act {
 
 fn packet_socket(event: &Event) -> Act {
     let says = "on a bridge network it sees the frames of its own interface, not the host's";
-    Act::new(Group::PacketSocket, event.operation.to_string(), Bridge::Not(says.into()))
+    let subject = match &event.operation {
+        Operation::PacketBind(_) => event.operation.to_string(),
+        _ => "opened a packet socket".to_owned(),
+    };
+    Act::new(Group::PacketSocket, subject, Bridge::Not(says.into()))
 }
 
 fn raw_socket(protocol: u32, event: &Event) -> Act {

@@ -3,6 +3,7 @@
 mod summary;
 mod text;
 mod units;
+mod wrap;
 
 use std::io::Write;
 

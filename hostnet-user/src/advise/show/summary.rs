@@ -54,13 +54,17 @@ fn cells(one: &Advice) -> [String; 5] {
     ]
 }
 
-/// The first reason, or what a bridge network needs.
+/// The first reason in short, or what a bridge network needs.
 fn why(one: &Advice) -> String {
+    let short = |reason: &String| match reason.split_once(": ") {
+        Some((what, _)) => what.to_owned(),
+        None => reason.clone(),
+    };
     match one.verdict.because.as_slice() {
         [] if one.change.docker_run.is_empty() => "nothing to publish".to_owned(),
         [] => one.change.docker_run.join(" "),
-        [reason] => reason.clone(),
-        [reason, more @ ..] => format!("{reason} (and {} more)", more.len()),
+        [reason] => short(reason),
+        [reason, more @ ..] => format!("{} (and {} more)", short(reason), more.len()),
     }
 }
 

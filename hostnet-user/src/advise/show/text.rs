@@ -8,7 +8,7 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 
-use super::units;
+use super::{units, wrap::paragraph};
 use crate::{
     advise::{Advice, Answer, BeyondIp, Bridge, Evidence, Port, Publish},
     text::for_terminal,
@@ -32,14 +32,21 @@ pub const fn style(answer: Answer) -> Style {
 
 pub fn write(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
     verdict(advice, to)?;
-    let only_host = |one: &&Evidence| matches!(one.bridge, Bridge::Not(_) | Bridge::Unclear(_));
-    let changed = |one: &&Evidence| matches!(one.bridge, Bridge::If(_));
-    let as_well = |one: &&Evidence| one.bridge == Bridge::AsWell;
+    let only_host = |one: &Evidence| matches!(one.bridge, Bridge::Not(_));
+    let unclear = |one: &Evidence| matches!(one.bridge, Bridge::Unclear(_));
+    let changed = |one: &Evidence| matches!(one.bridge, Bridge::If(_));
+    let as_well = |one: &Evidence| one.bridge == Bridge::AsWell;
     things(advice, "What only the host's network gives it", only_host, to)?;
-    things(advice, "What a bridge network gives it, changed", changed, to)?;
+    things(advice, "What may be the host's network's alone", unclear, to)?;
+    if advice.verdict.answer != Answer::Needed {
+        change(advice, to)?;
+    }
+    things(advice, "What a bridge network gives it when that is done", changed, to)?;
     things(advice, "What a bridge network gives it as it is", as_well, to)?;
     ports(&advice.ports, to)?;
-    change(advice, to)?;
+    if advice.verdict.answer == Answer::Needed {
+        change(advice, to)?;
+    }
     measured(advice, to)?;
     observed(advice, to)
 }
@@ -66,46 +73,41 @@ fn verdict(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
         None => writeln!(to)?,
     }
     for reason in &advice.verdict.because {
-        writeln!(to, "  because {}", safe(reason))?;
+        paragraph("  because ", reason, to)?;
     }
     for doubt in &advice.verdict.doubts {
-        writeln!(to, "  no surer: {}", safe(doubt))?;
+        paragraph("  no surer: ", doubt, to)?;
     }
     match &advice.declared {
-        Some(mode) => writeln!(
-            to,
-            "  its network mode is {}: whose network it joined is where to change",
-            safe(mode)
-        ),
+        Some(mode) => {
+            let says = format!("its network mode is {mode}: change whose network it joined");
+            paragraph("  ", &says, to)
+        }
         None => Ok(()),
     }
+}
+
+fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{} times", units::count(count)) }
 }
 
 fn things(
     advice: &Advice,
     heading: &str,
-    of: impl Fn(&&Evidence) -> bool,
+    is_one: impl Fn(&Evidence) -> bool,
     to: &mut impl Write,
 ) -> io::Result<()> {
-    let chosen: Vec<&Evidence> = advice.evidence.iter().filter(of).collect();
-    if chosen.is_empty() {
+    let mut chosen = advice.evidence.iter().filter(|one| is_one(one)).peekable();
+    if chosen.peek().is_none() {
         return Ok(());
     }
     title(heading, to)?;
     for one in chosen {
-        let times = if one.seen.count == 1 {
-            "once".to_owned()
-        } else {
-            format!("{} times", units::count(one.seen.count))
-        };
-        let subject = safe(&one.subject);
+        let (subject, times) = (safe(&one.subject), times(one.seen.count));
         let last = units::moment(one.seen.last_ns);
         writeln!(to, "  {subject:COLUMN$}  {times}, last {last}")?;
-        if let Bridge::If(says) | Bridge::Not(says) | Bridge::Unclear(says) = &one.bridge {
-            writeln!(to, "      {}", safe(says))?;
-        }
         if matches!(one.bridge, Bridge::Not(_) | Bridge::Unclear(_)) {
-            writeln!(to, "      event {}: {}", one.seen.event_id, safe(&one.seen.example))?;
+            writeln!(to, "      event {}", one.seen.event_id)?;
         }
     }
     Ok(())
@@ -119,17 +121,14 @@ fn ports(ports: &[Port], to: &mut impl Write) -> io::Result<()> {
     for port in ports {
         let came = match (port.by_others, port.by_itself) {
             (0, 0) => "nobody came".to_owned(),
-            (0, own) => format!("only itself, {} times", units::count(own)),
-            (others, _) => format!("others came {} times", units::count(others)),
+            (0, own) => format!("only itself came, {}", times(own)),
+            (others, _) => format!("others came {}", times(others)),
         };
         let says = match &port.publish {
-            Publish::As(value) => format!("-p {value}"),
-            Publish::Elsewhere(value) => format!("-p {value}, when it listens on 0.0.0.0"),
+            Publish::As(value) | Publish::Elsewhere(value) => format!("-p {value}"),
             Publish::No => "nothing to publish".to_owned(),
-            Publish::Unused(value) => {
-                format!("nothing to publish; for this host alone: -p {value}")
-            }
-            Publish::Impossible(why) => why.clone(),
+            Publish::Unused(value) => format!("for the host's own processes: -p {value}"),
+            Publish::Impossible(_) => "cannot be published".to_owned(),
         };
         writeln!(to, "  {:COLUMN$}  {came}; {}", safe(&port.place()), safe(&says))?;
     }
@@ -138,25 +137,27 @@ fn ports(ports: &[Port], to: &mut impl Write) -> io::Result<()> {
 
 fn change(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
     let heading = match advice.verdict.answer {
-        Answer::NotNeeded => "The change",
-        Answer::NotEnoughObserved => "The change, from what was seen so far",
-        Answer::Needed => "The change, once it needs the host's network no longer",
+        Answer::NotNeeded => "What to write instead",
+        Answer::NotEnoughObserved => "What to write instead, by what was seen so far",
+        Answer::Needed => "What to write instead, once the rest is solved",
     };
     title(heading, to)?;
     let run = &advice.change.docker_run;
     if run.is_empty() {
-        writeln!(to, "  in your docker run command leave out --network host")?;
+        writeln!(to, "  in your docker run command, leave out --network host")?;
     } else {
-        writeln!(to, "  in your docker run command replace --network host by")?;
+        writeln!(to, "  in your docker run command, replace --network host by")?;
         writeln!(to, "      {}", safe(&run.join(" ")))?;
     }
-    writeln!(to, "  and keep the rest: hostnet knows neither its volumes nor its environment")?;
-    writeln!(to, "  in its Compose file")?;
+    writeln!(to, "  (keep the rest: hostnet knows neither volumes nor environment); in Compose")?;
     for line in advice.change.compose.lines() {
         writeln!(to, "      {}", safe(line))?;
     }
+    if !advice.change.conditions.is_empty() {
+        writeln!(to, "  and see to this")?;
+    }
     for condition in &advice.change.conditions {
-        writeln!(to, "  if {}", safe(condition))?;
+        paragraph("    - ", condition, to)?;
     }
     Ok(())
 }
@@ -184,8 +185,8 @@ fn measured(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
         writeln!(to, "  the fastest connection of a second or more: {fastest}/s")?;
     }
     if rate.udp_peers > 0 {
-        let (peers, datagrams) = (units::count(rate.udp_peers), units::count(rate.datagrams));
-        writeln!(to, "  {peers} UDP peers, {datagrams} datagrams of sockets that closed")?;
+        let (peers, datagrams) = (plural(rate.udp_peers, "UDP peer"), units::count(rate.datagrams));
+        writeln!(to, "  {peers}, {datagrams} datagrams of sockets that closed")?;
     }
     Ok(())
 }
@@ -199,13 +200,13 @@ fn observed(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
         units::moment(seen.from_ns),
         units::moment(seen.until_ns),
         units::duration(seen.observed_ns),
-        plural(seen.runs, "run"),
+        plural(seen.runs as u64, "run"),
     )?;
     writeln!(
         to,
         "  {} seen, {} seen, {}",
-        plural(seen.starts_seen, "start"),
-        plural(seen.ends_seen, "end"),
+        plural(seen.starts_seen as u64, "start"),
+        plural(seen.ends_seen as u64, "end"),
         match advice.ids.len() {
             1 => "one container".to_owned(),
             several => format!("{several} containers of that name and image"),
@@ -231,15 +232,13 @@ fn observed(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
         )?;
     }
     for gap in &seen.gaps {
-        writeln!(to, "  gap: {}", safe(gap))?;
+        paragraph("  gap: ", gap, to)?;
     }
-    writeln!(
-        to,
-        "  not seen by hostnet: what it reads of the host's network in /proc and /sys, and the \
-         multicast groups it joins"
-    )
+    let unseen = "not seen by hostnet: what it reads of the host's network in /proc and /sys, and \
+                  the multicast groups it joins";
+    paragraph("  ", unseen, to)
 }
 
-fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+fn plural(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{} {noun}s", units::count(count)) }
 }

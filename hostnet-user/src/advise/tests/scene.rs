@@ -17,6 +17,7 @@ use crate::{
 
 pub const SECOND: u64 = 1_000_000_000;
 pub const HOUR: u64 = 3600 * SECOND;
+pub const DAY: u64 = 24 * HOUR;
 /// When the agent of a scene begins: 2026-11-28.
 pub const BEGIN: u64 = 1_795_824_000 * SECOND;
 
@@ -74,7 +75,10 @@ impl Scene {
     fn event(&mut self, operation: impl Into<Operation>, socket: hostnet_abi::Socket) -> Event {
         self.cookie += 1;
         Event {
-            id: Uuid::now_v7(),
+            // The same in every run, because the documentation shows some.
+            id: Uuid::from_u128(
+                0x019a_c7d0_0000_7000_8000_0000_0000_0000 | u128::from(self.cookie),
+            ),
             boot_ns: self.now - BEGIN,
             wall_ns: self.now,
             hook: None,

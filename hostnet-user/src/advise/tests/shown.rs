@@ -1,0 +1,84 @@
+//! How advice looks.
+
+use serde_json::Value;
+
+use super::{
+    scene::{HOUR, Scene, unit},
+    text, web_server,
+};
+use crate::{
+    advise::{Advice, show},
+    event::Joined,
+};
+
+/// A web server that also uses what listens on the host: one for everyone, one container.
+fn web() -> Advice {
+    let mut scene = Scene::new();
+    scene.listen("0.0.0.0:8080");
+    scene.accept("10.0.0.2:8080", "10.0.0.9:5000", 40);
+    scene.closed(180_000_000, 1_200_000, 12);
+    scene.listen("127.0.0.1:9100");
+    scene.accept("127.0.0.1:9100", "127.0.0.1:40000", 3);
+    scene.pass(26 * HOUR);
+    scene.send("10.0.0.53:53");
+    scene.connect("93.184.216.34:443", 6);
+    scene.connect_to("127.0.0.1:5432", unit("postgresql.service"), "0.0.0.0:5432");
+    scene.advice()
+}
+
+/// One that sniffs, and one that uses what listens on the host's loopback alone.
+fn needed(scene: &mut Scene) -> [Advice; 2] {
+    scene.container("probe", &[]);
+    scene.sniff();
+    scene.pass(HOUR);
+    let probe = scene.advice();
+    scene.container("worker", &[]);
+    scene.connect_to("127.0.0.1:6379", unit("redis-server.service"), "127.0.0.1:6379");
+    scene.pass(HOUR);
+    [probe, scene.advice()]
+}
+
+/// So that nobody has to believe the documentation.
+#[test]
+fn the_documentation_shows_what_is_printed() {
+    let mut scene = web_server();
+    let [_, worker] = needed(&mut scene);
+    scene.container("idle", &[]);
+    scene.act(Joined::default(), 0);
+    let mut all = Vec::new();
+    let to = anstream::StripStream::new(&mut all);
+    show::all(&scene.all(), show::Form::Table, to).unwrap();
+    let documentation = include_str!("../../../../docs/advise.md");
+    let mut missing = String::new();
+    for shown in [text(&web()), text(&worker), String::from_utf8(all).unwrap()] {
+        let shown: String = shown.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        if !documentation.contains(&shown) {
+            missing.push_str(&format!("```\n{shown}```\n"));
+        }
+    }
+    assert!(missing.is_empty(), "docs/advise.md has not:\n{missing}");
+}
+
+#[test]
+fn hostile_names_drive_no_terminal() {
+    let mut scene = Scene::without_agent("\u{1b}[2J\nevil: {x}", "2026-11-28T00:00:01Z");
+    scene.listen("0.0.0.0:80");
+    let advice = scene.advice();
+    let shown = text(&advice);
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
+    assert!(
+        advice.change.compose.contains("\"\\u001b[2J\\nevil: {x}\""),
+        "{}",
+        advice.change.compose
+    );
+    let mut all = Vec::new();
+    let to = anstream::StripStream::new(&mut all);
+    show::all(&scene.all(), show::Form::Table, to).unwrap();
+    assert!(!all.contains(&0x1b));
+    let mut json = Vec::new();
+    show::all(&scene.all(), show::Form::Json, &mut json).unwrap();
+    let json: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json[0]["label"], "\u{1b}[2J\nevil: {x}");
+    assert_eq!(json[0]["verdict"]["answer"], "not-enough-observed");
+    assert_eq!(json[0]["ports"][0]["publish"]["publish"], "as");
+}
