@@ -1,5 +1,6 @@
 //! What the record costs: rows per second through the history and one file, bytes
-//! per event on disk, CPU per 100 000 events. `cargo xtask bench --only record`.
+//! per event on disk, CPU per 100 000 events: `record_rate EVENTS`, which
+//! `cargo xtask bench --only record` calls.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 #[expect(dead_code, reason = "shared with tests, which need more of it")]
 mod acts;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use hostnet::{
     event::{Direction, Event, Outcome},
     format::{Format, ecs::Identity},
@@ -17,10 +18,10 @@ use hostnet::{
 };
 use uuid::Uuid;
 
-const EVENTS: u32 = 300_000;
-
 #[expect(clippy::print_stdout, reason = "the figures are what was asked for")]
 fn main() -> Result<()> {
+    let events = std::env::args().nth(1).context("usage: record_rate EVENTS")?;
+    let count: u32 = events.parse().context("EVENTS is a number")?;
     let directory = tempfile::tempdir()?;
     let (history, events) = (directory.path().join("history.db"), directory.path().join("events"));
     let outbox = Outbox {
@@ -32,7 +33,8 @@ fn main() -> Result<()> {
     };
     let settings = Settings {
         path: history.clone(),
-        limits: Limits { age: Duration::from_secs(86_400), bytes: 1 << 40 },
+        // The events are of a time of their own, and none is to go for its age.
+        limits: Limits { age: Duration::from_secs(u32::MAX.into()), bytes: 1 << 40 },
         checkpoint_every: Duration::from_secs(10),
     };
     let identity = Identity { run: Uuid::now_v7(), ..Identity::default() };
@@ -42,7 +44,7 @@ fn main() -> Result<()> {
     let mut sequence = Sequence::default();
     let acts = connections();
     let (began, cpu) = (Instant::now(), cpu_time());
-    for number in 0..EVENTS {
+    for number in 0..count {
         let event = &acts[number as usize % acts.len()];
         let record = sequence.record(event.clone(), event.wall_ns);
         journal.write(&record)?;
@@ -53,7 +55,7 @@ fn main() -> Result<()> {
     journal.close()?;
     let (took, cpu) = (began.elapsed().as_secs_f64(), (cpu_time() - cpu).as_secs_f64());
     let (kept, written) = (history.metadata()?.len(), events.metadata()?.len());
-    let count = f64::from(EVENTS);
+    let count = f64::from(count);
     println!("record: {:.0} rows/s through the history and one file", count / took);
     println!(
         "record: {:.0} bytes/event in the history, {:.0} of them the document",

@@ -11,7 +11,7 @@ use crate::{
     attribute::{Apart, Found, Policy, RuntimeNews},
     event::{Health, Lost, Process, UserNames},
     format::ecs::Identity,
-    judge::{Law, surface::Network},
+    judge::{Law, sigma::RuleText, surface::Network},
     kernel::Recorder,
 };
 
@@ -58,6 +58,8 @@ pub enum World {
         #[serde(default)]
         network: Network,
     },
+    /// The user's rules from now on.
+    Rules(Vec<RuleText>),
     /// What the host calls its users from now on.
     Users(UserNames),
     /// The port that the socket of the next record listens on.

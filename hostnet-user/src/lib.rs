@@ -37,4 +37,5 @@ pub mod sink;
 pub mod stages;
 mod survey;
 pub mod text;
+mod user_rules;
 mod vigil;

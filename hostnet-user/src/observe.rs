@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     attribute::{Policy, RuntimeNews, docker},
+    config,
     format::ecs::Identity,
     input::World,
     judge::{Judge, Law},
@@ -46,6 +47,8 @@ pub struct Run {
     pub docker: docker::Options,
     /// Which events are passed on.
     pub filter: Filter,
+    /// Where the user's own rules are, if they are to be judged.
+    pub rules: Option<config::Rules>,
     /// What findings are made by.
     pub law: Law,
     /// Where the inputs are written down.
@@ -116,7 +119,7 @@ pub fn observe(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Summary> {
     let inspect = Box::new(move |id| drop(wanted.try_send(id)));
     let stages = Stages::new(policy.clone(), Judge::new(&run.law), run.filter, outputs);
     let report = Report::new(Arc::clone(metrics), *heartbeat_every);
-    let mut pipeline = Pipeline::new(programs, stages, recorder, inspect, report);
+    let mut pipeline = Pipeline::new(programs, stages, recorder, inspect, report, run.rules);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -10,10 +10,12 @@ use crate::{
     attribute::{Attribution, Found, Policy, Request},
     event::OwnerKind,
     event::{Event, Health, Operation, RecordHealth},
+    format::ecs::Identity,
     input::{Input, World},
     judge::Judge,
     output::Output,
     record::{ClockWatch, Sequence, SinkNumbers},
+    user_rules::UserRules,
 };
 
 /// Which events are passed on to the outputs.
@@ -52,6 +54,7 @@ pub struct Stages {
     seen_ns: u64,
     events: Vec<Event>,
     findings: Vec<Event>,
+    user_rules: UserRules,
     undecodable: u64,
     undecodable_reason: String,
 }
@@ -68,6 +71,7 @@ impl Stages {
         Self {
             attribution: Attribution::new(policy),
             summary: Summary::default(),
+            user_rules: UserRules::new(judge.repeat_after_ns()),
             judge,
             sequence: Sequence::default(),
             clock: ClockWatch::default(),
@@ -93,6 +97,11 @@ impl Stages {
         self.deliver()
     }
 
+    /// Where the run is: the user's rules see it.
+    pub fn identify(&mut self, identity: &Identity) {
+        self.user_rules.identify(identity);
+    }
+
     /// Takes the counts of the UDP flows that the next record closes.
     pub fn flows(&mut self, flows: &[(FlowKey, Flow)]) {
         self.attribution.flows(flows);
@@ -104,7 +113,8 @@ impl Stages {
     /// When an output cannot take an event.
     pub fn world(&mut self, world: World) -> Result<()> {
         match world {
-            World::Run { .. } => {}
+            World::Run { identity, .. } => self.identify(&identity),
+            World::Rules(texts) => self.user_rules.replace(&texts),
             World::Lost { place, from_ns, to_ns, by } => {
                 self.summary.lose(&place, by.iter().map(|lost| lost.count).sum());
                 self.attribution.lost(place, from_ns, to_ns, by);
@@ -262,7 +272,14 @@ impl Stages {
         // A record may be younger than the last look at the clock.
         let seen_ns = self.seen_ns.max(event.wall_ns);
         let record = self.sequence.record(event, seen_ns);
-        each(&mut self.outputs, |output| output.write(&record))
+        let mut outcome = each(&mut self.outputs, |output| output.write(&record));
+        let mut findings = Vec::new();
+        self.user_rules.judge(&record, &mut findings);
+        for finding in findings {
+            // Of a finding nothing is found.
+            outcome = outcome.and(self.write(finding));
+        }
+        outcome
     }
 }
 

@@ -49,6 +49,23 @@ fn check(input: &str) -> (Option<i32>, Value) {
     (output.status.code(), serde_json::from_slice(&output.stdout).expect("JSON"))
 }
 
+/// What a sink with `datasets` gets is not held against it, if that is said.
+#[test]
+fn a_stream_with_a_filter_has_holes() {
+    let network =
+        whole().into_iter().filter(|line| line.contains("\"dataset\":\"hostnet.network\""));
+    let network: String = network.map(|line| line + "\n").collect();
+    let (code, answer) = check(&network);
+    assert_eq!((code, &answer["verdict"]), (Some(4), &"incomplete".into()));
+    let output = hostnet(&["check", "--filtered", "-"], network.as_bytes());
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains("missing or left out by the filter") && text.contains("\nfiltered: "),
+        "{text}"
+    );
+}
+
 /// Files that go when this does.
 struct Files(PathBuf);
 

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{BufRead as _, BufReader, Read, Write},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
@@ -73,6 +74,16 @@ impl Actor {
         let ready = actor.told();
         assert_eq!(ready["op"], "ready", "{ready}");
         actor
+    }
+
+    /// A process of the host whose listener has no room until the test says otherwise:
+    /// its port, and the connection that fills it.
+    pub fn busy_server() -> (Self, u64, TcpStream) {
+        let mut server = Self::on_host();
+        let listening = server.one("listen 127.0.0.1 0 --backlog 0");
+        let port = listening["local"]["port"].as_u64().expect("a port");
+        let filling = TcpStream::connect(("127.0.0.1", port as u16)).expect("room for one");
+        (server, port, filling)
     }
 
     /// Does one subcommand and returns its account of it.

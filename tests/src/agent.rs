@@ -35,10 +35,11 @@ pub struct Setup {
     all: bool,
     environment: Vec<(String, String)>,
     wrapper: Option<Command>,
-    file: Option<PathBuf>,
+    sinks: String,
     history: Option<PathBuf>,
     keep: String,
     observe: String,
+    sections: String,
     divert: Option<Divert>,
 }
 
@@ -97,6 +98,12 @@ impl Setup {
         self
     }
 
+    /// Further sections of the configuration.
+    pub fn sections(mut self, text: &str) -> Self {
+        self.sections = text.to_owned();
+        self
+    }
+
     /// Hands every event to `divert` as it comes, and keeps only those it does not
     /// take: a run of a million events is not kept.
     pub fn divert(mut self, divert: impl FnMut(&Value) -> bool + Send + 'static) -> Self {
@@ -105,8 +112,13 @@ impl Setup {
     }
 
     /// Writes to a file as well as to standard output.
-    pub fn also_to_file(mut self, path: &Path) -> Self {
-        self.file = Some(path.to_owned());
+    pub fn also_to_file(self, path: &Path) -> Self {
+        self.sink(&format!("type = \"file\"\npath = \"{}\"\nformat = \"ecs\"", path.display()))
+    }
+
+    /// Delivers to another sink, too: the lines of its `[[sink]]`.
+    pub fn sink(mut self, lines: &str) -> Self {
+        let _ = writeln!(self.sinks, "[[sink]]\n{lines}");
         self
     }
 
@@ -150,14 +162,11 @@ impl Setup {
     fn config(&self, directory: &Path) -> String {
         let history = self.history.clone().unwrap_or_else(|| directory.join("history.db"));
         let mut text = "[[sink]]\ntype = \"stdout\"\nformat = \"ecs\"\n".to_owned();
-        if let Some(path) = &self.file {
-            let path = path.display();
-            let _ =
-                writeln!(text, "[[sink]]\ntype = \"file\"\npath = \"{path}\"\nformat = \"ecs\"");
-        }
+        text.push_str(&self.sinks);
         let _ = writeln!(text, "[history]\npath = \"{}\"\n{}", history.display(), self.keep);
         let _ = writeln!(text, "[docker]\nhost = \"{}\"", self.docker_host);
         let _ = writeln!(text, "[observe]\nall = {}\n{}", self.all, self.observe);
+        text.push_str(&self.sections);
         text
     }
 }
@@ -180,10 +189,11 @@ impl Agent {
             all: false,
             environment: Vec::new(),
             wrapper: None,
-            file: None,
+            sinks: String::new(),
             history: None,
             keep: String::new(),
             observe: String::new(),
+            sections: String::new(),
             divert: None,
         }
     }

@@ -1,18 +1,65 @@
-//! Counts what is told of a flood, by owner: told, lost and suppressed. Its events
-//! are too many to keep.
+//! A flood, and what is told of it by owner: told, lost and suppressed. Its events are
+//! too many to keep.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
     sync::{Arc, Mutex},
 };
 
 use serde_json::Value;
 
-use crate::{Container, events::at};
+use crate::{Agent, Container, Docker, events::at};
 
 /// The ports that the actor floods, and that its single acts go to.
 const FLOODED: u64 = 9;
 const SINGLE: u64 = 7;
+
+/// A flood of one kind from both cores, beside another container that acts.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// What is done again and again: `connect`, `raw-socket` or `bind`.
+    pub kind: &'static str,
+    /// Milliseconds that it lasts.
+    pub lasts: u32,
+    /// Acts of the other container in that time, each with an address of its own.
+    pub marks: u32,
+    /// The same of the one that floods.
+    pub rare: u32,
+}
+
+/// What became of a flood.
+pub struct Flood {
+    /// Acts of the flood, as whoever did them counted.
+    pub acts: u64,
+    /// Its own single acts.
+    pub rare: u64,
+    /// What was told of the container that flooded.
+    pub guilty: Account,
+    /// What was told of the other.
+    pub other: Account,
+}
+
+/// Floods beside an agent, which `end` ends.
+pub fn flood(plan: Plan, end: impl FnOnce(Agent)) -> Flood {
+    let Plan { kind, lasts, marks, rare } = plan;
+    let accounts = Accounts::default();
+    let counting = accounts.clone();
+    let agent = Agent::setup().divert(move |event| counting.take(event)).start();
+    let (mut flooding, mut quiet) =
+        (Docker::shared().launch("host").actor(), Docker::shared().launch("host").actor());
+    flooding.begin(&format!("flood {kind} {lasts} --count 2 --times {rare}"));
+    quiet.one(&format!("marks {lasts} --times {marks}"));
+    let truth = flooding.finish().remove(0);
+    agent.marker();
+    end(agent);
+    Flood {
+        acts: truth["acts"].as_u64().expect("a number"),
+        rare: truth["rare"].as_u64().expect("a number"),
+        guilty: accounts.of(&flooding.container),
+        other: accounts.of(&quiet.container),
+    }
+}
 
 /// What was told of one owner.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +68,8 @@ pub struct Account {
     pub told: BTreeMap<String, u64>,
     /// Records told as suppressed, by kind.
     pub suppressed: BTreeMap<String, u64>,
+    /// Records told as lost, by kind.
+    pub lost: BTreeMap<String, u64>,
     /// Addresses of single acts, and how often they were told.
     pub single: BTreeMap<String, u64>,
     /// `event.outcome` of binds.
@@ -36,13 +85,17 @@ impl Accounts {
     pub fn take(&self, event: &Value) -> bool {
         let mut accounts = self.0.lock().expect("not poisoned");
         let action = at(event, "event.action").and_then(Value::as_str).unwrap_or_default();
-        if action == "records-suppressed" {
+        if let "records-suppressed" | "records-lost" = action {
             for one in at(event, "hostnet.loss.by").and_then(Value::as_array).into_iter().flatten()
             {
                 let owner = one["container"]["id"].as_str().unwrap_or_default();
                 let kind = one["operation"].as_str().unwrap_or_default();
-                let suppressed = &mut accounts.entry(owner.to_owned()).or_default().suppressed;
-                *suppressed.entry(kind.to_owned()).or_default() +=
+                let account = accounts.entry(owner.to_owned()).or_default();
+                let counts = match action {
+                    "records-lost" => &mut account.lost,
+                    _ => &mut account.suppressed,
+                };
+                *counts.entry(kind.to_owned()).or_default() +=
                     one["count"].as_u64().unwrap_or_default();
             }
             return false;
@@ -64,7 +117,8 @@ impl Accounts {
             account.binds.insert(outcome.to_owned());
         }
         let remote = at(event, "hostnet.remote.ip").and_then(Value::as_str).unwrap_or_default();
-        if remote.starts_with("127.2.") || remote.starts_with("127.3.") {
+        let is_single = |ip: Ipv4Addr| ip.octets()[0] == 127 && (2..64).contains(&ip.octets()[1]);
+        if remote.parse().is_ok_and(is_single) {
             *account.single.entry(remote.to_owned()).or_default() += 1;
         }
         true
@@ -86,6 +140,11 @@ impl Account {
     /// Records of a kind that were suppressed.
     pub fn suppressed(&self, kind: &str) -> u64 {
         self.suppressed.get(kind).copied().unwrap_or_default()
+    }
+
+    /// Records of a kind that were lost.
+    pub fn lost(&self, kind: &str) -> u64 {
+        self.lost.get(kind).copied().unwrap_or_default()
     }
 
     /// Events with an action.

@@ -26,6 +26,7 @@ pub mod net;
 pub mod ocsf;
 mod oracle;
 mod paths;
+pub mod pins;
 pub mod proxy;
 mod rewriter;
 mod run;

@@ -1,7 +1,5 @@
 //! TCP connects: one event each, with the outcome and the kernel's address.
 
-use std::net::TcpStream;
-
 use hostnet_tests::{Actor, ActorBox, Agent, Docker, Want, needs_root, net, want};
 use serde_json::{Value, json};
 
@@ -150,21 +148,12 @@ fn a_connect_that_times_out() {
     run.only(&any_outcome(&client));
 }
 
-/// A listener whose backlog is full until the test says otherwise.
-fn busy_server() -> (Actor, u64, TcpStream) {
-    let mut server = Actor::on_host();
-    let listening = server.one("listen 127.0.0.1 0 --backlog 0");
-    let port = listening["local"]["port"].as_u64().expect("a port");
-    let filling = TcpStream::connect(("127.0.0.1", port as u16)).expect("room for one");
-    (server, port, filling)
-}
-
 #[test]
 fn a_non_blocking_connect_that_succeeds_later() {
     needs_root!();
     let agent = Agent::start();
     let mut client = Docker::shared().launch("host").actor();
-    let (mut server, port, filling) = busy_server();
+    let (mut server, port, filling) = Actor::busy_server();
     client.begin(&format!("tcp-connect-late 127.0.0.1 {port}"));
     let started = client.told();
     let remote = &started["remote"];
@@ -197,7 +186,7 @@ fn a_connect_abandoned_before_its_outcome() {
     needs_root!();
     let agent = Agent::start();
     let mut client = Docker::shared().launch("host").actor();
-    let (_server, port, _filling) = busy_server();
+    let (_server, port, _filling) = Actor::busy_server();
     let truths = client.perform(&format!("tcp-connect-abandoned 127.0.0.1 {port}"));
     let expected = attempted(&client, &truths[0]["remote"]);
     agent.expect(&expected.one_of("event.outcome", ["failure", "unknown"]));
@@ -215,7 +204,7 @@ fn a_connect_still_pending_when_the_agent_stops() {
     needs_root!();
     let agent = Agent::start();
     let mut client = Docker::shared().launch("host").actor();
-    let (_server, port, _filling) = busy_server();
+    let (_server, port, _filling) = Actor::busy_server();
     client.begin(&format!("tcp-connect-late 127.0.0.1 {port}"));
     let started = client.told();
     agent.marker();

@@ -7,30 +7,15 @@ use std::{
     process::{Command, Stdio},
 };
 
-use hostnet_tests::{Agent, Docker, needs_docker, needs_root, net, skip, want};
+use hostnet_tests::{
+    Agent, Docker, needs_docker, needs_root, net, server::certificates, skip, want,
+};
 
-/// An authority, and certificates of a server at 127.0.0.1 and of a client by it.
+/// Under the names by which `docker` looks for its own.
 fn authority(directory: &Path) {
-    fs::create_dir_all(directory).expect("a directory");
-    let openssl = |words: &[&str]| {
-        let output = Command::new("openssl").args(words).current_dir(directory).output();
-        let output = output.expect("openssl can be started");
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "openssl {words:?}: {error}");
-    };
-    let new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj"];
-    let ca = ["/CN=hostnet-test", "-keyout", "ca-key.pem", "-out", "ca.pem"];
-    openssl(&[&new[..], &ca].concat());
-    for (name, key, uses) in [("server", "server-key", "serverAuth"), ("cert", "key", "clientAuth")]
-    {
-        let (certificate, key) = (format!("{name}.pem"), format!("{key}.pem"));
-        let name = format!("/CN={name}");
-        let uses = format!("extendedKeyUsage={uses}");
-        let by =
-            ["-CA", "ca.pem", "-CAkey", "ca-key.pem", "-addext", "subjectAltName=IP:127.0.0.1"];
-        let of = [&name, "-keyout", &key, "-out", &certificate, "-addext", &uses];
-        let no_authority = ["-addext", "basicConstraints=critical,CA:FALSE"];
-        openssl(&[&new[..], &of, &by, &no_authority].concat());
+    certificates(directory);
+    for (name, dockers) in [("client.pem", "cert.pem"), ("client-key.pem", "key.pem")] {
+        fs::rename(directory.join(name), directory.join(dockers)).expect("it was made");
     }
 }
 

@@ -1,28 +1,18 @@
 //! A container that does more than anybody can be told of loses only its own
 //! repeats, and each of them is counted.
 
-use hostnet_tests::{Agent, Docker, flood::Accounts, needs_root};
-
-/// Milliseconds.
-const LASTS: u32 = 10_000;
+use hostnet_tests::{
+    Agent,
+    flood::{Flood, Plan},
+    needs_root,
+};
 
 /// Floods of one kind from both cores beside another container that acts, and
 /// checks that generated, told and counted agree.
-fn flood(kind: &str, records: &[&str], action: &str) {
-    let accounts = Accounts::default();
-    let counting = accounts.clone();
-    let agent = Agent::setup().divert(move |event| counting.take(event)).start();
-    let (mut flooding, mut quiet) =
-        (Docker::shared().launch("host").actor(), Docker::shared().launch("host").actor());
-    flooding.begin(&format!("flood {kind} {LASTS} --count 2 --times 2000"));
-    quiet.one(&format!("marks {LASTS} --times 20000"));
-    let truth = flooding.finish().remove(0);
-    agent.marker();
-    agent.stop();
-
-    let (guilty, other) = (accounts.of(&flooding.container), accounts.of(&quiet.container));
-    let acts = truth["acts"].as_u64().expect("a number");
-    let rare = truth["rare"].as_u64().expect("a number");
+fn flood(kind: &'static str, records: &[&str], action: &str) {
+    let plan = Plan { kind, lasts: 10_000, marks: 20_000, rare: 2_000 };
+    let end = |agent: Agent| drop(agent.stop());
+    let Flood { acts, rare, guilty, other } = hostnet_tests::flood::flood(plan, end);
     assert_eq!(other.single.len(), 20_000, "of the other's {other:?}", other = other.told);
     assert!(other.single.values().all(|told| *told == 1), "each once");
     assert!(other.suppressed.is_empty(), "{other:?}", other = other.suppressed);

@@ -154,12 +154,15 @@ fn e25_a_cgroup_named_after_another_container() {
         assert!(migrations(&trial).is_empty(), "it is at home");
         let spoof = want()
             .action("name-spoof")
-            .is("event.kind", "alert")
             .owned_by(&trial.container)
             .is("hostnet.spoof.container.id", victim.id.as_str())
             .is("hostnet.spoof.container.name", victim.name.as_str())
             .present("hostnet.spoof.cgroup.path");
-        trial.run.only(&spoof);
+        let spoof = trial.run.only(&spoof);
+        let finding = want().action("finding").is("rule.id", "name-spoof");
+        let finding = finding.is("event.kind", "alert").owned_by(&trial.container);
+        let id = spoof["event"]["id"].as_str().expect("an id");
+        trial.run.only(&finding.is("hostnet.finding.evidence", id));
         let nested =
             want().owned_by(&trial.container).includes("hostnet.owner.nested", &*victim.id);
         trial.run.only(&nested.action("listen-for-connections"));

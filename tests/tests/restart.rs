@@ -1,79 +1,72 @@
 //! Pinned programs go on while no agent runs, and the next one takes them over.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    thread,
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use hostnet_tests::{Agent, Docker, at, flood::Accounts, hostnet, needs_root, want};
+use hostnet_tests::{
+    Actor, Agent, Docker, at, needs_root,
+    pins::{Killed, Pins, Plan, kill_agents},
+    want,
+};
 use rustix::process::Signal;
-
-/// A directory for pins that is this test's alone, removed when dropped.
-struct Pins(PathBuf);
-
-impl Pins {
-    fn new(name: &str) -> Self {
-        let name = format!("hostnet-test-{}-{name}", std::process::id());
-        Self(Path::new("/sys/fs/bpf").join(name))
-    }
-
-    fn line(&self) -> String {
-        format!("pin = \"{}\"", self.0.display())
-    }
-
-    fn uninstall(&self) -> bool {
-        let status = Command::new(hostnet()).arg("uninstall").arg("--pin").arg(&self.0).status();
-        status.expect("hostnet can be started").success()
-    }
-}
-
-impl Drop for Pins {
-    fn drop(&mut self) {
-        if self.0.exists() {
-            self.uninstall();
-        }
-    }
-}
-
-/// How often the agent is killed, and how long the container acts.
-const KILLS: u64 = 6;
-const MILLISECONDS: u64 = 20_000;
-const ACTS: usize = 60_000;
 
 #[test]
 fn nothing_is_lost_while_agents_are_killed() {
     needs_root!();
-    let (pins, accounts) = (Pins::new("killed"), Accounts::default());
-    let start = |at: u64| {
-        let counting = accounts.clone();
-        let setup = Agent::setup().observe(&pins.line());
-        let agent = setup.divert(move |event| counting.take(event)).start();
-        if at > 0 {
-            agent.expect(&want().action("programs-adopted"));
-        }
-        agent
-    };
-    let mut agent = start(0);
-    let mut actor = Docker::shared().launch("host").actor();
-    actor.begin(&format!("marks {MILLISECONDS} --times {ACTS}"));
-    for at in 1..=KILLS {
-        // At moments that are none of the agent's own.
-        thread::sleep(Duration::from_millis(MILLISECONDS / (KILLS + 2) + 131 * at % 700));
-        agent.kill();
-        thread::sleep(Duration::from_millis(400));
-        agent = start(at);
-    }
-    actor.finish();
-    agent.marker();
-    let run = agent.stop();
-    assert!(!pins.0.exists(), "what is pinned is removed by an agent that ends well");
+    let plan = Plan { kills: 6, lasts: 20_000, acts: 60_000, observe: "" };
+    let Killed { run, account, owners, is_left } = kill_agents(plan);
+    assert!(!is_left, "what is pinned is removed by an agent that ends well");
     run.none(&want().action("records-lost"));
-    let account = accounts.of(&actor.container);
-    assert_eq!(account.single.len(), ACTS, "each at least once");
+    assert_eq!(account.single.len(), 60_000, "each at least once");
     assert!(account.suppressed.is_empty(), "{:?}", account.suppressed);
-    assert!(accounts.owners() <= 2, "only the actor's and the marker's acts");
+    assert!(owners <= 2, "only the actor's and the marker's acts");
+}
+
+/// Whoever is killed before it tells an attempt has told nothing of it; the next agent
+/// tells it, with its own time and process, and completes it.
+#[test]
+fn what_waits_for_its_outcome_at_a_kill_is_told_by_the_next_agent() {
+    needs_root!();
+    let pins = Pins::new("waits");
+    let mut client = Docker::shared().launch("host").actor();
+    let told = Arc::new(AtomicBool::new(false));
+    loop {
+        let (mut server, port, filling) = Actor::busy_server();
+        let attempt = want()
+            .action("connection_attempted")
+            .is("hostnet.remote.port", port)
+            .owned_by(&client.container);
+        let (seen, noted) = (attempt.clone(), Arc::clone(&told));
+        let note = move |event: &_| {
+            noted.fetch_or(seen.matches(event), Ordering::Relaxed);
+            false
+        };
+        let agent = Agent::setup().observe(&pins.line()).divert(note).start();
+        client.begin(&format!("tcp-connect-late 127.0.0.1 {port}"));
+        let started = client.told();
+        // It has taken the record by then.
+        agent.marker();
+        agent.kill();
+        let is_late = told.swap(false, Ordering::Relaxed);
+        let agent = Agent::setup().observe(&pins.line()).start();
+        agent.expect(&want().action("programs-adopted"));
+        if !is_late {
+            let unknown =
+                attempt.is("event.outcome", "unknown").is("process.pid", client.container.pid);
+            agent.expect(&unknown.endpoint("hostnet.remote", &started["remote"]));
+        }
+        drop(filling);
+        server.begin(&format!("serve {port} --count 2"));
+        assert_eq!(client.finish()[0]["result"], "ok");
+        server.finish();
+        agent.stop();
+        // A machine so busy that the patience ran out before the kill shows nothing.
+        if !is_late {
+            break;
+        }
+    }
 }
 
 #[test]

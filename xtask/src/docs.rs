@@ -20,6 +20,7 @@ const DOCUMENTS: &[(&str, &str)] = &[
     ("docs/events.md", "events"),
     ("docs/hostnet-event.schema.json", "schema"),
     ("docs/formats.md", "formats"),
+    ("docs/detections.md", "detections"),
 ];
 
 /// The exit code with which hostnet refuses a subcommand it does not know.

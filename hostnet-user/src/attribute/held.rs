@@ -26,6 +26,8 @@ pub struct Held {
 #[derive(Debug)]
 struct Waiting {
     since_ns: u64,
+    /// When the oldest of them happened, which may have been long before.
+    oldest_ns: u64,
     events: Vec<Event>,
 }
 
@@ -36,9 +38,13 @@ impl Held {
     pub fn hold(&mut self, id: &str, event: Event, now_ns: u64) -> bool {
         self.count += 1;
         match self.containers.get_mut(id) {
-            Some(waiting) => waiting.events.push(event),
+            Some(waiting) => {
+                waiting.oldest_ns = waiting.oldest_ns.min(event.boot_ns);
+                waiting.events.push(event);
+            }
             None => {
-                let waiting = Waiting { since_ns: now_ns, events: vec![event] };
+                let (since_ns, oldest_ns) = (now_ns, event.boot_ns);
+                let waiting = Waiting { since_ns, oldest_ns, events: vec![event] };
                 self.containers.insert(id.to_owned(), waiting);
             }
         }
@@ -50,6 +56,11 @@ impl Held {
         let events = self.containers.remove(id).map(|waiting| waiting.events).unwrap_or_default();
         self.count -= events.len();
         events
+    }
+
+    /// When the oldest event that waits happened.
+    pub fn waits_since(&self) -> Option<u64> {
+        self.containers.values().map(|waiting| waiting.oldest_ns).min()
     }
 
     /// Containers that have waited long enough at `boot_ns`.

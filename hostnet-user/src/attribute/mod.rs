@@ -230,6 +230,13 @@ impl Attribution {
         }
     }
 
+    /// When the oldest record was made of which something is still to be told: it waits
+    /// for an outcome, a process or a name.
+    pub fn waits_since(&mut self) -> Option<u64> {
+        let sockets = self.sockets.waits_since();
+        sockets.into_iter().chain(self.held.waits_since()).min()
+    }
+
     /// What the host calls its users from now on.
     pub fn users(&mut self, users: UserNames) {
         self.users = Some(Arc::new(users));
@@ -324,22 +331,8 @@ impl Attribution {
     fn event(&mut self, boot_ns: u64, hook: Option<Hook>, operation: Operation) -> Event {
         let wall_ns = boot_ns.saturating_add_signed(self.wall_minus_boot);
         self.ids += 1;
-        Event {
-            id: event_id(wall_ns, self.policy.seed, self.ids),
-            boot_ns,
-            wall_ns,
-            hook,
-            owner: None,
-            creator: None,
-            process: None,
-            actor: None,
-            host_users: None,
-            socket: None,
-            peer: None,
-            surface: None,
-            amends: None,
-            operation,
-        }
+        let id = event_id(wall_ns, self.policy.seed, self.ids);
+        Event { hook, ..Event::new(id, boot_ns, wall_ns, operation) }
     }
 }
 

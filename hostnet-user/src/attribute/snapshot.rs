@@ -323,7 +323,11 @@ mod tests {
     fn an_end_waits_for_its_beginning() {
         let mut stage = stage();
         stage.record(&end_of(1)).unwrap();
+        assert_eq!(stage.waits_since(), Some(4), "for its beginning");
         existing(&mut stage, 5, vec![found(1, 7, &[(70, 7)])]);
+        assert_eq!(stage.waits_since(), Some(4), "for its container's name");
+        stage.finish();
+        assert_eq!(stage.waits_since(), None);
         let events = told(stage);
         let actions: Vec<_> = events.iter().map(|event| event.operation.told().action()).collect();
         assert_eq!(actions, ["existing_socket", "closed-listener"]);

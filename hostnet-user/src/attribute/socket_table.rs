@@ -108,6 +108,17 @@ pub struct Tracked {
     pub flows: Vec<SocketAddr>,
 }
 
+impl Tracked {
+    /// Whether something that began to wait with this deadline, or earlier, is not told.
+    fn waits(&self, deadline: u64) -> bool {
+        // A later connect of the same socket has a deadline of its own.
+        let connects = self.connect.as_ref().is_some_and(|connect| {
+            connect.told.is_none() && connect.boot_ns + PATIENCE_NS <= deadline
+        });
+        connects || self.accept.is_some()
+    }
+}
+
 /// The table.
 #[derive(Debug, Default)]
 pub struct SocketTable {
@@ -286,6 +297,23 @@ impl SocketTable {
         self.deadlines.push_back((boot_ns + PATIENCE_NS, cookie));
     }
 
+    /// The oldest record of which something is still to be told, by its time.
+    pub fn waits_since(&mut self) -> Option<u64> {
+        while let Some((deadline, cookie)) = self.deadlines.front()
+            && !self.sockets.get(cookie).is_some_and(|tracked| tracked.waits(*deadline))
+        {
+            self.deadlines.pop_front();
+        }
+        let first = self.deadlines.front().map(|(deadline, _)| deadline - PATIENCE_NS);
+        let binds = self.binds.values().map(|bind| bind.boot_ns);
+        let ends = match &self.start {
+            Start::Under(begun) => begun.ends.as_slice(),
+            Start::Over => &[],
+        };
+        let ends = ends.iter().map(|(header, ..)| header.boot_ns);
+        first.into_iter().chain(binds).chain(ends).min()
+    }
+
     /// Sockets whose connect or accept has waited long enough at `boot_ns` and was not told.
     pub fn overdue(&mut self, boot_ns: u64) -> Vec<u64> {
         let mut overdue = Vec::new();
@@ -293,12 +321,7 @@ impl SocketTable {
             && deadline <= boot_ns
         {
             self.deadlines.pop_front();
-            // A later connect of the same socket has a deadline of its own.
-            let Some(tracked) = self.sockets.get(&cookie) else { continue };
-            let connects = tracked.connect.as_ref().is_some_and(|connect| {
-                connect.told.is_none() && connect.boot_ns + PATIENCE_NS <= boot_ns
-            });
-            if connects || tracked.accept.is_some() {
+            if self.sockets.get(&cookie).is_some_and(|tracked| tracked.waits(deadline)) {
                 overdue.push(cookie);
             }
         }

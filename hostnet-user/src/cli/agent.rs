@@ -42,6 +42,7 @@ pub fn run(args: Args) -> Result<Exit> {
             request_timeout: Duration::from_secs(5),
         },
         filter: Filter::default(),
+        rules: Some(config.rules.clone()),
         law: config.law(),
         record: config.observe.record.clone(),
         settings: json!({

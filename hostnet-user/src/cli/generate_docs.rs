@@ -19,6 +19,8 @@ enum Kind {
     Schema,
     /// docs/formats.md
     Formats,
+    /// docs/detections.md
+    Detections,
 }
 
 #[expect(clippy::print_stdout, reason = "printing is what the command is for")]
@@ -26,6 +28,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     match args.kind {
         Kind::Events => print!("{}", docs::events()?),
         Kind::Schema => print!("{}", docs::schema()?),
+        Kind::Detections => print!("{}", docs::detections()?),
         Kind::Formats => print!("{}", docs::formats()?),
     }
     Ok(Exit::Ok)

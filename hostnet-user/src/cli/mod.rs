@@ -14,6 +14,7 @@ mod origin;
 mod query;
 mod replay;
 mod report;
+mod rules;
 mod shown;
 mod stream;
 mod uninstall;
@@ -59,6 +60,8 @@ enum Command {
     Report(report::Args),
     /// Pack the history, a page about it, the configuration and their hashes into one file.
     Collect(collect::Args),
+    /// List, check and try what findings are made by.
+    Rules(rules::Args),
     /// Check or convert lines that hostnet has written.
     Stream(stream::Args),
     /// Remove the programs that an agent has pinned.
@@ -100,6 +103,7 @@ impl Cli {
             Command::Replay(args) => replay::run(&args),
             Command::Report(args) => report::run(&args),
             Command::Collect(args) => collect::run(&args),
+            Command::Rules(args) => rules::run(&args),
             Command::Stream(args) => stream::run(&args),
             Command::Uninstall(args) => uninstall::run(args),
             Command::Verify(args) => verify::run(&args),

@@ -86,6 +86,7 @@ fn recorded(args: &Args, filter: Filter, mut recording: Recording<impl Read>) ->
     };
     let outputs = vec![args.shown.output(&identity)];
     let mut stages = Stages::new(policy, Judge::new(&law), filter, outputs);
+    stages.identify(&identity);
     while let Some((tag, bytes)) = recording.frame()? {
         stages.input(input::from_frame(tag, bytes)?)?;
         // There is no kernel to class cgroups in, and no runtime to ask.

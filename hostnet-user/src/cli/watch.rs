@@ -61,6 +61,7 @@ pub fn run(args: Args) -> Result<Exit> {
             request_timeout: Duration::from_secs(5),
         },
         filter: Filter { container: args.container },
+        rules: None,
         law: Law::default(),
         record: args.record,
         settings: json!({ "all": args.all, "beyond_ip": args.beyond_ip }),

@@ -25,6 +25,7 @@ const MOST_RUNS: usize = 1 << 16;
 /// Takes lines, and says at the end what they prove.
 #[derive(Default)]
 pub struct Check {
+    is_filtered: bool,
     runs: HashMap<String, Run>,
     room: Room,
     /// Runs that a later one found dead: which, and after which event.
@@ -32,6 +33,12 @@ pub struct Check {
 }
 
 impl Check {
+    /// Takes lines of whole streams, or `is_filtered` of sinks that get a part of the events.
+    #[must_use]
+    pub fn new(is_filtered: bool) -> Self {
+        Self { is_filtered, ..Self::default() }
+    }
+
     /// Takes one line.
     ///
     /// # Errors
@@ -40,7 +47,7 @@ impl Check {
         let line = Line::read(line)?;
         if !self.runs.contains_key(&line.run) {
             ensure!(self.runs.len() < MOST_RUNS, "of more than {MOST_RUNS} runs");
-            self.runs.insert(line.run.clone(), Run::new(&line));
+            self.runs.insert(line.run.clone(), Run::new(&line, self.is_filtered));
         }
         if let Some((run, sequence)) = line.crashed()
             && (self.crashed.len() < MOST_RUNS || self.crashed.contains_key(&run))

@@ -20,6 +20,9 @@ pub enum Verdict {
     Complete,
     /// Every event is there, and they say exactly what was lost or left out.
     Accounted,
+    /// A filter may have left out all that is missing, the end included: these lines
+    /// cannot say whether it did.
+    Filtered,
     /// Something is missing that nobody says, or the end is.
     Incomplete,
 }
@@ -31,6 +34,7 @@ impl Verdict {
         match self {
             Self::Complete => "complete",
             Self::Accounted => "accounted",
+            Self::Filtered => "filtered",
             Self::Incomplete => "incomplete",
         }
     }
@@ -74,11 +78,13 @@ pub struct Run {
     pub checkpoints: u64,
     /// What was not told, and how often.
     pub untold: BTreeMap<Untold, u64>,
+    /// The lines are a sink's that gets a part of the events.
+    pub is_filtered: bool,
     places: Places,
 }
 
 impl Run {
-    pub(super) fn new(line: &Line) -> Self {
+    pub(super) fn new(line: &Line, is_filtered: bool) -> Self {
         Self {
             id: line.run.clone(),
             host: line.host.clone(),
@@ -92,6 +98,7 @@ impl Run {
             crashed_after: None,
             checkpoints: 0,
             untold: BTreeMap::new(),
+            is_filtered,
             places: Places::default(),
         }
     }
@@ -189,8 +196,10 @@ impl Run {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let (_, missing) = self.holes();
-        if missing > 0 || self.conflicts > 0 || self.unplaced > 0 || !self.has_ended() {
+        if self.conflicts > 0 || self.unplaced > 0 {
             Verdict::Incomplete
+        } else if missing > 0 || !self.has_ended() {
+            if self.is_filtered { Verdict::Filtered } else { Verdict::Incomplete }
         } else if self.untold.is_empty() {
             Verdict::Complete
         } else {

@@ -43,6 +43,25 @@ fn a_whole_run_is_complete() {
     assert_eq!((runs[0].events, runs[0].duplicates, holes(&runs[0])), (5, 0, vec![]));
 }
 
+/// What a filter may have left out is not held against it; what contradicts is.
+#[test]
+fn of_a_filtered_stream_only_contradictions_are_found() {
+    let filtered = |events: &[Value]| {
+        let mut check = Check::new(true);
+        for event in events {
+            check.take(event.to_string().as_bytes()).unwrap();
+        }
+        check.finish().remove(0)
+    };
+    assert_eq!(filtered(&whole("a")).verdict(), Verdict::Complete);
+    let run = filtered(&whole("a")[1..3]);
+    assert_eq!((run.verdict(), holes(&run)), (Verdict::Filtered, vec![(1, 1)]));
+    let mut other = event("a", 2, "exec");
+    other["event"]["id"] = "another".into();
+    let run = filtered(&[event("a", 2, "exec"), other]);
+    assert_eq!((run.verdict(), run.conflicts), (Verdict::Incomplete, 1));
+}
+
 #[test]
 fn what_is_missing_is_named() {
     for (gone, wanted) in

@@ -27,6 +27,9 @@ pub const DEFAULT_PATH: &str = "/etc/hostnet/config.toml";
 /// Where the history is unless the service manager or the configuration says so.
 pub const STATE_DIRECTORY: &str = "/var/lib/hostnet";
 
+/// Where rules are looked for unless the configuration says so.
+pub const RULES_DIRECTORY: &str = "/etc/hostnet/rules";
+
 /// Room for 300 000 connects in one burst. Kernel memory, not the agent's.
 pub const DEFAULT_RING_MIB: u32 = 32;
 
@@ -62,6 +65,8 @@ pub struct Config {
     pub history: History,
     /// What findings are made of.
     pub judge: judge::Settings,
+    /// Where the user's own rules are.
+    pub rules: Rules,
     /// Which containers may use the host's network.
     pub expect: Vec<expectations::Entry>,
     /// Whether they may say so themselves.
@@ -99,6 +104,30 @@ pub struct Observe {
     /// dear or wrong, and for tests that have to fail without it. The coverage
     /// statement says so.
     pub without: Vec<String>,
+}
+
+/// `[rules]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rules {
+    /// A directory of Sigma rules, [`RULES_DIRECTORY`] when not given.
+    pub directory: PathBuf,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { directory: RULES_DIRECTORY.into() }
+    }
+}
+
+impl Rules {
+    /// Where they are; nowhere while the usual directory is not there, which nobody
+    /// asked for.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Path> {
+        let is_there = self.directory != Path::new(RULES_DIRECTORY) || self.directory.exists();
+        is_there.then_some(&*self.directory)
+    }
 }
 
 /// `[docker]`

@@ -1,6 +1,7 @@
 //! Documentation that is made from the code: docs/events.md with one real
 //! sample per kind, from a recorded run, and the JSON Schema of our own fields.
 
+mod detections;
 mod field;
 mod fields;
 mod formats;
@@ -11,6 +12,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
+pub use detections::detections;
 pub use field::{Field, Kind};
 pub use fields::FIELDS;
 pub use formats::formats;
@@ -42,6 +44,7 @@ pub fn replay(recording: &[u8]) -> Result<Vec<Value>> {
     let output = Collect { encoder: Encoder::new(&identity), lines: Vec::new(), sender };
     let mut stages =
         Stages::new(policy, Judge::new(&law), Filter::default(), vec![Box::new(output)]);
+    stages.identify(&identity);
     while let Some((tag, bytes)) = recording.frame()? {
         stages.input(input::from_frame(tag, bytes)?)?;
         drop(stages.take_requests());

@@ -122,6 +122,27 @@ pub struct Socket {
 }
 
 impl Event {
+    /// An event of nobody, with nothing else to say.
+    #[must_use]
+    pub const fn new(id: Uuid, boot_ns: u64, wall_ns: u64, operation: Operation) -> Self {
+        Self {
+            id,
+            boot_ns,
+            wall_ns,
+            hook: None,
+            owner: None,
+            creator: None,
+            process: None,
+            actor: None,
+            host_users: None,
+            socket: None,
+            peer: None,
+            surface: None,
+            amends: None,
+            operation,
+        }
+    }
+
     /// Local end, when the operation has one.
     #[must_use]
     pub fn local(&self) -> Option<SocketAddr> {

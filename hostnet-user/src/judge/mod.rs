@@ -9,6 +9,7 @@ mod detections;
 pub mod expectations;
 mod reach;
 mod settings;
+pub mod sigma;
 mod standings;
 pub mod surface;
 mod told;
@@ -21,12 +22,12 @@ use uuid::Uuid;
 pub use detections::{DETECTIONS, Detection, Memory, Suspicion};
 pub use reach::{Offer, Reach, Target, surface as surface_of};
 pub use settings::{Law, Settings};
+pub(crate) use told::ToldBefore;
 
 use self::{
     expectations::{Expectations, Standing},
     standings::Standings,
     surface::Network,
-    told::ToldBefore,
 };
 use crate::event::{Event, Finding, FindingEnds, Owner, OwnerKind, Rule};
 
@@ -67,6 +68,12 @@ impl Judge {
         let told = ToldBefore::new(settings.repeat_after_ns());
         let memory = Memory::learning_for(settings.learn_ns());
         Self { settings, network: Network::default(), standings, rules, memory, told }
+    }
+
+    /// After which time the same act of the same owner is told again, nanoseconds.
+    #[must_use]
+    pub fn repeat_after_ns(&self) -> u64 {
+        self.settings.repeat_after_ns()
     }
 
     /// The host's network from now on.
@@ -124,7 +131,7 @@ fn finding(event: &Event, rule: &Arc<Rule>, by: &Detection, suspicion: Suspicion
 }
 
 /// Sorts with the event that shows it; the same whenever that is judged again.
-fn finding_id(evidence: Uuid, rule: &str) -> Uuid {
+pub(crate) fn finding_id(evidence: Uuid, rule: &str) -> Uuid {
     let digest = Sha256::new().chain_update(evidence).chain_update(rule).finalize();
     let mut bytes = *evidence.as_bytes();
     // The last 62 bits of a UUIDv7 are anybody's; two above them are the variant.

@@ -38,7 +38,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    pub(super) fn repeat_after_ns(&self) -> u64 {
+    pub(crate) fn repeat_after_ns(&self) -> u64 {
         u64::from(self.repeat_hours) * 3_600_000_000_000
     }
 

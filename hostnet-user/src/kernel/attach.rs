@@ -4,15 +4,12 @@
 //! only hooks that need a later kernel may be missing, and are stated. Beyond IP a kernel may lack a function or refuse the program type: then the
 //! rest still works, and the coverage statement names what is missing.
 
-use std::{
-    collections::BTreeMap,
-    os::fd::{AsFd, OwnedFd},
-};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf,
-    programs::{CgroupAttachMode, Program, links::FdLink, loaded_programs},
+    programs::{CgroupAttachMode, Program, links::FdLink},
 };
 use clap::ValueEnum;
 use hostnet_abi::{Hook, Set};
@@ -230,24 +227,6 @@ pub fn again(ebpf: &mut Ebpf, root: &CgroupRoot, hook: Hook) -> Result<FdLink> {
         other => bail!("a program of type {:?} cannot be detached", other.prog_type()),
     };
     attached.with_context(|| format!("cannot attach {} again", hook.attach_point()))
-}
-
-/// The programs that are attached.
-///
-/// # Errors
-/// When a link cannot be asked for its program.
-pub fn programs(links: &Links) -> Result<Vec<(Hook, OwnedFd)>> {
-    let mut hooks = BTreeMap::new();
-    for (hook, link) in links {
-        hooks.insert(link.info()?.program_id(), *hook);
-    }
-    let mut programs = Vec::new();
-    for program in loaded_programs().filter_map(Result::ok) {
-        if let Some(hook) = hooks.remove(&program.id()) {
-            programs.push((hook, program.fd()?.as_fd().try_clone_to_owned()?));
-        }
-    }
-    Ok(programs)
 }
 
 /// What can be said of programs that an agent before this one has attached.

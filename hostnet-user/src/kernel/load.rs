@@ -1,7 +1,7 @@
 //! Loading: the object, the offsets, the settings, and the maps both sides touch.
 //! What is attached and how is attach.rs's.
 
-use std::{collections::BTreeSet, os::fd::OwnedFd, path::PathBuf};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use aya::{
@@ -24,6 +24,7 @@ use super::{
     meter,
     pins::Pins,
     release::running_release,
+    running::{self, Running},
 };
 
 /// The built eBPF object; `cargo xtask ebpf` makes it from hostnet-ebpf's sources.
@@ -301,8 +302,8 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
         adopted = since_ns.map(|since_ns| Adopted { since_ns, unread: Some(unread) });
     }
     let diagnostics = options.kernel_log.then(|| Diagnostics::new(&mut ebpf)).transpose()?;
-    let programs = tracing_programs(&links)?;
-    let meter = meter_of(&links, &mut |name| meter::twin(ebpf.map(name), name));
+    let programs: Arc<[Running]> = running::programs(&links)?.into();
+    let meter = meter_of(&programs, &mut |name| meter::twin(ebpf.map(name), name));
     let source = &mut |name: &str| {
         ebpf.take_map(name).with_context(|| format!("the eBPF object has no map {name}"))
     };
@@ -330,19 +331,19 @@ fn adopt(prepared: Prepared, pins: Pins, options: &LoadOptions) -> Result<Progra
     give_back_memory();
     let links = pins.links()?;
     let coverage = adopted(&links, options.beyond_ip, &options.without);
-    let programs = tracing_programs(&links)?;
+    let programs: Arc<[Running]> = running::programs(&links)?.into();
     let source = &mut |name: &str| pins.map(name);
     let told = Told::from(source)?;
     let adopted = Some(Adopted { since_ns: told.last_read_ns(), unread: None });
     Ok(Programs {
         rings: Rings::from(source)?,
+        meter: meter_of(&programs, source),
         losses: Losses::from(source, programs)?,
         suppressions: Suppressions::from(source)?,
         maps: Maps::from(source)?,
         told,
         adopted,
         diagnostics: None,
-        meter: meter_of(&links, source),
         links,
         ebpf: None,
         pins: Some(pins),
@@ -353,16 +354,9 @@ fn adopt(prepared: Prepared, pins: Pins, options: &LoadOptions) -> Result<Progra
 }
 
 /// Numbers are worth less than what they are about.
-fn meter_of(links: &Links, source: Source<'_>) -> Option<Meter> {
-    let meter = Meter::new(links, source);
+fn meter_of(programs: &Arc<[Running]>, source: Source<'_>) -> Option<Meter> {
+    let meter = Meter::new(Arc::clone(programs), source);
     meter.inspect_err(|error| tracing::warn!("no numbers of programs: {error:#}")).ok()
-}
-
-/// The programs that the kernel may skip when they interrupt themselves.
-fn tracing_programs(links: &Links) -> Result<Vec<(Hook, OwnedFd)>> {
-    let mut programs = attach::programs(links)?;
-    programs.retain(|(hook, _)| !hook.attach_point().starts_with("cgroup/"));
-    Ok(programs)
 }
 
 /// Kernel type information is parsed once and is many small allocations; glibc

@@ -1,16 +1,14 @@
 //! What the kernel side could not tell, counted where it happened.
 
-use std::{
-    fs,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
-};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use aya::maps::{HashMap, MapData, PerCpuArray};
-use hostnet_abi::{EventKind, Hook};
+use hostnet_abi::EventKind;
 
 use super::{
     maps::{AyaLossKey, Source},
+    running::Running,
     told::{Counter, Told},
 };
 
@@ -21,7 +19,7 @@ pub enum Lost {
     /// full too), kind, how many.
     RingFull { cgroup: Option<u64>, kind: EventKind, count: u64 },
     /// A program interrupted itself on one CPU and was not run: which one, how
-    /// often (`recursion_misses`, `bpf_prog_show_fdinfo`, kernel/bpf/syscall.c, since 5.12).
+    /// often.
     NotRun { program: &'static str, count: u64 },
     /// There was no room to follow a container's process by itself, or to note the
     /// cgroup it went to: wherever it goes, it may go unseen.
@@ -33,11 +31,11 @@ pub struct Losses {
     by_owner: HashMap<MapData, AyaLossKey, u64>,
     unowned: PerCpuArray<MapData, u64>,
     unfollowed: PerCpuArray<MapData, u64>,
-    programs: Vec<(Hook, OwnedFd)>,
+    programs: Arc<[Running]>,
 }
 
 impl Losses {
-    pub(super) fn from(source: Source<'_>, programs: Vec<(Hook, OwnedFd)>) -> Result<Self> {
+    pub(super) fn from(source: Source<'_>, programs: Arc<[Running]>) -> Result<Self> {
         Ok(Self {
             by_owner: HashMap::try_from(source("LOSSES")?)?,
             unowned: PerCpuArray::try_from(source("LOSSES_UNOWNED")?)?,
@@ -79,8 +77,13 @@ impl Losses {
         if count > 0 {
             lost.push(Lost::NotFollowed { count });
         }
-        for &(hook, ref fd) in &self.programs {
-            let total = recursion_misses(fd)?;
+        for running in self.programs.iter() {
+            let hook = running.hook;
+            // Those of cgroups are not skipped.
+            if hook.attach_point().starts_with("cgroup/") {
+                continue;
+            }
+            let total = running.ask()?.recursion_misses;
             let count = told.new_of(Counter::NotRun, 0, hook as u64, total);
             if count > 0 {
                 lost.push(Lost::NotRun { program: hook.program(), count });
@@ -88,11 +91,4 @@ impl Losses {
         }
         Ok(lost)
     }
-}
-
-fn recursion_misses(program: &impl AsFd) -> Result<u64> {
-    let path = format!("/proc/self/fdinfo/{}", program.as_fd().as_raw_fd());
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    let value = text.lines().find_map(|line| line.strip_prefix("recursion_misses:"));
-    Ok(value.and_then(|value| value.trim().parse().ok()).unwrap_or(0))
 }

@@ -1,9 +1,6 @@
 //! What the kernel says of the programs and maps while they run.
 
-use std::{
-    fs,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
-};
+use std::{fs, os::fd::AsFd, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use aya::{
@@ -13,16 +10,16 @@ use aya::{
 use serde::Serialize;
 
 use super::{
-    attach::{self, Links},
     maps::{
         AyaAct, AyaCgroup, AyaContained, AyaFlow, AyaFlowKey, AyaLossKey, AyaSuppressed,
         AyaToldKey, Source,
     },
+    running::Running,
 };
 
 /// Reads the numbers; holds the programs and maps open, and not what attaches them.
 pub struct Meter {
-    programs: Vec<(&'static str, OwnedFd)>,
+    programs: Arc<[Running]>,
     maps: Vec<(&'static str, u32, CountEntries)>,
 }
 
@@ -53,11 +50,8 @@ pub struct MapNumbers {
 }
 
 impl Meter {
-    /// Reads the programs of these links, and maps of which `source` gives handles of
-    /// their own.
-    pub(super) fn new(links: &Links, source: Source<'_>) -> Result<Self> {
-        let programs = attach::programs(links)?;
-        let programs = programs.into_iter().map(|(hook, fd)| (hook.program(), fd)).collect();
+    /// Of these programs, and of maps of which `source` gives handles of their own.
+    pub(super) fn new(programs: Arc<[Running]>, source: Source<'_>) -> Result<Self> {
         let maps = vec![
             map::<u64, AyaCgroup>(source, "CGROUPS")?,
             map::<u32, AyaContained>(source, "CONTAINED")?,
@@ -75,16 +69,12 @@ impl Meter {
     pub fn programs(&self) -> Vec<ProgramNumbers> {
         let is_counted = fs::read_to_string("/proc/sys/kernel/bpf_stats_enabled")
             .is_ok_and(|text| text.trim() == "1");
-        let numbers = |(program, fd): &(&'static str, OwnedFd)| {
-            let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).ok()?;
-            let field = |name: &str| {
-                let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-                line.strip_prefix(':')?.trim().parse::<u64>().ok()
-            };
+        let numbers = |running: &Running| {
+            let told = running.ask().ok()?;
             Some(ProgramNumbers {
-                program,
-                recursion_misses: field("recursion_misses").unwrap_or_default(),
-                runs: is_counted.then(|| field("run_cnt").zip(field("run_time_ns"))).flatten(),
+                program: running.hook.program(),
+                recursion_misses: told.recursion_misses,
+                runs: is_counted.then_some(told.runs),
             })
         };
         self.programs.iter().filter_map(numbers).collect()

@@ -155,6 +155,14 @@ impl Ring {
         }
     }
 
+    /// Whether records and what is not given back take more than half of it.
+    #[must_use]
+    pub fn is_half_full(&self) -> bool {
+        let given_back = self.consumer.word(0).load(Ordering::Relaxed);
+        let produced = self.producer.word(0).load(Ordering::Acquire);
+        produced.wrapping_sub(given_back) > self.size / 2
+    }
+
     /// Where the current position is mapped, with at least `length` bytes after it.
     fn at(&mut self, length: u64) -> Result<NonNull<u8>> {
         let offset = self.position & (self.size - 1);

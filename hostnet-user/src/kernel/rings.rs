@@ -1,12 +1,13 @@
 //! Two rings read as one: the records of owners within their budgets, and the first
 //! acts of those beyond. What one thread did stays in the order in which it did it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use aya::maps::Map;
 
 use super::{
+    due::{Due, Progress},
     maps::Source,
     ring::{Record, Ring, RingNumbers},
 };
@@ -15,15 +16,9 @@ use super::{
 pub struct Rings {
     records: Ring,
     reserved: Ring,
-    /// What was taken and is not given back: up to where in each ring, and up to
-    /// which event that was told.
-    due: VecDeque<Due>,
-}
-
-struct Due {
-    told: u64,
-    records: u64,
-    reserved: u64,
+    /// When the youngest of the records taken was made, `CLOCK_BOOTTIME` nanoseconds.
+    latest_ns: u64,
+    due: Due,
 }
 
 impl Rings {
@@ -33,7 +28,7 @@ impl Rings {
             _ => bail!("{name} is not a ring buffer"),
         };
         let (records, reserved) = (ring("RECORDS")?, ring("RESERVED")?);
-        Ok(Self { records, reserved, due: VecDeque::new() })
+        Ok(Self { records, reserved, latest_ns: 0, due: Due::default() })
     }
 
     /// The next record by time, if there is one.
@@ -50,6 +45,8 @@ impl Rings {
         } else {
             first_look
         };
+        let next_ns = records_ns.into_iter().chain(reserved_ns).min();
+        self.latest_ns = self.latest_ns.max(next_ns.unwrap_or_default());
         match (records_ns, reserved_ns) {
             (Some(records_ns), Some(reserved_ns)) if records_ns <= reserved_ns => {
                 self.records.take()
@@ -59,21 +56,15 @@ impl Rings {
         }
     }
 
-    /// What was taken until now has led to `told` events, of which `written` are written
-    /// for good. Gives back the room of the records before those: an agent after this
-    /// one will not read them again.
-    pub fn give_back(&mut self, told: u64, written: u64) {
-        let (records, reserved) = (self.records.position(), self.reserved.position());
-        let has_more =
-            |last: &Due| (last.records, last.reserved) != (records, reserved) && last.told < told;
-        match self.due.back_mut() {
-            // Records that led to no event go with those before them.
-            Some(last) if !has_more(last) => (last.records, last.reserved) = (records, reserved),
-            _ => self.due.push_back(Due { told, records, reserved }),
-        }
-        while let Some(due) = self.due.pop_front_if(|due| due.told <= written) {
-            self.records.give_back(due.records);
-            self.reserved.give_back(due.reserved);
+    /// Gives back the room of records of which all is told and written: an agent after
+    /// this one will not read them again. Where a ring is half full, what is to be told
+    /// of records that wait is worth less than the room for others.
+    pub fn give_back(&mut self, run: Progress) {
+        let read_to = (self.records.position(), self.reserved.position());
+        let hurries = self.records.is_half_full() || self.reserved.is_half_full();
+        if let Some((records, reserved)) = self.due.settle(read_to, self.latest_ns, run, hurries) {
+            self.records.give_back(records);
+            self.reserved.give_back(reserved);
         }
     }
 

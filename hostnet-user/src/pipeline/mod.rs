@@ -5,6 +5,7 @@
 //! host is, but never later than [`LONGEST_WAIT`].
 
 mod start;
+mod user_rules;
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError},
@@ -15,10 +16,11 @@ use anyhow::Result;
 
 use crate::{
     attribute::{Request, RuntimeNews},
+    config,
     event::Health,
     feed::{Feed, write_down},
     input::{InputRef, World},
-    kernel::{self, Programs, Recorder},
+    kernel::{self, Programs, Progress, Recorder},
     metrics::Report,
     output::is_broken_pipe,
     requests, shortfall,
@@ -26,6 +28,7 @@ use crate::{
     survey::Survey,
     vigil::Vigil,
 };
+use user_rules::UserRuleFiles;
 
 /// The longest a record waits in the ring on an idle host.
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
@@ -48,7 +51,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 pub enum Control {
     /// News from the container runtime.
     Runtime(RuntimeNews),
-    /// Open the outputs anew.
+    /// Open the outputs anew, and read the user's rules anew.
     Reopen,
     /// Drain, tell what waits, and end, for this reason.
     Stop(String),
@@ -64,6 +67,7 @@ pub struct Pipeline {
     recorder: Option<Recorder>,
     inspect: Inspect,
     report: Report,
+    rules: UserRuleFiles,
     survey: Survey,
     vigil: Vigil,
     losses_read: Instant,
@@ -84,6 +88,7 @@ impl Pipeline {
         recorder: Option<Recorder>,
         inspect: Inspect,
         report: Report,
+        rules: Option<config::Rules>,
     ) -> Self {
         Self {
             programs,
@@ -91,6 +96,7 @@ impl Pipeline {
             recorder,
             inspect,
             report,
+            rules: UserRuleFiles::new(rules),
             survey: Survey::default(),
             vigil: Vigil::default(),
             losses_read: Instant::now(),
@@ -161,10 +167,14 @@ impl Pipeline {
     }
 
     /// Writes out what was told; only then are its records the kernel's again, so that
-    /// an agent after this one reads the others.
+    /// an agent after this one reads the others, and those that still wait.
     fn settle(&mut self) -> Result<()> {
         self.flush()?;
-        self.programs.rings.give_back(self.stages.told(), self.stages.written());
+        self.programs.rings.give_back(Progress {
+            told: self.stages.told(),
+            written: self.stages.written(),
+            waits_since: self.stages.attribution.waits_since(),
+        });
         if let Err(error) = self.programs.told.note(kernel::boot_clock()) {
             tracing::warn!("{error:#}");
         }
@@ -215,10 +225,13 @@ impl Pipeline {
                     let boot_ns = self.clock()?;
                     self.world(World::Runtime { boot_ns, news })?;
                 }
-                Control::Reopen => match self.stages.reopen() {
-                    Ok(()) => tracing::info!("outputs opened anew"),
-                    Err(error) => tracing::error!("cannot open outputs anew: {error:#}"),
-                },
+                Control::Reopen => {
+                    match self.stages.reopen() {
+                        Ok(()) => tracing::info!("outputs opened anew"),
+                        Err(error) => tracing::error!("cannot open outputs anew: {error:#}"),
+                    }
+                    self.user_rules()?;
+                }
                 Control::Stop(reason) => return Ok(Some(reason)),
             }
             next = control.try_recv().ok();
@@ -261,6 +274,11 @@ impl Pipeline {
 
     fn users(&mut self) -> Result<()> {
         self.survey.changed_users(&self.programs.host).map_or(Ok(()), |users| self.world(users))
+    }
+
+    /// The user's rules as they are now.
+    fn user_rules(&mut self) -> Result<()> {
+        self.rules.read().map_or(Ok(()), |rules| self.world(rules))
     }
 
     fn health(&mut self, health: Health) -> Result<()> {

@@ -32,6 +32,7 @@ impl Pipeline {
             self.world(network)?;
         }
         self.users()?;
+        self.user_rules()?;
         for (id, path) in procfs::cgroups(self.programs.root.path()) {
             self.world(World::Cgroup { id, path })?;
         }

@@ -254,7 +254,8 @@ impl Loop {
 
     fn page(&self, reader: &Reader, last: u64) -> Result<Page, super::error::StoreError> {
         let cursor = self.own.standing.cursor;
-        let (_, total) = self.own.tail.end();
+        // As the history counts: it may have others before these, and lack some of them.
+        let total = reader.total_at(self.own.tail.end().0)?;
         let cap = self.own.outbox.cap;
         if total.saturating_sub(reader.total_at(cursor)?) > cap {
             let until = reader.row_at_total(cursor, last, total - cap)?;
@@ -308,9 +309,7 @@ impl Loop {
     }
 
     fn stand(&mut self, change: impl FnOnce(&mut Standing)) {
-        change(&mut self.own.standing);
-        let standing = self.own.standing.clone();
-        self.own.tail.stand(self.own.index, |shared| *shared = standing);
+        self.own.standing = self.own.tail.stand(self.own.index, change);
     }
 }
 

@@ -3,16 +3,18 @@
 
 use std::{
     path::PathBuf,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
 
 use super::{
-    Row,
+    Row, before,
     checkpoint::Key,
+    delivery::Outbox,
     error::StoreError,
     news::News,
+    now_ns,
     place::{InUse, Place},
     retention::{self, Limits, Purge},
     store::{Standing, Store},
@@ -37,6 +39,8 @@ pub struct Settings {
 pub struct Keeper {
     settings: Settings,
     run: String,
+    /// Whose places are to be looked for; `None` once it was known what was before.
+    unseen: Option<Vec<Outbox>>,
     news: News,
     place: Option<Place>,
     open: Option<Open>,
@@ -67,12 +71,18 @@ impl Keeper {
     /// # Errors
     /// When another agent has it, or a newer hostnet has written it. Whatever else
     /// is wrong may pass: it is told, and tried again.
-    pub fn begin(settings: Settings, run: String, news: News) -> Result<Self> {
+    pub fn begin(
+        settings: Settings,
+        run: String,
+        outboxes: Vec<Outbox>,
+        news: News,
+    ) -> Result<Self> {
         // Not at once: the first events still wait for their containers' names.
         let checkpoint_at = Instant::now() + settings.checkpoint_every;
         let mut keeper = Self {
             settings,
             run,
+            unseen: Some(outboxes),
             news,
             place: None,
             open: None,
@@ -85,7 +95,8 @@ impl Keeper {
             purging: None,
         };
         match keeper.try_open(0) {
-            Ok(()) => {}
+            // Where the sinks go on is known.
+            Ok(()) => keeper.unseen = None,
             Err(Failure::InUse(error)) => return Err(error.into()),
             Err(Failure::Store(error @ StoreError::Newer { .. })) => {
                 let path = keeper.settings.path.display().to_string();
@@ -130,19 +141,28 @@ impl Keeper {
         self.open.is_none() && Instant::now() >= self.retry_at
     }
 
-    /// Tries again; a new file begins after row `after`. Says whether it is open.
-    pub fn retry(&mut self, after: u64) -> bool {
+    /// Tries again; a new file begins after row `after`. `None` while it cannot be used;
+    /// else what the sinks' counts had come to, if that was not known before.
+    pub fn retry(&mut self, after: u64) -> Option<Vec<Standing>> {
         match self.try_open(after) {
-            Ok(()) => true,
+            Ok(()) => Some(self.look_back()),
             Err(Failure::InUse(error)) => {
                 self.failed(&StoreError::Failed(error.to_string()));
-                false
+                None
             }
             Err(Failure::Store(error)) => {
                 self.failed(&error);
-                false
+                None
             }
         }
+    }
+
+    /// Tells what was before this run, when the history could not be read at its start.
+    fn look_back(&mut self) -> Vec<Standing> {
+        let (Some(open), Some(place)) = (&self.open, &self.place) else { return Vec::new() };
+        let Some(outboxes) = self.unseen.take() else { return Vec::new() };
+        before::tell_of_crashes(&open.store, &self.news);
+        before::drop_what_waited(&open.store, &place.path, &outboxes, &self.news)
     }
 
     /// Everything that waited is kept.
@@ -200,10 +220,8 @@ impl Keeper {
             return;
         }
         let Some(open) = &self.open else { return };
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         let planned = retention::give_back(&open.store, self.settings.limits)
-            .and_then(|()| retention::plan(&open.store, self.settings.limits, now_ns));
+            .and_then(|()| retention::plan(&open.store, self.settings.limits, now_ns()));
         match planned {
             Ok(None) => {}
             Ok(Some(purge)) => {
@@ -259,9 +277,7 @@ impl Keeper {
         let opened = place.prepare().map_err(StoreError::from);
         let store = match opened.and_then(|()| Store::open(&place.path, after)) {
             Err(StoreError::Damaged(reason)) => {
-                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-                let aside =
-                    place.set_aside(now.unwrap_or_default().as_secs()).map_err(StoreError::from)?;
+                let aside = place.set_aside(now_ns() / 1_000_000_000).map_err(StoreError::from)?;
                 let (path, aside) = (self.path(), aside.display().to_string());
                 tracing::error!("the history {path} is damaged: {reason}; it is now {aside}");
                 let set_aside = Some(aside);

@@ -6,6 +6,7 @@
 //! them. Nothing here knows how an event came about or what a destination is.
 
 mod backoff;
+mod before;
 mod begin;
 pub mod chain;
 pub mod checkpoint;
@@ -43,6 +44,8 @@ pub use store::{Head, Standing, Store};
 pub use tail::SinkNumbers;
 pub use verify::{Bad, Good, verify};
 
+use std::time::SystemTime;
+
 use crate::event::Event;
 
 /// An event with its place in the run.
@@ -72,4 +75,9 @@ impl Sequence {
     pub const fn given(&self) -> u64 {
         self.0
     }
+}
+
+fn now_ns() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -47,6 +47,15 @@ pub struct Standing {
     pub dead_letters: u64,
 }
 
+impl Standing {
+    /// Adds what was counted before; the cursor stays.
+    pub const fn add(&mut self, before: &Self) {
+        self.delivered += before.delivered;
+        self.dropped += before.dropped;
+        self.dead_letters += before.dead_letters;
+    }
+}
+
 /// Where a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastRow {

@@ -255,11 +255,12 @@ impl Tail {
         self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Notes how a sink stands now.
-    pub fn stand(&self, sink: usize, change: impl FnOnce(&mut Standing)) {
-        if let Some(own) = self.state().sinks.get_mut(sink) {
-            change(&mut own.standing);
-        }
+    /// Changes how a sink stands; returns how it does then.
+    pub fn stand(&self, sink: usize, change: impl FnOnce(&mut Standing)) -> Standing {
+        let mut state = self.state();
+        let Some(own) = state.sinks.get_mut(sink) else { return Standing::default() };
+        change(&mut own.standing);
+        own.standing.clone()
     }
 
     /// Notes what went wrong with a sink last; nothing when all is well.

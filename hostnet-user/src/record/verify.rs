@@ -202,8 +202,12 @@ impl Check {
         if self.total.is_some_and(|before| before + length != total) {
             return bad("the bytes counted up to it are wrong");
         }
-        if link.id > self.id + 1 {
-            self.good.never_kept.push((self.id + 1, link.id - 1));
+        // A run that began while the history could not be read left places before it.
+        let is_begin = link.run != self.run;
+        let skipped = link.id - self.id - 1;
+        let missing = if is_begin { skipped.min(link.sequence - 1) } else { skipped };
+        if missing > 0 {
+            self.good.never_kept.push((link.id - missing, link.id - 1));
         }
         self.hashes.push((link.id, hash));
         match link.action {

@@ -133,8 +133,9 @@ impl Writer {
             return;
         }
         let first = self.tail.unkept().and_then(|batch| Some(batch.rows.first()?.id - 1));
-        if !keeper.retry(first.unwrap_or(self.last)) {
-            return;
+        let Some(before) = keeper.retry(first.unwrap_or(self.last)) else { return };
+        for (sink, before) in before.iter().enumerate() {
+            self.tail.stand(sink, |standing| standing.add(before));
         }
         let standings = self.tail.standings();
         while let Some(batch) = self.tail.unkept() {

@@ -100,20 +100,10 @@ pub fn socket(cookie: u64, protocol: u32, local: SocketAddr) -> Socket {
 /// Something that happened at `at`, UTC nanoseconds.
 pub fn event(at: u64, by: Option<&Actor>, of: Option<Socket>, operation: Operation) -> Event {
     Event {
-        id: Uuid::now_v7(),
-        boot_ns: at.saturating_sub(BOOTED_NS),
-        wall_ns: at,
-        hook: None,
         owner: by.map(|by| Arc::clone(&by.owner)),
-        creator: None,
         process: by.map(|by| Arc::clone(&by.process)),
-        actor: None,
         socket: of,
-        peer: None,
-        surface: None,
-        host_users: None,
-        amends: None,
-        operation,
+        ..Event::new(Uuid::now_v7(), at.saturating_sub(BOOTED_NS), at, operation)
     }
 }
 

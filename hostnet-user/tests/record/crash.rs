@@ -1,14 +1,15 @@
 //! Killed at any moment under load: what a sink has is in the history, what is in
 //! the history follows from itself, and the next run says that there was no end.
 //!
-//! `HOSTNET_KILLS=500 cargo test -p hostnet-user --test record crash` for a long run.
+//! `cargo xtask bench --only crash` does it 500 times.
 
 use std::{
     collections::BTreeSet,
     env, fs,
+    io::Write as _,
     path::Path,
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use hostnet::{
@@ -39,7 +40,9 @@ fn killed_at_any_moment() {
     let directory = tempfile::tempdir().expect("a directory");
     let (history, events) = (directory.path().join("history.db"), directory.path().join("events"));
     let (mut before, mut told_of) = (0, 0);
+    let mut starts = Vec::new();
     for number in 0..kills {
+        starts.push(now_ns());
         let mut victim = Command::new(env::current_exe().expect("/proc is mounted"))
             .args(["--exact", "crash::victim", "--nocapture"])
             .env(DIRECTORY, directory.path())
@@ -93,4 +96,35 @@ fn killed_at_any_moment() {
     let told = one("SELECT count(*) FROM event WHERE action = 'agent-crashed'");
     assert_eq!(told, runs - 1, "{told_of} before the last run");
     assert!(runs > 2, "{runs} of {kills} runs told anything");
+    // Each gap is told as it is, and soon after the start of whoever tells it.
+    let mut statement = connection.prepare(
+        "SELECT document->>'$.hostnet.health.sequence', document->>'$.event.end', \
+         (SELECT max(sequence) FROM event AS of WHERE of.run = event.document->>'$.hostnet.health.run') \
+         FROM event WHERE action = 'agent-crashed'",
+    );
+    let statement = statement.as_mut().expect("a query");
+    let gaps = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let gaps: Vec<(i64, String, i64)> =
+        gaps.expect("rows").map(|gap| gap.expect("a row")).collect();
+    let mut latest = 0;
+    for (last, found, kept) in gaps {
+        assert_eq!(last, kept, "the gap begins after the last event that was kept");
+        let found: jiff::Timestamp = found.parse().expect("a time");
+        let found_ns = u64::try_from(found.as_nanosecond()).expect("after 1970");
+        let started = starts.iter().rev().find(|start| **start <= found_ns);
+        latest = latest.max(found_ns - started.expect("after the first start"));
+    }
+    assert!(latest < 3_000_000_000, "a gap was told {latest} ns after the start");
+    let rows = one("SELECT count(*) FROM event");
+    let what = format!(
+        "crash: {kills} kills, {runs} runs that told anything, {rows} events, all that were \
+         delivered are kept; {told} gaps told, the latest {} ms after a start\n",
+        latest / 1_000_000
+    );
+    std::io::stderr().write_all(what.as_bytes()).expect("room");
+}
+
+fn now_ns() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    u64::try_from(now.as_nanos()).expect("before 2554")
 }

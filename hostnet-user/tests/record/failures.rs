@@ -1,11 +1,12 @@
 //! Disks that fill, file systems that cannot be written, files that go away or
 //! are damaged, and schemas of other times: the stream goes on, and says so.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
 use hostnet::{
     format::ecs::Identity,
     record::{self, Reader, verify},
+    sink::Then,
 };
 use rusqlite::Connection;
 
@@ -94,6 +95,49 @@ fn a_file_system_that_cannot_be_written_is_told_and_tried_again() {
     assert_eq!(destination.ids().len() as u64, told);
     let good = verify(&history, None, &[]).expect("readable").expect("good");
     assert_eq!(good.rows, told);
+}
+
+#[test]
+fn what_waited_in_a_history_that_cannot_be_read_at_the_start_is_told() {
+    let (place, away, current) = (Place::new(), Destination::default(), Destination::default());
+    let sinks = || vec![(outbox("away"), away.sink()), (outbox("current"), current.sink())];
+    away.refuse(Some(Then::Again(None)));
+    let mut run = Run::begin(Some(place.settings()), sinks());
+    run.tell_many(100);
+    current.wait_for("the events", |ids| ids.len() >= 100);
+    // It ends without a word, and one sink has taken nothing.
+    drop(run);
+    let rows = |query: &str| {
+        let connection = Connection::open(place.path()).expect("a history");
+        connection.query_row(query, [], |row| row.get::<_, i64>(0)).expect("a number")
+    };
+    let before = rows("SELECT count(*) FROM event");
+    let elsewhere = place.directory.path().join("elsewhere");
+    fs::rename(place.path(), &elsewhere).expect("a file");
+    symlink("/dev/null", place.path()).expect("room");
+    away.refuse(None);
+    let mut run = Run::begin(Some(place.settings()), sinks());
+    run.tell_many(10);
+    away.wait_for("the events", |ids| ids.len() >= 10);
+    wait_for("the failure", || {
+        run.flush();
+        has(&away, "history-failed")
+    });
+    fs::rename(&elsewhere, place.path()).expect("a file");
+    wait_for("what was before, and the recovery", || {
+        run.flush();
+        ["agent-crashed", "sink-dropped", "history-recovered"].iter().all(|one| has(&away, one))
+    });
+    run.stop().expect("all was delivered");
+    let dropped = "SELECT sum(document->>'$.hostnet.loss.count') FROM event \
+                   WHERE action = 'sink-dropped' AND document->>'$.hostnet.health.sink' = 'away'";
+    assert_eq!(rows(dropped), before, "what it had not taken");
+    assert_eq!(rows("SELECT dropped FROM sink WHERE name = 'away'"), before);
+    assert_eq!(rows("SELECT dropped FROM sink WHERE name = 'current'"), 0);
+    let told = |action: &str| current.actions().iter().filter(|told| *told == action).count();
+    assert_eq!((told("sink-dropped"), told("agent-crashed")), (1, 1), "once, of one sink");
+    let good = verify(&place.path(), None, &[]).expect("readable").expect("good");
+    assert_eq!((good.runs, good.never_kept.len()), (2, 0), "{good:?}");
 }
 
 #[test]

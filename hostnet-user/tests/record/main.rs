@@ -7,5 +7,6 @@ mod faults;
 mod flow;
 mod retention;
 mod rotation;
+mod shim;
 mod support;
 mod tampering;

@@ -37,22 +37,7 @@ pub fn skip(why: &str) {
 pub fn event(health: Health) -> Event {
     let now =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    Event {
-        id: Uuid::now_v7(),
-        boot_ns: 1,
-        wall_ns: now.as_nanos() as u64,
-        hook: None,
-        owner: None,
-        creator: None,
-        process: None,
-        actor: None,
-        socket: None,
-        peer: None,
-        surface: None,
-        host_users: None,
-        amends: None,
-        operation: Operation::Health(health),
-    }
+    Event::new(Uuid::now_v7(), 1, now.as_nanos() as u64, Operation::Health(health))
 }
 
 pub fn reachable(detail: &str) -> Health {

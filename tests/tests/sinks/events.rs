@@ -130,11 +130,9 @@ fn event(index: usize, payload: &[u8]) -> Event {
         let outcome = Outcome::Failure(Some(111));
         Connect { local: None, remote, rewritten_to: None, outcome }.into()
     };
+    let id = uuid::Uuid::from_u128(0x0193_599e_7d4b_7c31_9b2e_0000_0000_0000 | index as u128);
+    let (boot_ns, wall_ns) = (1 + index as u64, START_NS + index as u64 * 1_000_000);
     Event {
-        id: uuid::Uuid::from_u128(0x0193_599e_7d4b_7c31_9b2e_0000_0000_0000 | index as u128),
-        boot_ns: 1 + index as u64,
-        wall_ns: START_NS + index as u64 * 1_000_000,
-        hook: None,
         owner: Some(Arc::new(Owner {
             kind: OwnerKind::Container,
             container_id: Some(container.id.clone()),
@@ -145,15 +143,9 @@ fn event(index: usize, payload: &[u8]) -> Event {
             cgroup_path: format!("/docker/{text}"),
             ..Owner::unknown(1, None)
         })),
-        creator: None,
         process: Some(Arc::new(process)),
         actor: Some(Actor { tgid: 7, tid: 7, uid: 0, gid: 0 }),
-        socket: None,
-        peer: None,
-        surface: None,
-        host_users: None,
-        amends: None,
-        operation,
+        ..Event::new(id, boot_ns, wall_ns, operation)
     }
 }
 

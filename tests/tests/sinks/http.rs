@@ -27,7 +27,8 @@ const CONFIGURATION: &str = "<yandex>
 <users><default><password>hunter2</password><networks><ip>127.0.0.1</ip></networks>
 <profile>default</profile><quota>default</quota></default></users></yandex>";
 
-const INSERT: &str =
+/// Where lines of JSON go into the table.
+pub const INSERT: &str =
     "/?input_format_skip_unknown_fields=1&query=INSERT%20INTO%20events%20FORMAT%20JSONEachRow";
 
 /// Settings without anything that has a default.
@@ -55,7 +56,7 @@ pub fn secret(directory: &tempfile::TempDir, text: &str) -> Secret {
     Secret::File(path)
 }
 
-fn clickhouse() -> Option<Server> {
+pub fn clickhouse() -> Option<Server> {
     clickhouse_with(|_| String::new())
 }
 
@@ -79,7 +80,7 @@ fn clickhouse_with(more: impl FnOnce(&Path) -> String) -> Option<Server> {
 }
 
 /// What ClickHouse answers to a query.
-fn query(server: &Server, text: &str) -> String {
+pub fn query(server: &Server, text: &str) -> String {
     let mut curl = Command::new("curl");
     curl.args(["-sS", "--fail", "--user", "default:hunter2", "--data-binary", text]);
     curl.arg(format!("http://127.0.0.1:{}/", server.port)).stderr(Stdio::inherit());

@@ -1,9 +1,10 @@
 //! Every sink against its real counterpart: what is delivered comes back to the
 //! byte, one event stays one event, and what is not taken is said to be not taken.
 //!
-//! Sinks are driven through the library, as the outbox does it: what a delivery
-//! says of itself cannot be seen from outside the agent.
+//! Most are driven through the library, as the outbox does it: what a delivery says of
+//! itself cannot be seen from outside the agent. `agent` is the whole of it.
 
+mod agent;
 mod events;
 mod http;
 mod http_specified;

@@ -20,7 +20,7 @@ template(name="message" type="string" string="%msg%\n")
 template(name="header" type="string" string="%pri%|%timereported:::date-rfc3339%|%hostname%|%app-name%|%procid%|%msgid%|%structured-data%|%protocol-version%\n")
 "#;
 
-fn are_installed() -> bool {
+pub fn are_installed() -> bool {
     let openssl = ("openssl", "openssl");
     let installed = Server::are_installed(&[("rsyslogd", "rsyslog"), openssl]);
     let gnutls = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib"];
@@ -33,7 +33,7 @@ fn are_installed() -> bool {
 }
 
 /// rsyslog with an input of its own kind, not started yet.
-fn rsyslog(input: impl FnOnce(&Path, u16) -> String) -> Server {
+pub fn rsyslog(input: impl FnOnce(&Path, u16) -> String) -> Server {
     Server::prepare("rsyslogd", |directory, port| {
         let configuration = format!(
             "global(workDirectory=\"{}\" maxMessageSize=\"64k\")\n{}\n{OUTPUT}\
@@ -57,7 +57,7 @@ fn over_tcp(_: &Path, port: u16) -> String {
 }
 
 /// Shows a certificate of `ours`, and wants one.
-fn over_tls(ours: &Path, port: u16) -> String {
+pub fn over_tls(ours: &Path, port: u16) -> String {
     let file = |name: &str| ours.join(name).display().to_string();
     format!(
         "global(DefaultNetstreamDriverCAFile=\"{}\" DefaultNetstreamDriverCertFile=\"{}\" \

@@ -21,6 +21,7 @@ mod agent;
 mod container;
 mod cost;
 mod delivery;
+mod endurance;
 mod floor;
 mod lines;
 mod load;
@@ -80,18 +81,24 @@ enum Part {
     Mixed,
     /// Names of 2 000 containers that live a moment.
     Short,
+    /// Five floods of a minute from both cores, beside another container's acts.
+    Flood,
+    /// Agents killed at 30 000 acts a second, the programs pinned.
+    Restart,
     /// Rows per second, bytes and CPU of the history with one sink.
     Record,
     /// How long questions about a history take; `HOSTNET_EVENTS` says how long it is.
     Query,
     /// 500 kills of a process that keeps and delivers as fast as it can.
     Crash,
+    /// A sink that is away for 3.6 million events, and one with a cap.
+    Outage,
 }
 
 impl Part {
     /// Whether it needs no kernel: only when named.
     const fn is_record(self) -> bool {
-        matches!(self, Self::Record | Self::Query | Self::Crash)
+        matches!(self, Self::Record | Self::Query | Self::Crash | Self::Outage)
     }
 
     /// Whether it is a load in a container of the benchmark's own.
@@ -156,8 +163,10 @@ pub fn perform(args: &Args) -> Result<()> {
              sudo -E env \"PATH=$PATH\" cargo xtask bench"
         );
     }
-    if !args.only.is_empty() && args.only.iter().all(|part| part.is_record()) {
-        return args.only.iter().try_for_each(|part| record::measure(*part));
+    let of_record = || args.only.iter().filter(|part| part.is_record());
+    of_record().try_for_each(|part| record::measure(*part, args.quick))?;
+    if !args.only.is_empty() && of_record().count() == args.only.len() {
+        return Ok(());
     }
     packages::ensure("benchmark", packages::LIVE_TESTS)?;
     machine::check()?;
@@ -172,6 +181,12 @@ pub fn perform(args: &Args) -> Result<()> {
     }
     if wanted(Part::Short) {
         report.short = Some(owners::short(&programs, args.quick)?);
+    }
+    if wanted(Part::Flood) {
+        report.floods = endurance::floods(&programs, args.quick)?;
+    }
+    if wanted(Part::Restart) {
+        report.restart = Some(endurance::restart(&programs, args.quick)?);
     }
     if args.only.is_empty() || args.only.iter().any(|part| part.is_load()) {
         load_parts(args, programs, wanted, &mut report)?;

@@ -74,7 +74,7 @@ fn shifts(programs: &Programs, kind: &str, containers: &str) -> Result<Shifts> {
     serde_json::from_str(&answer).context("owners said something else")
 }
 
-fn ask(programs: &Programs, name: &str, words: &[&str]) -> Result<String> {
+pub fn ask(programs: &Programs, name: &str, words: &[&str]) -> Result<String> {
     let mut command = shell::command(programs.load.with_file_name(name));
     command.args(words).env("HOSTNET_BIN", &programs.hostnet);
     // A million events may be a while on their way.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{
     cost::{CONNECT, Costs, GETPPID, READ, Row},
     delivery::{Delivery, SUSTAINED},
+    endurance::{Flood, Restart},
     machine::{self, Machine},
     owners::{Scale, Shifts},
     stats::Spread,
@@ -33,6 +34,10 @@ pub struct Report {
     pub mixed: Option<Shifts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub short: Option<Shifts>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub floods: Vec<Flood>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<Restart>,
 }
 
 /// Nanoseconds that no difference of two system calls is exact to.
@@ -51,6 +56,8 @@ impl Report {
             scale: None,
             mixed: None,
             short: None,
+            floods: Vec::new(),
+            restart: None,
         })
     }
 
@@ -92,6 +99,10 @@ impl Report {
         }
         if let Some(short) = &self.short {
             short.targets("containers that lived a moment", &mut targets);
+        }
+        Flood::targets(&self.floods, &mut targets);
+        if let Some(restart) = &self.restart {
+            restart.targets(&mut targets);
         }
         self.targets = targets;
         Ok(())

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error;
-use bollard::query_parameters::ListContainersOptions;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
@@ -78,11 +77,10 @@ async fn of_runtime(
     limit: Duration,
 ) -> Result<Census, String> {
     let silent = |reason: String| format!("{}: {reason}", runtime.endpoint);
-    let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
-    let list = timeout_at(deadline, runtime.docker.list_containers(Some(all))).await;
-    let list = list.map_err(|_| silent(late(limit)))?;
-    let list = list.map_err(|error| silent(describe(&error)))?;
-    let list = words::listed(list, runtime.kind);
+    let text = timeout_at(deadline, runtime.list()).await;
+    let text = text.map_err(|_| silent(late(limit)))?;
+    let text = text.map_err(|error| silent(describe(&error)))?;
+    let list = words::listed(&text).map_err(|error| silent(error.to_string()))?;
     let mut census = Census {
         endpoint: runtime.endpoint.clone(),
         runtime: runtime.kind,
@@ -94,8 +92,9 @@ async fn of_runtime(
         census.gaps.push(silent(format!("only {kept} of its containers could be read")));
     }
     let listed = list.containers.into_iter();
-    let mut counted: Vec<Counted> =
-        listed.map(|one| Counted { container: *one.sketch, state: one.state }).collect();
+    let mut counted: Vec<Counted> = listed
+        .map(|one| Counted { container: *one.sketch(runtime.kind), state: one.state })
+        .collect();
     // What shares the host's network by its own word is asked for first.
     counted.sort_by_key(|one| !is_telling(&one.container.network_mode));
     let asked = counted.iter().filter(|one| one.is_alive()).map(|one| &one.container.id);

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use bollard::errors::Error;
 use bollard::models::SystemVersion;
-use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
-use hyper::Uri;
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker, body_full};
+use http_body_util::BodyExt;
+use hyper::body::Bytes;
+use hyper::{Request, Uri};
 use tokio::time::timeout;
 
 use super::bounded::{Excess, TooMuch};
@@ -28,6 +30,29 @@ pub struct Runtime {
     pub version: String,
     /// Why an event stream was cut.
     pub excess: Arc<Excess>,
+    at: Endpoint,
+    /// What goes before the path of a request.
+    prefix: String,
+}
+
+impl Runtime {
+    /// The list of all containers, as it is answered: bollard would read it whole.
+    pub fn list(&self) -> impl Future<Output = Result<Bytes, Error>> + use<> {
+        // Stopped containers too, or stopping would look like being removed.
+        let uri = format!("{}/containers/json?all=true", self.prefix);
+        let (at, excess) = (self.at.clone(), Arc::clone(&self.excess));
+        async move {
+            let request = Request::get(uri).body(body_full(Bytes::new()))?;
+            let response = at.send(request, excess).await?;
+            let (status, body) = (response.status(), response.into_body());
+            let text = body.collect().await?.to_bytes();
+            if status.is_success() {
+                return Ok(text);
+            }
+            let message = String::from_utf8_lossy(&text).into_owned();
+            Err(Error::DockerResponseServerError { status_code: status.as_u16(), message })
+        }
+    }
 }
 
 /// Where to look, in order, as the command-line clients of both runtimes do.
@@ -59,19 +84,22 @@ pub async fn connect(endpoints: &[String], limit: Duration) -> Result<Runtime, (
 
 async fn reach(endpoint: &str, limit: Duration) -> Result<Runtime, String> {
     let excess = Arc::default();
-    let docker = client(endpoint, limit, &excess).map_err(|error| describe(&error))?;
+    let at = Endpoint::read(endpoint, |name| std::env::var(name).ok());
+    let at = at.map_err(|error| describe(&error.into()))?;
+    let docker = client(at.clone(), limit, &excess).map_err(|error| describe(&error))?;
     let docker = bounded(limit, docker.negotiate_version()).await?;
     let (kind, version) = identify(&bounded(limit, docker.version()).await?);
     // The client negotiates a version and then asks without one. A later daemon
     // would answer in a form that it cannot read.
     let prefix = format!("/v{}", docker.client_version());
+    let before = prefix.clone();
     let docker = docker.with_request_modifier(move |mut request| {
-        if let Some(uri) = prefixed(&prefix, request.uri()) {
+        if let Some(uri) = prefixed(&before, request.uri()) {
             *request.uri_mut() = uri;
         }
         request
     });
-    Ok(Runtime { docker, endpoint: endpoint.to_owned(), kind, version, excess })
+    Ok(Runtime { docker, endpoint: endpoint.to_owned(), kind, version, excess, at, prefix })
 }
 
 fn prefixed(prefix: &str, uri: &Uri) -> Option<Uri> {
@@ -89,10 +117,9 @@ fn identify(version: &SystemVersion) -> (&'static str, String) {
     (kind, format!("{name} {}, API {}", number.escape_debug(), api.escape_debug()))
 }
 
-fn client(endpoint: &str, limit: Duration, excess: &Arc<Excess>) -> Result<Docker, Error> {
+fn client(endpoint: Endpoint, limit: Duration, excess: &Arc<Excess>) -> Result<Docker, Error> {
     // The client counts in whole seconds; `bounded` keeps the exact limit.
     let seconds = limit.as_secs() + 1;
-    let endpoint = Endpoint::read(endpoint, |name| std::env::var(name).ok())?;
     let excess = Arc::clone(excess);
     // The client's own transports take an answer of any size, and keep only a
     // text of the system's error.

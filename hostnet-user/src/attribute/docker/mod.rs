@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 
 use bollard::Docker;
 use bollard::errors::Error;
-use bollard::query_parameters::ListContainersOptions;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+use hyper::body::Bytes;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::warn;
@@ -235,7 +235,7 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
                         listing = false;
                         self.reachable(runtime);
                         self.complain(&list);
-                        self.inspections.listed(list, asked)
+                        self.inspections.listed(list, runtime.kind, asked)
                     }
                     Reply::NoList(reason) => {
                         listing = false;
@@ -252,7 +252,7 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
                 },
                 _ = ticks.tick(), if !listing => {
                     listing = true;
-                    replies.push(list(runtime.docker.clone(), runtime.kind, limit).boxed());
+                    replies.push(list(runtime.list(), limit).boxed());
                     continue;
                 }
             };
@@ -261,12 +261,11 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
     }
 }
 
-async fn list(docker: Docker, runtime: &'static str, limit: Duration) -> Reply {
+async fn list(answer: impl Future<Output = Result<Bytes, Error>>, limit: Duration) -> Reply {
     let asked = Instant::now();
-    // Stopped containers too, or stopping would look like being removed.
-    let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
-    match timeout(limit, docker.list_containers(Some(all))).await {
-        Ok(Ok(list)) => Reply::List(asked, words::listed(list, runtime)),
+    let list = timeout(limit, answer).await.map(|text| Ok(words::listed(&text?)?));
+    match list {
+        Ok(Ok(list)) => Reply::List(asked, list),
         Ok(Err(error)) if is_answer(&error) => Reply::NoList(describe(&error)),
         Ok(Err(error)) => Reply::Silence(describe(&error)),
         Err(_) => Reply::Silence(late(limit)),

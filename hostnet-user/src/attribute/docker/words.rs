@@ -3,6 +3,9 @@
 use std::{cmp::Reverse, net::IpAddr};
 
 use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage, NetworkSettings};
+use hyper::body::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::event::{Container, UserNames};
 
@@ -30,12 +33,23 @@ pub struct List {
     pub strange: usize,
 }
 
-/// A container as the list shows it. The sketch is what the list said of it.
+/// A container as the list shows it.
 #[derive(Debug)]
 pub struct Listed {
-    pub sketch: Box<Container>,
+    pub id: String,
     pub names: Vec<String>,
     pub state: String,
+    /// All that the list said of it, a part of the answer itself.
+    text: Bytes,
+}
+
+/// What is looked at of every container, every few seconds.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Glance {
+    id: Option<String>,
+    names: Option<Vec<String>>,
+    state: Option<String>,
 }
 
 /// What an event means to us.
@@ -104,34 +118,43 @@ pub fn inspected(response: ContainerInspectResponse, runtime: &str) -> (Box<Cont
     (cut_to_size(container), state.status.map(|status| status.to_string()).unwrap_or_default())
 }
 
-/// The containers of a list, of which there may be more than anybody has.
-pub fn listed(summaries: Vec<ContainerSummary>, runtime: &str) -> List {
-    let mut list = List { is_cut: summaries.len() > MOST_LISTED, ..List::default() };
-    for summary in summaries.into_iter().take(MOST_LISTED) {
-        match one_listed(summary, runtime) {
-            Some(container) => list.containers.push(container),
-            None => list.strange += 1,
-        }
+/// The containers of a list, of which there may be more than anybody has. Nothing is
+/// made of the rest of their words until somebody asks for a sketch: bollard would make
+/// an object of every one, 4 KiB for each container, to be compared and thrown away.
+pub fn listed(text: &Bytes) -> serde_json::Result<List> {
+    let items: Vec<&RawValue> = serde_json::from_slice(text)?;
+    let mut list = List { is_cut: items.len() > MOST_LISTED, ..List::default() };
+    for item in items.into_iter().take(MOST_LISTED) {
+        let Glance { id, names, state } = serde_json::from_str(item.get())?;
+        let Some(id) = id.filter(|id| is_id(id)) else {
+            list.strange += 1;
+            continue;
+        };
+        let names = names.iter().flatten().take(ITEMS);
+        let names = names.map(|name| cut(&plain(name), TEXT).to_owned()).collect();
+        let text = text.slice_ref(item.get().as_bytes());
+        list.containers.push(Listed { id, names, state: state.unwrap_or_default(), text });
     }
-    list
+    Ok(list)
 }
 
-fn one_listed(summary: ContainerSummary, runtime: &str) -> Option<Listed> {
-    let id = summary.id.filter(|id| is_id(id))?;
-    let names = summary.names.iter().flatten().take(ITEMS);
-    let names: Vec<_> = names.map(|name| cut(&plain(name), TEXT).to_owned()).collect();
-    let sketch = Container {
-        id,
-        name: names.first().cloned().unwrap_or_default(),
-        image: summary.image.unwrap_or_default(),
-        image_id: image_id(summary.image_id),
-        labels: summary.labels.into_iter().flatten().collect(),
-        network_mode: summary.host_config.and_then(|host| host.network_mode).unwrap_or_default(),
-        runtime: runtime.to_owned(),
-        ..Container::default()
-    };
-    let state = summary.state.map(|state| state.to_string()).unwrap_or_default();
-    Some(Listed { sketch: cut_to_size(sketch), names, state })
+impl Listed {
+    /// The container as far as the list describes it.
+    pub fn sketch(&self, runtime: &str) -> Box<Container> {
+        // Where a word of it is not what it should be, the others are not worth more.
+        let summary: ContainerSummary = serde_json::from_slice(&self.text).unwrap_or_default();
+        let host = summary.host_config.unwrap_or_default();
+        cut_to_size(Container {
+            id: self.id.clone(),
+            name: self.names.first().cloned().unwrap_or_default(),
+            image: summary.image.unwrap_or_default(),
+            image_id: image_id(summary.image_id),
+            labels: summary.labels.into_iter().flatten().collect(),
+            network_mode: host.network_mode.unwrap_or_default(),
+            runtime: runtime.to_owned(),
+            ..Container::default()
+        })
+    }
 }
 
 /// The cgroup-v2 path in the text of a /proc/PID/cgroup.
@@ -272,16 +295,41 @@ mod tests {
 
     #[test]
     fn a_list_is_cut_and_what_is_strange_in_it_is_counted() {
-        let item = |id: &str| {
-            let text = format!(r#"{{"Id":"{id}","Names":["/web"],"State":"running"}}"#);
-            serde_json::from_str(&text).unwrap()
-        };
-        let list = listed(vec![item("../../info"), item(ID), item(&ID[1..])], "docker");
+        let item = |id: &str| format!(r#"{{"Id":"{id}","Names":["/web"],"State":"running"}}"#);
+        let read = |items: &[String]| listed(&format!("[{}]", items.join(",")).into());
+        let list = read(&[item("../../info"), item(ID), item(&ID[1..])]).unwrap();
         assert_eq!((list.containers.len(), list.strange, list.is_cut), (1, 2, false));
-        let Listed { sketch, names, state } = &list.containers[0];
-        assert_eq!((&*sketch.name, names, &**state), ("web", &vec!["web".into()], "running"));
-        let list = listed(vec![item(ID); MOST_LISTED + 1], "docker");
+        let Listed { id, names, state, .. } = &list.containers[0];
+        assert_eq!((&**id, names, &**state), (ID, &vec!["web".into()], "running"));
+        let list = read(&vec![item(ID); MOST_LISTED + 1]).unwrap();
         assert_eq!((list.containers.len(), list.is_cut), (MOST_LISTED, true));
+        assert!(read(&[item(ID), r#"{"Id":7}"#.into()]).is_err());
+    }
+
+    #[test]
+    fn a_listed_container_is_described_as_far_as_it_can_be_read() {
+        let sketch = |rest: &str| {
+            let text = format!(r#"[{{"Id":"{ID}","Names":["/web"],"State":"running",{rest}}}]"#);
+            let mut list = listed(&text.into()).unwrap();
+            list.containers.remove(0).sketch("docker")
+        };
+        let bare = Container {
+            id: ID.into(),
+            name: "web".into(),
+            runtime: "docker".into(),
+            ..Container::default()
+        };
+        let whole = r#""Image":"nginx:1.27","ImageID":"sha256:ab","Labels":{"a":"b"},
+            "HostConfig":{"NetworkMode":"host"},"Ports":[],"Mounts":[]"#;
+        let expected = Container {
+            image: "nginx:1.27".into(),
+            image_id: "sha256:ab".into(),
+            labels: BTreeMap::from([("a".into(), "b".into())]),
+            network_mode: "host".into(),
+            ..bare.clone()
+        };
+        assert_eq!(*sketch(whole), expected);
+        assert_eq!(*sketch(r#""Image":"nginx","Labels":[7]"#), bare);
     }
 
     #[test]

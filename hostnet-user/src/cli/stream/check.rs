@@ -21,13 +21,17 @@ pub struct Args {
     /// is standard input.
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// The files are a sink's with `datasets` or `actions`: what is missing may be what
+    /// they leave out. Lines that contradict each other are found all the same.
+    #[arg(long)]
+    filtered: bool,
     /// Print one JSON document instead of text.
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: &Args) -> Result<Exit> {
-    let mut check = Check::default();
+    let mut check = Check::new(args.filtered);
     let mut findings = Findings::default();
     lines::each(&args.files, |place, line| {
         findings.lines += 1;
@@ -53,6 +57,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     } else {
         findings.as_text(&mut out)?;
     }
-    let is_whole = findings.verdict() == Some(Verdict::Complete) && findings.bad_lines == 0;
+    let is_whole = matches!(findings.verdict(), Some(Verdict::Complete | Verdict::Filtered))
+        && findings.bad_lines == 0;
     Ok(if is_whole { Exit::Ok } else { Exit::Partial })
 }

@@ -38,7 +38,8 @@ impl Findings {
         self.runs.iter().map(Run::verdict).max_by_key(|verdict| match verdict {
             Verdict::Complete => 0,
             Verdict::Accounted => 1,
-            Verdict::Incomplete => 2,
+            Verdict::Filtered => 2,
+            Verdict::Incomplete => 3,
         })
     }
 
@@ -128,7 +129,8 @@ fn run_as_text(run: &Run, out: &mut impl Write) -> io::Result<()> {
         if holes.len() > MOST_SHOWN {
             shown.push("…".to_owned());
         }
-        writeln!(out, "  {missing} events are missing: {}", shown.join(", "))?;
+        let what = if run.is_filtered { "missing or left out by the filter" } else { "missing" };
+        writeln!(out, "  {missing} events are {what}: {}", shown.join(", "))?;
     }
     if run.conflicts > 0 {
         writeln!(out, "  {} lines are another event with a number that is taken", run.conflicts)?;

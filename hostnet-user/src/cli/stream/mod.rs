@@ -23,8 +23,8 @@ pub struct Args {
 enum Command {
     /// Say whether anything is missing.
     ///
-    /// Exit codes: 0 every run is complete, 4 something is missing, was lost, or is
-    /// no event, 2 a file cannot be read.
+    /// Exit codes: 0 every run is complete or, with --filtered, is not seen to be anything
+    /// else; 4 something is missing, was lost, or is no event; 2 a file cannot be read.
     Check(check::Args),
     /// Print events in another format.
     Convert(convert::Args),

@@ -1,11 +1,9 @@
 //! The parts of a document that many events share, written once and kept:
 //! host, agent, owner, process.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
+use hashlink::LruCache;
 use serde_json::{Map, Value, json as object, value::RawValue};
 use sha2::{Digest, Sha256};
 
@@ -18,8 +16,9 @@ use super::{
 };
 use crate::event::{Actor, Container, Event, Operation, Owner, Process};
 
-/// Most owners or processes kept; then all are forgotten and written anew.
-const MOST: usize = 8192;
+/// Most owners or processes kept, some 3 KiB of text each; beyond it, whichever was
+/// longest without an event is forgotten.
+const MOST: usize = 1 << 14;
 
 /// The shared parts.
 pub struct Parts {
@@ -28,8 +27,8 @@ pub struct Parts {
     pub host: Box<RawValue>,
     pub boot: Boot,
     network_namespace: u32,
-    owners: HashMap<usize, Kept<Arc<Owner>, OwnerParts>>,
-    processes: HashMap<ProcessKey, Kept<Option<Arc<Process>>, ProcessParts>>,
+    owners: LruCache<usize, Kept<Arc<Owner>, OwnerParts>>,
+    processes: LruCache<ProcessKey, Kept<Option<Arc<Process>>, ProcessParts>>,
 }
 
 /// Where the process is in memory, and the thread that acted.
@@ -79,8 +78,8 @@ impl Parts {
             })),
             boot: Boot { host_id: host_id.clone(), boot_id: boot_id.clone() },
             network_namespace: identity.network_namespace,
-            owners: HashMap::new(),
-            processes: HashMap::new(),
+            owners: LruCache::new(MOST),
+            processes: LruCache::new(MOST),
         }
     }
 
@@ -90,9 +89,6 @@ impl Parts {
         let key = Arc::as_ptr(owner) as usize;
         if let Some((_, parts)) = self.owners.get(&key) {
             return Arc::clone(parts);
-        }
-        if self.owners.len() >= MOST {
-            self.owners.clear();
         }
         let parts = Arc::new(owner_parts(owner, self.network_namespace));
         self.owners.insert(key, (Arc::clone(owner), Arc::clone(&parts)));
@@ -112,9 +108,6 @@ impl Parts {
         let key = (event.process.as_ref().map_or(0, |p| Arc::as_ptr(p) as usize), event.actor);
         if let Some((_, parts)) = self.processes.get(&key) {
             return Some(Arc::clone(parts));
-        }
-        if self.processes.len() >= MOST {
-            self.processes.clear();
         }
         let parts = Arc::new(ProcessParts::of(event, &self.boot, times, None));
         self.processes.insert(key, (event.process.clone(), Arc::clone(&parts)));

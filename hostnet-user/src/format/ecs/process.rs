@@ -103,7 +103,7 @@ impl Boot {
     pub fn entity_id(&self, pid: u32, start_ns: u64) -> String {
         let ticks = start_ns / TICK_NS;
         let text = format!("{} {} {pid} {ticks}", self.host_id, self.boot_id);
-        hex(&Sha256::digest(text))[..16].to_owned()
+        hex(&Sha256::digest(text)[..8])
     }
 }
 

@@ -1,6 +1,9 @@
 //! A container reaches a service that the host keeps to itself.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, service::is_its_own, techniques};
+use super::{
+    Detection, Excuse, Memory, Scene, Suspicion, api_server, etcd, kubelet, runtime_api,
+    service::is_its_own, techniques,
+};
 use crate::{
     event::{Outcome, Severity, Surface},
     judge::Target,
@@ -19,7 +22,11 @@ pub const DETECTION: Detection = Detection {
     judge,
 };
 
-fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
+/// What is at some port of the host and has a detection of its own is told by that.
+const BETTER_KNOWN: [&Detection; 4] =
+    [&runtime_api::DETECTION, &kubelet::DETECTION, &etcd::DETECTION, &api_server::DETECTION];
+
+fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Option<Suspicion> {
     let reach = scene.reach.filter(|reach| reach.surface == Surface::HostLoopback)?;
     let Target::Ip(address) = reach.to else { return None };
     // A datagram reaches somebody only when somebody is there; so does a connect that
@@ -27,6 +34,9 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
     let is_there =
         reach.outcome == Outcome::Success && scene.event.is_stream() || reach.peer.is_some();
     if !is_there || !reach.was_let() || is_its_own(scene, &reach) {
+        return None;
+    }
+    if BETTER_KNOWN.iter().any(|better| (better.judge)(scene, memory).is_some()) {
         return None;
     }
     let service = reach.whose().unwrap_or_else(|| "a service that is not known".to_owned());
@@ -57,6 +67,7 @@ mod tests {
     #[test]
     fn does_not_fire() {
         assert_eq!(judged(&DETECTION, &refused("127.0.0.1:6379")), None);
+        assert_eq!(judged(&DETECTION, &reached("127.0.0.1:2375")), None, "runtime-api has it");
         assert_eq!(judged(&DETECTION, &reached("192.168.1.9:6379")), None);
         assert_eq!(judged(&DETECTION, &own_service("127.0.0.1:8080")), None);
         assert_eq!(judged(&DETECTION, &sent("127.0.0.1:9")), None, "nobody is there");

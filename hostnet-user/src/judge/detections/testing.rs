@@ -104,20 +104,9 @@ fn event(operation: impl Into<Operation>, protocol: u32) -> Event {
     let kind = if protocol == 17 { libc::SOCK_DGRAM } else { libc::SOCK_STREAM };
     let socket = hostnet_abi::Socket { family, kind: kind as u16, protocol };
     Event {
-        id: Uuid::now_v7(),
-        boot_ns: 1,
-        wall_ns: 0,
-        hook: None,
         owner: Some(container("one", "host")),
-        creator: None,
-        process: None,
-        actor: None,
-        host_users: None,
         socket: Some(Socket { cookie: 1, socket }),
-        peer: None,
-        surface: None,
-        amends: None,
-        operation: operation.into(),
+        ..Event::new(Uuid::now_v7(), 1, 0, operation.into())
     }
 }
 

@@ -125,28 +125,29 @@ impl Inspections {
         }
     }
 
-    /// The list, which was asked for at `asked`. Of one that is cut nobody is gone.
-    pub fn listed(&mut self, list: List, asked: Instant) -> Vec<RuntimeNews> {
+    /// The list of `runtime`, which was asked for at `asked`. Of one that is cut nobody
+    /// is gone.
+    pub fn listed(&mut self, list: List, runtime: &str, asked: Instant) -> Vec<RuntimeNews> {
         let mut news = Vec::new();
         let mut present = HashSet::with_capacity(list.containers.len());
-        for Listed { sketch, names, state } in list.containers {
-            present.insert(sketch.id.clone());
-            let differs = match self.known.get(&sketch.id) {
-                Some(known) => known.state != state || !names.contains(&known.name),
-                None => matches!(&*state, "running" | "created" | "paused" | "restarting"),
+        for listed in list.containers {
+            let Listed { id, names, state, .. } = &listed;
+            let differs = match self.known.get(id) {
+                Some(known) => known.state != *state || !names.contains(&known.name),
+                None => matches!(&**state, "running" | "created" | "paused" | "restarting"),
             };
             // Whatever is being asked of it already is newer than the list.
-            if !differs || self.pending.contains_key(&sketch.id) {
-                continue;
-            }
-            let sketch = self.cut_sketch(sketch);
-            match self.ask(&sketch.id, Lane::List) {
-                Some(pending) => {
-                    pending.listed = Some((sketch.name.clone(), state));
-                    pending.sketch = Some(sketch);
+            if differs && !self.pending.contains_key(id) {
+                let sketch = self.cut_sketch(listed.sketch(runtime));
+                match self.ask(id, Lane::List) {
+                    Some(pending) => {
+                        pending.listed = Some((sketch.name.clone(), state.clone()));
+                        pending.sketch = Some(sketch);
+                    }
+                    None => news.extend(self.sketched(sketch, asked)),
                 }
-                None => news.extend(self.sketched(sketch, asked)),
             }
+            present.insert(listed.id);
         }
         // What was learned after the question is not expected in its answer.
         let gone = |(id, known): (&String, &Known)| {

@@ -1,5 +1,6 @@
 //! What is asked, told and forgotten, step by step.
 
+use super::super::words;
 use super::*;
 
 fn id(number: usize) -> String {
@@ -15,7 +16,9 @@ fn found(number: usize, name: &str, state: &str) -> Answer {
 }
 
 fn shown(number: usize, name: &str, state: &str) -> Listed {
-    Listed { sketch: named(number, name), names: vec![name.into()], state: state.into() }
+    let id = id(number);
+    let text = format!(r#"[{{"Id":"{id}","Names":["/{name}"],"State":"{state}"}}]"#);
+    words::listed(&text.into()).expect("a list").containers.remove(0)
 }
 
 fn list(containers: impl IntoIterator<Item = Listed>) -> List {
@@ -70,20 +73,20 @@ fn an_event_during_the_inspect_asks_again() {
 fn the_list_says_what_the_events_forgot() {
     let (mut plan, now) = (Inspections::default(), Instant::now());
     let at = |ms| now + Duration::from_millis(ms);
-    plan.listed(list([shown(1, "a", "running"), shown(2, "old", "exited")]), at(0));
+    plan.listed(list([shown(1, "a", "running"), shown(2, "old", "exited")]), "", at(0));
     assert_eq!((plan.next(), plan.next()), (Some(id(1)), None));
     plan.answered(id(1), found(1, "a", "running"), at(1000));
-    plan.listed(list([shown(1, "a", "running")]), at(2000));
+    plan.listed(list([shown(1, "a", "running")]), "", at(2000));
     assert_eq!(plan.next(), None, "nothing differs");
     for (name, state) in [("b", "running"), ("b", "exited"), ("b", "running")] {
-        plan.listed(list([shown(1, name, state)]), at(3000));
+        plan.listed(list([shown(1, name, state)]), "", at(3000));
         assert_eq!(plan.next(), Some(id(1)));
         plan.answered(id(1), found(1, name, state), at(3500));
     }
-    assert_eq!(plan.listed(list([]), at(3400)), [], "older than what is known");
+    assert_eq!(plan.listed(list([]), "", at(3400)), [], "older than what is known");
     let cut = List { is_cut: true, ..List::default() };
-    assert_eq!(plan.listed(cut, at(4000)), [], "it may be among the others");
-    assert_eq!(plan.listed(list([]), at(4000)), [removed(1)]);
+    assert_eq!(plan.listed(cut, "", at(4000)), [], "it may be among the others");
+    assert_eq!(plan.listed(list([]), "", at(4000)), [removed(1)]);
 }
 
 /// What was refused once is not believed later without another look, nor the
@@ -92,12 +95,12 @@ fn the_list_says_what_the_events_forgot() {
 fn a_new_connection_asks_for_everybody_again() {
     let (mut plan, now) = (Inspections::default(), Instant::now());
     let both = || list([shown(1, "a", "running"), shown(2, "b", "running")]);
-    plan.listed(both(), now);
+    plan.listed(both(), "", now);
     assert_eq!((plan.next(), plan.next()), (Some(id(1)), Some(id(2))));
     plan.answered(id(1), found(1, "a", "running"), now);
     plan.answered(id(2), Answer::Failed, now);
     plan.begin();
-    plan.listed(both(), now);
+    plan.listed(both(), "", now);
     assert_eq!((plan.next(), plan.next()), (Some(id(1)), Some(id(2))));
     let news = plan.answered(id(1), found(1, "a", "running"), now);
     assert_eq!(news, [told("a", 1)], "told again, to be judged again");
@@ -106,20 +109,20 @@ fn a_new_connection_asks_for_everybody_again() {
 #[test]
 fn what_the_list_shows_is_compared_with_its_own_words() {
     let (mut plan, now) = (Inspections::default(), Instant::now());
-    plan.listed(list([shown(1, "a", "running")]), now);
+    plan.listed(list([shown(1, "a", "running")]), "", now);
     plan.next();
     plan.answered(id(1), found(1, "a_1", "up"), now);
-    plan.listed(list([shown(1, "a", "running")]), now);
+    plan.listed(list([shown(1, "a", "running")]), "", now);
     assert_eq!(plan.next(), None, "or it would be inspected every time");
     plan.doubt();
-    plan.listed(list([shown(1, "a", "running")]), now);
+    plan.listed(list([shown(1, "a", "running")]), "", now);
     assert_eq!(plan.next(), Some(id(1)));
 }
 
 #[test]
 fn what_is_wanted_goes_first() {
     let (mut plan, now) = (Inspections::default(), Instant::now());
-    plan.listed(list((0..100).map(|n| shown(n, "a", "running"))), now);
+    plan.listed(list((0..100).map(|n| shown(n, "a", "running"))), "", now);
     assert_eq!((0..100).filter_map(|_| plan.next()).count(), WIDTH[2]);
     plan.changed(named(200, "b"), now);
     plan.wanted(&id(99), now);
@@ -166,7 +169,7 @@ fn a_flood_of_new_containers_is_heeded_as_far_as_there_is_room() {
     let told = (0..2 * MOST).filter_map(|n| plan.changed(named(n, "a"), now)).count();
     assert_eq!((told, plan.known.len() + plan.pending.len()), (MOST, MOST));
     assert!(plan.changed(named(0, "a"), now).is_none(), "one that is known is asked for");
-    let news = plan.listed(List::default(), now + Duration::from_secs(1));
+    let news = plan.listed(List::default(), "", now + Duration::from_secs(1));
     assert_eq!(news.len(), MOST - QUEUE, "and the others make room");
     assert!(plan.changed(named(MOST, "a"), now).is_some());
 }

@@ -1,0 +1,157 @@
+//! A story: one container that does what attackers do, and honest ones beside it.
+//! Each act is found once, with the right severity and the other end by name.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{TcpListener, UdpSocket},
+    os::{linux::net::SocketAddrExt as _, unix::net as unix},
+    thread,
+};
+
+use hostnet_tests::{
+    Agent, Container, Docker, Launch, Run, Service, needs_docker, needs_root, net, want,
+};
+use serde_json::Value;
+
+const EXPECTED: [&str; 4] =
+    ["--label", "hostnet.expected=true", "--label", "hostnet.reason=it is part of the story"];
+
+fn honest(docker: &Docker) -> Launch {
+    docker.launch("host").options(EXPECTED)
+}
+
+/// The findings of a container: severity, technique and message by rule.
+fn findings(run: &Run, of: &Container) -> BTreeMap<String, Vec<(String, String, String)>> {
+    let mut found = BTreeMap::<_, Vec<_>>::new();
+    for event in run.all(&want().action("finding").owned_by(of)) {
+        let text = |path: &str| {
+            let value = event.pointer(path).and_then(Value::as_str);
+            value.unwrap_or_else(|| panic!("no {path} in {event}")).to_owned()
+        };
+        let finding =
+            (text("/hostnet/finding/severity"), text("/threat/technique/id/0"), text("/message"));
+        found.entry(text("/rule/id")).or_default().push(finding);
+        let evidence = text("/hostnet/finding/evidence");
+        let shown_by = want().is("event.id", evidence.as_str()).owned_by(of);
+        assert_eq!(run.all(&shown_by).len(), 1, "{event}");
+    }
+    found
+}
+
+#[test]
+fn each_act_is_found_once_and_honest_containers_are_left_alone() {
+    needs_root!();
+    needs_docker!("labels that say what is expected");
+    let api = Docker::with_options(&["-H", "tcp://127.0.0.1:2375", "--tls=false"]);
+    let redis = Service::are_installed().then(Service::redis);
+    let name = format!("hostnet-story-{}", std::process::id());
+    let address = unix::SocketAddr::from_abstract_name(&name).expect("a name");
+    let host_socket = unix::UnixListener::bind_addr(&address).expect("nobody has it");
+    thread::spawn(move || {
+        // Held until the other side has gone: an answer is not needed.
+        let held: Vec<_> = host_socket.incoming().collect();
+        drop(held);
+    });
+    let agent = Agent::start();
+    let docker = Docker::shared();
+
+    let web_port = net::closed_port();
+    let web = honest(docker).start(["httpd", "-f", "-p", &web_port.to_string()]);
+    agent.expect(&want().action("listen-for-connections").owned_by(&web));
+    net::exchange(([127, 0, 0, 1], web_port).into(), b"GET / HTTP/1.0\r\n\r\n");
+    let exporter_port = net::closed_port();
+    let at = format!("127.0.0.1:{exporter_port}");
+    let exporter = honest(docker).start(["httpd", "-f", "-p", &at]);
+    agent.expect(&want().action("listen-for-connections").owned_by(&exporter));
+    net::exchange(([127, 0, 0, 1], exporter_port).into(), b"GET / HTTP/1.0\r\n\r\n");
+    let resolver = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let resolver_port = resolver.local_addr().expect("bound").port();
+    let mut client = honest(docker).actor();
+    client.one(&format!("udp-send 127.0.0.1 {resolver_port}"));
+    let mut victim = honest(docker).actor();
+    let shared = victim.one("listen 127.0.0.1 0 --reuse-port")["local"]["port"].clone();
+
+    let mut attacker = docker.launch("host").actor();
+    let mut closed = BTreeSet::new();
+    while closed.len() < 25 {
+        closed.insert(attacker.connect_refused());
+    }
+    for _ in 0..2 {
+        attacker.one("tcp-connect 127.0.0.1 2375");
+        attacker.perform("packet");
+        let hex: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+        attacker.perform(&format!("unix-connect {hex}"));
+        if let Some(redis) = &redis {
+            attacker.one(&format!("tcp-connect 127.0.0.1 {}", redis.port));
+        }
+    }
+    attacker.one(&format!("listen 127.0.0.1 {shared} --reuse-port"));
+    let through = docker.launch(&format!("container:{}", attacker.container.id));
+    let mut companion = through.actor();
+    companion.connect_refused();
+    let run = agent.stop();
+    drop(api);
+
+    for (what, container) in [
+        ("web server", &web),
+        ("exporter", &exporter),
+        ("client", &client.container),
+        ("victim", &victim.container),
+    ] {
+        assert!(run.all(&want().owned_by(container)).len() > 1, "{what} was seen");
+        assert_eq!(findings(&run, container), BTreeMap::new(), "{what}");
+    }
+    let found = findings(&run, &attacker.container);
+    let sole = |rule: &str, severity: &str, technique: &str| {
+        let of_rule = found.get(rule).unwrap_or_else(|| panic!("no {rule} in {found:#?}"));
+        let [(its_severity, its_technique, message)] = &of_rule[..] else {
+            panic!("more than one {rule}: {of_rule:#?}");
+        };
+        assert_eq!((&**its_severity, &**its_technique), (severity, technique), "{rule}");
+        message.clone()
+    };
+    sole("unexpected-container", "low", "T1610");
+    sole("port-scan", "high", "T1046");
+    let message = sole("runtime-api", "critical", "T1611");
+    assert!(message.contains("API of dockerd at 127.0.0.1:2375"), "{message}");
+    sole("packet-socket", "high", "T1040");
+    let message = sole("host-abstract-socket", "high", "T1611");
+    assert!(message.contains(&format!("@{name}")), "{message}");
+    let message = sole("port-shared", "high", "T1557");
+    assert!(message.contains(&victim.container.name), "{message}");
+    let mut rules = 6;
+    if let Some(redis) = &redis {
+        let message = sole("host-loopback-service", "medium", "T1021");
+        assert!(message.contains(&redis.unit), "{message}");
+        rules += 1;
+    }
+    assert_eq!(found.len(), rules, "{found:#?}");
+    let found = findings(&run, &companion.container);
+    let rules: Vec<&str> = found.keys().map(String::as_str).collect();
+    assert_eq!(rules, ["undeclared-join", "unexpected-container"], "{found:#?}");
+}
+
+/// The same port, free for the container that may have it, a finding for another.
+#[test]
+fn an_expectation_says_what_may_be_bound() {
+    needs_root!();
+    needs_docker!("names that expectations go by");
+    let (allowed, other) = (net::closed_port(), TcpListener::bind("0.0.0.0:0").expect("a port"));
+    let refused = other.local_addr().expect("bound").port();
+    drop(other);
+    let name = Docker::fresh_name("expected");
+    let expect =
+        format!("[[expect]]\nname = \"{name}\"\nreason = \"a test\"\nbind = [\"tcp/{allowed}\"]\n");
+    let agent = Agent::setup().sections(&expect).start();
+    let mut actor = Docker::shared().launch("host").name(&name).actor();
+    actor.one(&format!("listen 0.0.0.0 {allowed}"));
+    actor.one(&format!("listen 0.0.0.0 {refused}"));
+    let run = agent.stop();
+    let found = findings(&run, &actor.container);
+    let rules: Vec<&str> = found.keys().map(String::as_str).collect();
+    assert_eq!(rules, ["beyond-expectation", "wildcard-listener"], "{found:#?}");
+    for of_rule in found.values() {
+        let [(_, _, message)] = &of_rule[..] else { panic!("{of_rule:#?}") };
+        assert!(message.contains(&format!("tcp/{refused}")), "{message}");
+    }
+}
