@@ -126,10 +126,11 @@ fn names_that_are_programs_stay_names_in_a_browser() {
     needs_docker!("containers with names");
     let Some(browser) = Browser::new() else { return };
     let story = story();
-    let lines = story.names.iter().zip(HOSTILE).fold(story.lines.clone(), |lines, (name, hostile)| {
-        let quoted = Value::from(hostile).to_string();
-        lines.replace(&format!("\"name\":\"{name}\""), &format!("\"name\":{quoted}"))
-    });
+    let lines =
+        story.names.iter().zip(HOSTILE).fold(story.lines.clone(), |lines, (name, hostile)| {
+            let quoted = Value::from(hostile).to_string();
+            lines.replace(&format!("\"name\":\"{name}\""), &format!("\"name\":{quoted}"))
+        });
     let file = story.directory.path().join("hostile.ndjson");
     fs::write(&file, &lines).expect("room");
     let path = story.directory.path().join("hostile.html");
@@ -161,7 +162,8 @@ fn a_page_of_a_real_run_says_what_happened() {
     let history = story.history.to_str().expect("UTF-8");
     let path = story.directory.path().join("report.html");
     let page = report(&["--history", history], &path);
-    for said in ["shop-web", "debug-probe", "redis-server@", "chain verified", "T1046", "Port scan"] {
+    for said in ["shop-web", "debug-probe", "redis-server@", "chain verified", "T1046", "Port scan"]
+    {
         assert!(page.contains(said), "{said} is not on the page");
     }
     for (scheme, size) in [("light", "1280,3000"), ("dark", "1280,3000"), ("narrow", "500,3000")] {
@@ -217,7 +219,10 @@ fn a_case_is_whole_wherever_it_is_unpacked() {
         String::from_utf8(output.stdout).expect("UTF-8")
     };
     let said = String::from_utf8(output.stdout).expect("UTF-8");
-    assert_eq!(said.split_once("  ").expect("a hash").0, shell("sha256sum <case-17.tar.gz").split_once(' ').expect("a hash").0);
+    assert_eq!(
+        said.split_once("  ").expect("a hash").0,
+        shell("sha256sum <case-17.tar.gz").split_once(' ').expect("a hash").0
+    );
     shell("tar -xzf case-17.tar.gz");
     let manifest = fs::read(directory.path().join("case-17/manifest.json")).expect("a manifest");
     let manifest: Value = serde_json::from_slice(&manifest).expect("JSON");

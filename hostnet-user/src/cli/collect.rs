@@ -138,9 +138,7 @@ fn manifest(facts: &Facts, began: Time, room: &Path, names: &[&str]) -> Result<J
         Ok(json!({ "name": name, "bytes": bytes, "sha256": origin::file_hash(&path)? }))
     });
     let files: Vec<Json> = files.collect::<Result<_>>()?;
-    let place = |place: &report::RowPlace| {
-        json!({ "row": place.id, "run": place.run, "sequence": place.sequence })
-    };
+    let place = |place: &report::RowPlace| json!({ "row": place.id, "run": place.run, "sequence": place.sequence });
     Ok(json!({
         "files": files,
         "began": began,

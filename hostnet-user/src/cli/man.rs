@@ -97,9 +97,8 @@ fn full_name(command: &Command) -> &str {
 
 fn page(command: &Command, root: &Command) -> Result<Vec<u8>> {
     let version = root.get_version().unwrap_or_default();
-    let man = Man::new(command.clone())
-        .source(format!("hostnet {version}"))
-        .manual("hostnet manual");
+    let man =
+        Man::new(command.clone()).source(format!("hostnet {version}")).manual("hostnet manual");
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;

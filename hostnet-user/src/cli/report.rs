@@ -113,13 +113,13 @@ pub fn verdicts(facts: &Facts, history: &Path, file: Option<&Path>) -> Result<Ve
         return why_not("standard input can be read once only");
     }
     let (from, to) = facts.window;
-    let span = Span { from_ns: from.0.max(0).cast_unsigned(), until_ns: to.after(1).0.cast_unsigned() };
+    let span =
+        Span { from_ns: from.0.max(0).cast_unsigned(), until_ns: to.after(1).0.cast_unsigned() };
     let (cases, _) = advise::cases(Some(history), file, span)?;
     let mut advice = cases.advice();
     // By id: who is on the page was narrowed down there.
-    advice.retain(|one| {
-        facts.containers.shown.iter().any(|row| one.ids.contains(&row.container_id))
-    });
+    advice
+        .retain(|one| facts.containers.shown.iter().any(|row| one.ids.contains(&row.container_id)));
     Ok(Verdicts { advice, why_not: None })
 }
 

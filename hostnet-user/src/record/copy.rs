@@ -10,9 +10,8 @@ use super::{error::StoreError, reader::Reader};
 /// # Errors
 /// When it cannot be read, or `to` is there already or cannot be written.
 pub fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let name = to
-        .to_str()
-        .ok_or_else(|| StoreError::Damaged(format!("{} is not UTF-8", to.display())))?;
+    let name =
+        to.to_str().ok_or_else(|| StoreError::Damaged(format!("{} is not UTF-8", to.display())))?;
     let reader = Reader::open(from)?;
     reader.connection().execute("VACUUM INTO ?1", [name])?;
     Ok(())

@@ -51,9 +51,7 @@ fn surface(history: &History, row: &PeerRow, is_looked_up: bool) -> Result<Strin
     if is_ingress(row) {
         return Ok(INGRESS.to_owned());
     }
-    if is_looked_up
-        && let Some(surface) = query::surface_of(history, row)?
-    {
+    if is_looked_up && let Some(surface) = query::surface_of(history, row)? {
         return Ok(surface);
     }
     let surface = match row.address.parse() {
@@ -129,10 +127,7 @@ fn matrix(rows: &[PeerRow], surfaces: &[String]) -> Contacts {
     }
     Contacts {
         who: who.into_iter().map(|(name, _)| name.to_owned()).collect(),
-        targets: targets
-            .into_iter()
-            .map(|((surface, name), _)| Target { surface, name })
-            .collect(),
+        targets: targets.into_iter().map(|((surface, name), _)| Target { surface, name }).collect(),
         cells: shown,
         left_out,
         ..Contacts::default()

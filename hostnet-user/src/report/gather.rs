@@ -7,12 +7,11 @@ use anyhow::{Result, bail};
 use serde_json::Value as Json;
 
 use super::{
-    contacts, findings, record,
+    contacts,
     facts::{Cut, Facts, Findings, Host, Origin, Part, RowPlace, Tree, Verdicts},
+    findings, record,
 };
-use crate::query::{
-    self, ContainerRow, Extent, Filter, History, ListenerRow, Time, TreeRow,
-};
+use crate::query::{self, ContainerRow, Extent, Filter, History, ListenerRow, Time, TreeRow};
 
 /// Containers in the list.
 const CONTAINERS: usize = 200;
@@ -89,9 +88,8 @@ fn places(extent: &Extent) -> Option<(RowPlace, RowPlace)> {
 
 fn host(document: &[u8], runs: &query::Runs, (from, to): (Time, Time)) -> Host {
     let document: Json = serde_json::from_slice(document).unwrap_or_default();
-    let text = |at: &str| {
-        document.pointer(at).and_then(Json::as_str).unwrap_or_default().to_owned()
-    };
+    let text =
+        |at: &str| document.pointer(at).and_then(Json::as_str).unwrap_or_default().to_owned();
     let system = ["/host/os/name", "/host/os/version", "/host/os/kernel", "/host/architecture"];
     let system: Vec<String> =
         system.into_iter().map(text).filter(|text| !text.is_empty()).collect();

@@ -38,10 +38,40 @@ const ELEMENTS: [&str; 47] = [
     "text", "rect", "line", "path", "i", "footer", "!DOCTYPE", "g", "pre",
 ];
 const ATTRIBUTES: [&str; 34] = [
-    "lang", "charset", "http-equiv", "content", "name", "class", "href", "id", "title",
-    "datetime", "colspan", "open", "viewBox", "role", "aria-label", "x", "y", "x1", "x2", "y1",
-    "y2", "width", "height", "d", "text-anchor", "html", "data-x", "scope", "dir", "rowspan",
-    "headers", "abbr", "start", "value",
+    "lang",
+    "charset",
+    "http-equiv",
+    "content",
+    "name",
+    "class",
+    "href",
+    "id",
+    "title",
+    "datetime",
+    "colspan",
+    "open",
+    "viewBox",
+    "role",
+    "aria-label",
+    "x",
+    "y",
+    "x1",
+    "x2",
+    "y1",
+    "y2",
+    "width",
+    "height",
+    "d",
+    "text-anchor",
+    "html",
+    "data-x",
+    "scope",
+    "dir",
+    "rowspan",
+    "headers",
+    "abbr",
+    "start",
+    "value",
 ];
 
 /// Reads a page as a browser does and checks that it is made of nothing else.
@@ -49,7 +79,11 @@ fn check(page: &str) {
     let (before, rest) = page.split_once("<style>").expect("a style");
     let (style, after) = rest.split_once("</style>").expect("its end");
     let hash = STANDARD.encode(Sha256::digest(style));
-    assert!(before.contains(&format!("style-src &#39;sha256-{hash}&#39;")) || before.contains(&format!("style-src 'sha256-{hash}'")), "{before}");
+    assert!(
+        before.contains(&format!("style-src &#39;sha256-{hash}&#39;"))
+            || before.contains(&format!("style-src 'sha256-{hash}'")),
+        "{before}"
+    );
     assert!(before.contains("default-src 'none'") || before.contains("default-src &#39;none&#39;"));
     assert!(!after.contains("<style"));
     for part in [before, after] {
@@ -140,7 +174,8 @@ fn a_page_does_not_grow_with_its_history() {
             let at = second(u64::from(number * 12 + turn));
             let cookie = u64::from(number * 12 + turn) + 1;
             let port = 1024 + (cookie % 60_000) as u16;
-            let remote = (([10, (number % 250) as u8, 0, turn as u8], port).into(), Surface::Private);
+            let remote =
+                (([10, (number % 250) as u8, 0, turn as u8], port).into(), Surface::Private);
             visit(&mut book, (at, cookie), &by, remote, None, Outcome::Success);
             let local = ([0, 0, 0, 0], port).into();
             book.act(at, &by, acts::socket(1 << 32 | cookie, TCP, local), acts::listen(local));
@@ -153,7 +188,12 @@ fn a_page_does_not_grow_with_its_history() {
     let page = page_of(&history, &Filter::default());
     check(&page);
     assert!(page.len() < 3 << 20, "{} bytes", page.len());
-    for said in ["more containers are not", "more addresses are not", "more listeners are not", "more of this rule are not"] {
+    for said in [
+        "more containers are not",
+        "more addresses are not",
+        "more listeners are not",
+        "more of this rule are not",
+    ] {
         assert!(page.contains(said), "{said}");
     }
 }

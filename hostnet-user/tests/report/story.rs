@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use hostnet::{
     event::{
-        Event, Finding, FindingEnds, Health, Operation, Outcome, Rule, Severity, Surface,
-        Technique,
+        Event, Finding, FindingEnds, Health, Operation, Outcome, Rule, Severity, Surface, Technique,
     },
     query::{Filter, History},
     report::{self, Origin, page},
@@ -38,7 +37,11 @@ pub fn finding(at: u64, by: &Actor, rule: &Arc<Rule>, severity: Severity, what: 
     acts::event(at, Some(by), None, Operation::Finding(finding))
 }
 
-pub fn rule(id: &'static str, name: &'static str, technique: (&'static str, &'static str)) -> Arc<Rule> {
+pub fn rule(
+    id: &'static str,
+    name: &'static str,
+    technique: (&'static str, &'static str),
+) -> Arc<Rule> {
     Arc::new(Rule {
         id: id.into(),
         name: name.into(),

@@ -12,8 +12,8 @@ pub fn section(facts: &Facts) -> Section {
         title: "Findings",
         count: Some(findings.by_severity.values().sum()),
         about: "What a container did in the host's network and should not have, or should have a \
-                reason for, the worst first. Evidence is the event that shows it: \
-                hostnet query events has it by its id.",
+                reason for, the worst first. Evidence is the id of the event that shows it: hostnet \
+                query sql \"SELECT document FROM events WHERE event_id = 'ID'\".",
         content: html! {
             @if findings.rules.is_empty() { p { "Nothing was found." } }
             @for (at, rule) in findings.rules.iter().enumerate() { (one(at, rule)) }

@@ -3,11 +3,7 @@
 use maud::{Markup, html};
 
 use super::{Section, shown};
-use crate::{
-    event::Severity,
-    query::Time,
-    report::Facts,
-};
+use crate::{event::Severity, query::Time, report::Facts};
 
 /// Rows of the picture.
 const ROWS: usize = 40;
