@@ -24,6 +24,11 @@ use crate::{
 };
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  hostnet rules list                      the built-in detections and the configured rules
+  hostnet rules check /etc/hostnet/rules  each fault with its file and line
+  hostnet rules test rule.yml day.ndjson   which events of a day it finds")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,

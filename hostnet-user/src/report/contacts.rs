@@ -1,14 +1,11 @@
 //! Who talked to whom: all of it counted, the most of it shown, and a matrix of the
 //! most of that.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Result;
 
-use super::{
-    facts::{Contact, Contacts, Target},
-    gather::distinct,
-};
+use super::facts::{Contact, Contacts, Target};
 use crate::{
     event::Surface,
     judge::surface::Network,
@@ -29,7 +26,8 @@ pub fn gather(history: &History, filter: &Filter) -> Result<Contacts> {
     let mut rows = query::peers(history, filter, &PeerFilter::default())?;
     rows.retain(|row| row.container_id != "host" || filter.container.as_deref() == Some("host"));
     rows.sort_by_cached_key(|row| {
-        (std::cmp::Reverse(row.begun.max(row.ended)), row.address.clone(), row.port)
+        let count = std::cmp::Reverse(row.begun.max(row.ended));
+        (is_nobody(row), count, row.address.clone(), row.port)
     });
     let surfaces: Vec<String> = rows
         .iter()
@@ -71,8 +69,17 @@ fn is_ingress(row: &PeerRow) -> bool {
     row.direction == "ingress"
 }
 
+/// Nobody answered, not once.
+fn is_nobody(row: &PeerRow) -> bool {
+    row.begun > 0 && row.failed == row.begun && row.peer.is_empty()
+}
+
 /// What is reached, by the name that a person knows it by.
 fn target(row: &PeerRow, surface: &str) -> Target {
+    // What is scanned is not a service a port.
+    if is_nobody(row) && row.port > 0 {
+        return Target { surface: surface.to_owned(), name: format!("{}, no answer", row.address) };
+    }
     let name = match (row.peer.as_str(), row.port) {
         ("", 0) => row.address.clone(),
         ("", _) => end(row),
@@ -90,7 +97,6 @@ fn matrix(rows: &[PeerRow], surfaces: &[String]) -> Contacts {
         if is_ingress(row) {
             continue;
         }
-        // What is scanned is not many services.
         let Target { surface, name } = target(row, surface);
         let key = (surface, name);
         *by_who.entry(&row.container).or_default() += row.begun;
@@ -104,7 +110,11 @@ fn matrix(rows: &[PeerRow], surfaces: &[String]) -> Contacts {
     targets.sort_by(|one, other| (other.1, &one.0).cmp(&(one.1, &other.0)));
     let left_out = (who.len().saturating_sub(WHO), targets.len().saturating_sub(TARGETS));
     who.truncate(WHO);
-    targets.truncate(TARGETS);
+    // The most of each surface before the rest: little is not unimportant.
+    let mut surfaces = BTreeSet::new();
+    let (first, rest): (Vec<_>, Vec<_>) =
+        targets.into_iter().partition(|((surface, _), _)| surfaces.insert(surface.clone()));
+    let mut targets: Vec<_> = first.into_iter().chain(rest).take(TARGETS).collect();
     let place = |surface: &str| Surface::ALL.iter().position(|one| one.name() == surface);
     targets.sort_by(|one, other| (place(&one.0.0), other.1).cmp(&(place(&other.0.0), one.1)));
     let mut shown = BTreeMap::new();
@@ -148,13 +158,5 @@ fn end(row: &PeerRow) -> String {
         port if is_ingress(row) => format!("{} → :{port}", row.address),
         port if row.address.contains(':') => format!("[{}]:{port}", row.address),
         port => format!("{}:{port}", row.address),
-    }
-}
-
-impl Contacts {
-    /// How many containers talked to how many surfaces.
-    #[must_use]
-    pub fn surfaces(&self) -> usize {
-        distinct(self.targets.iter().map(|target| target.surface.as_str()))
     }
 }

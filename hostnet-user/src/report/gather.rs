@@ -1,7 +1,7 @@
 //! Asks a history for the facts of a page. Every question has a bound: what would be
 //! more is cut, and the facts say so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use serde_json::Value as Json;
@@ -44,7 +44,7 @@ pub fn gather(history: &History, filter: &Filter, origin: Origin) -> Result<Fact
     let extent = query::extent(history, filter)?;
     let Some((first, last)) = &extent.ends else {
         bail!(
-            "the history has no event of that time: `hostnet query events --limit 1` shows where it begins"
+            "there is no event of that time: `hostnet query events --limit 1` shows the first one"
         )
     };
     let window =
@@ -151,9 +151,4 @@ fn trees(history: &History, filter: &Filter, findings: &Findings) -> Result<Part
     };
     let shown = owners.into_iter().map(tree).collect();
     Ok(Part { rows: Cut { shown, of }, since })
-}
-
-/// Names of these owners, as far as they are known.
-pub(super) fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> usize {
-    names.collect::<BTreeSet<_>>().len()
 }

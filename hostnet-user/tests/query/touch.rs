@@ -7,6 +7,7 @@ use hostnet::{
     docs::EVERY_KIND,
     format::ecs::{Encoder, read::Read},
     input::{self, Input, World},
+    judge::Judge,
     kernel::Recording,
     output::Output,
     record::{Recorded, touch::Touch},
@@ -41,12 +42,14 @@ impl Output for Compare {
 fn an_event_and_its_document_count_the_same() {
     let mut recording = Recording::read(EVERY_KIND).expect("a recording");
     let (tag, bytes) = recording.frame().expect("readable").expect("a frame");
-    let Ok(Input::World(World::Run { policy, identity })) = input::from_frame(tag, bytes) else {
+    let Ok(Input::World(World::Run { policy, identity, law })) = input::from_frame(tag, bytes)
+    else {
         panic!("it begins with where it was made");
     };
     let counts = Arc::new(Mutex::new((0, 0)));
     let compare = Compare { encoder: Encoder::new(&identity), counts: Arc::clone(&counts) };
-    let mut stages = Stages::new(policy, Filter::default(), vec![Box::new(compare)]);
+    let mut stages =
+        Stages::new(policy, Judge::new(&law), Filter::default(), vec![Box::new(compare)]);
     while let Some((tag, bytes)) = recording.frame().expect("readable") {
         stages.input(input::from_frame(tag, bytes).expect("an input")).expect("the same");
         drop(stages.take_requests());

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     acts::{self, TCP},
-    story::{container, finding, page_of, rule, somebody, visit},
+    story::{container, finding, kept, page_of, rule, somebody, visit},
     support::{Book, second},
 };
 
@@ -139,8 +139,8 @@ fn hostile() -> Book {
 
 #[test]
 fn names_are_text_wherever_they_are() {
-    let mut book = hostile();
-    let page = page_of(&book.read(), &Filter::default());
+    let (history, _book) = kept(hostile());
+    let page = page_of(&history, &Filter::default());
     check(&page);
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
     assert!(page.contains("gpj.\\u{202e}sh\\u{2066}.exe"));
@@ -151,8 +151,8 @@ fn names_are_text_wherever_they_are() {
 
 #[test]
 fn the_check_finds_what_it_is_for() {
-    let mut book = hostile();
-    let page = page_of(&book.read(), &Filter::default());
+    let (history, _book) = kept(hostile());
+    let page = page_of(&history, &Filter::default());
     for bad in ["<script>", "<b onclick=\"x\">", "<a href=\"https://example.com\">", "\u{202e}"] {
         let spoilt = page.replacen("</main>", &format!("{bad}</main>"), 1);
         assert!(std::panic::catch_unwind(|| check(&spoilt)).is_err(), "{bad}");
@@ -184,7 +184,8 @@ fn a_page_does_not_grow_with_its_history() {
             book.tell(finding(at, &by, rule, Severity::Medium, &padding));
         }
     }
-    let page = page_of(&book.read(), &Filter::default());
+    let (history, _book) = kept(book);
+    let page = page_of(&history, &Filter::default());
     check(&page);
     assert!(page.len() < 3 << 20, "{} bytes", page.len());
     for said in [

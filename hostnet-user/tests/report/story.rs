@@ -148,6 +148,12 @@ fn looks_around(book: &mut Book, prober: &Actor) {
     }
 }
 
+/// What can be asked of a book when all of it is kept.
+pub fn kept(mut book: Book) -> (History, Book) {
+    book.crash();
+    (book.read(), book)
+}
+
 /// The page of a history.
 pub fn page_of(history: &History, filter: &Filter) -> String {
     let origin = Origin {

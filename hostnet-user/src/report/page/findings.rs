@@ -12,8 +12,8 @@ pub fn section(facts: &Facts) -> Section {
         title: "Findings",
         count: Some(findings.by_severity.values().sum()),
         about: "What a container did in the host's network and should not have, or should have a \
-                reason for, the worst first. Evidence is the event that shows it: \
-                hostnet query events has it by its id.",
+                reason for, the worst first. Evidence is the id of the event that shows it: hostnet \
+                query sql \"SELECT document FROM events WHERE event_id = 'ID'\".",
         content: html! {
             @if findings.rules.is_empty() { p { "Nothing was found." } }
             @for (at, rule) in findings.rules.iter().enumerate() { (one(at, rule)) }
@@ -65,10 +65,7 @@ fn table(rule: &Rule) -> Markup {
                         td { (shown::time(finding.time)) }
                         td { (shown::severity(finding.severity)) }
                         td { (shown::text(&finding.container)) }
-                        td.m {
-                            (shown::optional(finding.process.as_deref()))
-                            @if let Some(pid) = finding.pid { span.dim { "[" (pid) "]" } }
-                        }
+                        td { (shown::process(finding.process.as_deref(), finding.pid)) }
                         td.w { (shown::long(&finding.message)) }
                         td.m.dim { (shown::cut(&finding.evidence, 40)) }
                     }

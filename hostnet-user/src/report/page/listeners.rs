@@ -25,7 +25,6 @@ pub fn section(facts: &Facts) -> Section {
             @if containers.is_empty() { p { "No container listened." } }
             @else { (table(&containers)) }
             @if !host.is_empty() {
-                h3 { "" }
                 details {
                     summary { b { "The host's own" } span.end { (shown::number(host.len() as u64)) } }
                     div.box { (table(&host)) }
@@ -67,10 +66,7 @@ fn one(row: &ListenerRow) -> Markup {
                 @if is_privileged { " " span.badge { "privileged port" } }
             }
             td { (shown::text(&row.container)) }
-            td.m {
-                (shown::optional(row.process.as_deref()))
-                @if let Some(pid) = row.pid { span.dim { "[" (pid) "]" } }
-            }
+            td { (shown::process(row.process.as_deref(), row.pid)) }
             td { (shown::time(row.since)) }
             td { (shown::maybe_time(row.until)) }
         }

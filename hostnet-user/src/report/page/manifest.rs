@@ -51,7 +51,7 @@ fn chain(facts: &Facts) -> Markup {
             @match &facts.origin.verified {
                 Some(Ok(good)) => span.good { (shown::long(good)) },
                 Some(Err(bad)) => b.critical { (shown::long(bad)) },
-                None => "not checked: "
+                None => "not checked: ",
             }
             @if facts.origin.verified.is_none() {
                 @if facts.chain.is_some() { code { "hostnet verify" } " does" }

@@ -40,6 +40,16 @@ pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
+/// A process: its name and its id on the host.
+pub fn process(name: Option<&str>, pid: Option<u32>) -> Markup {
+    html! {
+        span.nb.m {
+            @match name { Some(name) => (cut(name, 40)), None => span.dim { "–" } }
+            @if let Some(pid) = pid { span.dim { "[" (pid) "]" } }
+        }
+    }
+}
+
 /// A moment, to the millisecond; all of it when it is pointed at.
 pub fn time(time: Time) -> Markup {
     let whole = time.to_string();

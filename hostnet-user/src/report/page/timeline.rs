@@ -45,7 +45,9 @@ pub fn section(facts: &Facts) -> Section {
                         span { i class={ "d " (severity.name()) } {} (severity.name()) }
                     }
                 }
-                span { i.blind {} "no agent looked" }
+                @if facts.record.gaps.iter().any(|gap| gap.is_blind) {
+                    span { i.blind {} "no agent looked" }
+                }
             }
             (shown::more(rest, "containers", "hostnet query containers"))
         },

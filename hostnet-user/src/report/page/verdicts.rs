@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::{Section, shown};
 use crate::{
     advise::{Advice, Answer, Bridge},
+    query::Time,
     report::Facts,
 };
 
@@ -23,6 +24,7 @@ pub fn section(facts: &Facts) -> Section {
                 certain as the looking was good.",
         content: html! {
             @if let Some(why) = &verdicts.why_not { p { "No verdicts: " (shown::long(why)) "." } }
+            @else if verdicts.advice.is_empty() { p { "No container was there to be looked at." } }
             @for advice in verdicts.advice.iter().take(SHOWN) { (one(advice)) }
             (shown::more(verdicts.advice.len().saturating_sub(SHOWN), "containers", "hostnet advise"))
         },
@@ -58,10 +60,10 @@ fn one(advice: &Advice) -> Markup {
 
 /// How long it was looked at, and how much it did.
 fn summary(advice: &Advice) -> Markup {
-    let seconds = advice.observed.observed_ns / 1_000_000_000;
+    let observed = Time(i64::try_from(advice.observed.observed_ns).unwrap_or(i64::MAX));
     let connections = advice.measured.connections_in + advice.measured.connections_out;
     html! {
-        "observed " (shown::lasted(crate::query::Time(0), crate::query::Time((seconds * 1_000_000_000).cast_signed())))
+        "observed " (shown::lasted(Time(0), observed))
         ", " (shown::count(connections, "connection", "connections"))
     }
 }
