@@ -2,12 +2,15 @@
 //! the document it is written as, and what they find is an event, too. Without rules
 //! no document is made.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use serde_json::Value;
 
 use crate::{
-    event::{Event, Finding, FindingEnds, Operation, Owner, Rule, Severity, Technique},
+    event::{
+        Event, Finding, FindingEnds, Operation, Owner, Rule, Severity, Technique, UnixAddress,
+        canonical,
+    },
     format::ecs::{Encoder, Identity},
     judge::{
         ToldBefore, finding_id,
@@ -71,8 +74,8 @@ impl UserRules {
 /// What the act was aimed at, so that the same act is told once.
 fn subject(event: &Event) -> String {
     let told = event.operation.told();
-    let name = |name: Option<&crate::event::UnixAddress>| name.map(ToString::to_string);
-    let address = |address: Option<std::net::SocketAddr>| address.map(|one| one.to_string());
+    let name = |name: Option<&UnixAddress>| name.map(ToString::to_string);
+    let address = |address: Option<SocketAddr>| address.map(|one| canonical(one).to_string());
     let end = address(told.remote())
         .or_else(|| name(told.remote_name()))
         .or_else(|| address(told.local()))
