@@ -1,6 +1,6 @@
 //! Who makes a page or a case, with which program, of what: as far as the system says.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{fs::File, io::Read, os::unix::ffi::OsStrExt as _, path::Path};
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
@@ -9,6 +9,7 @@ use crate::{
     query::Time,
     record::{self, Bad, Good, chain::hex},
     report::Origin,
+    text::text,
 };
 
 /// The origin of what is made now of `source`.
@@ -18,7 +19,7 @@ pub fn now(source: &Path) -> Origin {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         // The program that runs, whatever is at its path by now.
         binary: file_hash(Path::new("/proc/self/exe")).ok(),
-        command_line: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+        command_line: std::env::args_os().map(|arg| text(arg.as_bytes()).readable).collect(),
         operator: operator(),
         made: Some(Time::now()),
         verified: None,
