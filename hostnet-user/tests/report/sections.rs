@@ -44,11 +44,13 @@ fn text(content: &str) -> String {
 
 #[test]
 fn an_afternoon_in_outline() {
-    let (history, _book) = kept(afternoon());
+    let (history, book) = kept(afternoon());
     let page = page_of(&history, &Filter::default());
-    // For who wants to look at it.
-    if let Some(path) = std::env::var_os("HOSTNET_KEEP_PAGE") {
-        std::fs::write(path, &page).expect("room");
+    // For who wants to look at it, and to ask it.
+    if let Some(directory) = std::env::var_os("HOSTNET_KEEP_PAGE").map(std::path::PathBuf::from) {
+        std::fs::write(directory.join("page.html"), &page).expect("room");
+        let copy = directory.join("history.db");
+        hostnet::record::copy(&book.path(), &copy).expect("a place without one");
     }
     insta::assert_snapshot!(outline(&page));
 }
