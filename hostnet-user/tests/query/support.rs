@@ -54,7 +54,7 @@ impl Book {
     }
 
     /// The agent is gone without a word.
-    fn crash(&mut self) {
+    pub fn crash(&mut self) {
         let (_, mut journal, _) = self.run.take().expect("it runs");
         journal.close().expect("kept");
     }

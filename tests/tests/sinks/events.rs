@@ -97,6 +97,7 @@ fn row(encoder: &mut Encoder, recorded: &Recorded) -> Row {
         action: text("/event/action"),
         owner: text("/container/id"),
         document,
+        touch: Default::default(),
     }
 }
 
