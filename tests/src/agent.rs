@@ -1,10 +1,10 @@
 //! The agent under test, as a child process.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     fmt::Write as _,
-    fs::{self, File},
-    io::{BufRead as _, BufReader, Write as _},
+    fs,
+    io::{BufRead as _, BufReader},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use crate::{
     docker::Docker,
     events::{Divert, Event, Stream, near_misses},
-    invariants, paths, patience,
+    invariants, left, paths, patience,
     run::Run,
     want::{Want, want},
 };
@@ -368,29 +368,7 @@ impl Agent {
     /// Leaves the output where the ECS validator finds it.
     fn keep(&mut self, events: &[Event]) {
         self.kept = true;
-        keep(events);
-    }
-}
-
-fn keep(events: &[Event]) {
-    static BEGUN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let directory = paths::events_directory();
-    fs::create_dir_all(&directory).expect("the events directory can be made");
-    let program = std::env::current_exe().expect("/proc is mounted");
-    let program = program.file_stem().expect("a file").to_string_lossy();
-    let program = program.rsplit_once('-').map_or(&*program, |(name, _)| name);
-    let test = thread::current().name().unwrap_or("main").replace("::", "-");
-    let name = format!("{program}-{test}.ndjson");
-    let first = BEGUN.lock().expect("not poisoned").insert(name.clone());
-    let mut options = File::options();
-    if first {
-        options.write(true).truncate(true);
-    } else {
-        options.append(true);
-    }
-    let mut file = options.create(true).open(directory.join(name)).expect("an events file");
-    for event in events {
-        file.write_all(&event.line).and_then(|()| file.write_all(b"\n")).expect("room");
+        left::keep(events);
     }
 }
 

@@ -21,6 +21,7 @@ mod events;
 pub mod flood;
 mod image;
 mod invariants;
+mod left;
 pub mod loopback;
 pub mod net;
 pub mod ocsf;

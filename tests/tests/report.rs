@@ -162,8 +162,14 @@ fn a_page_of_a_real_run_says_what_happened() {
     let history = story.history.to_str().expect("UTF-8");
     let path = story.directory.path().join("report.html");
     let page = report(&["--history", history], &path);
-    for said in ["shop-web", "debug-probe", "redis-server@", "chain verified", "T1046", "Many ports or hosts tried"]
-    {
+    for said in [
+        "shop-web",
+        "debug-probe",
+        "redis-server@",
+        "chain verified",
+        "T1046",
+        "Many ports or hosts tried",
+    ] {
         assert!(page.contains(said), "{said} is not on the page");
     }
     for (scheme, size) in [("light", "1280,3000"), ("dark", "1280,3000"), ("narrow", "500,3000")] {

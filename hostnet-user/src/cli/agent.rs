@@ -22,7 +22,7 @@ use crate::{
 #[command(after_help = "\
 Examples:
   hostnet agent                                    by /etc/hostnet/config.toml, or the defaults
-  hostnet agent --config /root/trial.toml
+  hostnet agent --config trial.toml
   systemd-run -p Type=notify hostnet agent         as a service, until it is stopped
 
 SIGTERM drains and tells the end; SIGHUP opens files anew.")]

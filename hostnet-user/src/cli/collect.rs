@@ -36,7 +36,7 @@ const ENDING: &str = ".tar.gz";
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  hostnet collect -o /root/case-17.tar.gz
+  hostnet collect -o case-17.tar.gz
   tar -xzf case-17.tar.gz && hostnet verify --history case-17/history.db
   hostnet query --history case-17/history.db findings
 
