@@ -5,6 +5,8 @@ use std::{fmt, net::IpAddr, ops::RangeInclusive};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::event::Surface;
+
 /// Ports that may be bound: `tcp/8080`, `udp/5000-5010`, `tcp/*`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -132,10 +134,8 @@ fn net(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-/// Surfaces have names of lower-case words.
 fn is_surface(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    Surface::ALL.iter().any(|surface| surface.name() == text)
 }
 
 impl From<Reach> for String {

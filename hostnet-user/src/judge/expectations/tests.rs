@@ -224,6 +224,7 @@ fn what_is_wrong_is_named() {
         ("name = \"w\"\nreason = \"r\"\nreach = [\"10.0.0.0/33\"]", "is nothing to reach"),
         ("name = \"w\"\nreason = \"r\"\nreach = [\"lan:\"]", "is nothing to reach"),
         ("name = \"w\"\nreason = \"r\"\nreach = [\"The LAN\"]", "is nothing to reach"),
+        ("name = \"w\"\nreason = \"r\"\nreach = [\"lann\"]", "is nothing to reach"),
         ("nam = \"w\"\nreason = \"r\"", "unknown field `nam`"),
     ] {
         let error = toml::from_str::<File>(&format!("[[expect]]\n{entry}\n")).err().unwrap();
