@@ -116,7 +116,7 @@ fn every_way_into_the_hosts_network_is_told() {
     let mut web = docker.launch("host").options(["--cap-add=NET_ADMIN"]).actor();
     let listening = web.one("listen 0.0.0.0 0");
     let port = listening["local"]["port"].as_u64().expect("a port");
-    web.one("packet");
+    web.perform("packet");
     let side = docker.launch(&format!("container:{}", web.container.name)).start(["sleep", "1000"]);
     let bridge = docker.launch("bridge").start(["sleep", "1000"]);
     let auditor = Auditor::new("");

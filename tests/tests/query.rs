@@ -172,7 +172,7 @@ fn rest(asked: &Asked<'_>, story: &Story) {
     assert!(first["end"].is_string() && first["executable"] == "/actor", "{first:#}");
     let tree = asked.rows(&["tree", server]);
     assert!(tree.iter().any(|row| row["pid"] == pids[0] && row["depth"] == 0), "{tree:#?}");
-    assert!(tree.iter().any(|row| row["process"] == "true"), "{tree:#?}");
+    assert!(tree.iter().any(|row| row["process"] == "sh"), "{tree:#?}");
     let around = asked.rows(&["around", &times[1], "--within", "1m", "--container", server]);
     assert!(around.iter().any(|event| event["event"]["action"] == "listen-for-connections"));
     let seen = asked.rows(&["first-seen", &port]);
