@@ -2,10 +2,7 @@
 //! sample per kind, from a recorded run, and the JSON Schema of our own fields.
 
 mod detections;
-mod field;
-mod fields;
 mod formats;
-mod words;
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -13,12 +10,13 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
 pub use detections::detections;
-pub use field::{Field, Kind};
-pub use fields::FIELDS;
 pub use formats::formats;
 
 use crate::{
-    format::ecs::{ECS_VERSION, Encoder},
+    format::{
+        ecs::{ECS_VERSION, Encoder},
+        fields::{FIELDS, Field, Kind},
+    },
     input::{self, Input, World},
     judge::Judge,
     kernel::Recording,

@@ -6,6 +6,7 @@
 pub mod cef;
 mod document;
 pub mod ecs;
+pub mod fields;
 mod kinds;
 pub mod ocsf;
 

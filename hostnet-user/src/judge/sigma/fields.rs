@@ -1,6 +1,6 @@
 //! Which fields events have, and which of those hold several values.
 
-use crate::docs::{FIELDS, Kind};
+use crate::format::fields::{FIELDS, Kind};
 
 /// What ECS calls the groups that our events have.
 const GROUPS: [&str; 19] = [

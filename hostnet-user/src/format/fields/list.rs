@@ -2,11 +2,9 @@
 //! it, and a test holds every recorded event against that schema.
 
 use super::{
-    field::{
-        Field,
-        Kind::{Flag, Free, Ip, Number, Objects, Text, Texts, Word},
-        field,
-    },
+    Field,
+    Kind::{Flag, Free, Ip, Number, Objects, Text, Texts, Word},
+    field,
     words::{
         CONFIDENCE_TEXT, CONFIDENCES, METHOD_TEXT, METHODS, OWNER_KINDS, PEER_METHOD, PEER_METHODS,
         PEER_PROCESS, SCOPES, SEVERITIES, STATES, SURFACE_TEXT, SURFACES, VIAS,

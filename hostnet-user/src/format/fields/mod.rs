@@ -1,4 +1,9 @@
-//! What is said of one of our own fields: its name, what it holds, what it means.
+//! Our own fields, those under `hostnet`: the name of each, what it holds, what it means.
+
+mod list;
+mod words;
+
+pub use list::FIELDS;
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +38,6 @@ pub struct Field {
 }
 
 /// One row of the list.
-pub const fn field(name: &'static str, kind: Kind, text: &'static str) -> Field {
+const fn field(name: &'static str, kind: Kind, text: &'static str) -> Field {
     Field { name, kind, text }
 }

@@ -1,6 +1,6 @@
-//! The words and the longer explanations that rows of fields.rs use.
+//! The words and the longer explanations that rows of list.rs use.
 
-use super::field::Kind::{self, Word};
+use super::Kind::{self, Word};
 use crate::event::Surface;
 
 pub const OWNER_KINDS: Kind = Word(&["container", "container-unknown", "host", "unknown"]);
