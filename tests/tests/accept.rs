@@ -94,7 +94,8 @@ fn a_server_on_port_0_shows_the_real_port() {
     agent.expect(&ours("closed-listener"));
     let run = agent.stop();
     let about_it = want().is("container.id", server.container.id.as_str());
-    run.exactly(5, &about_it.is("hostnet.local.port", port));
+    let acts = about_it.is("event.kind", "event");
+    run.exactly(5, &acts.is("hostnet.local.port", port));
 }
 
 #[test]

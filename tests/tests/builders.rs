@@ -10,10 +10,13 @@ use hostnet_tests::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A directory whose Dockerfile has one step, which connects to `port`.
+/// A directory whose Dockerfile has one step, which connects to `port`. Where a step is a
+/// container, it has the label of this test's.
 fn one_step(image: &str, port: u16) -> TempDir {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let text = format!("FROM {image}\nRUN [\"/actor\", \"short\", \"127.0.0.1\", \"{port}\"]\n");
+    let label = Docker::label();
+    let step = format!("RUN [\"/actor\", \"short\", \"127.0.0.1\", \"{port}\"]");
+    let text = format!("FROM {image}\nLABEL {label}\n{step}\n");
     fs::write(directory.path().join("Dockerfile"), text).expect("a Dockerfile");
     directory
 }
