@@ -5,7 +5,7 @@ use super::{
     service::is_its_own, techniques,
 };
 use crate::{
-    event::{Outcome, Severity, Surface},
+    event::{Operation, Outcome, Severity, Surface},
     judge::Target,
 };
 
@@ -30,9 +30,11 @@ fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Option<Suspicion> {
     let reach = scene.reach.filter(|reach| reach.surface == Surface::HostLoopback)?;
     let Target::Ip(address) = reach.to else { return None };
     // A datagram reaches somebody only when somebody is there; so does a connect that
-    // is still on its way.
-    let is_there =
-        reach.outcome == Outcome::Success && scene.event.is_stream() || reach.peer.is_some();
+    // is still on its way. Of a connection from before the agent, the other end may
+    // be the container's own.
+    let is_seen = !matches!(scene.event.operation, Operation::ExistingSocket(_));
+    let is_made = reach.outcome == Outcome::Success && scene.event.is_stream() && is_seen;
+    let is_there = is_made || reach.peer.is_some();
     if !is_there || !reach.was_let() || is_its_own(scene, &reach) {
         return None;
     }
