@@ -180,11 +180,17 @@ impl Nats {
                     }
                 }
             }
+            // Of every one, whatever became of those before it: what is still on its way
+            // when they are sent again would come before them.
+            let mut outcome = Ok(());
             for acknowledgement in acknowledgements {
-                acknowledgement.await?;
-                taken += 1;
+                match acknowledgement.await {
+                    Ok(_) if outcome.is_ok() => taken += 1,
+                    Ok(_) => {}
+                    Err(error) => outcome = outcome.and(Err(error)),
+                }
             }
-            failure.map_or(Ok(()), Err)
+            outcome.and(failure.map_or(Ok(()), Err))
         });
         match outcome {
             Some(Ok(())) => Ok(()),
