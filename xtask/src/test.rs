@@ -122,7 +122,8 @@ fn validate_ocsf(script: &Path, events: &Path) -> Result<bool> {
 
 /// Where the OCSF validator's modules are; they are fetched once.
 fn python_modules() -> Result<PathBuf> {
-    let modules = shell::target_dir().join("python");
+    // Apart from what the tests' own receivers import, which may be there already.
+    let modules = shell::target_dir().join("python-ocsf");
     if !modules.exists() {
         packages::ensure("the OCSF validator", packages::PYTHON_MODULES)?;
         let mut pip = shell::command("python3");

@@ -53,8 +53,8 @@ pub const KINDS: &[Kind] = &[
     kind("existing_socket", "Existing Socket", Class::Evidence, Activity::Is(1)),
     kind("exec", "Exec", Class::Process, Activity::Is(1)),
     kind("end", "Process End", Class::Process, Activity::Is(2)),
-    kind("cgroup-migration", "Cgroup Migration", Class::Process, Activity::Other),
-    kind("name-spoof", "Container Name Spoof", Class::Process, Activity::Other),
+    kind("cgroup-migration", "Cgroup Migration", Class::State, Activity::Is(1)),
+    kind("name-spoof", "Container Name Spoof", Class::State, Activity::Is(1)),
     kind("finding", "Finding", Class::Finding, Activity::Is(1)),
     kind(
         "container-joined-host-network",
