@@ -112,7 +112,7 @@ fn e38_a_step_of_the_classic_builder() {
         .present("container.name")
         .one_of("hostnet.attribution.confidence", ["confirmed", "runtime"]);
     assert_is(&event, &step);
-    let short = said.split("Running in ").nth(1).and_then(|rest| rest.get(..12));
+    let short = said.rsplit_once("Running in ").and_then(|(_, rest)| rest.get(..12));
     let short = short.unwrap_or_else(|| panic!("docker says which container it is: {said}"));
     let id = event["container"]["id"].as_str().expect("text");
     assert!(id.starts_with(short), "{id} is not {short}");
