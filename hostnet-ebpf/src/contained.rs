@@ -64,10 +64,15 @@ pub fn forked(child: *const c_void, tgid: u32, parent: u32, cgroup: u64) -> bool
 /// A process runs a program now. Returns whether it was a container's before.
 #[inline(always)]
 pub fn executed(task: *const c_void, tgid: u32, cgroup: u64) -> bool {
+    let class = owner::class(cgroup);
+    // The agent has yet to look at this cgroup, and may take it for the host's: what
+    // is done until it has seen this record is told, too.
+    if class.is_none() && netns::task_is_host(task) && pid_level(task) > 0 {
+        mix(cgroup);
+    }
     if known(tgid).is_some() {
         return true;
     }
-    let class = owner::class(cgroup);
     if owner::is_open(class) {
         if has_own_namespaces(task) {
             insert(tgid, Contained { home: cgroup, now: cgroup });

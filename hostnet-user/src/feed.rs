@@ -28,8 +28,8 @@ pub struct Feed<'a> {
 }
 
 impl Feed<'_> {
-    /// Takes one record: first the processes it names, the counts of the flows it
-    /// closes, the port it does not know.
+    /// Takes one record: first the processes it names, the cgroup it is from, the counts
+    /// of the flows it closes, the port it does not know.
     ///
     /// # Errors
     /// When the recording or an output cannot be written.
@@ -37,6 +37,13 @@ impl Feed<'_> {
         for pid in self.stages.attribution.unknown_processes(bytes) {
             if let Some(process) = procfs::process(pid, self.cgroup_root) {
                 self.world(World::Process(Box::new(process)))?;
+            }
+        }
+        if let Some(pid) = self.stages.attribution.misplaced_process(bytes) {
+            for (id, path) in procfs::cgroup_lineage(pid, self.cgroup_root) {
+                if self.stages.attribution.lacks_cgroup(id) {
+                    self.world(World::Cgroup { id, path })?;
+                }
             }
         }
         if let Some(pid) = self.stages.attribution.unplaced_process(bytes)

@@ -36,7 +36,7 @@ pub enum World {
         #[serde(default)]
         law: Box<Law>,
     },
-    /// A cgroup found at start.
+    /// A cgroup found at start, or later where the record of its making was lost.
     Cgroup { id: u64, path: String },
     /// A process found in /proc.
     Process(Box<Process>),

@@ -170,6 +170,19 @@ fn containerd_in_every_runtimes_cgroups() {
     }
 }
 
+/// What anybody may call a cgroup names nobody, but a container is not the host.
+#[test]
+fn containerd_with_a_name_of_its_own() {
+    needs_root!();
+    if !has("ctr", "containerd") {
+        return;
+    }
+    let (containerd, port) = (Containerd::start(), net::closed_port());
+    let agent = Agent::start();
+    containerd.connects("web", "/default/web", port);
+    only(agent, port, &by_namespaces().is("hostnet.owner.cgroup.path", "/default/web"));
+}
+
 #[test]
 fn lxc_by_path() {
     needs_root!();

@@ -3,6 +3,7 @@
 use std::{collections::HashSet, fs, thread};
 
 use hostnet_tests::{Actor, ActorBox, Agent, Docker, Run, at, needs_docker, needs_root, net, want};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 /// A bit of everything, inside the actor's own network namespace.
@@ -283,4 +284,32 @@ fn labels_and_settings_of_the_container() {
     assert_eq!(second["container"]["labels"]["team"], "blue", "{second}");
     assert_eq!(second["container"]["labels"]["com_docker_compose_service"], "web", "{second}");
     agent.stop();
+}
+
+/// That its cgroup was made is among what a full ring loses.
+#[test]
+fn of_a_container_whose_beginning_was_lost() {
+    needs_root!();
+    needs_docker!("names");
+    let docker = Docker::shared();
+    let agent = Agent::setup().observe("ring_mib = 1\n").start();
+    let mut flooder = docker.launch("host").actor();
+    let closed = net::closed_port();
+    let mut young = agent.asleep(|| {
+        flooder.perform(&format!("tcp-connect 127.0.0.1 {closed} --times 16000"));
+        docker.launch("host").actor()
+    });
+    let expected = young.connect_refused();
+    let event =
+        agent.expect(&want().action("connection_attempted").is("hostnet.remote.port", expected));
+    assert_eq!(at(&event, "container.id"), Some(&json!(young.container.id)), "{event}");
+    assert_eq!(at(&event, "container.name"), Some(&json!(young.container.name)), "{event}");
+    assert_eq!(at(&event, "hostnet.attribution.confidence"), Some(&json!("confirmed")));
+    // Records were lost, which is what every other test must not see.
+    let run = agent.stop_with(Signal::TERM);
+    let made_unseen = run.all(&want().action("records-lost")).into_iter().any(|loss| {
+        let by = loss["hostnet"]["loss"]["by"].as_array().expect("by whom");
+        by.iter().any(|by| by["operation"] == "cgroup-mkdir")
+    });
+    assert!(made_unseen, "the ring had room for the container's beginning");
 }

@@ -198,7 +198,7 @@ impl Attribution {
         Ok(())
     }
 
-    /// A cgroup found at start.
+    /// A cgroup that was found, not told.
     pub fn cgroup(&mut self, id: u64, path: String) {
         self.enter_cgroup(id, path, None);
     }

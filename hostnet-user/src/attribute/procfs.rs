@@ -132,10 +132,29 @@ fn socket_inode(link: &Path) -> Option<u32> {
 
 /// The id of a process's cgroup in the v2 hierarchy; `None` when it is gone.
 fn cgroup(pid: u32, root: &Path) -> Option<u64> {
+    cgroup_id(root, &relative_cgroup(pid)?)
+}
+
+/// A process's cgroup in the v2 hierarchy and those above it but the root, outermost
+/// first, as (id, path from the root); empty when it is gone.
+#[must_use]
+pub fn cgroup_lineage(pid: u32, root: &Path) -> Vec<(u64, String)> {
+    let path = relative_cgroup(pid).unwrap_or_default();
+    let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    let parts = ends.chain([path.len()]).map(|end| &path[..end]).filter(|part| !part.is_empty());
+    let entry = |part| Some((cgroup_id(root, part)?, format!("/{}", text::text(part).readable)));
+    parts.filter_map(entry).collect()
+}
+
+/// The path of a process's cgroup below the v2 root.
+fn relative_cgroup(pid: u32) -> Option<Vec<u8>> {
     let text = fs::read(format!("/proc/{pid}/cgroup")).ok()?;
-    let path = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::/"))?;
-    let directory = root.join(std::ffi::OsStr::from_bytes(path));
-    fs::metadata(directory).ok().map(|metadata| metadata.ino())
+    let mut lines = text.split(|byte| *byte == b'\n');
+    lines.find_map(|line| line.strip_prefix(b"0::/")).map(<[u8]>::to_vec)
+}
+
+fn cgroup_id(root: &Path, path: &[u8]) -> Option<u64> {
+    fs::metadata(root.join(std::ffi::OsStr::from_bytes(path))).ok().map(|metadata| metadata.ino())
 }
 
 /// When a process began and its path in the cgroup-v1 hierarchies; `None` when it is gone.

@@ -23,6 +23,21 @@ impl Attribution {
         [actor.filter(is_unknown), peer.filter(is_unknown)].into_iter().flatten()
     }
 
+    /// The process of a record whose cgroup is not known: that it was made is not told
+    /// where the record of it was lost.
+    #[must_use]
+    pub fn misplaced_process(&self, bytes: &[u8]) -> Option<u32> {
+        let header = hostnet_abi::header(bytes)?;
+        let is_somewhere = header.tgid != 0 && header.task_cgroup != 0;
+        (is_somewhere && self.lacks_cgroup(header.task_cgroup)).then_some(header.tgid)
+    }
+
+    /// Whether nothing is known of a cgroup.
+    #[must_use]
+    pub fn lacks_cgroup(&self, id: u64) -> bool {
+        self.tree.path(id).is_none()
+    }
+
     /// The UDP flows whose counts a closing record needs; empty for other records.
     #[must_use]
     pub fn wanted_flows(&self, bytes: &[u8]) -> Vec<FlowKey> {

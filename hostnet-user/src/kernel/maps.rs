@@ -113,14 +113,14 @@ impl Maps {
             .context("cannot give a cgroup a budget")
     }
 
-    /// Tells all tasks of a cgroup from now on.
+    /// Tells all tasks of a cgroup from now on, whose budget stays what it is.
     ///
     /// # Errors
     /// When the map is full.
     pub fn mix(&mut self, cgroup: u64) -> Result<()> {
-        self.cgroups
-            .insert(cgroup, entry(cgroup_class::MIXED, 0), 0)
-            .context("cannot tell all of a cgroup")
+        let before = self.cgroups.get(&cgroup, 0).map(|entry| entry.0).unwrap_or_default();
+        let mixed = AyaCgroup(Cgroup { class: cgroup_class::MIXED, ..before });
+        self.cgroups.insert(cgroup, mixed, 0).context("cannot tell all of a cgroup")
     }
 
     /// Lets the programs follow a process that is older than they are.

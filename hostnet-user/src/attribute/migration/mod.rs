@@ -163,6 +163,8 @@ impl Attribution {
             && self.strays.get(header.tgid, header.boot_ns).is_none()
         {
             self.strays.insert(header.tgid, Stray::new(exec.start_ns, None, header.task_cgroup));
+            // The programs do so, but for a cgroup that had no class then and has one now.
+            self.requests.push(Request::Mix(header.task_cgroup));
         }
     }
 

@@ -247,6 +247,37 @@ fn the_programs_follow_what_is_older_than_they() {
 }
 
 #[test]
+fn a_cgroup_with_a_process_apart_is_told_whole() {
+    let mut stage = Stage::new();
+    let mut runs = |pid_level, mount_namespace| {
+        let exec = hostnet_abi::Exec { pid_level, mount_namespace, ..FromZeros::new_zeroed() };
+        stage.0.take_requests();
+        stage.record(30 + pid_level, SERVICE, exec);
+        stage.0.take_requests()
+    };
+    assert_eq!(runs(0, 9), [], "a service may have mounts of its own");
+    assert_eq!(runs(1, 9), [Request::Mix(SERVICE)]);
+    assert_eq!(runs(1, 9), [], "once is enough");
+}
+
+#[test]
+fn of_a_cgroup_that_was_never_told_the_process_is_asked() {
+    let mut stage = Stage::new();
+    let mut header = Header::new_zeroed();
+    let mut asked = |tgid, cgroup| {
+        (header.tgid, header.task_cgroup, header.kind) = (tgid, cgroup, EventKind::Exit as u16);
+        header.length = EventKind::Exit.record_length() as u32;
+        let exit = hostnet_abi::Exit::new_zeroed();
+        stage.0.misplaced_process(&[header.as_bytes(), exit.as_bytes()].concat())
+    };
+    assert_eq!(asked(30, 99), Some(30));
+    assert_eq!(asked(30, IN_A), None);
+    assert_eq!(asked(0, 99), None, "nobody can be asked");
+    stage.0.cgroup(99, format!("/docker/{A}/late"));
+    assert!(!stage.0.lacks_cgroup(99));
+}
+
+#[test]
 fn a_borrowed_name_is_told_of_its_maker() {
     let mut stage = Stage::new();
     stage.says(VICTIM, 9);
