@@ -18,12 +18,13 @@ pub fn up() -> io::Result<()> {
     perform(libc::SIOCSIFFLAGS, &request)
 }
 
-/// Gives it an address beside its own; packets to it stay on this machine.
+/// Gives it an address beside its own, one for each last byte; packets to it stay on
+/// this machine.
 ///
 /// # Errors
 /// Without the right to configure the network namespace.
 pub fn add_address(address: Ipv4Addr) -> io::Result<()> {
-    let mut request = request("lo:1");
+    let mut request = request(&format!("lo:{}", address.octets()[3]));
     let address = libc::sockaddr_in {
         sin_family: libc::AF_INET as libc::sa_family_t,
         sin_port: 0,

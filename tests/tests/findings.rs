@@ -3,13 +3,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{TcpListener, UdpSocket},
+    fs,
+    io::Write as _,
+    net::{Ipv4Addr, TcpListener, UdpSocket},
     os::{linux::net::SocketAddrExt as _, unix::net as unix},
     thread,
 };
 
 use hostnet_tests::{
-    Agent, Container, Docker, Launch, Run, Service, needs_docker, needs_root, net, want,
+    Agent, Container, Docker, Launch, Run, Service, loopback, needs_docker, needs_root, net, skip,
+    want,
 };
 use serde_json::Value;
 
@@ -129,6 +132,42 @@ fn each_act_is_found_once_and_honest_containers_are_left_alone() {
     let found = findings(&run, &companion.container);
     let rules: Vec<&str> = found.keys().map(String::as_str).collect();
     assert_eq!(rules, ["undeclared-join", "unexpected-container"], "{found:#?}");
+}
+
+/// The part of the story that leaves loopback. Where there is another interface a
+/// packet might leave the machine, so only a VM without one does it: `cargo xtask vm`.
+#[test]
+fn the_clouds_metadata_service() {
+    needs_root!();
+    let mut interfaces = fs::read_dir("/sys/class/net").expect("sysfs is mounted").flatten();
+    if !interfaces.all(|interface| interface.file_name() == "lo") {
+        return skip("there is an interface beside loopback");
+    }
+    let (service, absent) = (Ipv4Addr::new(169, 254, 169, 254), Ipv4Addr::new(169, 254, 170, 2));
+    loopback::add_address(service).expect("root may give loopback an address");
+    let listener = TcpListener::bind((service, 80)).expect("nobody has it");
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nami-id\n").expect("somebody reads");
+        }
+    });
+    let agent = Agent::start();
+    let mut attacker = Docker::shared().launch("host").actor();
+    for _ in 0..2 {
+        assert_eq!(attacker.one(&format!("tcp-connect {service} 80"))["result"], "ok");
+        assert_eq!(attacker.one(&format!("tcp-connect {absent} 80"))["result"], "ENETUNREACH");
+    }
+    let run = agent.stop();
+    let found = findings(&run, &attacker.container);
+    let found: Vec<_> = found["cloud-metadata"]
+        .iter()
+        .map(|(severity, technique, message)| (&**severity, &**technique, &**message))
+        .collect();
+    let [("high", "T1552.005", read), ("medium", "T1552.005", tried)] = found[..] else {
+        panic!("not one finding for each: {found:#?}");
+    };
+    assert!(read.contains("reached the cloud metadata service at 169.254.169.254:80"), "{read}");
+    assert!(tried.contains("tried to reach the cloud metadata service"), "{tried}");
 }
 
 /// The same port, free for the container that may have it, a finding for another.
