@@ -24,7 +24,7 @@ pub fn detections() -> Result<String> {
          is found once in `judge.repeat_hours`.\n\n\
          ```toml\n\
          [judge]\n\
-         enabled = true\n\
+         enabled = true             # otherwise there are no findings\n\
          without = [\"raw-socket\"]   # detections to leave out\n\
          repeat_hours = 24          # then the same act is told again\n\
          learn_hours = 24           # what an image reaches is learned so long\n\n\

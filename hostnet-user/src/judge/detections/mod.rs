@@ -26,7 +26,7 @@ mod runtime_api;
 mod service;
 mod techniques;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 mod undeclared_join;
 mod unexpected_container;
 mod wildcard_listener;
@@ -37,6 +37,7 @@ use super::Scene;
 use crate::event::{Rule, Severity, Technique};
 
 /// One detection.
+#[derive(Debug)]
 pub struct Detection {
     /// Short and stable.
     pub id: &'static str,
