@@ -29,7 +29,7 @@ use self::{
     standings::Standings,
     surface::Network,
 };
-use crate::event::{Event, Finding, FindingEnds, Owner, OwnerKind, Rule, Severity};
+use crate::event::{Event, Finding, FindingEnds, Owner, OwnerKind, Reached, Rule, Severity};
 
 /// What a detection sees of an event.
 pub struct Scene<'a> {
@@ -82,6 +82,11 @@ impl Judge {
         self.repeat_after_ns
     }
 
+    /// What images reached while other runs judged.
+    pub fn remember(&mut self, reached: &[Reached]) {
+        self.memory.remember(reached);
+    }
+
     /// The host's network from now on.
     pub fn network(&mut self, network: Network) {
         self.network = network;
@@ -99,7 +104,6 @@ impl Judge {
         if self.detections.is_empty() {
             return;
         }
-        let event = &*event;
         let nobody = Owner::unknown(0, None);
         let owner = match event.owner.as_deref() {
             // What the host's own processes do is not judged.
@@ -120,6 +124,7 @@ impl Judge {
                 findings.push(finding(event, Arc::clone(rule), severity, subject, sentence));
             }
         }
+        event.learned = self.memory.take_learned().map(Box::new);
     }
 }
 

@@ -18,6 +18,7 @@ mod journal;
 mod keeper;
 mod news;
 mod place;
+mod reached;
 mod reader;
 mod retention;
 mod row;

@@ -162,5 +162,6 @@ fn to_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         owner: row.get(6)?,
         document: row.get::<_, String>(7)?.into_bytes(),
         touch: Touch::default(),
+        learned: None,
     })
 }

@@ -34,7 +34,7 @@ mod wildcard_listener;
 pub use excuse::Excuse;
 
 use super::Scene;
-use crate::event::{Rule, Severity, Technique};
+use crate::event::{Learned, Reached, Rule, Severity, Technique};
 
 /// One detection.
 #[derive(Debug)]
@@ -81,6 +81,16 @@ impl Memory {
     pub fn learning_for(learn_ns: u64) -> Self {
         let new_destination = new_destination::Profiles::learning_for(learn_ns);
         Self { new_destination, ..Self::default() }
+    }
+
+    /// Knows from now on what images reached while other runs judged.
+    pub fn remember(&mut self, reached: &[Reached]) {
+        self.new_destination.remember(reached);
+    }
+
+    /// What the last event has taught, for the runs to come.
+    pub const fn take_learned(&mut self) -> Option<Learned> {
+        self.new_destination.take_learned()
     }
 }
 

@@ -139,6 +139,7 @@ impl Parser {
             socket,
             peer: hostnet.peer.map(|peer| self.peer(peer)).transpose()?,
             amends: hostnet.amends,
+            learned: None,
             surface: hostnet.surface.as_ref().and_then(|surface| surface.target),
             operation,
             process,

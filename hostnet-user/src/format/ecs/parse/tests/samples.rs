@@ -56,6 +56,7 @@ fn event(kind: Option<Kind>, operation: Operation) -> Event {
         socket: kind.map(|socket| Socket { cookie: 3, socket }),
         peer: has_peer.then(|| peer(is_accept).into()),
         amends: (!is_health).then(|| Uuid::from_u128(1)),
+        learned: None,
         surface: (!is_health).then_some(Surface::BridgeGateway),
         operation,
     }
