@@ -14,15 +14,15 @@ use super::{
 };
 use crate::{
     advise::{
-        Advice, Cases,
+        Advice, Cases, TELLING,
         show::{self, Form},
     },
     exit_code::Exit,
     format::ecs::parse::{self, NotOurs},
     judge::{surface::Network, surface_of},
     past::{Past, Span, Unread},
-    query::Time,
-    record::Reader,
+    query::{Filter, History, Time},
+    record::{Choice, Reader},
     text::for_terminal,
 };
 
@@ -63,7 +63,8 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<Exit> {
     let span = span(args).map_err(Usage)?;
-    let (cases, unread) = cases(args.history.as_deref(), args.file.as_deref(), span)?;
+    let wanted = args.container.as_deref();
+    let (cases, unread) = cases(args.history.as_deref(), args.file.as_deref(), span, wanted)?;
     let (advice, is_one) = match &args.container {
         None => (cases.advice(), false),
         Some(wanted) => (found(&cases, wanted).map_err(Usage)?, true),
@@ -88,19 +89,29 @@ pub fn run(args: &Args) -> Result<Exit> {
     Ok(if is_whole && unread == 0 && cases.beyond() == 0 { Exit::Ok } else { Exit::Partial })
 }
 
-/// What a file of events, or else a history, has of a time; and how many of its events
-/// could not be read.
-pub fn cases(history: Option<&Path>, file: Option<&Path>, span: Span) -> Result<(Cases, u64)> {
+/// What a file of events, or else a history, has of a time, of one container or of all;
+/// and how many of its events could not be read.
+pub fn cases(
+    history: Option<&Path>,
+    file: Option<&Path>,
+    span: Span,
+    wanted: Option<&str>,
+) -> Result<(Cases, u64)> {
     let mut cases = Cases::default();
     let past = match file {
         Some(file) => Past::of_lines(lines::open(file)?, span),
-        None => of_history(history, span, &mut cases)?,
+        None => of_history(history, span, wanted, &mut cases)?,
     };
     let unread = read(past, &mut cases)?;
     Ok((cases, unread))
 }
 
-fn of_history(path: Option<&Path>, span: Span, cases: &mut Cases) -> Result<Past> {
+fn of_history(
+    path: Option<&Path>,
+    span: Span,
+    wanted: Option<&str>,
+    cases: &mut Cases,
+) -> Result<Past> {
     let path = source::history(path)?;
     let shown = path.display();
     let reader = Reader::open(&path).with_context(|| format!("cannot open {shown}"));
@@ -111,7 +122,20 @@ fn of_history(path: Option<&Path>, span: Span, cases: &mut Cases) -> Result<Past
     {
         cases.began_before(&start);
     }
-    Ok(Past::of_history(reader, span))
+    if !reader.counts_owners()? {
+        return Ok(Past::of_history(reader, span));
+    }
+    let owners = match wanted {
+        Some(wanted) => match Filter::namesakes(&History::open(&path)?, wanted)? {
+            Some(owners) => Some(owners),
+            // All of it, to say who is there instead.
+            None => return Ok(Past::of_history(reader, span)),
+        },
+        None => None,
+    };
+    let span_ns = (span.from_ns, span.until_ns);
+    reader.choose(&Choice { owners: owners.as_ref(), actions: TELLING, span: span_ns })?;
+    Ok(Past::of_chosen(reader, span))
 }
 
 /// Gives every event to the cases; returns how many could not be read.

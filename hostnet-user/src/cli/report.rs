@@ -115,7 +115,7 @@ pub fn verdicts(facts: &Facts, history: &Path, file: Option<&Path>) -> Result<Ve
     let (from, to) = facts.window;
     let span =
         Span { from_ns: from.0.max(0).cast_unsigned(), until_ns: to.after(1).0.cast_unsigned() };
-    let (cases, _) = advise::cases(Some(history), file, span)?;
+    let (cases, _) = advise::cases(Some(history), file, span, None)?;
     let mut advice = cases.advice();
     // By id: who is on the page was narrowed down there.
     advice

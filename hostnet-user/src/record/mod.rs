@@ -10,6 +10,7 @@ mod before;
 mod begin;
 pub mod chain;
 pub mod checkpoint;
+mod chosen;
 mod clock;
 mod copy;
 mod delivery;
@@ -31,6 +32,7 @@ mod verify;
 mod writer;
 
 pub use begin::begin;
+pub use chosen::Choice;
 pub use clock::ClockWatch;
 pub use copy::copy;
 pub use delivery::Outbox;

@@ -26,7 +26,7 @@ mod process;
 mod who;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

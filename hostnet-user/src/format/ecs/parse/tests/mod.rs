@@ -1,5 +1,5 @@
 mod hostile;
-mod samples;
+pub(crate) mod samples;
 
 use std::sync::LazyLock;
 
