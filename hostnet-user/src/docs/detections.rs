@@ -53,6 +53,8 @@ pub fn detections() -> Result<String> {
     }
     text.push_str(
         "; the number is `event.severity`. A detection's own may be raised or lowered by what is found.\n\n\
+         What judging costs, beside writing the event: `cargo run --release -p hostnet-user --example \
+         judge_cost`.\n\n\
          ## Surfaces\n\nEvery target has one, `hostnet.surface.target`: ",
     );
     let names: Vec<String> = Surface::ALL.iter().map(|one| format!("`{one}`")).collect();
