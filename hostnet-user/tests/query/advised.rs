@@ -51,14 +51,15 @@ fn advise(arguments: &[&str]) -> Vec<Value> {
     let output = command.arg("advise").args(arguments).args(["--format", "json"]).output();
     let output = output.expect("hostnet runs");
     serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+        .unwrap_or_else(|error| panic!("{error}: {}", output.stderr.escape_ascii()))
 }
 
 /// Every row of a history, a line each.
 fn lines(of: &Path, to: &Path) {
-    let rows = Reader::open(of).unwrap().page(0, 100_000, usize::MAX).unwrap();
+    let reader = Reader::open(of).expect("a history");
+    let rows = reader.page(0, 100_000, usize::MAX).expect("rows");
     let lines: Vec<&[u8]> = rows.iter().map(|row| &row.document[..]).collect();
-    fs::write(to, lines.join(&b"\n"[..])).unwrap();
+    fs::write(to, lines.join(&b"\n"[..])).expect("room");
 }
 
 #[test]
