@@ -9,7 +9,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{
     attribute::{Apart, Found, Policy, RuntimeNews},
-    event::{Health, Lost, Process, UserNames},
+    event::{Health, Lost, Process, Reached, UserNames},
     format::ecs::Identity,
     judge::{Law, sigma::RuleText, surface::Network},
     kernel::Recorder,
@@ -58,6 +58,8 @@ pub enum World {
         #[serde(default)]
         network: Network,
     },
+    /// What images reached while other runs judged.
+    Reached(Vec<Reached>),
     /// The user's rules from now on.
     Rules(Vec<RuleText>),
     /// What the host calls its users from now on.

@@ -8,8 +8,7 @@ use hostnet_abi::{Flow, FlowKey};
 
 use crate::{
     attribute::{Attribution, Found, Policy, Request},
-    event::OwnerKind,
-    event::{Event, Health, Operation, RecordHealth},
+    event::{Event, Health, Operation, OwnerKind, Reached, RecordHealth},
     format::ecs::Identity,
     input::{Input, World},
     judge::Judge,
@@ -114,6 +113,7 @@ impl Stages {
     pub fn world(&mut self, world: World) -> Result<()> {
         match world {
             World::Run { identity, .. } => self.identify(&identity),
+            World::Reached(reached) => self.judge.remember(&reached),
             World::Rules(texts) => self.user_rules.replace(&texts),
             World::Lost { place, from_ns, to_ns, by } => {
                 self.summary.lose(&place, by.iter().map(|lost| lost.count).sum());
@@ -213,6 +213,11 @@ impl Stages {
     /// When an output cannot be opened; the others have been asked all the same.
     pub fn reopen(&mut self) -> Result<()> {
         each(&mut self.outputs, |output| output.reopen())
+    }
+
+    /// What images reached while other runs judged, as far as an output has kept it.
+    pub fn take_reached(&mut self) -> Vec<Reached> {
+        self.outputs.iter_mut().flat_map(|output| output.take_reached()).collect()
     }
 
     /// What the outputs tell of themselves since the last call.

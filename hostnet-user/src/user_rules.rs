@@ -7,13 +7,10 @@ use std::{net::SocketAddr, sync::Arc};
 use serde_json::Value;
 
 use crate::{
-    event::{
-        Event, Finding, FindingEnds, Operation, Owner, Rule, Severity, Technique, UnixAddress,
-        canonical,
-    },
+    event::{Event, Operation, Owner, Rule, Severity, Technique, UnixAddress, canonical},
     format::ecs::{Encoder, Identity},
     judge::{
-        ToldBefore, finding_id,
+        ToldBefore, finding,
         sigma::{About, Level, RuleText, Rules},
     },
     record::Recorded,
@@ -65,7 +62,8 @@ impl UserRules {
         for about in self.rules.judge(&document) {
             let subject = subject(event);
             if self.told.is_news(&about.id, owner, &subject, event.wall_ns) {
-                findings.push(finding(event, &about, subject));
+                let (rule, sentence) = (Arc::new(rule(&about)), event.operation.to_string());
+                findings.push(finding(event, rule, severity(about.level), subject, sentence));
             }
         }
     }
@@ -84,25 +82,15 @@ fn subject(event: &Event) -> String {
     format!("{} {end}", told.operation()).trim_end().to_owned()
 }
 
-fn finding(event: &Event, about: &Arc<About>, subject: String) -> Event {
+fn rule(about: &About) -> Rule {
     let technique = |id: &String| Technique { id: id.clone().into(), name: "".into() };
-    let rule = Rule {
+    Rule {
         id: about.id.clone().into(),
         name: about.title.clone().into(),
         description: about.description.clone().into(),
         ruleset: "sigma",
         techniques: about.techniques.iter().map(technique).collect(),
-    };
-    let operation = Finding {
-        rule: Arc::new(rule),
-        severity: severity(about.level),
-        subject,
-        sentence: event.operation.to_string(),
-        evidence: event.id,
-        ends: FindingEnds::of(event.operation.told()),
-    };
-    let id = finding_id(event.id, &about.id);
-    Event { id, amends: None, operation: operation.into(), ..event.clone() }
+    }
 }
 
 const fn severity(level: Level) -> Severity {
@@ -123,6 +111,7 @@ mod tests {
     use super::*;
     use crate::{
         docs::EVERY_KIND,
+        event::Finding,
         input::{self, Input, World},
         judge::{Judge, Law},
         kernel::Recording,

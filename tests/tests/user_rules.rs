@@ -41,6 +41,14 @@ fn rules_find_what_they_say_and_are_read_anew() {
     let is_told = |words: &str| agent.messages().contains(words);
     assert!(is_told("bad.yml:3: is not YAML"), "{}", agent.messages());
     assert!(is_told("1 judged, 1 faults"), "{}", agent.messages());
+    let refused = agent.expect(&want().action("rules-refused"));
+    let health = &refused["hostnet"]["health"];
+    assert_eq!((&health["judged"], &health["refused"]), (&1.into(), &1.into()), "{health}");
+    let fault = &health["faults"][0];
+    let is_of = |file: &str| fault["file"].as_str().is_some_and(|name| name.ends_with(file));
+    assert!(is_of("bad.yml") && fault["line"] == 3, "{fault}");
+    assert!(fault["reason"].as_str().is_some_and(|why| why.starts_with("is not YAML")), "{fault}");
+    assert_eq!(refused["event"]["outcome"], "failure");
     // The other rule instead, and the bad one good.
     fs::remove_file(rules.join("listener.yml")).expect("removed");
     write(rules, "bad.yml", BIND, "bind");
@@ -49,8 +57,11 @@ fn rules_find_what_they_say_and_are_read_anew() {
     wait_for("the rules to be read anew", || is_told("2 judged, 0 faults"));
     let second = actor.one("listen 127.0.0.1 0");
     agent.expect(&found(BIND, &second["local"]["port"]));
+    let mended = agent.expect(&want().action("rules-mended"));
+    assert_eq!(mended["hostnet"]["health"]["judged"], 2);
     agent.marker();
     let run = agent.stop();
+    run.only(&want().action("rules-refused"));
     run.none(&found(LISTENER, &second["local"]["port"]));
     run.only(&found(BIND, &second["local"]["port"]));
     run.only(&found(LISTENER, &first["local"]["port"]));

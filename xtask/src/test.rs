@@ -36,6 +36,7 @@ pub fn perform(args: &Args) -> Result<()> {
         let events = shell::target_dir().join(LIVE_EVENTS);
         remove_dir(&events)?;
         good &= live(&events)?;
+        good &= read_back(&events)?;
         good &= match &args.ecs_validator {
             Some(script) => validate(script, &events)?,
             None => true,
@@ -84,6 +85,17 @@ fn live(events: &Path) -> Result<bool> {
         static_build::cargo("test", "hostnet-tests")?
             .args(["--no-fail-fast", "--", "--test-threads=1"])
             .env("HOSTNET_BIN", hostnet)
+            .env("HOSTNET_EVENTS_DIR", events),
+    )
+}
+
+/// What the live tests were told is an event again when it is read, and the same
+/// document when that is written.
+fn read_back(events: &Path) -> Result<bool> {
+    shell::succeeds(
+        shell::cargo()
+            .args(["test", "--package", "hostnet-user", "--lib", "--", "--ignored", "--exact"])
+            .arg("format::ecs::parse::tests::what_live_tests_told_is_written_the_same")
             .env("HOSTNET_EVENTS_DIR", events),
     )
 }

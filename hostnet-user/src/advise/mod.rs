@@ -27,7 +27,7 @@ pub use ports::{Port, Publish};
 pub use rates::Rate;
 pub use seen::Seen;
 pub use verdict::{Answer, Confidence, Verdict};
-pub use window::{BeyondIp, Losses};
+pub use window::{BeyondIp, Losses, TELLING};
 
 use self::{
     observed::{Life, Observed},

@@ -66,6 +66,22 @@ const MOST_CONTAINERS: usize = 1 << 14;
 /// Most runs told apart; more are taken for one.
 const MOST_RUNS: usize = 1 << 12;
 
+/// Actions of the events that say how it was observed; [`Window::take`] looks at no other
+/// of the agent's own.
+pub const TELLING: &[&str] = &[
+    "agent-started",
+    "agent-stopped",
+    "coverage-changed",
+    "maps-wiped",
+    "records-undecodable",
+    "records-lost",
+    "records-suppressed",
+    "programs-adopted",
+    "programs-replaced",
+    "history-failed",
+    "history-recovered",
+];
+
 impl Default for Window {
     fn default() -> Self {
         Self {
@@ -300,4 +316,33 @@ fn sum<'a>(all: impl Iterator<Item = &'a Losses>) -> Losses {
         lost: sum.lost.saturating_add(one.lost),
         suppressed: sum.suppressed.saturating_add(one.suppressed),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{event::Told as _, format::ecs::parse::tests::samples};
+
+    /// Who chooses events by their actions misses none that is looked at.
+    #[test]
+    fn no_other_event_of_the_agent_tells_anything() {
+        let mut telling = BTreeSet::new();
+        for event in samples::all() {
+            let Operation::Health(health) = &event.operation else { continue };
+            let mut window = Window::default();
+            window.observed(event.wall_ns);
+            let before = format!("{window:?}");
+            window.take(&event);
+            if format!("{window:?}") != before {
+                telling.insert(health.action());
+            }
+        }
+        let stated: BTreeSet<&str> = TELLING.iter().copied().collect();
+        assert!(telling.is_subset(&stated), "{telling:?}");
+        // That the programs went on tells something only after two runs.
+        let unshown: Vec<_> = stated.difference(&telling).collect();
+        assert_eq!(unshown, [&"programs-adopted"]);
+    }
 }

@@ -1,26 +1,28 @@
 //! `hostnet advise`: did a container need host networking?
 
 use std::{
-    io::{IsTerminal, Write},
+    io::Write,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow, bail};
-use jiff::{SpanRelativeTo, Timestamp};
+use anyhow::{Context, Result, bail};
 
-use super::{Usage, lines};
+use super::{
+    Usage, lines,
+    progress::{self, Progress},
+    source,
+};
 use crate::{
     advise::{
-        Advice, Cases,
+        Advice, Cases, TELLING,
         show::{self, Form},
     },
-    config::Config,
     exit_code::Exit,
     format::ecs::parse::{self, NotOurs},
     judge::{surface::Network, surface_of},
     past::{Past, Span, Unread},
-    record::Reader,
+    query::{Filter, History, Time},
+    record::{Choice, Reader},
     text::for_terminal,
 };
 
@@ -41,7 +43,8 @@ use crate::{
 pub struct Args {
     /// A container: its name, its id or the beginning of its id.
     container: Option<String>,
-    /// From when on: RFC 3339, or how long ago, such as 90m or 7d.
+    /// From when on: RFC 3339, a date (UTC), seconds since 1970, or how long ago, such as
+    /// 90m or 7d.
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Until when.
@@ -58,12 +61,10 @@ pub struct Args {
     format: Form,
 }
 
-/// How long it may take before a person is told that it goes on.
-const SILENT: Duration = Duration::from_secs(2);
-
 pub fn run(args: &Args) -> Result<Exit> {
     let span = span(args).map_err(Usage)?;
-    let (cases, unread) = cases(args.history.as_deref(), args.file.as_deref(), span)?;
+    let wanted = args.container.as_deref();
+    let (cases, unread) = cases(args.history.as_deref(), args.file.as_deref(), span, wanted)?;
     let (advice, is_one) = match &args.container {
         None => (cases.advice(), false),
         Some(wanted) => (found(&cases, wanted).map_err(Usage)?, true),
@@ -88,31 +89,31 @@ pub fn run(args: &Args) -> Result<Exit> {
     Ok(if is_whole && unread == 0 && cases.beyond() == 0 { Exit::Ok } else { Exit::Partial })
 }
 
-/// What a file of events, or else a history, has of a time; and how many of its events
-/// could not be read.
-pub fn cases(history: Option<&Path>, file: Option<&Path>, span: Span) -> Result<(Cases, u64)> {
+/// What a file of events, or else a history, has of a time, of one container or of all;
+/// and how many of its events could not be read.
+pub fn cases(
+    history: Option<&Path>,
+    file: Option<&Path>,
+    span: Span,
+    wanted: Option<&str>,
+) -> Result<(Cases, u64)> {
     let mut cases = Cases::default();
     let past = match file {
         Some(file) => Past::of_lines(lines::open(file)?, span),
-        None => of_history(history, span, &mut cases)?,
+        None => of_history(history, span, wanted, &mut cases)?,
     };
     let unread = read(past, &mut cases)?;
     Ok((cases, unread))
 }
 
-fn of_history(path: Option<&Path>, span: Span, cases: &mut Cases) -> Result<Past> {
-    let path = match path {
-        Some(path) => path.to_owned(),
-        None => Config::read(None).map_err(Usage)?.history.path(),
-    };
+fn of_history(
+    path: Option<&Path>,
+    span: Span,
+    wanted: Option<&str>,
+    cases: &mut Cases,
+) -> Result<Past> {
+    let path = source::history(path)?;
     let shown = path.display();
-    if !path.is_file() {
-        return Err(Usage(anyhow!(
-            "there is no history {shown}: run `hostnet agent`, or name a history with --history \
-             or a file of events with --file"
-        ))
-        .into());
-    }
     let reader = Reader::open(&path).with_context(|| format!("cannot open {shown}"));
     let reader = reader.map_err(Usage)?;
     // What the agent that ran at the beginning had said of its coverage holds.
@@ -121,7 +122,20 @@ fn of_history(path: Option<&Path>, span: Span, cases: &mut Cases) -> Result<Past
     {
         cases.began_before(&start);
     }
-    Ok(Past::of_history(reader, span))
+    if !reader.counts_owners()? {
+        return Ok(Past::of_history(reader, span));
+    }
+    let owners = match wanted {
+        Some(wanted) => match Filter::namesakes(&History::open(&path)?, wanted)? {
+            Some(owners) => Some(owners),
+            // All of it, to say who is there instead.
+            None => return Ok(Past::of_history(reader, span)),
+        },
+        None => None,
+    };
+    let span_ns = (span.from_ns, span.until_ns);
+    reader.choose(&Choice { owners: owners.as_ref(), actions: TELLING, span: span_ns })?;
+    Ok(Past::of_chosen(reader, span))
 }
 
 /// Gives every event to the cases; returns how many could not be read.
@@ -149,43 +163,12 @@ fn read(past: Past, cases: &mut Cases) -> Result<u64> {
             }
             Err(Unread::Rest(error)) => return Err(error),
         }
-        progress.at(index);
+        if index.is_multiple_of(1024) {
+            progress.at(|_| format!("{index} events read"));
+        }
     }
-    progress.done();
+    progress::done();
     Ok(unread)
-}
-
-/// Tells a person that it goes on.
-struct Progress {
-    is_watched: bool,
-    began: Instant,
-    told: Duration,
-}
-
-impl Progress {
-    fn new() -> Self {
-        let is_watched = std::io::stderr().is_terminal();
-        Self { is_watched, began: Instant::now(), told: Duration::ZERO }
-    }
-
-    fn at(&mut self, events: usize) {
-        const OFTEN: Duration = Duration::from_secs(1);
-        if !self.is_watched || !events.is_multiple_of(1024) {
-            return;
-        }
-        let elapsed = self.began.elapsed();
-        if elapsed > SILENT && elapsed > self.told + OFTEN {
-            self.told = elapsed;
-            // Nobody is to fail because a message cannot be written.
-            drop(write!(std::io::stderr(), "\r\u{1b}[K{events} events read …"));
-        }
-    }
-
-    fn done(&self) {
-        if !self.told.is_zero() {
-            drop(write!(std::io::stderr(), "\r\u{1b}[K"));
-        }
-    }
 }
 
 /// The advice for the containers that are meant, or who else was seen.
@@ -234,10 +217,11 @@ fn distance(one: &str, other: &str) -> usize {
 }
 
 fn span(args: &Args) -> Result<Span> {
-    let now = Timestamp::now();
+    let now = Time::now();
     let moment = |text: &Option<String>, name: &str| {
-        let moment = text.as_deref().map(|text| moment(text, now));
-        moment.transpose().with_context(|| format!("--{name}"))
+        let moment = text.as_deref().map(|text| Time::parse(text, now));
+        let moment = moment.transpose().with_context(|| format!("--{name}"));
+        moment.map(|moment| moment.map(|time| time.0.max(0).cast_unsigned()))
     };
     let from_ns = moment(&args.since, "since")?.unwrap_or(Span::ALL.from_ns);
     let until_ns = moment(&args.until, "until")?.unwrap_or(Span::ALL.until_ns);
@@ -247,38 +231,9 @@ fn span(args: &Args) -> Result<Span> {
     Ok(Span { from_ns, until_ns })
 }
 
-/// A moment, or how long before now, as nanoseconds since 1970.
-fn moment(text: &str, now: Timestamp) -> Result<u64> {
-    let before = || {
-        let span: jiff::Span = text.parse().ok()?;
-        let before = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-        (before.is_positive() || before.is_zero()).then(|| now.checked_sub(before).ok()).flatten()
-    };
-    let moment = text.parse::<Timestamp>().ok().or_else(before);
-    let moment = moment.and_then(|moment| u64::try_from(moment.as_nanosecond()).ok());
-    moment.with_context(|| {
-        format!(
-            "{text:?} is no time: it must be such as 2026-11-28T10:00:00Z or 90m, which is before \
-             now"
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_moments_or_before_now() {
-        let now: Timestamp = "2026-11-28T10:00:00Z".parse().unwrap();
-        let at = |text: &str| moment(text, now).ok().map(|ns| ns / 1_000_000_000);
-        assert_eq!(at("2026-11-28T10:00:00Z"), Some(1_795_860_000));
-        assert_eq!(at("90m"), Some(1_795_854_600));
-        assert_eq!(at("7d"), Some(1_795_255_200));
-        for text in ["", "soon", "-5m", "10", "1960-01-01T00:00:00Z"] {
-            assert_eq!(at(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn near_names_are_near() {

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value as Json, json};
 
-use super::{Usage, origin, query::source, report as page};
+use super::{Usage, origin, progress, report as page, source};
 use crate::{
     config::Config,
     exit_code::Exit,
@@ -108,7 +108,7 @@ fn pack(case: &str, path: &Path, config: &Config, to: &Path, archive: File) -> R
     let history = History::open(&copy)?;
     let mut facts = report::gather(&history, &Filter::default(), origin)?;
     drop(history);
-    source::done();
+    progress::done();
     facts.verdicts = page::verdicts(&facts, &copy, None)?;
     fs::write(file("report.html"), report::page::html(&facts))?;
     fs::write(file("coverage.json"), serde_json::to_vec_pretty(&coverage(&facts))?)?;

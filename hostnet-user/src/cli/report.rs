@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 
-use super::{Usage, advise, origin, query::source};
+use super::{Usage, advise, origin, progress, source};
 use crate::{
     exit_code::Exit,
     past::Span,
@@ -93,7 +93,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     filter.owners(&history).map_err(Usage)?;
     let origin = report::Origin { verified, ..origin::now(&path) };
     let mut facts = report::gather(&history, &filter, origin)?;
-    source::done();
+    progress::done();
     facts.verdicts = verdicts(&facts, &path, args.file.as_deref())?;
     write(&report::page::html(&facts), args.output.as_deref())?;
     let is_bad = matches!(facts.origin.verified, Some(Err(_)));
@@ -115,7 +115,7 @@ pub fn verdicts(facts: &Facts, history: &Path, file: Option<&Path>) -> Result<Ve
     let (from, to) = facts.window;
     let span =
         Span { from_ns: from.0.max(0).cast_unsigned(), until_ns: to.after(1).0.cast_unsigned() };
-    let (cases, _) = advise::cases(Some(history), file, span)?;
+    let (cases, _) = advise::cases(Some(history), file, span, None)?;
     let mut advice = cases.advice();
     // By id: who is on the page was narrowed down there.
     advice

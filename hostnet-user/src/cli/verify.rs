@@ -6,11 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 
-use super::Usage;
+use super::{Usage, source};
 use crate::{
-    config::Config,
     exit_code::Exit,
     record::{
         self, Bad, Good, StoreError,
@@ -45,13 +44,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<Exit> {
-    let history = match &args.history {
-        Some(path) => path.clone(),
-        None => Config::read(None).map_err(Usage)?.history.path(),
-    };
-    if !history.is_file() {
-        return Err(Usage(anyhow!("there is no history {}", history.display())).into());
-    }
+    let history = source::history(args.history.as_deref())?;
     let key = args.key.as_deref().map(public_key).transpose().map_err(Usage)?;
     let elsewhere = match &args.against {
         Some(path) => checkpoints(path).map_err(Usage)?,

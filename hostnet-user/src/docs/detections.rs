@@ -24,7 +24,7 @@ pub fn detections() -> Result<String> {
          is found once in `judge.repeat_hours`.\n\n\
          ```toml\n\
          [judge]\n\
-         enabled = true\n\
+         enabled = true             # otherwise there are no findings\n\
          without = [\"raw-socket\"]   # detections to leave out\n\
          repeat_hours = 24          # then the same act is told again\n\
          learn_hours = 24           # what an image reaches is learned so long\n\n\
@@ -53,6 +53,8 @@ pub fn detections() -> Result<String> {
     }
     text.push_str(
         "; the number is `event.severity`. A detection's own may be raised or lowered by what is found.\n\n\
+         What judging costs, beside writing the event: `cargo run --release -p hostnet-user --example \
+         judge_cost`.\n\n\
          ## Surfaces\n\nEvery target has one, `hostnet.surface.target`: ",
     );
     let names: Vec<String> = Surface::ALL.iter().map(|one| format!("`{one}`")).collect();

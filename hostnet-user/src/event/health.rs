@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Category, Outcome, Owner, RecordHealth, Told};
+use crate::judge::sigma::RuleFault;
 
 /// Records of one owner and kind that were lost.
 #[derive(Clone, Debug)]
@@ -57,6 +58,11 @@ pub enum Health {
     RuntimeReachable { endpoint: String, version: String },
     /// The container runtime does not answer; names will be late.
     RuntimeUnreachable { endpoint: String, reason: String },
+    /// Of the user's rules so many are judged and others are not: `refused` faults, and
+    /// the first of them.
+    RulesRefused { judged: usize, refused: usize, faults: Vec<RuleFault> },
+    /// The user's rules have no fault any more.
+    RulesMended { judged: usize },
     /// How the agent is, in numbers.
     Heartbeat { numbers: Value },
     /// A record could not be read; the kernel side and the agent disagree.
@@ -82,6 +88,8 @@ impl Told for Health {
             Self::Adopted { .. } => "programs-replaced",
             Self::RuntimeReachable { .. } => "runtime-reachable",
             Self::RuntimeUnreachable { .. } => "runtime-unreachable",
+            Self::RulesRefused { .. } => "rules-refused",
+            Self::RulesMended { .. } => "rules-mended",
             Self::Heartbeat { .. } => "agent-heartbeat",
             Self::Undecodable { .. } => "records-undecodable",
             Self::Record(record) => record.action(),
@@ -103,6 +111,7 @@ impl Told for Health {
             | Self::Stopped { .. }
             | Self::CoverageChanged { complete: true, .. }
             | Self::Adopted { unread: None | Some(0), .. }
+            | Self::RulesMended { .. }
             | Self::Heartbeat { .. }
             | Self::RuntimeReachable { .. } => Outcome::Success,
             Self::Record(record) => record.outcome(),
@@ -158,6 +167,13 @@ impl Told for Health {
             }
             Self::RuntimeUnreachable { endpoint, reason } => {
                 write!(f, "container runtime at {endpoint} does not answer: {reason}")
+            }
+            Self::RulesRefused { judged, refused, faults } => {
+                write!(f, "{refused} faults in rules, {judged} rules are judged")?;
+                faults.first().map_or(Ok(()), |first| write!(f, ": {first}"))
+            }
+            Self::RulesMended { judged } => {
+                write!(f, "no faults in rules any more, {judged} rules are judged")
             }
             Self::Heartbeat { numbers } => {
                 let number = |path| numbers.pointer(path).and_then(Value::as_u64);

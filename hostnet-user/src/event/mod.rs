@@ -17,6 +17,7 @@ mod exit;
 mod family_socket;
 mod finding;
 mod health;
+mod learned;
 mod listen;
 mod name_spoof;
 mod netlink;
@@ -49,6 +50,7 @@ pub use exit::Exit;
 pub use family_socket::FamilySocket;
 pub use finding::{Finding, FindingEnds, Rule, Severity, Technique};
 pub use health::{Health, LossCount, Lost};
+pub use learned::{Learned, Reached};
 pub use listen::Listen;
 pub use name_spoof::NameSpoof;
 pub use netlink::{NetlinkBind, NetlinkRequest};
@@ -93,6 +95,8 @@ pub struct Event {
     pub peer: Option<Box<Peer>>,
     /// What it is aimed at, where the judgement has said so.
     pub surface: Option<Surface>,
+    /// What the judgement learned from it.
+    pub learned: Option<Box<Learned>>,
     /// The event this one completes.
     pub amends: Option<Uuid>,
     /// What was done.
@@ -138,6 +142,7 @@ impl Event {
             socket: None,
             peer: None,
             surface: None,
+            learned: None,
             amends: None,
             operation,
         }

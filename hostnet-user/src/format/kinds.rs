@@ -76,6 +76,8 @@ pub const KINDS: &[Kind] = &[
     kind("records-undecodable", "Records Undecodable", Class::Error, Activity::Is(1)),
     kind("runtime-reachable", "Container Runtime Reachable", Class::Lifecycle, Activity::Other),
     kind("runtime-unreachable", "Container Runtime Unreachable", Class::Error, Activity::Is(1)),
+    kind("rules-refused", "Rules Refused", Class::Error, Activity::Is(1)),
+    kind("rules-mended", "Rules Mended", Class::Lifecycle, Activity::Other),
     kind("agent-heartbeat", "Agent Heartbeat", Class::Lifecycle, Activity::Other),
     kind("agent-crashed", "Agent Crashed", Class::Error, Activity::Is(1)),
     kind("clock-stepped", "Clock Stepped", Class::Error, Activity::Is(1)),

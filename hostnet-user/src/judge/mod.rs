@@ -29,7 +29,7 @@ use self::{
     standings::Standings,
     surface::Network,
 };
-use crate::event::{Event, Finding, FindingEnds, Owner, OwnerKind, Rule};
+use crate::event::{Event, Finding, FindingEnds, Owner, OwnerKind, Reached, Rule, Severity};
 
 /// What a detection sees of an event.
 pub struct Scene<'a> {
@@ -50,10 +50,11 @@ pub struct Scene<'a> {
 /// The stage.
 #[derive(Debug)]
 pub struct Judge {
-    settings: Settings,
+    repeat_after_ns: u64,
     network: Network,
     standings: Standings,
-    rules: Vec<Arc<Rule>>,
+    /// Those that are not left out, each with what its findings name.
+    detections: Vec<(&'static Detection, Arc<Rule>)>,
     memory: Memory,
     told: ToldBefore,
 }
@@ -62,18 +63,28 @@ impl Judge {
     /// Judges by this law.
     #[must_use]
     pub fn new(law: &Law) -> Self {
-        let settings = law.settings.clone();
-        let standings = Standings::new(Expectations::new(&law.expect, &law.expectations));
-        let rules = DETECTIONS.iter().map(|detection| Arc::new(detection.rule())).collect();
-        let told = ToldBefore::new(settings.repeat_after_ns());
-        let memory = Memory::learning_for(settings.learn_ns());
-        Self { settings, network: Network::default(), standings, rules, memory, told }
+        let settings = &law.settings;
+        let repeat_after_ns = settings.repeat_after_ns();
+        let judged = DETECTIONS.iter().filter(|detection| settings.judges_by(detection.id));
+        Self {
+            repeat_after_ns,
+            network: Network::default(),
+            standings: Standings::new(Expectations::new(&law.expect, &law.expectations)),
+            detections: judged.map(|one| (one, Arc::new(one.rule()))).collect(),
+            memory: Memory::learning_for(settings.learn_ns()),
+            told: ToldBefore::new(repeat_after_ns),
+        }
     }
 
     /// After which time the same act of the same owner is told again, nanoseconds.
     #[must_use]
-    pub fn repeat_after_ns(&self) -> u64 {
-        self.settings.repeat_after_ns()
+    pub const fn repeat_after_ns(&self) -> u64 {
+        self.repeat_after_ns
+    }
+
+    /// What images reached while other runs judged.
+    pub fn remember(&mut self, reached: &[Reached]) {
+        self.memory.remember(reached);
     }
 
     /// The host's network from now on.
@@ -81,15 +92,18 @@ impl Judge {
         self.network = network;
     }
 
-    /// Says the event's surface, and adds what is wrong with it to `findings`. An
-    /// act is told once per owner until [`Settings::repeat_hours`] have passed.
+    /// Says the event's surface, which is no verdict, and adds what is wrong with it to
+    /// `findings`. An act is told once per owner until [`Settings::repeat_hours`] have
+    /// passed.
     pub fn judge(&mut self, event: &mut Event, findings: &mut Vec<Event>) {
-        if !self.settings.enabled || event.is_finding() {
+        if event.is_finding() {
             return;
         }
         // One that was told before was aimed at what it was aimed at then.
         event.surface = event.surface.or_else(|| reach::surface(event, &self.network));
-        let event = &*event;
+        if self.detections.is_empty() {
+            return;
+        }
         let nobody = Owner::unknown(0, None);
         let owner = match event.owner.as_deref() {
             // What the host's own processes do is not judged.
@@ -99,39 +113,38 @@ impl Judge {
         };
         let (reach, offer) = (Reach::of(event), Offer::of(event));
         let standing = self.standings.of(owner, event.wall_ns);
-        let standing = standing.as_ref();
         let scene = Scene { event, owner, reach, offer, network: &self.network, standing };
-        for (detection, rule) in DETECTIONS.iter().zip(&self.rules) {
-            if self.settings.without.iter().any(|id| id == detection.id) {
-                continue;
-            }
+        for (detection, rule) in &self.detections {
             if !detection.excuse.holds(&scene)
                 && let Some(suspicion) = (detection.judge)(&scene, &mut self.memory)
                 && self.told.is_news(detection.id, owner, &suspicion.subject, event.wall_ns)
             {
-                findings.push(finding(event, rule, detection, suspicion));
+                let Suspicion { subject, sentence, severity } = suspicion;
+                let severity = severity.unwrap_or(detection.severity);
+                findings.push(finding(event, Arc::clone(rule), severity, subject, sentence));
             }
         }
+        event.learned = self.memory.take_learned().map(Box::new);
     }
 }
 
-/// The finding as an event: everything but the operation is of the event that shows it.
-fn finding(event: &Event, rule: &Arc<Rule>, by: &Detection, suspicion: Suspicion) -> Event {
-    let Suspicion { subject, sentence, severity } = suspicion;
-    let operation = Finding {
-        rule: Arc::clone(rule),
-        severity: severity.unwrap_or(by.severity),
-        subject,
-        sentence,
-        evidence: event.id,
-        ends: FindingEnds::of(event.operation.told()),
-    };
-    let id = finding_id(event.id, by.id);
+/// A finding as an event, of a detection or of a rule of the user's: everything but the
+/// operation is of the event that shows it.
+pub(crate) fn finding(
+    event: &Event,
+    rule: Arc<Rule>,
+    severity: Severity,
+    subject: String,
+    sentence: String,
+) -> Event {
+    let id = finding_id(event.id, &rule.id);
+    let ends = FindingEnds::of(event.operation.told());
+    let operation = Finding { rule, severity, subject, sentence, evidence: event.id, ends };
     Event { id, amends: None, operation: operation.into(), ..event.clone() }
 }
 
 /// Sorts with the event that shows it; the same whenever that is judged again.
-pub(crate) fn finding_id(evidence: Uuid, rule: &str) -> Uuid {
+fn finding_id(evidence: Uuid, rule: &str) -> Uuid {
     let digest = Sha256::new().chain_update(evidence).chain_update(rule).finalize();
     let mut bytes = *evidence.as_bytes();
     // The last 62 bits of a UUIDv7 are anybody's; two above them are the variant.
@@ -141,7 +154,41 @@ pub(crate) fn finding_id(evidence: Uuid, rule: &str) -> Uuid {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        detections::testing::{raw_socket, reached},
+        *,
+    };
+    use crate::event::{Operation, Surface};
+
+    /// What is found of an event, and where it was aimed.
+    fn judged(settings: Settings, mut event: Event) -> (Vec<String>, Option<Surface>) {
+        let mut judge = Judge::new(&Law { settings, ..Law::default() });
+        let mut findings = Vec::new();
+        judge.judge(&mut event, &mut findings);
+        let rule = |event: &Event| match &event.operation {
+            Operation::Finding(finding) => finding.rule.id.to_string(),
+            other => panic!("{other} is no finding"),
+        };
+        (findings.iter().map(rule).collect(), event.surface)
+    }
+
+    #[test]
+    fn where_an_event_is_aimed_is_said_without_a_verdict() {
+        let off = || Settings { enabled: false, ..Settings::default() };
+        let at = Some(Surface::HostLoopback);
+        assert_eq!(judged(off(), reached("127.0.0.1:2375")), (Vec::new(), at));
+        let (found, surface) = judged(Settings::default(), reached("127.0.0.1:2375"));
+        assert!(found.contains(&"runtime-api".to_owned()) && surface == at, "{found:?}");
+    }
+
+    #[test]
+    fn a_detection_that_is_left_out_finds_nothing() {
+        let raw = || raw_socket(libc::IPPROTO_ICMP as u32);
+        let without = vec!["raw-socket".to_owned()];
+        let without = Settings { without, ..Settings::default() };
+        assert!(judged(Settings::default(), raw()).0.contains(&"raw-socket".to_owned()));
+        assert!(!judged(without, raw()).0.contains(&"raw-socket".to_owned()));
+    }
 
     #[test]
     fn a_findings_id_is_a_v7_of_the_same_time() {

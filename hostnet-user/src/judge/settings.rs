@@ -46,6 +46,10 @@ impl Settings {
         u64::from(self.learn_hours) * 3_600_000_000_000
     }
 
+    pub(super) fn judges_by(&self, detection: &str) -> bool {
+        self.enabled && !self.without.iter().any(|id| id == detection)
+    }
+
     /// What is wrong with them, if anything is.
     #[must_use]
     pub fn fault(&self) -> Option<String> {

@@ -26,7 +26,7 @@ impl Standings {
 
     /// How the owner stands; `None` when it is no container that the runtime has
     /// described.
-    pub fn of(&mut self, owner: &Owner, wall_ns: u64) -> Option<Standing> {
+    pub fn of(&mut self, owner: &Owner, wall_ns: u64) -> Option<&Standing> {
         let container = owner.container.as_ref().filter(|container| container.is_inspected())?;
         let day = wall_ns / DAY_NS;
         if day != self.day || self.known.len() >= MOST {
@@ -35,6 +35,6 @@ impl Standings {
         }
         let standing = || (Arc::clone(container), self.expectations.standing(container, wall_ns));
         let at = Arc::as_ptr(container) as usize;
-        Some(self.known.entry(at).or_insert_with(standing).1.clone())
+        Some(&self.known.entry(at).or_insert_with(standing).1)
     }
 }

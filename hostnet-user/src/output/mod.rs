@@ -14,7 +14,7 @@ pub use stream::{LineStream, is_broken_pipe};
 pub use table::Table;
 
 use crate::{
-    event::Health,
+    event::{Health, Reached},
     record::{Recorded, SinkNumbers},
 };
 
@@ -49,6 +49,12 @@ pub trait Output: Send {
     /// When it cannot be opened; the old one stays in use.
     fn reopen(&mut self) -> Result<()> {
         Ok(())
+    }
+
+    /// What images reached while other runs judged, as far as the output has kept it;
+    /// asked once, at the start.
+    fn take_reached(&mut self) -> Vec<Reached> {
+        Vec::new()
     }
 
     /// What the output tells of itself since the last call.

@@ -98,7 +98,7 @@ pub struct Past {
 }
 
 enum Source {
-    History { reader: Reader, after: u64, page: std::vec::IntoIter<Row> },
+    History { reader: Reader, is_chosen: bool, after: u64, page: std::vec::IntoIter<Row> },
     Lines(Lines<Box<dyn BufRead>>),
 }
 
@@ -106,7 +106,18 @@ impl Past {
     /// What a history has, at the time it is asked for it.
     #[must_use]
     pub fn of_history(reader: Reader, span: Span) -> Self {
-        Self::new(Source::History { reader, after: 0, page: Vec::new().into_iter() }, span)
+        Self::of_rows(reader, false, span)
+    }
+
+    /// What was chosen of a history ([`Reader::choose`]).
+    #[must_use]
+    pub fn of_chosen(reader: Reader, span: Span) -> Self {
+        Self::of_rows(reader, true, span)
+    }
+
+    fn of_rows(reader: Reader, is_chosen: bool, span: Span) -> Self {
+        let page = Vec::new().into_iter();
+        Self::new(Source::History { reader, is_chosen, after: 0, page }, span)
     }
 
     /// What a file or a pipe has: one event per line. Empty lines are none.
@@ -127,12 +138,15 @@ impl Past {
 
     fn document(&mut self) -> Result<Option<(Place, Vec<u8>)>, Error> {
         match &mut self.source {
-            Source::History { reader, after, page } => loop {
+            Source::History { reader, is_chosen, after, page } => loop {
                 if let Some(row) = page.next() {
                     return Ok(Some((Place::Row(row.id), row.document)));
                 }
                 let span = (self.span.from_ns, self.span.until_ns);
-                let rows = reader.page_between(*after, span, PAGE_ROWS, PAGE_BYTES);
+                let rows = match is_chosen {
+                    true => reader.page_of_chosen(*after, span, PAGE_ROWS, PAGE_BYTES),
+                    false => reader.page_between(*after, span, PAGE_ROWS, PAGE_BYTES),
+                };
                 let rows = rows.context("cannot read the history")?;
                 let Some(last) = rows.last() else { return Ok(None) };
                 *after = last.id;

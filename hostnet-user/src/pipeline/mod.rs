@@ -163,6 +163,9 @@ impl Pipeline {
             for news in self.stages.take_news() {
                 self.health(news)?;
             }
+            if let Some(news) = self.rules.take_news() {
+                self.health(news)?;
+            }
         }
     }
 

@@ -27,6 +27,10 @@ impl Pipeline {
         self.survey = survey;
         let answered_ns = kernel::boot_clock();
         self.world(run)?;
+        let reached = self.stages.take_reached();
+        if !reached.is_empty() {
+            self.world(World::Reached(reached))?;
+        }
         self.clock()?;
         if let Some(network) = self.survey.network() {
             self.world(network)?;

@@ -96,6 +96,28 @@ impl Filter {
         Ok(Some(meant))
     }
 
+    /// Everybody that was ever called the same as whoever has this name or id, or an id
+    /// that begins so, and everybody without a name; `None` when there is nobody like it.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn namesakes(history: &History, wanted: &str) -> Result<Option<BTreeSet<String>>> {
+        let known = containers::known(history)?;
+        let is_meant = |one: &&containers::Known| {
+            one.name() == wanted || !wanted.is_empty() && one.owner.starts_with(wanted)
+        };
+        let meant: BTreeSet<&str> =
+            known.iter().filter(is_meant).map(containers::Known::name).collect();
+        if meant.is_empty() {
+            return Ok(None);
+        }
+        let may_be = |one: &&containers::Known| {
+            let name = one.read.container.name.as_deref();
+            name.is_none_or(str::is_empty) || meant.contains(one.name())
+        };
+        Ok(Some(known.iter().filter(may_be).map(|one| one.owner.clone()).collect()))
+    }
+
     /// Whether an event is of the process that is meant.
     #[must_use]
     pub fn is_of_process(&self, event: &Event) -> bool {

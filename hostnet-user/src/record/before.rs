@@ -1,5 +1,5 @@
-//! What was before this run, as the history has it: runs without an end, and how far
-//! the sinks had come. Asked once, when the history can first be read.
+//! What was before this run, as the history has it: runs without an end, what images
+//! had reached, and how far the sinks had come. Asked once, when the history can first be read.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::{
     reader::Reader,
     store::{LastRow, Standing, Store},
 };
-use crate::event::RecordHealth;
+use crate::event::{Reached, RecordHealth};
 
 /// Runs without an end that are looked for, from the last on.
 const MOST_CRASHES: usize = 64;
@@ -53,6 +53,14 @@ fn crashes(store: &Store) -> Result<Vec<LastRow>, StoreError> {
         crashed.push(last);
     }
     Ok(crashed)
+}
+
+/// What images had reached; without it, it is learned anew.
+pub fn reached(store: &Store) -> Vec<Reached> {
+    let known = store.reached().inspect_err(|error| {
+        tracing::error!("cannot tell what images have reached before: {error}");
+    });
+    known.unwrap_or_default()
 }
 
 /// Where a sink goes on. A cursor that is not known or that is ahead belongs to another

@@ -53,6 +53,7 @@ pub fn begin(
     if let Some(store) = store {
         before::tell_of_crashes(store, &tell);
     }
+    let reached = store.map_or_else(Vec::new, before::reached);
     let standing = |outbox: &Outbox| {
         let known = store.and_then(|store| before::standing(store, outbox));
         let standing = known.unwrap_or(Standing { cursor: last, ..Standing::default() });
@@ -70,7 +71,7 @@ pub fn begin(
     let (ended, end) = mpsc::sync_channel(1);
     let writer = Writer { commands: asked, keeper, tail: Arc::clone(&tail), ended, last, total };
     start("record", move || writer.run())?;
-    Ok(Journal::new(Encoder::new(identity), commands, end, told, tail))
+    Ok(Journal::new(Encoder::new(identity), commands, end, told, tail, reached))
 }
 
 fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {

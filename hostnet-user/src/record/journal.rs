@@ -19,7 +19,7 @@ use super::{
     writer::Command,
 };
 use crate::{
-    event::{Event, Health, OwnerKind},
+    event::{Event, Health, OwnerKind, Reached},
     format::ecs::{self, Encoder},
     output::Output,
 };
@@ -40,19 +40,22 @@ pub struct Journal {
     ended: Receiver<Vec<Left>>,
     news: Receiver<Health>,
     tail: Arc<Tail>,
+    reached: Vec<Reached>,
 }
 
 impl Journal {
-    /// A journal for a writer that says on `ended` what was left when it ended.
+    /// A journal for a writer that says on `ended` what was left when it ended, of a
+    /// history that knew what images `reached` when the run began.
     pub(super) fn new(
         encoder: Encoder,
         writer: SyncSender<Command>,
         ended: Receiver<Vec<Left>>,
         news: Receiver<Health>,
         tail: Arc<Tail>,
+        reached: Vec<Reached>,
     ) -> Self {
         let (line, rows) = (Vec::new(), Vec::with_capacity(BATCH));
-        Self { encoder, line, rows, writer: Some(writer), ended, news, tail }
+        Self { encoder, line, rows, writer: Some(writer), ended, news, tail, reached }
     }
 
     fn hand_over(&mut self) -> Result<()> {
@@ -85,6 +88,7 @@ impl Output for Journal {
             owner: owner(&record.event),
             document,
             touch: Touch::of_event(&record.event),
+            learned: record.event.learned.clone(),
         });
         if self.rows.len() >= BATCH { self.hand_over() } else { Ok(()) }
     }
@@ -109,6 +113,10 @@ impl Output for Journal {
         self.hand_over()?;
         self.tail.reopen();
         Ok(())
+    }
+
+    fn take_reached(&mut self) -> Vec<Reached> {
+        std::mem::take(&mut self.reached)
     }
 
     fn take_news(&mut self) -> Vec<Health> {

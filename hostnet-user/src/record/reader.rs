@@ -8,6 +8,10 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::{Row, error::StoreError, schema, touch::Touch};
 use crate::format::ecs;
 
+/// What a [`Row`] is made of.
+pub(super) const COLUMNS: &str =
+    "id, sequence, time_ns, event_id, dataset, action, owner, document";
+
 /// A history, open for reading.
 pub struct Reader {
     connection: Connection,
@@ -32,10 +36,9 @@ impl Reader {
     /// # Errors
     /// When they cannot be read.
     pub fn page(&self, cursor: u64, rows: usize, bytes: usize) -> Result<Vec<Row>, StoreError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT id, sequence, time_ns, event_id, dataset, action, owner, document \
-             FROM event WHERE id > ?1 ORDER BY id LIMIT ?2",
-        )?;
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM event WHERE id > ?1 ORDER BY id LIMIT ?2"
+        ))?;
         let limit = i64::try_from(rows).unwrap_or(i64::MAX);
         collect(statement.query(params![cursor.cast_signed(), limit])?, bytes)
     }
@@ -52,10 +55,10 @@ impl Reader {
         rows: usize,
         bytes: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT id, sequence, time_ns, event_id, dataset, action, owner, document \
-             FROM event WHERE id > ?1 AND time_ns >= ?3 AND time_ns < ?4 ORDER BY id LIMIT ?2",
-        )?;
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM event WHERE id > ?1 AND time_ns >= ?3 AND time_ns < ?4 \
+                 ORDER BY id LIMIT ?2"
+        ))?;
         let limit = i64::try_from(rows).unwrap_or(i64::MAX);
         // No row is later than SQLite can say.
         let [from, until] = [from_ns, until_ns].map(|ns| i64::try_from(ns).unwrap_or(i64::MAX));
@@ -138,7 +141,7 @@ impl Reader {
 }
 
 /// Rows until they have `bytes`.
-fn collect(mut found: rusqlite::Rows<'_>, bytes: usize) -> Result<Vec<Row>, StoreError> {
+pub(super) fn collect(mut found: rusqlite::Rows<'_>, bytes: usize) -> Result<Vec<Row>, StoreError> {
     let (mut page, mut size) = (Vec::new(), 0);
     while size < bytes
         && let Some(row) = found.next()?
@@ -162,5 +165,6 @@ fn to_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         owner: row.get(6)?,
         document: row.get::<_, String>(7)?.into_bytes(),
         touch: Touch::default(),
+        learned: None,
     })
 }

@@ -1,6 +1,7 @@
 //! A record as it is kept and delivered.
 
 use super::touch::Touch;
+use crate::event::Learned;
 
 /// The ECS document of one event, and what is asked of it without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,4 +26,6 @@ pub struct Row {
     /// What it says of ports and of others; empty of a row that is read back, which
     /// is counted already.
     pub touch: Touch,
+    /// What the judgement learned from the event; nothing of a row that is read back.
+    pub learned: Option<Box<Learned>>,
 }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::{error::StoreError, tally};
 
 /// All of them; a released one never changes.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     // The document is plain JSON: any `sqlite3` can ask it. `total` counts the bytes
     // of all documents up to and with this one, purged ones included.
     "CREATE TABLE event (
@@ -79,6 +79,14 @@ const MIGRATIONS: [&str; 3] = [
         first_ns INTEGER NOT NULL,
         last_ns INTEGER NOT NULL,
         PRIMARY KEY (span, owner)
+    ) STRICT, WITHOUT ROWID;",
+    // What images reached, for the judgement; see reached.rs.
+    "CREATE TABLE reached (
+        image TEXT NOT NULL,
+        destination TEXT NOT NULL,
+        first_ns INTEGER NOT NULL,
+        last_ns INTEGER NOT NULL,
+        PRIMARY KEY (image, destination)
     ) STRICT, WITHOUT ROWID;",
 ];
 

@@ -82,7 +82,7 @@ pub struct Size {
 
 /// A history, open for writing.
 pub struct Store {
-    connection: Connection,
+    pub(super) connection: Connection,
     history: Uuid,
     head: Head,
 }

@@ -12,9 +12,10 @@ use rusqlite::{Connection, params};
 use super::{
     Row,
     error::StoreError,
+    reached,
     touch::{Sums, Touch, With},
 };
-use crate::format::ecs::read::Read;
+use crate::{event::Learned, format::ecs::read::Read};
 
 /// Length of a span, nanoseconds: ten minutes.
 pub const SPAN_NS: u64 = 600_000_000_000;
@@ -28,6 +29,7 @@ pub struct Tally {
     ports: Vec<(u64, u16, u64)>,
     peers: HashMap<(u64, String, With), Counted>,
     owners: HashMap<(u64, String), Active>,
+    learned: Vec<Learned>,
 }
 
 struct Counted {
@@ -46,6 +48,7 @@ impl Tally {
     /// A row, and what it says.
     pub fn add(&mut self, row: &Row) {
         self.count(row.id, row.time_ns, &row.owner, &row.touch);
+        self.learned.extend(row.learned.as_deref().cloned());
     }
 
     pub(crate) fn count(&mut self, id: u64, at: u64, owner: &str, touch: &Touch) {
@@ -131,7 +134,7 @@ impl Tally {
                 times.1.cast_signed(),
             ])?;
         }
-        Ok(())
+        reached::keep(to, &self.learned)
     }
 }
 

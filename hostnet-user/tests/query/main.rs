@@ -2,8 +2,8 @@
 //! happened says.
 
 #[path = "../acts/mod.rs"]
-#[expect(dead_code, reason = "shared with benchmarks, which need more of it")]
 mod acts;
+mod advised;
 mod answers;
 mod lines;
 mod statements;

@@ -5,6 +5,7 @@ mod crash;
 mod failures;
 mod faults;
 mod flow;
+mod reached;
 mod retention;
 mod rotation;
 mod shim;

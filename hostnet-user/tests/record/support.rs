@@ -7,7 +7,7 @@ use std::{
 };
 
 use hostnet::{
-    event::{Event, Health, Operation},
+    event::{Event, Health, Operation, Reached},
     format::{Format, ecs::Identity},
     output::{Output as _, is_broken_pipe},
     record::{self, Journal, Limits, Outbox, Recorded, Sequence, Settings},
@@ -62,7 +62,10 @@ impl Run {
     }
 
     pub fn tell(&mut self, health: Health) {
-        let event = event(health);
+        self.tell_of(event(health));
+    }
+
+    pub fn tell_of(&mut self, event: Event) {
         let seen_ns = event.wall_ns;
         let record: Recorded = self.sequence.record(event, seen_ns);
         self.journal.write(&record).expect("taken");
@@ -82,6 +85,11 @@ impl Run {
             self.tell(news);
         }
         self.journal.flush().expect("taken");
+    }
+
+    /// What images had reached when the run began.
+    pub fn take_reached(&mut self) -> Vec<Reached> {
+        self.journal.take_reached()
     }
 
     /// Whether nobody reads what is written.

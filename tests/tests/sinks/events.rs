@@ -98,6 +98,7 @@ fn row(encoder: &mut Encoder, recorded: &Recorded) -> Row {
         owner: text("/container/id"),
         document,
         touch: Default::default(),
+        learned: None,
     }
 }
 

@@ -91,6 +91,7 @@ impl Scene {
             socket: Some(Socket { cookie: self.cookie, socket }),
             peer: None,
             surface: None,
+            learned: None,
             amends: None,
             operation: operation.into(),
         }

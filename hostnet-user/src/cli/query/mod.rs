@@ -2,13 +2,13 @@
 
 mod ask;
 mod output;
-pub(super) mod source;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Subcommand;
 
+use super::source;
 use crate::{
     exit_code::Exit,
     query::{Filter, Time},

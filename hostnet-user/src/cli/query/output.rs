@@ -7,7 +7,7 @@ use anyhow::Result;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
-use super::Format;
+use super::{super::progress, Format};
 use crate::{
     query::{Answer, EventRow, SqlAnswer},
     text::for_terminal,
@@ -140,7 +140,7 @@ impl Output {
     pub fn finish(mut self, nothing: &str) -> Result<()> {
         self.put_table()?;
         self.out.flush()?;
-        super::source::done();
+        progress::done();
         if self.rows == 0 {
             writeln!(std::io::stderr(), "hostnet: {}", for_terminal(nothing))?;
         }

@@ -243,6 +243,11 @@ impl<'a> Specifics<'a> {
             Health::RuntimeUnreachable { endpoint, reason } => {
                 self.health = Some(json!({ "endpoint": endpoint, "reason": reason }));
             }
+            Health::RulesRefused { judged, refused, faults } => {
+                self.health =
+                    Some(json!({ "judged": judged, "refused": refused, "faults": faults }));
+            }
+            Health::RulesMended { judged } => self.health = Some(json!({ "judged": judged })),
             Health::Heartbeat { numbers } => self.health = Some(numbers.clone()),
             Health::Undecodable { reason, count } => {
                 self.loss = Some(json!({ "place": "decode", "count": count, "reason": reason }));

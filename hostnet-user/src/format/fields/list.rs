@@ -344,7 +344,8 @@ pub const FIELDS: &[Field] = &[
         "health",
         Free,
         "Of the agent: coverage and settings at start, counts at stop, the runtime's endpoint, the \
-         numbers of a heartbeat (as in /metrics); of the record: docs/history.md.",
+         numbers of a heartbeat (as in /metrics), what is wrong with which rule (`faults`: file, \
+         line, reason); of the record: docs/history.md.",
     ),
     field(
         "loss.place",

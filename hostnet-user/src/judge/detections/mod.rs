@@ -26,7 +26,7 @@ mod runtime_api;
 mod service;
 mod techniques;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 mod undeclared_join;
 mod unexpected_container;
 mod wildcard_listener;
@@ -34,9 +34,10 @@ mod wildcard_listener;
 pub use excuse::Excuse;
 
 use super::Scene;
-use crate::event::{Rule, Severity, Technique};
+use crate::event::{Learned, Reached, Rule, Severity, Technique};
 
 /// One detection.
+#[derive(Debug)]
 pub struct Detection {
     /// Short and stable.
     pub id: &'static str,
@@ -80,6 +81,16 @@ impl Memory {
     pub fn learning_for(learn_ns: u64) -> Self {
         let new_destination = new_destination::Profiles::learning_for(learn_ns);
         Self { new_destination, ..Self::default() }
+    }
+
+    /// Knows from now on what images reached while other runs judged.
+    pub fn remember(&mut self, reached: &[Reached]) {
+        self.new_destination.remember(reached);
+    }
+
+    /// What the last event has taught, for the runs to come.
+    pub const fn take_learned(&mut self) -> Option<Learned> {
+        self.new_destination.take_learned()
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::{
-    event::{Severity, Surface},
+    event::{Learned, Reached, Severity, Surface},
     judge::{Reach, Target},
 };
 
@@ -18,34 +18,102 @@ pub const DETECTION: Detection = Detection {
     techniques: &[techniques::APPLICATION_LAYER_PROTOCOL],
     needs: &["inet"],
     text: "What containers of an image reach is learned for a while (`judge.learn_hours`) after the first \
-           of them; after that, what none of them has reached is told. Software does what it always \
-           did until it is updated, or somebody else's.",
+           of them, and remembered by the history over restarts of the agent; after that, what none of \
+           them has reached is told. Software does what it always did until it is updated, or \
+           somebody else's.",
     excuse: Excuse::ReachListed,
     judge,
 };
 
-/// Images that are learned; more are not.
-const MOST_IMAGES: usize = 4096;
+/// Images that are known; of more, those that have been still for longest are forgotten.
+const MOST_IMAGES: usize = 1024;
 
 /// Destinations of one image; an image with more talks to anybody.
-const MOST_DESTINATIONS: usize = 1024;
+const MOST_DESTINATIONS: usize = 512;
 
-/// What images have reached since the agent began.
+/// How often it is learned anew that containers of an image are still at work.
+const STILL_AT_WORK_NS: u64 = 24 * 3_600_000_000_000;
+
+/// What images have reached.
 #[derive(Debug, Default)]
 pub struct Profiles {
     learn_ns: u64,
-    by_image: HashMap<u64, Profile>,
+    by_image: HashMap<String, Profile>,
+    learned: Option<Learned>,
 }
 
 #[derive(Debug)]
 struct Profile {
     since_ns: u64,
+    /// When it last reached anything, and when that was last learned.
+    last_ns: u64,
+    learned_ns: u64,
     destinations: HashSet<u64>,
+}
+
+impl Profile {
+    fn since(since_ns: u64) -> Self {
+        let (last_ns, learned_ns) = (since_ns, since_ns);
+        Self { since_ns, last_ns, learned_ns, destinations: HashSet::new() }
+    }
 }
 
 impl Profiles {
     pub fn learning_for(learn_ns: u64) -> Self {
-        Self { learn_ns, by_image: HashMap::new() }
+        Self { learn_ns, ..Self::default() }
+    }
+
+    pub fn remember(&mut self, all: &[Reached]) {
+        for Reached { image, destination, first_ns, last_ns } in all {
+            let fresh = || Profile::since(*first_ns);
+            let profile = self.by_image.entry(image.clone()).or_insert_with(fresh);
+            profile.since_ns = profile.since_ns.min(*first_ns);
+            profile.last_ns = profile.last_ns.max(*last_ns);
+            profile.learned_ns = profile.last_ns;
+            profile.destinations.insert(hash(destination));
+        }
+    }
+
+    pub const fn take_learned(&mut self) -> Option<Learned> {
+        self.learned.take()
+    }
+
+    /// Notes it; says whether it is the first of its kind, of an image that is known
+    /// well enough to say so.
+    fn is_news(&mut self, image: &str, destination: &str, now_ns: u64) -> bool {
+        let mut instead_of = None;
+        let profile = match self.by_image.get_mut(image) {
+            Some(profile) => profile,
+            None => {
+                instead_of = self.make_room();
+                self.by_image.entry(image.to_owned()).or_insert_with(|| Profile::since(now_ns))
+            }
+        };
+        profile.last_ns = profile.last_ns.max(now_ns);
+        let hashed = hash(&destination);
+        let is_first = !profile.destinations.contains(&hashed);
+        if is_first && profile.destinations.len() >= MOST_DESTINATIONS {
+            return false;
+        }
+        profile.destinations.insert(hashed);
+        if is_first || now_ns.saturating_sub(profile.learned_ns) >= STILL_AT_WORK_NS {
+            profile.learned_ns = now_ns;
+            let (image, destination) = (image.to_owned(), destination.to_owned());
+            let reached = Reached { image, destination, first_ns: now_ns, last_ns: now_ns };
+            self.learned = Some(Learned { reached, instead_of });
+        }
+        is_first && now_ns.saturating_sub(profile.since_ns) >= self.learn_ns
+    }
+
+    /// Forgets an image where one more is too many.
+    fn make_room(&mut self) -> Option<String> {
+        if self.by_image.len() < MOST_IMAGES {
+            return None;
+        }
+        let (image, _) = self.by_image.iter().min_by_key(|(_, profile)| profile.last_ns)?;
+        let image = image.clone();
+        self.by_image.remove(&image);
+        Some(image)
     }
 }
 
@@ -53,18 +121,8 @@ fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Option<Suspicion> {
     let reach = scene.reach.filter(Reach::was_let)?;
     let container = scene.owner.container.as_deref().filter(|one| !one.image_id.is_empty())?;
     let destination = destination(&reach)?;
-    let now_ns = scene.event.wall_ns;
     let profiles = &mut memory.new_destination;
-    let image = hash(&container.image_id);
-    if profiles.by_image.len() >= MOST_IMAGES && !profiles.by_image.contains_key(&image) {
-        return None;
-    }
-    let fresh = || Profile { since_ns: now_ns, destinations: HashSet::new() };
-    let profile = profiles.by_image.entry(image).or_insert_with(fresh);
-    if profile.destinations.len() >= MOST_DESTINATIONS
-        || !profile.destinations.insert(hash(&destination))
-        || now_ns.saturating_sub(profile.since_ns) < profiles.learn_ns
-    {
+    if !profiles.is_news(&container.image_id, &destination, scene.event.wall_ns) {
         return None;
     }
     let sentence = format!("reached {destination}, as the first container of {}", container.image);
@@ -98,21 +156,29 @@ fn hash(value: &impl Hash) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{
-        Memory,
-        testing::{judged_with, reached_at},
+    use super::{
+        super::{
+            Memory,
+            testing::{judged_with, reached_at},
+        },
+        *,
     };
-    use super::DETECTION;
 
     const HOUR_NS: u64 = 3_600_000_000_000;
 
-    fn memory() -> Memory {
+    fn learning() -> Memory {
         Memory::learning_for(HOUR_NS)
+    }
+
+    /// What the event at that time taught, and whether it was suspicious.
+    fn reaches(memory: &mut Memory, to: &str, at: u64) -> (Option<Learned>, bool) {
+        let suspicion = judged_with(&DETECTION, &reached_at(to, at), memory);
+        (memory.take_learned(), suspicion.is_some())
     }
 
     #[test]
     fn fires_when_it_has_learned() {
-        let mut memory = memory();
+        let mut memory = learning();
         assert_eq!(judged_with(&DETECTION, &reached_at("203.0.113.9:443", 0), &mut memory), None);
         let new = judged_with(&DETECTION, &reached_at("198.51.100.7:443", HOUR_NS), &mut memory);
         assert_eq!(new.unwrap().subject, "198.51.0.0/16 port 443");
@@ -120,12 +186,59 @@ mod tests {
 
     #[test]
     fn does_not_fire() {
-        let mut memory = memory();
+        let mut memory = learning();
         for at in [0, HOUR_NS / 2, 2 * HOUR_NS] {
             let known = reached_at("203.0.113.9:443", at);
             assert_eq!(judged_with(&DETECTION, &known, &mut memory), None);
             let near_it = reached_at("203.0.7.7:443", at);
             assert_eq!(judged_with(&DETECTION, &near_it, &mut memory), None);
         }
+    }
+
+    #[test]
+    fn what_was_learned_goes_on_in_the_next_run() {
+        let (mut memory, mut after) = (learning(), learning());
+        let (learned, _) = reaches(&mut memory, "203.0.113.9:443", 5);
+        let learned = learned.unwrap();
+        assert_eq!(learned.reached.destination, "203.0.0.0/16 port 443");
+        assert_eq!((learned.reached.first_ns, learned.instead_of), (5, None));
+        after.remember(&[learned.reached]);
+        // What was known is no news, and the time of learning began then.
+        assert_eq!(reaches(&mut after, "203.0.113.9:443", HOUR_NS), (None, false));
+        let (learned, is_suspicious) = reaches(&mut after, "198.51.100.7:443", HOUR_NS + 5);
+        assert!(learned.is_some() && is_suspicious);
+        // Without it, all of it would be learned anew.
+        assert!(!reaches(&mut learning(), "198.51.100.7:443", HOUR_NS + 5).1);
+    }
+
+    #[test]
+    fn that_an_image_is_still_at_work_is_learned_once_a_day() {
+        let mut memory = learning();
+        assert!(reaches(&mut memory, "203.0.113.9:443", 0).0.is_some());
+        assert!(reaches(&mut memory, "203.0.113.9:443", STILL_AT_WORK_NS - 1).0.is_none());
+        let (learned, is_suspicious) = reaches(&mut memory, "203.0.113.9:443", STILL_AT_WORK_NS);
+        assert_eq!(learned.unwrap().reached.last_ns, STILL_AT_WORK_NS);
+        assert!(!is_suspicious);
+        assert!(reaches(&mut memory, "203.0.113.9:443", STILL_AT_WORK_NS + 1).0.is_none());
+    }
+
+    #[test]
+    fn what_is_known_is_bounded() {
+        let mut profiles = Profiles::learning_for(0);
+        for at in 0..2 * MOST_IMAGES as u64 {
+            // The first one stays at work.
+            profiles.is_news("sha256:0", "a", at);
+            profiles.take_learned();
+            profiles.is_news(&format!("sha256:{at}"), "a", at);
+            let forgot = profiles.take_learned().and_then(|learned| learned.instead_of);
+            let most = MOST_IMAGES as u64;
+            assert_eq!(forgot, (at >= most).then(|| format!("sha256:{}", at - most + 1)), "{at}");
+            assert!(profiles.by_image.len() <= MOST_IMAGES);
+        }
+        for index in 0..2 * MOST_DESTINATIONS {
+            let is_news = profiles.is_news("sha256:0", &index.to_string(), 0);
+            assert_eq!(is_news, index < MOST_DESTINATIONS - 1, "{index}");
+        }
+        assert_eq!(profiles.by_image["sha256:0"].destinations.len(), MOST_DESTINATIONS);
     }
 }

@@ -52,7 +52,6 @@ fn scene_judged(
     let owner = event.owner.clone().unwrap_or_else(|| Arc::new(Owner::unknown(0, None)));
     let (reach, offer) = (Reach::of(event), Offer::of(event));
     let standing = standings.of(&owner, event.wall_ns);
-    let standing = standing.as_ref();
     let network = &network();
     let scene = Scene { event, owner: &owner, reach, offer, network, standing };
     (detection.judge)(&scene, memory)

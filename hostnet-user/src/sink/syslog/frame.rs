@@ -75,6 +75,7 @@ mod tests {
             owner: String::new(),
             document: document.to_string().into_bytes(),
             touch: crate::record::touch::Touch::default(),
+            learned: None,
         }
     }
 

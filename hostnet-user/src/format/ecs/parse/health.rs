@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     event::{Cgroup, Health, LossCount, Owner, OwnerKind, RecordHealth},
+    judge::sigma::RuleFault,
     record::{Purge, checkpoint},
 };
 
@@ -54,6 +55,15 @@ struct Runtime {
     version: String,
     #[serde(default)]
     reason: String,
+}
+
+#[derive(Deserialize)]
+struct UserRules {
+    judged: usize,
+    #[serde(default)]
+    refused: usize,
+    #[serde(default)]
+    faults: Vec<RuleFault>,
 }
 
 #[derive(Deserialize)]
@@ -171,6 +181,14 @@ pub fn health(document: &Document<'_>) -> Result<Health, NotOurs> {
         "runtime-unreachable" => {
             let Runtime { endpoint, reason, .. } = fields(document)?;
             Health::RuntimeUnreachable { endpoint, reason }
+        }
+        "rules-refused" => {
+            let UserRules { judged, refused, faults } = fields(document)?;
+            Health::RulesRefused { judged, refused, faults }
+        }
+        "rules-mended" => {
+            let UserRules { judged, .. } = fields(document)?;
+            Health::RulesMended { judged }
         }
         "agent-heartbeat" => Health::Heartbeat { numbers: fields(document)? },
         _ => Health::Record(Box::new(record(document)?)),

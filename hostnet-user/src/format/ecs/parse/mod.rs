@@ -26,7 +26,7 @@ mod process;
 mod who;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 
@@ -139,6 +139,7 @@ impl Parser {
             socket,
             peer: hostnet.peer.map(|peer| self.peer(peer)).transpose()?,
             amends: hostnet.amends,
+            learned: None,
             surface: hostnet.surface.as_ref().and_then(|surface| surface.target),
             operation,
             process,

@@ -1,5 +1,5 @@
 mod hostile;
-mod samples;
+pub(crate) mod samples;
 
 use std::sync::LazyLock;
 
@@ -108,18 +108,21 @@ fn what_was_not_recorded_is_written_the_same() {
     comes_back(&documents);
 }
 
-/// The same of what live tests told, which have to have run: `-- --ignored`.
+/// The same of what live tests told: `cargo xtask test` runs it after them.
 #[test]
-#[ignore = "needs the events that live tests leave in target/live-events"]
+#[ignore = "needs the events that live tests leave in $HOSTNET_EVENTS_DIR"]
 fn what_live_tests_told_is_written_the_same() {
-    let program = std::env::current_exe().expect("a path");
-    let directory = program.ancestors().nth(3).expect("target").join("live-events");
-    let files = std::fs::read_dir(directory).expect("live tests have run");
+    let directory = std::env::var_os("HOSTNET_EVENTS_DIR").expect("HOSTNET_EVENTS_DIR is set");
+    let files = std::fs::read_dir(&directory).expect("live tests have run");
+    let mut count = 0;
     for file in files {
         let text = std::fs::read_to_string(file.expect("a file").path()).expect("text");
         let parsed = |line: &str| serde_json::from_str(line).expect("JSON");
-        comes_back(&text.lines().filter(|line| !line.is_empty()).map(parsed).collect::<Vec<_>>());
+        let documents: Vec<_> = text.lines().filter(|line| !line.is_empty()).map(parsed).collect();
+        comes_back(&documents);
+        count += documents.len();
     }
+    assert!(count > 0, "{} has no events", directory.display());
 }
 
 /// Names and arguments that are no text come back exactly.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     event::*,
+    judge::sigma::RuleFault,
     record::{Purge, checkpoint::Checkpoint},
 };
 
@@ -55,6 +56,7 @@ fn event(kind: Option<Kind>, operation: Operation) -> Event {
         socket: kind.map(|socket| Socket { cookie: 3, socket }),
         peer: has_peer.then(|| peer(is_accept).into()),
         amends: (!is_health).then(|| Uuid::from_u128(1)),
+        learned: None,
         surface: (!is_health).then_some(Surface::BridgeGateway),
         operation,
     }
@@ -368,6 +370,15 @@ fn health() -> Vec<Health> {
         Health::Stalled { from_ns, to_ns },
         Health::RuntimeReachable { endpoint: text("e"), version: text("v") },
         Health::RuntimeUnreachable { endpoint: text("e"), reason: text("r") },
+        Health::RulesRefused {
+            judged: 2,
+            refused: 3,
+            faults: vec![
+                RuleFault { file: text("/a.yml"), line: Some(3), reason: text("no id") },
+                RuleFault { file: text("/b"), line: None, reason: text("cannot be read") },
+            ],
+        },
+        Health::RulesMended { judged: 4 },
         Health::Heartbeat { numbers: json!({ "told": 5, "lost_total": 1 }) },
         Health::Undecodable { reason: text("short"), count: 2 },
     ];

@@ -1,0 +1,121 @@
+//! Rows of some owners without the others, though rows have no index of owners: when
+//! each was active is counted (tally.rs), and there its rows are.
+
+use std::collections::BTreeSet;
+
+use rusqlite::params;
+
+use super::{
+    Row,
+    error::StoreError,
+    reader::{COLUMNS, Reader, collect},
+    schema,
+    tally::SPAN_NS,
+};
+
+/// What is wanted.
+pub struct Choice<'a> {
+    /// Rows of these owners; `None` for all but the host itself.
+    pub owners: Option<&'a BTreeSet<String>>,
+    /// Rows of whomever with one of these actions, which are rare.
+    pub actions: &'a [&'a str],
+    /// In this time, the end not in it: nanoseconds since 1970.
+    pub span: (u64, u64),
+}
+
+impl Reader {
+    /// Whether rows can be chosen by their owners, which an older history has not counted.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn counts_owners(&self) -> Result<bool, StoreError> {
+        Ok(schema::version(self.connection())? >= schema::TALLIES)
+    }
+
+    /// Chooses rows; with them the first and the last row of that time, and of each run in
+    /// it the last, whosever they are: when there was an agent shows in them.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn choose(&self, choice: &Choice<'_>) -> Result<(), StoreError> {
+        let connection = self.connection();
+        // No row is later than SQLite can say.
+        let [from, until] =
+            [choice.span.0, choice.span.1].map(|ns| i64::try_from(ns).unwrap_or(i64::MAX));
+        let span_ns = SPAN_NS.cast_signed();
+        connection.execute_batch(
+            "DROP TABLE IF EXISTS temp.chosen; CREATE TEMP TABLE chosen (id INTEGER PRIMARY KEY);",
+        )?;
+        let of_owners = "INSERT OR IGNORE INTO chosen SELECT e.id FROM active a CROSS JOIN event e \
+                         ON e.id BETWEEN a.first_id AND a.last_id AND e.owner = a.owner \
+                         WHERE a.span BETWEEN ?1 / ?3 AND ?2 / ?3";
+        match choice.owners {
+            Some(owners) => {
+                let question =
+                    format!("{of_owners} AND a.owner IN (SELECT value FROM json_each(?4))");
+                let owners = list(owners.iter());
+                connection.execute(&question, params![from, until, span_ns, owners])?;
+            }
+            None => {
+                let question = format!("{of_owners} AND a.owner <> 'host'");
+                connection.execute(&question, params![from, until, span_ns])?;
+            }
+        }
+        // The words of the index of actions.
+        let is_rare = "action NOT IN \
+                       ('connection_attempted', 'connection_accepted', 'disconnect_received')";
+        connection.execute(
+            &format!(
+                "INSERT OR IGNORE INTO chosen SELECT id FROM event WHERE {is_rare} AND action IN \
+                 (SELECT value FROM json_each(?3)) AND time_ns >= ?1 AND time_ns < ?2"
+            ),
+            params![from, until, list(choice.actions.iter())],
+        )?;
+        connection.execute(
+            &format!(
+                "INSERT OR IGNORE INTO chosen SELECT (SELECT max(id) FROM event WHERE \
+                 id < start.id) AS last FROM event start WHERE {is_rare} AND \
+                 action = 'agent-started' AND time_ns >= ?1 AND time_ns < ?2 AND last IS NOT NULL"
+            ),
+            params![from, until],
+        )?;
+        // Rows of one moment are not in the order of their times: the first is by place.
+        for edge in [
+            "min(id) FROM (SELECT id FROM event WHERE time_ns >= ?1 AND time_ns < ?2 \
+             ORDER BY time_ns LIMIT 1000) HAVING min(id) IS NOT NULL",
+            "id FROM (SELECT id FROM event WHERE time_ns >= ?1 AND time_ns < ?2 \
+             ORDER BY time_ns DESC LIMIT 1)",
+        ] {
+            connection.execute(
+                &format!("INSERT OR IGNORE INTO chosen SELECT {edge}"),
+                params![from, until],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The chosen rows after `cursor`, oldest first, as [`Reader::page_between`] has them.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn page_of_chosen(
+        &self,
+        cursor: u64,
+        (from_ns, until_ns): (u64, u64),
+        rows: usize,
+        bytes: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.connection().prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM chosen CROSS JOIN event USING (id) WHERE id > ?1 AND \
+             time_ns >= ?3 AND time_ns < ?4 ORDER BY id LIMIT ?2"
+        ))?;
+        let limit = i64::try_from(rows).unwrap_or(i64::MAX);
+        let [from, until] = [from_ns, until_ns].map(|ns| i64::try_from(ns).unwrap_or(i64::MAX));
+        collect(statement.query(params![cursor.cast_signed(), limit, from, until])?, bytes)
+    }
+}
+
+/// As SQLite's `json_each` reads it.
+fn list(all: impl Iterator<Item = impl AsRef<str>>) -> String {
+    serde_json::Value::from_iter(all.map(|one| one.as_ref().to_owned())).to_string()
+}
