@@ -18,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use uuid::Uuid;
 
 use crate::{
-    attribute::{Policy, RuntimeNews, docker},
+    attribute::{Policy, RuntimeNews, fetch::docker},
     config,
     format::ecs::Identity,
     input::World,

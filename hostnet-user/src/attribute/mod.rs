@@ -1,8 +1,8 @@
 //! Records become events: correlated, dated, and tied to their owner.
 //!
 //! This stage does no I/O and reads no clock: everything it knows comes in as an
-//! input, so the same inputs give the same events. procfs.rs, passwd.rs, network/,
-//! sock_diag/ and docker/ fetch such inputs, and they are called by others.
+//! input, so the same inputs give the same events. `fetch/` fetches such inputs, and is
+//! called by others.
 
 mod accept;
 mod beyond_ip;
@@ -13,24 +13,20 @@ mod connect;
 mod container_life;
 mod container_registry;
 mod correlate;
-pub mod docker;
 mod docker_proxy;
+pub mod fetch;
 mod found;
 mod held;
 mod life;
 mod listeners;
 mod migration;
-pub mod network;
 mod news;
 mod owner_cache;
-pub mod passwd;
 mod peer;
 mod present;
 mod process_table;
-pub mod procfs;
 mod shortfall;
 mod snapshot;
-pub mod sock_diag;
 mod socket_table;
 mod strays;
 mod v1_claims;

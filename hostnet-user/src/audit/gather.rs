@@ -14,9 +14,11 @@ use super::{
 use crate::{
     attribute::{
         Attribution, Policy, RuntimeNews,
-        docker::{self, Census},
-        network::HostNetwork,
-        procfs, sock_diag,
+        fetch::{
+            docker::{self, Census},
+            network::HostNetwork,
+            procfs, sock_diag,
+        },
     },
     event::{Owner, OwnerKind, Process},
     format::ecs::Identity,

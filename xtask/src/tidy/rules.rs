@@ -33,10 +33,10 @@ fn aya_in_kernel(files: &[File]) -> Vec<Finding> {
 /// So that another way to ask a runtime means one other module.
 fn bollard_in_docker(files: &[File]) -> Vec<Finding> {
     let may = |path: &str| {
-        let inside = path.strip_prefix("hostnet-user/src/attribute/docker");
+        let inside = path.strip_prefix("hostnet-user/src/attribute/fetch/docker");
         inside.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
     };
-    crate_uses(files, &["bollard"], may, "only hostnet-user/src/attribute/docker may name it")
+    crate_uses(files, &["bollard"], may, "only hostnet-user/src/attribute/fetch/docker may name it")
 }
 
 /// Nothing else of the agent opens a connection to another machine.

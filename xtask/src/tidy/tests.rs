@@ -40,7 +40,7 @@ fn only_one_file_names_bollard() {
     for module in ["docker.rs", "docker/mod.rs"] {
         good(
             "bollard-in-docker",
-            &format!("hostnet-user/src/attribute/{module}"),
+            &format!("hostnet-user/src/attribute/fetch/{module}"),
             "use bollard::Docker;",
         );
     }

@@ -6,7 +6,7 @@ use super::{Args, Check};
 use crate::{
     attribute::{
         cgroup_path::{self, Runtime},
-        procfs,
+        fetch::procfs,
     },
     kernel::CgroupRoot,
 };

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
-    attribute::sock_diag::netlink::{attributes, number},
+    attribute::fetch::netlink::{attributes, number},
     judge::surface::Address,
     text,
 };

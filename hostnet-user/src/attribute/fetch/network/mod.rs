@@ -1,6 +1,6 @@
 //! The host's network, asked by rtnetlink(7), and whether it has changed since:
-//! addresses, the links that have them, and routes. It fetches for peer.rs and
-//! `judge/surface`, and decides only what of it they need.
+//! addresses, the links that have them, and routes. It fetches for `other_end/`
+//! and `judge/surface`, and decides only what of it they need.
 
 mod messages;
 
@@ -18,7 +18,7 @@ use rustix::net::{
     recv, socket_with,
 };
 
-use super::sock_diag::Connection;
+use super::netlink::Connection;
 use crate::judge::surface::{Address, Interface, Network, Route, Way};
 use messages::{Dump, Link, Reached, Table};
 

@@ -26,8 +26,11 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::warn;
 
-use super::{RuntimeNews, passwd};
-use crate::event::{Container, UserNames};
+use super::passwd;
+use crate::{
+    attribute::RuntimeNews,
+    event::{Container, UserNames},
+};
 pub use census::{Census, Counted, census};
 use client::{Runtime, connect, describe, endpoints, is_answer, late};
 use events::{BackOff, Events};

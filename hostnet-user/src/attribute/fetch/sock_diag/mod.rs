@@ -1,13 +1,11 @@
 //! The sockets that exist now in the host's network namespace, asked of the
-//! kernel by sock_diag(7), with the processes that hold them. It fetches for
-//! snapshot.rs and decides nothing.
+//! kernel by sock_diag(7), with the processes that hold them.
 //!
 //! The requests are our own few structs: the crate that has them takes the name
 //! of a unix socket for text, and knows no packet sockets.
 
 mod families;
 mod layout;
-pub(super) mod netlink;
 mod proc_raw;
 
 use std::{
@@ -18,10 +16,11 @@ use std::{
 
 use anyhow::Context as _;
 use families::{BOUND, BOUND_SINCE, Family, ROWS, Row, Shown};
-pub use netlink::Connection;
 
-use super::{Found, procfs};
+pub use super::netlink::Connection;
+use super::procfs;
 use crate::{
+    attribute::Found,
     event::UnixAddress,
     kernel::{self, Programs, State},
 };

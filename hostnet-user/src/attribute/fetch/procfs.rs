@@ -1,6 +1,5 @@
 //! What /proc and the cgroup file system show: the state from before the agent
-//! started, and processes no record has told of. The only I/O beside docker.rs
-//! in this folder; it feeds the tables and decides nothing.
+//! started, and processes no record has told of.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,8 +11,8 @@ use std::{
     path::Path,
 };
 
-use super::{Apart, Holder, cgroup_path};
 use crate::{
+    attribute::{Apart, Holder, cgroup_path},
     event::{ExecutedFile, Location, Process, who::process::last_part},
     kernel::Host,
     text,

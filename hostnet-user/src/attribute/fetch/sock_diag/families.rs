@@ -4,14 +4,14 @@
 use hostnet_abi::{Address, Socket, v4_mapped};
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::{
-    layout::{
-        InetId, InetMessage, InetRequest, LocalMessage, NetlinkMessage, PlainRequest, UnixRequest,
-    },
-    netlink::{attributes, number},
+use super::layout::{
+    InetId, InetMessage, InetRequest, LocalMessage, NetlinkMessage, PlainRequest, UnixRequest,
 };
 use crate::{
-    attribute::Found,
+    attribute::{
+        Found,
+        fetch::netlink::{attributes, number},
+    },
     event::{SocketState, UnixAddress, endpoint},
 };
 

@@ -1,5 +1,4 @@
 //! Reads `/etc/passwd`: the host's, and those of containers, which may be anything.
-//! It fetches names and decides nothing.
 //!
 //! A container's file is opened only where nobody in user space can hold up the
 //! open (a kernel's own file system), without following a link or crossing into
