@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    attribute::{Apart, Holder, cgroup_path},
+    attribute::{Apart, Holder, cgroups::path::from_proc_cgroup},
     event::{ExecutedFile, Location, Process, who::process::last_part},
     kernel::Host,
     text,
@@ -147,7 +147,7 @@ pub fn v1_place(pid: u32) -> Option<(u64, String)> {
     let before = start()?;
     let table = fs::read(format!("/proc/{pid}/cgroup")).ok()?;
     let table = text::text(&table).readable;
-    let path = cgroup_path::from_proc_cgroup(&table)?.to_owned();
+    let path = from_proc_cgroup(&table)?.to_owned();
     // The id may have become another process' meanwhile.
     (start()? == before).then_some((before, path))
 }

@@ -12,7 +12,7 @@ use std::{
 
 use hostnet_abi::reuse;
 
-use super::socket_table::Party;
+use crate::attribute::Party;
 
 /// How long a socket that is gone stays known: what was sent to it may be told late.
 const REMEMBERED_NS: u64 = 5_000_000_000;
@@ -23,6 +23,14 @@ const MOST: usize = 1 << 17;
 /// `LOOPBACK_IFINDEX` (include/net/net_namespace.h). What a host sends to itself
 /// comes in through this interface, whatever the address.
 const LOOPBACK_INDEX: u32 = 1;
+
+const IPPROTO_UDP: u32 = 17;
+const IPPROTO_UDPLITE: u32 = 136;
+
+/// Whether a protocol has datagrams and nobody who listens.
+pub const fn is_datagram(protocol: u32) -> bool {
+    matches!(protocol, IPPROTO_UDP | IPPROTO_UDPLITE)
+}
 
 /// A socket that others may connect or send to.
 #[derive(Clone, Debug)]

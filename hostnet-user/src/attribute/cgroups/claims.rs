@@ -2,7 +2,7 @@
 //! what is claimed below it. It reads text; whether it is true is the registry's
 //! business.
 
-use super::cgroup_path::{self, Claim};
+use super::path::{self as cgroup_path, Claim};
 
 /// The outermost container a path names for certain; a path that only has the
 /// shape of one is the host's.
@@ -37,6 +37,11 @@ pub fn own_part<'a>(path: &'a str, id: &str) -> Option<&'a str> {
     let mut parts = ends.filter_map(|end| path.get(..end));
     let first = parts.find(|part| named_container(part).is_some())?;
     named_container(first).filter(|claim| claim.id == id).map(|_| first)
+}
+
+/// A service manager gives many of its services mounts of their own.
+pub fn is_service(path: &str) -> bool {
+    path.split('/').any(|part| part.ends_with(".service")) && named_container(path).is_none()
 }
 
 #[cfg(test)]

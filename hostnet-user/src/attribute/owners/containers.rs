@@ -6,7 +6,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use uuid::Uuid;
 
-use super::container_registry::ContainerRegistry;
+use super::registry::ContainerRegistry;
 use crate::event::{Container, UserNames};
 
 /// Most containers whose metadata is kept after they are gone.
@@ -187,7 +187,7 @@ impl ContainerRegistry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribute::CgroupTree;
+    use crate::attribute::cgroups::CgroupTree;
 
     const ID: &str = "5aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
 

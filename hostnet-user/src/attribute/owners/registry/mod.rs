@@ -1,5 +1,5 @@
 //! Owners by cgroup id: which cgroup is which container's, and what the
-//! runtime says of it. It does no I/O; news comes from docker.rs.
+//! runtime says of it. It does no I/O; news is brought to it.
 //!
 //! A cgroup is a container's for certain when its path names the container and
 //! the runtime's own process of that container is in it. Everything below such a
@@ -10,21 +10,22 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    CgroupTree,
-    cgroup_path::Claim,
-    claims::{certain_claims, named_container, others, own_claim, own_part},
-    container_life::Known,
-    owner_cache::OwnerCache,
+use super::{cache::OwnerCache, containers::Known};
+use crate::{
+    attribute::cgroups::{
+        CgroupTree,
+        claims::{certain_claims, named_container, others, own_claim, own_part},
+        path::Claim,
+    },
+    event::{Confidence, Container, Method, Owner, OwnerKind},
 };
-use crate::event::{Confidence, Container, Method, Owner, OwnerKind};
 
 /// Owners, and the containers behind them.
 #[derive(Debug, Default)]
 pub struct ContainerRegistry {
     v1_only: bool,
     owners: OwnerCache,
-    pub(super) containers: HashMap<String, Known>,
+    pub(in crate::attribute::owners) containers: HashMap<String, Known>,
     /// Cgroups that the runtime's word and the path agree on, by id.
     confirmed: HashMap<u64, String>,
     /// Paths that the runtime spoke of before the tree had them.
@@ -35,7 +36,7 @@ pub struct ContainerRegistry {
     told_spoofs: HashSet<u64>,
     /// Whose a mount namespace is, by its inode.
     mounts: HashMap<u32, String>,
-    pub(super) gone: VecDeque<String>,
+    pub(in crate::attribute::owners) gone: VecDeque<String>,
 }
 impl ContainerRegistry {
     /// An empty registry. On a host with cgroup v1 only everybody is in v2's root
@@ -240,7 +241,7 @@ impl ContainerRegistry {
         }
     }
 
-    pub(super) fn forget_owners_of(&mut self, id: &str) {
+    pub(in crate::attribute::owners) fn forget_owners_of(&mut self, id: &str) {
         self.owners.forget_container(id);
     }
 }

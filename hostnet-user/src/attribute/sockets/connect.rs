@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 
 use hostnet_abi::{ConnectOutcome as OutcomeRecord, Hook};
 
-use super::{Attribution, Party, same, socket_table::PendingConnect};
-use crate::event::{Connect, ConnectOutcome, Direction, Event, Outcome, Socket, endpoint};
+use super::{same, table::PendingConnect};
+use crate::{
+    attribute::{Attribution, Party, other_end::is_datagram},
+    event::{Connect, ConnectOutcome, Direction, Event, Outcome, Socket, endpoint},
+};
 
 const IPPROTO_TCP: u32 = 6;
-const IPPROTO_UDP: u32 = 17;
-const IPPROTO_UDPLITE: u32 = 136;
 /// Nobody listens, or whoever does has no room.
 const ECONNREFUSED: u16 = libc::ECONNREFUSED as u16;
 
@@ -30,7 +31,7 @@ impl Attribution {
             }
             return;
         }
-        if matches!(socket.socket.protocol, IPPROTO_UDP | IPPROTO_UDPLITE)
+        if is_datagram(socket.socket.protocol)
             && let Some(tracked) = self.sockets.track(party, socket, at)
         {
             tracked.direction.get_or_insert(Direction::Egress);

@@ -6,16 +6,19 @@ use hostnet_abi::{
     Close as CloseRecord, Datagram as DatagramRecord, Header, Hook, Record, Set, direction,
 };
 
-use super::{Attribution, Party, beyond_ip, same, socket_table::PendingBind};
-use crate::event::{
-    Bind, Close, Datagram, DatagramClose, Direction, Listen, ListenerClosed, Outcome, RawSocket,
-    Socket, endpoint,
+use super::{beyond_ip, same, table::PendingBind};
+use crate::{
+    attribute::{Attribution, Party},
+    event::{
+        Bind, Close, Datagram, DatagramClose, Direction, Listen, ListenerClosed, Outcome, Owner,
+        OwnerKind, RawSocket, Socket, endpoint,
+    },
 };
 
 const TCP_LISTEN: u16 = 10;
 
 impl Attribution {
-    pub(super) fn socket_record(
+    pub(in crate::attribute) fn socket_record(
         &mut self,
         header: &Header,
         hook: Hook,
@@ -144,6 +147,25 @@ impl Attribution {
         }
     }
 
+    /// Whose a record is that nobody acts in. The cgroup a socket was made in is
+    /// that of whoever made it then, who may have been a stranger there.
+    fn party_of_socket(&mut self, header: &Header, record: &Record) -> Party {
+        let listener = if let Record::Accept(accept) = record { accept.listener } else { 0 };
+        let mut tracked = [header.cookie, listener].into_iter();
+        if let Some(party) = tracked.find_map(|cookie| Some(&self.sockets.get(cookie)?.party)) {
+            if party.owner.is_by_process() {
+                return party.clone();
+            }
+        } else if !self.strays.is_empty() && self.strays.have_gone_to(header.socket_cgroup) {
+            let owner = self.registry.owner(header.socket_cgroup, &self.tree);
+            if owner.kind == OwnerKind::Container {
+                let unknown = Owner::unknown(header.socket_cgroup, Some(&owner.cgroup_path));
+                return Party { owner: unknown.into(), creator: None, process: None, actor: None };
+            }
+        }
+        self.party(header)
+    }
+
     fn exchanged(
         &mut self,
         at: u64,
@@ -244,7 +266,7 @@ impl Attribution {
         self.tell(at, hook, &party, Some(socket), operation.into());
     }
 
-    pub(super) fn tell_overdue(&mut self, boot_ns: u64) {
+    pub(in crate::attribute) fn tell_overdue(&mut self, boot_ns: u64) {
         for asked in self.sockets.overdue_binds(boot_ns) {
             self.tell_unanswered_bind(asked, None);
         }

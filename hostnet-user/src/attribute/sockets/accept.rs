@@ -6,8 +6,11 @@
 
 use hostnet_abi::{Accept as AcceptRecord, Header, Hook};
 
-use super::{Attribution, Party, socket_table::PendingAccept};
-use crate::event::{Accept, Direction, Socket, endpoint};
+use super::table::PendingAccept;
+use crate::{
+    attribute::{Attribution, Party},
+    event::{Accept, Direction, Socket, endpoint},
+};
 
 impl Attribution {
     pub(super) fn accepted(

@@ -14,7 +14,10 @@ use std::{
 use hostnet_abi::{Header, Hook, Record};
 use uuid::Uuid;
 
-use crate::event::{Accept, Actor, Direction, Event, Owner, Peer, Process, Socket, canonical};
+use crate::{
+    attribute::Party,
+    event::{Accept, Direction, Owner, Peer, Process, Socket, canonical},
+};
 
 /// How long a connect waits for its outcome, and a connection for the process
 /// that takes it, before it is told without.
@@ -27,29 +30,6 @@ pub const BIND_PATIENCE_NS: u64 = 100_000_000;
 
 /// Most sockets tracked; beyond it new ones are told without their history.
 const MOST: usize = 1 << 18;
-
-/// Whose operation it is, kept for the records that come later.
-#[derive(Clone, Debug)]
-pub struct Party {
-    pub owner: Arc<Owner>,
-    pub creator: Option<Arc<Owner>>,
-    pub process: Option<Arc<Process>>,
-    pub actor: Option<Actor>,
-}
-
-impl Party {
-    /// The event, as done by it with `socket`.
-    pub fn did(&self, event: Event, socket: Option<Socket>) -> Event {
-        Event {
-            owner: Some(Arc::clone(&self.owner)),
-            creator: self.creator.clone(),
-            process: self.process.clone(),
-            actor: self.actor,
-            socket,
-            ..event
-        }
-    }
-}
 
 /// A bind that was asked for.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use zerocopy::{FromZeros, IntoBytes};
 use super::*;
 use crate::{
     attribute::{Policy, RuntimeNews},
-    event::{Operation, Process},
+    event::{Operation, Owner, Process},
 };
 
 const A: &str = "5aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";

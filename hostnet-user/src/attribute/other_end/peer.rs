@@ -11,17 +11,16 @@ use std::{
 
 use hostnet_abi::{EventKind, Header, Hook, Record, Unix, reuse};
 
-use super::{
-    Attribution, Found, Holder, Party, Request,
-    listeners::{Listener, Listeners},
-};
-use crate::event::{
-    Owner, OwnerKind, Peer, PeerMethod, PeerParty, Process, SocketState, Via, canonical, endpoint,
+use super::listeners::{Listener, Listeners, is_datagram};
+use crate::{
+    attribute::{Attribution, Found, Holder, Party, Request},
+    event::{
+        Owner, OwnerKind, Peer, PeerMethod, PeerParty, Process, SocketState, Via, canonical,
+        endpoint,
+    },
 };
 
 const IPPROTO_TCP: u32 = 6;
-const IPPROTO_UDP: u32 = 17;
-const IPPROTO_UDPLITE: u32 = 136;
 const TCP_LISTEN: u16 = 10;
 
 /// How long the table waits before it is filled anew, nanoseconds: that asks the
@@ -89,19 +88,19 @@ impl Attribution {
     }
 
     /// From now on every end is of a socket that the table would have.
-    pub(super) fn start_is_over(&mut self) {
+    pub(in crate::attribute) fn start_is_over(&mut self) {
         self.ends.gone.0 = None;
     }
 
     /// Records that may have told of a listener's beginning or end were lost.
-    pub(super) fn doubt_listeners(&mut self, boot_ns: u64) {
+    pub(in crate::attribute) fn doubt_listeners(&mut self, boot_ns: u64) {
         self.ends.listeners.forget();
         self.ends.proxied.clear();
         self.ends.clients.clear();
         self.ends.doubted_ns.get_or_insert(boot_ns);
     }
 
-    pub(super) fn expire_ends(&mut self, boot_ns: u64) {
+    pub(in crate::attribute) fn expire_ends(&mut self, boot_ns: u64) {
         self.ends.listeners.expire(boot_ns);
         let is_due = |doubted: u64| boot_ns.saturating_sub(doubted) > REFILL_NS;
         if self.ends.doubted_ns.is_some_and(is_due) && !self.ends.asked_anew {
@@ -112,13 +111,18 @@ impl Attribution {
 
     /// A socket found at `boot_ns`, if it can be the other end and its end will be
     /// told; it may have received since `since_ns`.
-    pub(super) fn found_listener(&mut self, found: &Found, since_ns: u64, boot_ns: u64) {
+    pub(in crate::attribute) fn found_listener(
+        &mut self,
+        found: &Found,
+        since_ns: u64,
+        boot_ns: u64,
+    ) {
         let Found { cookie, socket, state, local, interface, .. } = found;
         let Some(local) = *local else { return };
         let protocol = socket.protocol;
         let can_receive = match protocol {
             IPPROTO_TCP => *state == SocketState::Listen && self.policy.sees_listeners,
-            IPPROTO_UDP | IPPROTO_UDPLITE => {
+            _ if is_datagram(protocol) => {
                 let is_chosen_by_kernel =
                     |(low, high): (u16, u16)| (low..=high).contains(&local.port());
                 let was_chosen = !local.ip().to_canonical().is_unspecified()
@@ -166,7 +170,7 @@ impl Attribution {
 
     /// The listener that a record tells the beginning of, unless a part of its
     /// life would go unseen.
-    pub(super) fn begun_listener(
+    pub(in crate::attribute) fn begun_listener(
         &self,
         header: &Header,
         record: &Record,
@@ -190,7 +194,7 @@ impl Attribution {
 
     /// Keeps the table true: `begun` listens from now on, or the record's socket
     /// does no more. `asked_port` is what a bind asked for.
-    pub(super) fn note_listener(
+    pub(in crate::attribute) fn note_listener(
         &mut self,
         header: &Header,
         record: &Record,
@@ -237,7 +241,7 @@ impl Attribution {
     }
 
     /// Others' sockets at the port of one that begins to listen.
-    pub(super) fn sharing_port(&mut self, one: &Listener) -> Vec<PeerParty> {
+    pub(in crate::attribute) fn sharing_port(&mut self, one: &Listener) -> Vec<PeerParty> {
         let others = self.ends.listeners.sharing(one, one.since_ns);
         let others = others.filter(|other| !is_same(&other.party.owner, &one.party.owner));
         let others: Vec<Listener> = others.cloned().collect();
@@ -245,7 +249,7 @@ impl Attribution {
     }
 
     /// Who received what went to `remote` at `at`.
-    pub(super) fn listener_at(
+    pub(in crate::attribute) fn listener_at(
         &mut self,
         protocol: u32,
         remote: SocketAddr,
@@ -265,7 +269,12 @@ impl Attribution {
     }
 
     /// A connection was established from this host, maybe to this host.
-    pub(super) fn note_client(&mut self, cookie: u64, ends: (SocketAddr, SocketAddr), by: &Party) {
+    pub(in crate::attribute) fn note_client(
+        &mut self,
+        cookie: u64,
+        ends: (SocketAddr, SocketAddr),
+        by: &Party,
+    ) {
         let has_room = self.ends.clients.len() < MOST_CONNECTIONS;
         if has_room && self.own_address(ends.1).is_some() {
             self.ends.clients.insert(ends, (cookie, by.clone()));
@@ -273,13 +282,17 @@ impl Attribution {
     }
 
     /// Who connected, when the other end of a connection has been told, too.
-    pub(super) fn client_at(&self, local: SocketAddr, remote: SocketAddr) -> Option<Box<Peer>> {
+    pub(in crate::attribute) fn client_at(
+        &self,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Option<Box<Peer>> {
         let (_, Party { owner, process, .. }) = self.ends.clients.get(&(remote, local))?;
         Some(one(owner, process.as_ref(), PeerMethod::Connection))
     }
 
     /// Who the kernel says is at the other end of a unix socket.
-    pub(super) fn unix_peer(&mut self, record: &Unix, at: u64) -> Option<Box<Peer>> {
+    pub(in crate::attribute) fn unix_peer(&mut self, record: &Unix, at: u64) -> Option<Box<Peer>> {
         if record.peer_cgroup == 0 {
             return None;
         }
@@ -345,10 +358,6 @@ fn distinct(parties: Vec<PeerParty>) -> Vec<PeerParty> {
 fn is_same(one: &Owner, other: &Owner) -> bool {
     let is_known = one.kind != OwnerKind::Unknown;
     one.is_same(other) && (is_known || one.cgroup_id == other.cgroup_id)
-}
-
-pub const fn is_datagram(protocol: u32) -> bool {
-    matches!(protocol, IPPROTO_UDP | IPPROTO_UDPLITE)
 }
 
 /// What tells of a listener's beginning and end: kinds of records, and the hooks they

@@ -1,8 +1,9 @@
 //! Owners that were worked out, by cgroup, to be forgotten by cgroup or by
 //! container: a word on one container must not cost a look at ten thousand.
 
-use crate::event::Owner;
 use std::{collections::HashMap, sync::Arc};
+
+use crate::event::Owner;
 
 /// The owners.
 #[derive(Debug, Default)]

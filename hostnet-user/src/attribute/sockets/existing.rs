@@ -4,25 +4,20 @@
 //! The programs are attached before the kernel is asked what exists, so a socket
 //! is in the answer, or in the records, or in both. Whoever feeds this stage
 //! gives it the records that belong to the answer first.
-//!
-//! The owner is the container that made the socket, with the first of its
-//! processes, by id, that holds it; where only others hold it, the first of
-//! those that is not the host's, beside the one that made it.
 
 use std::{
     collections::HashSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
     vec,
 };
 
 use hostnet_abi::Hook;
 
-use super::{
-    Attribution, Found, Party,
-    socket_table::{Begun, PendingConnect},
+use super::table::{Begun, PendingConnect};
+use crate::{
+    attribute::{Attribution, Found, Party},
+    event::{Direction, ExistingSocket, SocketState, canonical},
 };
-use crate::event::{Direction, ExistingSocket, Owner, OwnerKind, SocketState, canonical};
 
 /// What is still to be told of the sockets that existed at start. There may be a
 /// hundred thousand: their events are not all in memory at once.
@@ -122,41 +117,6 @@ impl Attribution {
             _ => {}
         }
     }
-
-    /// Whose a socket is, by who made it and who holds it.
-    pub(super) fn holding_party(&mut self, found: &Found, boot_ns: u64) -> Party {
-        let maker = found.cgroup.map(|cgroup| self.registry.owner(cgroup, &self.tree));
-        let known_maker = maker.as_ref().filter(|maker| maker.kind != OwnerKind::Unknown);
-        let holders: Vec<(u32, Arc<Owner>)> = found
-            .holders
-            .iter()
-            .map(|holder| (holder.pid, self.owner_of_holder(holder, boot_ns)))
-            .collect();
-        let own =
-            known_maker.and_then(|maker| holders.iter().find(|(_, holder)| holder.is_same(maker)));
-        let (pid, owner) = match (own, known_maker) {
-            (Some((pid, _)), Some(maker)) => (Some(*pid), Arc::clone(maker)),
-            (_, maker) => {
-                let others = holders.iter().find(|(_, holder)| holder.kind != OwnerKind::Host);
-                let holder = others.or_else(|| holders.first().filter(|_| maker.is_none()));
-                match (holder, maker) {
-                    (Some((pid, holder)), _) => (Some(*pid), Arc::clone(holder)),
-                    (None, Some(maker)) => (None, Arc::clone(maker)),
-                    (None, None) => {
-                        let cgroup = found.cgroup.unwrap_or_default();
-                        let path = self.tree.path(cgroup);
-                        (None, Arc::new(Owner::unknown(cgroup, path)))
-                    }
-                }
-            }
-        };
-        Party {
-            creator: maker.filter(|maker| !maker.is_same(&owner) && !owner.is_by_process()),
-            process: pid.and_then(|pid| self.processes.get(pid, boot_ns)).map(Arc::clone),
-            owner,
-            actor: None,
-        }
-    }
 }
 
 /// Where somebody listens. There may be as many as sockets.
@@ -187,13 +147,15 @@ fn direction(found: &Found, listeners: &Listeners) -> Option<Direction> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use hostnet_abi::{Close, EventKind};
     use zerocopy::IntoBytes;
 
     use super::*;
     use crate::{
         attribute::{Holder, Policy},
-        event::{Event, Operation, Process},
+        event::{Event, Operation, Owner, Process},
     };
 
     const ID: &str = "5aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";

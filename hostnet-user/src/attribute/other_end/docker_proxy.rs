@@ -3,8 +3,11 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Attribution, listeners::Listener, peer::is_datagram};
-use crate::event::{Owner, OwnerKind, Process, who::process::last_part};
+use super::listeners::{Listener, is_datagram};
+use crate::{
+    attribute::Attribution,
+    event::{Owner, OwnerKind, Process, who::process::last_part},
+};
 
 impl Attribution {
     /// The container behind a published port. docker-proxy listens itself, or

@@ -5,8 +5,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Attribution, Request};
-use crate::event::{Owner, Process};
+use crate::{
+    attribute::{Attribution, Request},
+    event::{Owner, Process},
+};
 
 /// Most processes kept; then all are asked for again.
 const MOST: usize = 65_536;
