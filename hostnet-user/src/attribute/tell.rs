@@ -47,7 +47,7 @@ impl Attribution {
         let joined = (party.actor.is_some() || is_held)
             .then(|| party.owner.container_id.clone())
             .flatten()
-            .is_some_and(|id| self.registry.joins(&id));
+            .is_some_and(|id| self.registry.containers.joins(&id));
         if joined {
             let event = self.event(boot_ns, hook, Joined::default().into());
             self.push(Event { owner: Some(Arc::clone(&party.owner)), ..event });

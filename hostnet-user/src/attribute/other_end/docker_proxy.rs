@@ -36,7 +36,7 @@ impl Attribution {
             return None;
         }
         let address = argument(&proxy, b"-container-ip")?.parse().ok()?;
-        let id = self.registry.container_at(address)?.to_owned();
+        let id = self.registry.containers.container_at(address)?.to_owned();
         let found = (proxy, self.registry.owner_of_container(&id, &self.tree)?);
         self.ends.proxied.insert(listener.cookie, found.clone());
         Some(found)

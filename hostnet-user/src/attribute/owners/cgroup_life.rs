@@ -35,7 +35,7 @@ impl Attribution {
     ) {
         match named_container(&path) {
             Some(claim) => {
-                self.registry.starts(&claim.qualified_id());
+                self.registry.containers.starts(&claim.qualified_id());
                 self.requests.push(Request::Inspect(claim.id.to_owned()));
                 // What a container's process has made, the programs know of already.
                 let own = own_part(&path, claim.id).filter(|own| *own != path);
@@ -60,7 +60,7 @@ impl Attribution {
         let Some(container) = &owner.container_id else { return };
         // A child cgroup going away is not the container going away.
         let parent = owner.cgroup_path.rsplit_once('/').map_or("", |(parent, _)| parent);
-        if named_container(parent).is_none() && self.registry.left(container) {
+        if named_container(parent).is_none() && self.registry.containers.left(container) {
             let event = self.event(header.boot_ns, Some(hook), Left.into());
             self.push(Event { owner: Some(Arc::clone(&owner)), ..event });
         }

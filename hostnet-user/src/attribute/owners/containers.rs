@@ -1,12 +1,17 @@
 //! What is kept of each container id: what its runtime says of it, and where it
 //! is between its first sign of life and its end. Whose a cgroup is, is the
-//! registry's business.
+//! registry's business; what it found out is kept here, to be forgotten with every
+//! word that makes it another.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use uuid::Uuid;
 
-use super::registry::ContainerRegistry;
+use super::cache::OwnerCache;
 use crate::event::{Container, UserNames};
 
 /// Most containers whose metadata is kept after they are gone.
@@ -53,11 +58,41 @@ impl Told {
     }
 }
 
-impl ContainerRegistry {
+/// The containers.
+#[derive(Debug, Default)]
+pub struct Containers {
+    by_id: HashMap<String, Known>,
+    gone: VecDeque<String>,
+    /// Owners that were made of what is known here.
+    pub(super) owners: OwnerCache,
+}
+
+impl Containers {
+    /// What is kept of a container.
+    pub(super) fn get(&self, id: &str) -> Option<&Known> {
+        self.by_id.get(id)
+    }
+
+    /// A cgroup is the container's for certain.
+    pub(super) fn confirm(&mut self, id: &str, cgroup: u64) {
+        let known = self.by_id.entry(id.to_owned()).or_default();
+        if !known.cgroups.contains(&cgroup) {
+            known.cgroups.push(cgroup);
+        }
+        self.owners.forget_container(id);
+    }
+
+    /// A cgroup is the container's no more.
+    pub(super) fn forget_cgroup(&mut self, id: &str, cgroup: u64) {
+        if let Some(known) = self.by_id.get_mut(id) {
+            known.cgroups.retain(|known| *known != cgroup);
+        }
+    }
+
     /// The runtime described a container. Returns what had been told without what
     /// this says: its name, or all that only an inspect tells.
     pub fn describe(&mut self, mut container: Container) -> Option<Told> {
-        let known = self.containers.entry(container.id.clone()).or_default();
+        let known = self.by_id.entry(container.id.clone()).or_default();
         known.gone = false;
         // What an event says of a container is less than what an inspect has said.
         if known.container.as_ref().is_some_and(|before| before.is_inspected())
@@ -80,36 +115,36 @@ impl ContainerRegistry {
         let told = if container.is_inspected() { known.undescribed.take() } else { nameless };
         let id = container.id.clone();
         known.container = Some(Arc::new(container));
-        self.forget_owners_of(&id);
+        self.owners.forget_container(&id);
         told
     }
 
     /// What a container calls its users. A file that can no longer be read takes back
     /// nothing.
     pub fn name_users(&mut self, id: &str, users: UserNames) {
-        let known = self.containers.get_mut(id).and_then(|known| known.container.as_mut());
+        let known = self.by_id.get_mut(id).and_then(|known| known.container.as_mut());
         if let Some(container) = known
             && container.users != users
             && users != UserNames::default()
         {
             Arc::make_mut(container).users = users;
-            self.forget_owners_of(id);
+            self.owners.forget_container(id);
         }
     }
 
     /// The runtime no longer has the container. It stays known for a while:
     /// its last events may still be on their way.
     pub fn gone(&mut self, id: &str) {
-        let Some(known) = self.containers.get_mut(id) else { return };
+        let Some(known) = self.by_id.get_mut(id) else { return };
         if !std::mem::replace(&mut known.gone, true) {
             self.gone.push_back(id.to_owned());
         }
         while self.gone.len() > MOST_GONE
             && let Some(oldest) = self.gone.pop_front()
         {
-            if self.containers.get(&oldest).is_some_and(|known| known.gone) {
-                self.containers.remove(&oldest);
-                self.forget_owners_of(&oldest);
+            if self.by_id.get(&oldest).is_some_and(|known| known.gone) {
+                self.by_id.remove(&oldest);
+                self.owners.forget_container(&oldest);
             }
         }
     }
@@ -117,7 +152,7 @@ impl ContainerRegistry {
     /// The only container that runs and has this address.
     #[must_use]
     pub fn container_at(&self, address: IpAddr) -> Option<&str> {
-        let mut found = self.containers.values().filter_map(|known| known.running_at(address));
+        let mut found = self.by_id.values().filter_map(|known| known.running_at(address));
         let container = found.next()?;
         found.next().is_none().then_some(&container.id)
     }
@@ -125,10 +160,10 @@ impl ContainerRegistry {
     /// Whether this is a container's first sign of life in the host's network
     /// namespace; from now on it has joined.
     pub fn joins(&mut self, id: &str) -> bool {
-        match self.containers.get_mut(id) {
+        match self.by_id.get_mut(id) {
             Some(known) => !known.left && !std::mem::replace(&mut known.joined, true),
             None => {
-                self.containers.insert(id.to_owned(), Known { joined: true, ..Known::default() });
+                self.by_id.insert(id.to_owned(), Known { joined: true, ..Known::default() });
                 true
             }
         }
@@ -136,7 +171,7 @@ impl ContainerRegistry {
 
     /// Whether the runtime's word on a container is still worth waiting for.
     pub fn awaits_name(&self, id: &str) -> bool {
-        let Some(known) = self.containers.get(id) else { return true };
+        let Some(known) = self.by_id.get(id) else { return true };
         // One that was inspected before it ran is not confirmed yet; the next word on
         // it, with its process, is on its way.
         let is_settled = known.container.as_ref().is_some_and(|container| {
@@ -147,20 +182,20 @@ impl ContainerRegistry {
 
     /// A container's events have waited long enough; later ones go out at once.
     pub fn waited(&mut self, id: &str) {
-        if !self.containers.contains_key(id) {
-            self.containers.insert(id.to_owned(), Known::default());
+        if !self.by_id.contains_key(id) {
+            self.by_id.insert(id.to_owned(), Known::default());
         }
-        if let Some(known) = self.containers.get_mut(id) {
+        if let Some(known) = self.by_id.get_mut(id) {
             known.waited = true;
         }
     }
 
     /// Notes that an event of a container is told before an inspect has described it.
     pub fn told_undescribed(&mut self, id: &str, event: Uuid) {
-        if !self.containers.contains_key(id) {
-            self.containers.insert(id.to_owned(), Known::default());
+        if !self.by_id.contains_key(id) {
+            self.by_id.insert(id.to_owned(), Known::default());
         }
-        if let Some(known) = self.containers.get_mut(id) {
+        if let Some(known) = self.by_id.get_mut(id) {
             Told::add(&mut known.undescribed, event);
             if known.container.is_none() {
                 Told::add(&mut known.nameless, event);
@@ -171,14 +206,14 @@ impl ContainerRegistry {
     /// The container's own cgroup is gone; says whether it had joined the
     /// host's network namespace.
     pub fn left(&mut self, id: &str) -> bool {
-        let Some(known) = self.containers.get_mut(id) else { return false };
+        let Some(known) = self.by_id.get_mut(id) else { return false };
         known.left = true;
         std::mem::take(&mut known.joined)
     }
 
     /// The container has a cgroup (again): it starts, or restarts.
     pub fn starts(&mut self, id: &str) {
-        if let Some(known) = self.containers.get_mut(id) {
+        if let Some(known) = self.by_id.get_mut(id) {
             known.left = false;
         }
     }
@@ -187,7 +222,6 @@ impl ContainerRegistry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribute::cgroups::CgroupTree;
 
     const ID: &str = "5aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
 
@@ -197,44 +231,23 @@ mod tests {
 
     #[test]
     fn late_names_are_reported_once() {
-        let mut registry = ContainerRegistry::default();
+        let mut containers = Containers::default();
         let first = Uuid::from_u128(1);
-        assert!(registry.joins(ID), "the first event joins");
-        assert!(!registry.joins(ID));
-        assert!(registry.left(ID));
-        assert!(!registry.joins(ID), "what is told late does not bring it back");
-        registry.starts(ID);
-        assert!(registry.joins(ID), "a restart does");
-        registry.told_undescribed(ID, first);
-        registry.told_undescribed(ID, Uuid::from_u128(2));
-        let named = registry.describe(container());
+        assert!(containers.joins(ID), "the first event joins");
+        assert!(!containers.joins(ID));
+        assert!(containers.left(ID));
+        assert!(!containers.joins(ID), "what is told late does not bring it back");
+        containers.starts(ID);
+        assert!(containers.joins(ID), "a restart does");
+        containers.told_undescribed(ID, first);
+        containers.told_undescribed(ID, Uuid::from_u128(2));
+        let named = containers.describe(container());
         assert_eq!(named, Some(Told { events: 2, first }));
-        assert_eq!(registry.describe(container()), None);
-        registry.told_undescribed(ID, Uuid::from_u128(3));
+        assert_eq!(containers.describe(container()), None);
+        containers.told_undescribed(ID, Uuid::from_u128(3));
         let inspected = Container { created: "2026-01-02T03:04:05Z".to_owned(), ..container() };
-        let described = registry.describe(inspected.clone());
+        let described = containers.describe(inspected.clone());
         assert_eq!(described, Some(Told { events: 3, first }));
-        assert_eq!(registry.describe(Container { pid: 7, ..inspected }), None);
-    }
-
-    #[test]
-    fn a_container_that_is_gone_keeps_its_name() {
-        let mut tree = CgroupTree::default();
-        tree.insert(2, format!("/docker/{ID}"));
-        let mut registry = ContainerRegistry::default();
-        registry.describe(container());
-        registry.gone(ID);
-        assert_eq!(registry.owner(2, &tree).label(), "web");
-    }
-    /// Whoever completes its earlier events has to find it.
-    #[test]
-    fn a_container_is_found_before_its_cgroup_is_confirmed() {
-        let (path, mut tree) = (format!("/docker/{ID}"), CgroupTree::default());
-        tree.insert(2, path.clone());
-        let mut registry = ContainerRegistry::default();
-        registry.appeared(2, &path);
-        registry.describe(container());
-        let owner = registry.owner_of_container(ID, &tree).expect("a cgroup bears its name");
-        assert_eq!((owner.cgroup_id, owner.label()), (2, "web"));
+        assert_eq!(containers.describe(Container { pid: 7, ..inspected }), None);
     }
 }

@@ -66,7 +66,8 @@ impl Attribution {
     pub fn v1_place(&mut self, pid: u32, start_ns: u64, path: &str) {
         let owner = self.registry.owner_in_v1(path, ROOT_CGROUP);
         let id = owner.as_ref().and_then(|owner| owner.container_id.clone());
-        self.requests.extend(id.filter(|id| self.registry.awaits_name(id)).map(Request::Inspect));
+        self.requests
+            .extend(id.filter(|id| self.registry.containers.awaits_name(id)).map(Request::Inspect));
         self.v1_claims.insert(pid, start_ns, owner);
     }
 }
