@@ -7,7 +7,7 @@ use anyhow::Result;
 use hostnet_abi::{Flow, FlowKey};
 
 use crate::{
-    attribute::{procfs, sock_diag},
+    attribute::fetch::{procfs, sock_diag},
     input::{self, InputRef, World},
     kernel::{Maps, Recorder},
     stages::Stages,

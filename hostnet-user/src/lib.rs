@@ -37,5 +37,6 @@ pub mod sink;
 pub mod stages;
 mod survey;
 pub mod text;
+mod this_host;
 mod user_rules;
 mod vigil;

@@ -18,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use uuid::Uuid;
 
 use crate::{
-    attribute::{Policy, RuntimeNews, docker},
+    attribute::{Policy, RuntimeNews, fetch::docker},
     config,
     format::ecs::Identity,
     input::World,
@@ -28,6 +28,7 @@ use crate::{
     output::{Output, is_broken_pipe},
     pipeline::{Control, Pipeline},
     stages::{Filter, Stages, Summary},
+    this_host,
 };
 
 /// How long a run may take to drain and write after it was told to stop.
@@ -88,7 +89,7 @@ pub fn observe(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Summary> {
     let seed = Uuid::now_v7();
     // Outputs first: a wrong path is found before anything is attached.
     let network_namespace = kernel::Host::read().map_or(0, |host| host.network_namespace);
-    let identity = Identity::read(network_namespace, seed);
+    let identity = this_host::identity(network_namespace, seed);
     let outputs = make_outputs(&identity).map_err(BadOutput)?;
     let recorder = run.record.as_deref().map(Recorder::create).transpose().map_err(BadOutput)?;
     let MetricsOptions { metrics, listen, heartbeat_every } = &run.metrics;

@@ -6,7 +6,10 @@ use std::{io, path::Path};
 use anyhow::Context;
 
 use crate::{
-    attribute::{Found, network::HostNetwork, passwd::HostUsers, sock_diag},
+    attribute::{
+        Found,
+        fetch::{network::HostNetwork, passwd::HostUsers, sock_diag},
+    },
     input::World,
     judge::surface::Network,
     kernel::{self, Programs},

@@ -1,6 +1,6 @@
 //! The parser of cgroup paths against paths seen in the field.
 
-use hostnet::attribute::cgroup_path::{claims, owner};
+use hostnet::attribute::cgroups::path::{claims, owner};
 use proptest::prelude::*;
 
 const CORPUS: &str = include_str!("data/cgroup_corpus.tsv");

@@ -9,7 +9,7 @@ use std::{
 };
 
 use hostnet::{
-    attribute::network::HostNetwork,
+    attribute::fetch::network::HostNetwork,
     judge::surface::{Network, Route, Surface, Way},
 };
 use rustix::thread::{UnshareFlags, unshare_unsafe};

@@ -1,14 +1,9 @@
 //! `hostnet replay` of lines and of a history, and the same events for whoever asks
 //! what was.
 
-use std::{
-    fs,
-    io::{Cursor, Write as _},
-    path::Path,
-    process::{Command, Output, Stdio},
-    sync::LazyLock,
-    time::Duration,
-};
+mod piped;
+
+use std::{fs, io::Cursor, path::Path, process::Output, sync::LazyLock, time::Duration};
 
 use hostnet::{
     format::ecs::parse::Parser,
@@ -24,21 +19,7 @@ const RECORDING: &str = "tests/data/every-kind.hostnet";
 static LINES: LazyLock<Vec<u8>> = LazyLock::new(|| hostnet(&["--json", RECORDING], b"").stdout);
 
 fn hostnet(arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_hostnet"))
-        .arg("replay")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("hostnet runs");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    let input = input.to_owned();
-    // It may write before it has read all, and end before it has, too.
-    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let output = child.wait_with_output().expect("it ends");
-    writer.join().expect("no panic");
-    output
+    piped::hostnet("replay", arguments, input)
 }
 
 fn text(bytes: &[u8]) -> &str {

@@ -1,10 +1,11 @@
 //! `hostnet stream` as it is run: files, standard input, exit codes.
 
+mod piped;
+
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::Output,
 };
 
 use hostnet::docs::{self, EVERY_KIND};
@@ -26,22 +27,7 @@ fn whole() -> Vec<String> {
 }
 
 fn hostnet(arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_hostnet"))
-        .args(["stream"])
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("hostnet runs");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    let input = input.to_owned();
-    // It may write before it has read all.
-    let writer = std::thread::spawn(move || stdin.write_all(&input));
-    let output = child.wait_with_output().expect("it ends");
-    // It may end before it has read all.
-    let _may_be_closed = writer.join().expect("no panic");
-    output
+    piped::hostnet("stream", arguments, input)
 }
 
 fn check(input: &str) -> (Option<i32>, Value) {

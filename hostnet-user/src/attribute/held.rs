@@ -78,7 +78,8 @@ impl Attribution {
     /// Tells an event, or holds it while its container's name is on its way.
     pub(super) fn push(&mut self, event: Event) {
         let awaited = event.owner.as_ref().and_then(|owner| owner.container_id.clone());
-        let awaited = awaited.filter(|id| !self.runtime_is_silent && self.registry.awaits_name(id));
+        let awaited = awaited
+            .filter(|id| !self.runtime_is_silent && self.registry.containers.awaits_name(id));
         match awaited {
             Some(id) => {
                 let now_ns = self.now_ns.max(event.boot_ns);
@@ -104,7 +105,7 @@ impl Attribution {
     }
 
     fn give_up(&mut self, id: &str) {
-        self.registry.waited(id);
+        self.registry.containers.waited(id);
         self.release(id);
     }
 
@@ -124,7 +125,7 @@ impl Attribution {
                 (Some(container), _, Operation::Joined(joined)) => {
                     joined.declared = Some(container.network_mode.clone());
                 }
-                (None, Some(id), _) => self.registry.told_undescribed(id, event.id),
+                (None, Some(id), _) => self.registry.containers.told_undescribed(id, event.id),
                 _ => {}
             }
         }

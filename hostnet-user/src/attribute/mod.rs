@@ -1,66 +1,47 @@
 //! Records become events: correlated, dated, and tied to their owner.
 //!
 //! This stage does no I/O and reads no clock: everything it knows comes in as an
-//! input, so the same inputs give the same events. procfs.rs, passwd.rs, network/,
-//! sock_diag/ and docker/ fetch such inputs, and they are called by others.
+//! input, so the same inputs give the same events. `fetch/` fetches such inputs, and is
+//! called by others.
+//!
+//! A folder is a part of what the stage knows, with the records that it is kept true by.
+//! Each asks those before it: `cgroups/`, `owners/` (which looks up processes, too),
+//! `processes/`, `other_end/`, `sockets/`. The files beside them are the stage's doors:
+//! what comes in, what goes out.
 
-mod accept;
-mod beyond_ip;
-pub mod cgroup_path;
-mod cgroup_tree;
-mod claims;
-mod connect;
-mod container_life;
-mod container_registry;
-mod correlate;
-pub mod docker;
-mod docker_proxy;
+pub mod cgroups;
+pub mod fetch;
 mod found;
 mod held;
-mod life;
-mod listeners;
-mod migration;
-pub mod network;
 mod news;
-mod owner_cache;
-pub mod passwd;
-mod peer;
-mod present;
-mod process_table;
-pub mod procfs;
+mod other_end;
+mod owners;
+mod party;
+mod processes;
 mod shortfall;
-mod snapshot;
-pub mod sock_diag;
-mod socket_table;
-mod strays;
-mod v1_claims;
+mod sockets;
+mod tell;
 mod wanted;
 
 use std::{collections::HashMap, sync::Arc};
 
-use hostnet_abi::{DecodeError, FlowKey, Header, Hook, Record, decode};
+use hostnet_abi::{DecodeError, FlowKey, Record, decode};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-pub use cgroup_tree::CgroupTree;
 pub use found::{Found, Holder};
 pub use news::RuntimeNews;
-pub use snapshot::Existing;
+pub use owners::Apart;
+pub use sockets::Existing;
 
-use crate::event::{
-    Actor, Event, FlowCount, Health, Joined, Operation, Owner, OwnerKind, Peer, Process, Socket,
-    UserNames, canonical,
-};
-use container_registry::ContainerRegistry;
+use crate::event::{Event, FlowCount, Health, Process, UserNames};
+use cgroups::CgroupTree;
 use held::Held;
-use migration::Older;
-use peer::Ends;
-use process_table::ProcessTable;
+use other_end::Ends;
+use owners::{ContainerRegistry, Strays, V1Claims};
+use party::Party;
+use processes::{Older, ProcessTable};
 use shortfall::Unheard;
-use socket_table::{Party, SocketTable};
-pub use strays::Apart;
-use strays::Strays;
-use v1_claims::V1Claims;
+use sockets::SocketTable;
 
 /// What does not change during a run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -255,96 +236,4 @@ impl Attribution {
         let event = self.event(boot_ns, None, health.into());
         self.events.push(event);
     }
-
-    /// Who did it: owner, creator when that differs, process.
-    fn party(&mut self, header: &Header) -> Party {
-        let has_actor = header.tgid != 0;
-        let owner = if has_actor {
-            self.owner_of_process(header)
-        } else {
-            self.registry.owner(header.socket_cgroup, &self.tree)
-        };
-        let made_in = header.socket_cgroup;
-        let is_passed = has_actor && made_in != 0 && made_in != header.task_cgroup;
-        let creator = (is_passed && !self.may_have_made(header, made_in))
-            .then(|| self.registry.owner(made_in, &self.tree))
-            .filter(|creator| !creator.is_same(&owner));
-        let process = self.processes.get(header.tgid, header.boot_ns).map(Arc::clone);
-        let actor = has_actor.then_some(Actor {
-            tgid: header.tgid,
-            tid: header.tid,
-            uid: header.uid,
-            gid: header.gid,
-        });
-        Party { owner, creator, process, actor }
-    }
-
-    fn is_told(&self, owner: &Owner) -> bool {
-        self.policy.all || owner.kind != OwnerKind::Host
-    }
-
-    /// What a host process does with a container's socket is the container's, too.
-    fn is_told_of(&self, party: &Party) -> bool {
-        self.is_told(&party.owner) || party.creator.as_deref().is_some_and(|one| self.is_told(one))
-    }
-
-    /// Tells an operation of `party`, and first that its container is in the
-    /// host's network namespace when this is the first sign of it.
-    fn tell(
-        &mut self,
-        boot_ns: u64,
-        hook: impl Into<Option<Hook>>,
-        party: &Party,
-        socket: Option<Socket>,
-        operation: Operation,
-    ) -> Uuid {
-        self.tell_with(boot_ns, hook, party, socket, operation, None)
-    }
-
-    /// The same with whoever is at the other end.
-    fn tell_with(
-        &mut self,
-        boot_ns: u64,
-        hook: impl Into<Option<Hook>>,
-        party: &Party,
-        socket: Option<Socket>,
-        operation: Operation,
-        peer: Option<Box<Peer>>,
-    ) -> Uuid {
-        let hook = hook.into();
-        // Made and held by the same container, an older socket is a sign of it, too.
-        let is_held = matches!(operation, Operation::ExistingSocket(_)) && party.creator.is_none();
-        let joined = (party.actor.is_some() || is_held)
-            .then(|| party.owner.container_id.clone())
-            .flatten()
-            .is_some_and(|id| self.registry.joins(&id));
-        if joined {
-            let event = self.event(boot_ns, hook, Joined::default().into());
-            self.push(Event { owner: Some(Arc::clone(&party.owner)), ..event });
-        }
-        let event = self.event(boot_ns, hook, operation);
-        let id = event.id;
-        self.push(Event { peer, ..party.did(event, socket) });
-        id
-    }
-
-    fn event(&mut self, boot_ns: u64, hook: Option<Hook>, operation: Operation) -> Event {
-        let wall_ns = boot_ns.saturating_add_signed(self.wall_minus_boot);
-        self.ids += 1;
-        let id = event_id(wall_ns, self.policy.seed, self.ids);
-        Event { hook, ..Event::new(id, boot_ns, wall_ns, operation) }
-    }
-}
-
-/// UUIDv7: the event's own time, then the run's seed and a counter.
-fn event_id(wall_ns: u64, seed: u64, counter: u64) -> Uuid {
-    let mut random = [0; 10];
-    random[..2].copy_from_slice(&(seed as u16).to_be_bytes());
-    random[2..].copy_from_slice(&(counter ^ seed.rotate_left(17)).to_be_bytes());
-    uuid::Builder::from_unix_timestamp_millis(wall_ns / 1_000_000, &random).into_uuid()
-}
-
-/// Whether two addresses are the same once v4-mapped ones are IPv4.
-fn same(a: std::net::SocketAddr, b: std::net::SocketAddr) -> bool {
-    canonical(a) == canonical(b)
 }

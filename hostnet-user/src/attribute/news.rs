@@ -28,13 +28,13 @@ impl Attribution {
             RuntimeNews::Container(container) => {
                 let id = container.id.clone();
                 let is_confirmed = self.confirms(&container);
-                let told = self.registry.describe(Container::clone(&container));
+                let told = self.registry.containers.describe(Container::clone(&container));
                 if is_confirmed {
                     self.registry.confirm(&container, &self.tree);
                     self.check_names_of(&id, boot_ns);
                     self.claim_older(&container);
                 }
-                if !self.registry.awaits_name(&id) {
+                if !self.registry.containers.awaits_name(&id) {
                     self.release(&id);
                 }
                 if let Some(told) = told
@@ -49,8 +49,8 @@ impl Attribution {
                     });
                 }
             }
-            RuntimeNews::Users { id, users } => self.registry.name_users(&id, users),
-            RuntimeNews::Removed { id } => self.registry.gone(&id),
+            RuntimeNews::Users { id, users } => self.registry.containers.name_users(&id, users),
+            RuntimeNews::Removed { id } => self.registry.containers.gone(&id),
             RuntimeNews::Reachable { endpoint, version } => {
                 self.runtime_is_silent = false;
                 self.health(boot_ns, Health::RuntimeReachable { endpoint, version });

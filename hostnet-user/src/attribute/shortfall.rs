@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use hostnet_abi::{EventKind, FlowKey, Hook};
 
-use super::{Attribution, Found, Request, peer, wanted::flow_key};
+use super::{Attribution, Found, Request, other_end, wanted::flow_key};
 use crate::event::{Health, LossCount, Lost};
 
 /// Kinds of records, and the programs that make them.
@@ -77,7 +77,7 @@ impl Attribution {
         if by.iter().any(|lost| may_have_told(lost, OF_PROCESSES)) {
             self.processes.doubt(to_ns);
         }
-        if by.iter().any(|lost| may_have_told(lost, peer::OF_LISTENERS)) {
+        if by.iter().any(|lost| may_have_told(lost, other_end::OF_LISTENERS)) {
             self.doubt_listeners(to_ns);
         }
     }

@@ -16,7 +16,7 @@ use super::{
     risk,
 };
 use crate::{
-    attribute::docker::Counted,
+    attribute::fetch::docker::Counted,
     event::{Container, Owner, OwnerKind},
     judge::expectations::{Expectation, Expectations, Standing},
     text::{command_line, text},

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::{Subject, Way};
-use crate::attribute::docker::Census;
+use crate::attribute::fetch::docker::Census;
 
 /// The recommendation and how each container does.
 #[derive(Clone, Debug, Serialize)]

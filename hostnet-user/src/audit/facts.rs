@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use super::{mounts::Exposed, privileges::Privileges};
 use crate::{
-    attribute::{Found, docker::Census},
+    attribute::{Found, fetch::docker::Census},
     event::{Owner, Process},
     format::ecs::Identity,
 };

@@ -14,13 +14,15 @@ use super::{
 use crate::{
     attribute::{
         Attribution, Policy, RuntimeNews,
-        docker::{self, Census},
-        network::HostNetwork,
-        procfs, sock_diag,
+        fetch::{
+            docker::{self, Census},
+            network::HostNetwork,
+            procfs, sock_diag,
+        },
     },
     event::{Owner, OwnerKind, Process},
-    format::ecs::Identity,
     kernel::{self, CannotObserve, CgroupRoot, Host},
+    this_host,
 };
 
 /// Whoever has one of these has all containers, and with them the host.
@@ -104,7 +106,7 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
     let is_there = |one: &Present| procfs::is_still_in(&one.process, host.network_namespace);
     Ok(Facts {
         wall_ns: wall_clock(),
-        identity: Identity::read(host.network_namespace, Uuid::now_v7()),
+        identity: this_host::identity(host.network_namespace, Uuid::now_v7()),
         runtimes,
         present: present.into_iter().filter(is_there).collect(),
         sockets,

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Usage;
 use crate::{
-    attribute::docker,
+    attribute::fetch::docker,
     config::Config,
     exit_code::Exit,
     format::ecs::Identity,

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 
 use super::Usage;
 use crate::{
-    attribute::docker,
+    attribute::fetch::docker,
     audit::{self, Audit, Level, show::Form},
     config::Config,
     exit_code::Exit,

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::shown::Shown;
 use crate::{
-    attribute::docker,
+    attribute::fetch::docker,
     config::Observe,
     exit_code::Exit,
     judge::Law,

@@ -2,7 +2,7 @@
 
 use super::{
     document::{Document, text},
-    ocsf::{Activity, Class},
+    ocsf::class::{Activity, Class},
 };
 
 /// How events with one action are called elsewhere.

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::{Pipeline, SETTLING};
 use crate::{
     adoption,
-    attribute::procfs,
+    attribute::fetch::procfs,
     event::Health,
     feed::Feed,
     input::World,

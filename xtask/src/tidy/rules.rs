@@ -8,6 +8,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "bollard-in-docker", check: bollard_in_docker },
     Rule { name: "clients-in-sink", check: clients_in_sink },
     Rule { name: "sigma-in-judge", check: sigma_in_judge },
+    Rule { name: "pure-stages", check: pure_stages },
     Rule { name: "file-length", check: file_length },
     Rule { name: "local-path", check: local_path },
     Rule { name: "registry-host", check: registry_host },
@@ -33,10 +34,10 @@ fn aya_in_kernel(files: &[File]) -> Vec<Finding> {
 /// So that another way to ask a runtime means one other module.
 fn bollard_in_docker(files: &[File]) -> Vec<Finding> {
     let may = |path: &str| {
-        let inside = path.strip_prefix("hostnet-user/src/attribute/docker");
+        let inside = path.strip_prefix("hostnet-user/src/attribute/fetch/docker");
         inside.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
     };
-    crate_uses(files, &["bollard"], may, "only hostnet-user/src/attribute/docker may name it")
+    crate_uses(files, &["bollard"], may, "only hostnet-user/src/attribute/fetch/docker may name it")
 }
 
 /// Nothing else of the agent opens a connection to another machine.
@@ -51,6 +52,70 @@ fn sigma_in_judge(files: &[File]) -> Vec<Finding> {
     let may = |path: &str| path.starts_with("hostnet-user/src/judge/sigma/");
     let crates = ["serde_norway", "sigma_rust"];
     crate_uses(files, &crates, may, "only hostnet-user/src/judge/sigma may name it")
+}
+
+/// What a replay runs again must not look at the world by itself: everything it knows
+/// comes in as an input.
+fn pure_stages(files: &[File]) -> Vec<Finding> {
+    const PURE: &[&str] = &[
+        "attribute/",
+        "event/",
+        "judge/",
+        "advise/",
+        "format/",
+        "record/chain.rs",
+        "record/clock.rs",
+        "record/backoff.rs",
+    ];
+    const NOT_PURE: &[&str] = &["attribute/fetch/", "judge/sigma/load.rs"];
+    const TESTS: &str = "#[cfg(test)]\nmod tests {";
+    let is_pure = |path: &str| {
+        let is_under = |place: &&str| path.starts_with(*place);
+        let is_test = path.contains("/tests/") || path.ends_with("/tests.rs");
+        PURE.iter().any(|place| is_under(place))
+            && !NOT_PURE.iter().any(|place| is_under(place))
+            && !is_test
+    };
+    let in_agent = |file: &&File| file.path.strip_prefix("hostnet-user/src/").is_some_and(is_pure);
+    let mut found = Vec::new();
+    for file in rust(files).filter(in_agent) {
+        let code = file.text.split(TESTS).next().unwrap_or_default();
+        for (at, line) in code.lines().enumerate() {
+            let Some(part) = WORLD.iter().find(|part| names_part(line, part)) else { continue };
+            found.push(Finding {
+                path: file.path.clone(),
+                line: Some(at + 1),
+                message: format!("names {part}, but this stage does no I/O and reads no clock"),
+            });
+        }
+    }
+    found
+}
+
+/// What reads a file or a clock, asks the kernel, or runs beside others.
+const WORLD: &[&str] = &[
+    "::now(",
+    "Command::",
+    "File::",
+    "OpenOptions::",
+    "TcpStream::",
+    "UdpSocket::",
+    "UnixStream::",
+    "fs::",
+    "rustix::",
+    "thread::",
+    "tokio::",
+];
+
+/// Whether a line of code has this part of a path: `fs::read`, `std::fs::read`, but not
+/// `procfs::read` or a comment.
+fn names_part(line: &str, part: &str) -> bool {
+    let code = line.trim_start();
+    let is_whole = |at| {
+        let before = code.get(..at).unwrap_or_default();
+        part.starts_with(':') || !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+    };
+    !code.starts_with("//") && code.match_indices(part).any(|(at, _)| is_whole(at))
 }
 
 fn crate_uses(

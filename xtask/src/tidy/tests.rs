@@ -40,7 +40,7 @@ fn only_one_file_names_bollard() {
     for module in ["docker.rs", "docker/mod.rs"] {
         good(
             "bollard-in-docker",
-            &format!("hostnet-user/src/attribute/{module}"),
+            &format!("hostnet-user/src/attribute/fetch/{module}"),
             "use bollard::Docker;",
         );
     }
@@ -56,6 +56,24 @@ fn only_the_judgement_names_sigma() {
 fn only_sinks_name_network_clients() {
     bad("clients-in-sink", "hostnet-user/src/pipeline.rs", "use reqwest::Client;");
     good("clients-in-sink", "hostnet-user/src/sink/http/client.rs", "use reqwest::Client;");
+}
+
+#[test]
+fn what_is_replayed_does_not_look_at_the_world() {
+    let path = "hostnet-user/src/attribute/owners/whose.rs";
+    for code in ["fs::read(path)", "let at = Timestamp::now();", "rustix::fs::open(path)"] {
+        bad("pure-stages", path, code);
+        bad("pure-stages", "hostnet-user/src/record/clock.rs", code);
+        good("pure-stages", "hostnet-user/src/attribute/fetch/procfs.rs", code);
+        good("pure-stages", "hostnet-user/src/record/store.rs", code);
+        good("pure-stages", "hostnet-user/src/judge/sigma/load.rs", code);
+        good("pure-stages", path, &format!("#[cfg(test)]\nmod tests {{\n{code}\n}}"));
+    }
+    for code in
+        ["// fs::read", "How::File => file(value),", "procfs::read()", "let File { inode } = x;"]
+    {
+        good("pure-stages", path, code);
+    }
 }
 
 #[test]

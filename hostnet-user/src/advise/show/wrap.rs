@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::text::safe;
+use crate::text::for_terminal;
 
 /// A line is no longer than this, unless a word is.
 const WIDTH: usize = 96;
@@ -10,7 +10,7 @@ const WIDTH: usize = 96;
 /// Writes text as a paragraph: `lead` before its first line, as many spaces before the
 /// others.
 pub fn paragraph(lead: &str, text: &str, to: &mut impl Write) -> io::Result<()> {
-    let text = safe(text);
+    let text = for_terminal(text);
     let indent = " ".repeat(lead.chars().count());
     let mut line = lead.to_owned();
     let mut is_empty = true;

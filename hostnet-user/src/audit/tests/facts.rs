@@ -8,7 +8,7 @@ use rustix::thread::CapabilitySet;
 use crate::{
     attribute::{
         Found,
-        docker::{Census, Counted},
+        fetch::docker::{Census, Counted},
     },
     audit::{
         Audit, CapabilityBits, Exposed, Privileges, assemble,

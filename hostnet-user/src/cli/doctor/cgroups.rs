@@ -5,8 +5,8 @@ use std::{fs, os::unix::fs::MetadataExt};
 use super::{Args, Check};
 use crate::{
     attribute::{
-        cgroup_path::{self, Runtime},
-        procfs,
+        cgroups::path::{self, Runtime},
+        fetch::procfs,
     },
     kernel::CgroupRoot,
 };
@@ -75,7 +75,7 @@ pub fn layout(_: &Args) -> Check {
 /// Docker's cgroup driver, as the cgroups of its running containers show it.
 fn driver<'a>(mut paths: impl Iterator<Item = &'a str>) -> Option<&'static str> {
     paths.find_map(|path| {
-        let claim = cgroup_path::owner(path)?;
+        let claim = path::owner(path)?;
         let is_scope = || path.contains(&format!("/docker-{}.scope", claim.id));
         (claim.runtime == Runtime::Docker).then(|| if is_scope() { "systemd" } else { "cgroupfs" })
     })
@@ -93,9 +93,9 @@ fn unplaced_processes() -> usize {
 
 /// Whether only a v1 line of this /proc/PID/cgroup names a container.
 fn is_unplaced(text: &str) -> bool {
-    let named = |path: &str| cgroup_path::owner(path).is_some_and(|claim| !claim.is_guess);
+    let named = |path: &str| path::owner(path).is_some_and(|claim| !claim.is_guess);
     let in_v2 = text.lines().find_map(|line| line.strip_prefix("0::")).is_some_and(named);
-    !in_v2 && cgroup_path::from_proc_cgroup(text).is_some_and(named)
+    !in_v2 && path::from_proc_cgroup(text).is_some_and(named)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Args, Check};
-use crate::attribute::docker::{Options, probe};
+use crate::attribute::fetch::docker::{Options, probe};
 
 /// The longest any single request may take.
 const PATIENCE: Duration = Duration::from_secs(3);

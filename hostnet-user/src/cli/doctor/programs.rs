@@ -4,7 +4,7 @@ use hostnet_abi::{Hook, Set};
 
 use super::Check;
 use crate::{
-    attribute::sock_diag,
+    attribute::fetch::sock_diag,
     config::Observe,
     kernel::{self, Coverage, Programs, State},
 };

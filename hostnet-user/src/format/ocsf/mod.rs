@@ -4,7 +4,7 @@
 //! rules.rs, what it has none for is under `unmapped`, as in ECS; nothing that is
 //! not in the document is said. Field by field: docs/formats.md.
 
-mod class;
+pub(super) mod class;
 mod finish;
 mod how;
 mod rules;

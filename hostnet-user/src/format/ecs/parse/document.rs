@@ -1,17 +1,14 @@
 //! A document as it is read: what everything else in this folder looks at. Parts that
 //! many documents share stay text until they turn out to be new.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, net::IpAddr};
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{
-    NotOurs,
-    ends::{End, Side, SocketFields},
-};
+use super::NotOurs;
 use crate::{
     event::{NameSource, SocketState, Surface},
     format::ecs::Identity,
@@ -77,6 +74,36 @@ pub struct Network<'a> {
     pub direction: Option<Text<'a>>,
     #[serde(borrow)]
     pub iana_number: Option<Text<'a>>,
+}
+
+/// `source` or `destination`.
+#[derive(Deserialize)]
+pub struct End {
+    pub bytes: Option<u64>,
+}
+
+/// `hostnet.local` and the like.
+#[derive(Deserialize)]
+pub struct Side<'a> {
+    pub ip: Option<IpAddr>,
+    #[serde(default)]
+    pub port: u16,
+    pub mapped: Option<IpAddr>,
+    #[serde(borrow)]
+    pub name_hex: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+pub struct SocketFields<'a> {
+    pub cookie: u64,
+    #[serde(borrow)]
+    pub family: Text<'a>,
+    #[serde(rename = "type", borrow)]
+    pub kind: Text<'a>,
+    #[serde(borrow)]
+    pub protocol: Text<'a>,
+    pub protocol_number: Option<u32>,
+    pub errno: Option<u16>,
 }
 
 #[derive(Deserialize)]
@@ -287,6 +314,12 @@ pub fn identity(run: Run, host: Host) -> Identity {
 /// The text of a part; empty when it is not there.
 pub fn raw(part: Option<&RawValue>) -> &str {
     part.map_or("", RawValue::get)
+}
+
+/// Counts are added up by whoever reads them, which nonsense is not to upset.
+pub fn summable(field: &str, counts: impl IntoIterator<Item = u64>) -> Result<(), NotOurs> {
+    let sum = counts.into_iter().try_fold(0_u64, |sum, count| sum.checked_add(count));
+    sum.map(drop).ok_or_else(|| NotOurs::field(field, "more than can be counted"))
 }
 
 /// A time as nanoseconds since 1970 (UTC).

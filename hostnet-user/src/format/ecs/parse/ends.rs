@@ -2,46 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use serde::Deserialize;
-
 use super::{
     NotOurs,
-    document::{Document, Text},
+    document::{Document, Side},
 };
 use crate::{
     event::{Direction, Outcome, Socket, UnixAddress},
     family,
 };
-
-/// `source` or `destination`.
-#[derive(Deserialize)]
-pub struct End {
-    pub bytes: Option<u64>,
-}
-
-/// `hostnet.local` and the like.
-#[derive(Deserialize)]
-pub struct Side<'a> {
-    ip: Option<IpAddr>,
-    #[serde(default)]
-    port: u16,
-    mapped: Option<IpAddr>,
-    #[serde(borrow)]
-    name_hex: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-pub struct SocketFields<'a> {
-    cookie: u64,
-    #[serde(borrow)]
-    family: Text<'a>,
-    #[serde(rename = "type", borrow)]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    protocol: Text<'a>,
-    protocol_number: Option<u32>,
-    pub errno: Option<u16>,
-}
 
 impl Side<'_> {
     /// The address as the agent has it: IPv4 as a v4-mapped one, but for an `AF_INET6`

@@ -7,8 +7,7 @@ use serde_json::Value;
 
 use super::{
     NotOurs,
-    document::{Document, nanoseconds},
-    operations::summable,
+    document::{Document, nanoseconds, summable},
     part,
     who::{CgroupFields, ContainerFields, named},
 };

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{
     NotOurs,
-    document::{self, Document, Text},
+    document::{self, Document, Text, summable},
     ends::{self, Ends},
     finding::finding,
     health, part,
@@ -156,7 +156,7 @@ fn connect(document: &Document<'_>, ends: &Ends) -> Result<Connect, NotOurs> {
 
 fn close(document: &Document<'_>, ends: &Ends) -> Result<Close, NotOurs> {
     let direction = ends::direction(document)?;
-    let bytes = |end: &Option<ends::End>| end.as_ref().and_then(|end| end.bytes).unwrap_or(0);
+    let bytes = |end: &Option<document::End>| end.as_ref().and_then(|end| end.bytes).unwrap_or(0);
     let (source, destination) = (bytes(&document.source), bytes(&document.destination));
     let (sent, received) = match direction {
         Some(Direction::Ingress) => (destination, source),
@@ -172,12 +172,6 @@ fn close(document: &Document<'_>, ends: &Ends) -> Result<Close, NotOurs> {
         duration_ns: document.event.duration,
         errno: ends::errno(document),
     })
-}
-
-/// Counts are added up by whoever reads them, which nonsense is not to upset.
-pub fn summable(field: &str, counts: impl IntoIterator<Item = u64>) -> Result<(), NotOurs> {
-    let sum = counts.into_iter().try_fold(0_u64, |sum, count| sum.checked_add(count));
-    sum.map(drop).ok_or_else(|| NotOurs::field(field, "more than can be counted"))
 }
 
 fn datagram(ends: &Ends, direction: Direction) -> Result<Datagram, NotOurs> {

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::{
     NotOurs, Parser,
-    ends::Side,
+    document::Side,
     process::Short,
     read,
     who::{ContainerFields, OwnerFields},

@@ -1,0 +1,287 @@
+//! What /proc and the cgroup file system show: the state from before the agent
+//! started, and processes no record has told of.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{DirEntryExt, MetadataExt},
+    },
+    path::Path,
+};
+
+use crate::{
+    attribute::{Apart, Holder, cgroups::path::from_proc_cgroup},
+    event::{ExecutedFile, Location, Process, who::process::last_part},
+    kernel::Host,
+    text,
+};
+
+/// The clock of /proc/PID/stat ticks 100 times a second on every Linux user space.
+const NS_PER_TICK: u64 = 1_000_000_000 / 100;
+
+/// What the kernel ends the path of a removed file with (`d_path`, fs/d_path.c).
+const DELETED: &[u8] = b" (deleted)";
+
+/// Every cgroup below `root` as (id, path from the root). Unreadable
+/// directories are passed over: they are gone by the time they are read.
+#[must_use]
+pub fn cgroups(root: &Path) -> Vec<(u64, String)> {
+    let mut found = Vec::new();
+    if let Ok(metadata) = fs::metadata(root) {
+        found.push((metadata.ino(), "/".to_owned()));
+    }
+    let mut pending = vec![String::new()];
+    while let Some(parent) = pending.pop() {
+        let Ok(entries) = fs::read_dir(root.join(parent.trim_start_matches('/'))) else { continue };
+        for entry in entries.flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let path =
+                    format!("{parent}/{}", text::text(entry.file_name().as_bytes()).readable);
+                found.push((entry.ino(), path.clone()));
+                pending.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// Every process that is in the network namespace with this inode, in the order
+/// they began, so that parents come before those they made.
+#[must_use]
+pub fn processes(network_namespace: u32, cgroup_root: &Path) -> Vec<Process> {
+    let is_there = |pid: &u32| namespace(*pid, "net") == Some(network_namespace);
+    let found = pids().into_iter().filter(is_there).filter_map(|pid| process(pid, cgroup_root));
+    let mut processes: Vec<Process> = found.collect();
+    processes.sort_by_key(|process| (process.start_ns, process.pid));
+    processes
+}
+
+/// Every process that runs a program and whose mount or pid namespace is not the host's.
+#[must_use]
+pub fn apart(host: &Host, cgroup_root: &Path) -> Vec<Apart> {
+    let apart = pids().into_iter().filter_map(|pid| {
+        // Kernel threads run no program, and kdevtmpfs has mounts of its own.
+        fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+        let mount_namespace = namespace(pid, "mnt")?;
+        let own_pids = namespace(pid, "pid")? != host.pid_namespace;
+        if mount_namespace == host.mount_namespace && !own_pids {
+            return None;
+        }
+        let in_host_network = namespace(pid, "net")? == host.network_namespace;
+        let cgroup = cgroup(pid, cgroup_root)?;
+        Some(Apart { pid, cgroup, mount_namespace, own_pids, in_host_network })
+    });
+    apart.collect()
+}
+
+/// The ids of all processes, in their order.
+fn pids() -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let mut pids: Vec<u32> =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    pids
+}
+
+/// Inode of a process' namespace; `None` when it is gone.
+#[must_use]
+pub fn namespace(pid: u32, name: &str) -> Option<u32> {
+    let metadata = fs::metadata(format!("/proc/{pid}/ns/{name}")).ok()?;
+    u32::try_from(metadata.ino()).ok()
+}
+
+/// Whether a process that was found is there still, and in this network namespace.
+#[must_use]
+pub fn is_still_in(process: &Process, network_namespace: u32) -> bool {
+    let stat = fs::read(format!("/proc/{}/stat", process.pid)).ok();
+    let start_ticks = stat.and_then(|stat| Some(parse_stat(&stat)?.2));
+    start_ticks.is_some_and(|ticks| ticks * NS_PER_TICK == process.start_ns)
+        && namespace(process.pid, "net") == Some(network_namespace)
+}
+
+/// The processes that hold sockets with these inodes, by inode and in the order
+/// of their ids, each with the cgroup it is in below `cgroup_root`.
+#[must_use]
+pub fn socket_holders(inodes: &HashSet<u32>, cgroup_root: &Path) -> HashMap<u32, Vec<Holder>> {
+    let mut holders: HashMap<u32, Vec<Holder>> = HashMap::new();
+    for pid in pids() {
+        let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
+        let held: HashSet<u32> = entries
+            .flatten()
+            .filter_map(|entry| socket_inode(&fs::read_link(entry.path()).ok()?))
+            .filter(|inode| inodes.contains(inode))
+            .collect();
+        if held.is_empty() {
+            continue;
+        }
+        let Some(cgroup) = cgroup(pid, cgroup_root) else { continue };
+        for inode in held {
+            holders.entry(inode).or_default().push(Holder { pid, cgroup });
+        }
+    }
+    holders
+}
+
+/// `socket:[INODE]`
+fn socket_inode(link: &Path) -> Option<u32> {
+    link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// The id of a process's cgroup in the v2 hierarchy; `None` when it is gone.
+fn cgroup(pid: u32, root: &Path) -> Option<u64> {
+    cgroup_id(root, &relative_cgroup(pid)?)
+}
+
+/// A process's cgroup in the v2 hierarchy and those above it but the root, outermost
+/// first, as (id, path from the root); empty when it is gone.
+#[must_use]
+pub fn cgroup_lineage(pid: u32, root: &Path) -> Vec<(u64, String)> {
+    let path = relative_cgroup(pid).unwrap_or_default();
+    let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    let parts = ends.chain([path.len()]).map(|end| &path[..end]).filter(|part| !part.is_empty());
+    let entry = |part| Some((cgroup_id(root, part)?, format!("/{}", text::text(part).readable)));
+    parts.filter_map(entry).collect()
+}
+
+/// The path of a process's cgroup below the v2 root.
+fn relative_cgroup(pid: u32) -> Option<Vec<u8>> {
+    let text = fs::read(format!("/proc/{pid}/cgroup")).ok()?;
+    let mut lines = text.split(|byte| *byte == b'\n');
+    lines.find_map(|line| line.strip_prefix(b"0::/")).map(<[u8]>::to_vec)
+}
+
+fn cgroup_id(root: &Path, path: &[u8]) -> Option<u64> {
+    fs::metadata(root.join(std::ffi::OsStr::from_bytes(path))).ok().map(|metadata| metadata.ino())
+}
+
+/// When a process began and its path in the cgroup-v1 hierarchies; `None` when it is gone.
+#[must_use]
+pub fn v1_place(pid: u32) -> Option<(u64, String)> {
+    let start = || {
+        let (_, _, ticks) = parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)?;
+        Some(ticks * NS_PER_TICK)
+    };
+    let before = start()?;
+    let table = fs::read(format!("/proc/{pid}/cgroup")).ok()?;
+    let table = text::text(&table).readable;
+    let path = from_proc_cgroup(&table)?.to_owned();
+    // The id may have become another process' meanwhile.
+    (start()? == before).then_some((before, path))
+}
+
+/// One process; `None` when it is gone.
+#[must_use]
+pub fn process(pid: u32, cgroup_root: &Path) -> Option<Process> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let (name, parent, start_ticks) = parse_stat(&stat)?;
+    let command_line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let limit = command_line.len().min(hostnet_abi::MAX_ARGUMENTS);
+    let arguments = &command_line[..limit];
+    let (executable, file) = executable(pid);
+    Some(Process {
+        pid,
+        namespace_pid: namespace_pid(pid).unwrap_or(pid),
+        parent,
+        start_ns: start_ticks * NS_PER_TICK,
+        name: match (&executable[..], file.memfd) {
+            (b"", _) => name,
+            (path, true) => path.to_vec(),
+            (path, false) => last_part(path).to_vec(),
+        },
+        executable: Location { path: executable, ..Location::default() },
+        file,
+        directory: Location { path: link(pid, "cwd"), ..Location::default() },
+        arguments: if arguments.is_empty() {
+            Vec::new()
+        } else {
+            let arguments = arguments.strip_suffix(&[0]).unwrap_or(arguments);
+            arguments.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
+        },
+        arguments_truncated: limit < command_line.len(),
+        from_proc: true,
+        cgroup: cgroup(pid, cgroup_root),
+        ..Process::default()
+    })
+}
+
+/// Where the file is that a process runs, and what file it is. The kernel ends the
+/// path with ` (deleted)`, which a name may do as well; a file without any link is
+/// sure to be gone.
+fn executable(pid: u32) -> (Vec<u8>, ExecutedFile) {
+    let mut path = link(pid, "exe");
+    let Ok(metadata) = fs::metadata(format!("/proc/{pid}/exe")) else {
+        return (path, ExecutedFile::default());
+    };
+    let is_gone = metadata.nlink() == 0 && path.ends_with(DELETED);
+    if is_gone {
+        path.truncate(path.len() - DELETED.len());
+    }
+    let memfd = is_gone && path.starts_with(b"/memfd:");
+    if memfd {
+        path.remove(0);
+    }
+    let device = metadata.dev();
+    let file = ExecutedFile {
+        inode: metadata.ino(),
+        device: (rustix::fs::major(device), rustix::fs::minor(device)),
+        deleted: is_gone && !memfd,
+        memfd,
+    };
+    (path, file)
+}
+
+/// Where a link of /proc/PID leads; empty when it cannot be read.
+fn link(pid: u32, name: &str) -> Vec<u8> {
+    fs::read_link(format!("/proc/{pid}/{name}"))
+        .map(|path| path.into_os_string().into_encoded_bytes())
+        .unwrap_or_default()
+}
+
+/// Name, parent and start of /proc/PID/stat. The name is in parentheses and may
+/// itself hold any byte, so the last parenthesis ends it.
+fn parse_stat(stat: &[u8]) -> Option<(Vec<u8>, u32, u64)> {
+    let open = stat.iter().position(|byte| *byte == b'(')?;
+    let close = stat.iter().rposition(|byte| *byte == b')')?;
+    let name = stat.get(open + 1..close)?.to_vec();
+    let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
+    let mut fields = rest.split_ascii_whitespace();
+    // proc(5): field 4 is the parent, field 22 the start; state is field 3.
+    let parent = fields.nth(1)?.parse().ok()?;
+    let start = fields.nth(17)?.parse().ok()?;
+    Some((name, parent, start))
+}
+
+fn namespace_pid(pid: u32) -> Option<u32> {
+    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"))?;
+    std::str::from_utf8(line).ok()?.split_ascii_whitespace().last()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_parentheses_and_spaces() {
+        let stat = b"42 (a) S 9 (b)) S 7 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 12345 0 0";
+        assert_eq!(parse_stat(stat), Some((b"a) S 9 (b)".to_vec(), 7, 12345)));
+    }
+
+    #[test]
+    fn only_sockets_have_an_inode_in_their_name() {
+        assert_eq!(socket_inode(Path::new("socket:[42]")), Some(42));
+        assert_eq!(socket_inode(Path::new("pipe:[42]")), None);
+        assert_eq!(socket_inode(Path::new("/tmp/socket:[42]")), None);
+    }
+
+    #[test]
+    fn reads_this_process() {
+        let facts = process(std::process::id(), Path::new("/sys/fs/cgroup")).unwrap();
+        assert!(!facts.arguments.is_empty());
+        assert!(facts.executable.path.starts_with(b"/"));
+        assert!(facts.directory.path.starts_with(b"/"));
+        assert_ne!(facts.file.inode, 0);
+    }
+}

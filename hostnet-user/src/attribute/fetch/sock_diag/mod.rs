@@ -1,0 +1,265 @@
+//! The sockets that exist now in the host's network namespace, asked of the
+//! kernel by sock_diag(7), with the processes that hold them.
+//!
+//! The requests are our own few structs: the crate that has them takes the name
+//! of a unix socket for text, and knows no packet sockets.
+
+mod families;
+mod layout;
+mod proc_raw;
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    io,
+    path::Path,
+};
+
+use anyhow::Context as _;
+use families::{BOUND, BOUND_SINCE, Family, ROWS, Row, Shown};
+
+pub use super::netlink::Connection;
+use super::procfs;
+use crate::{
+    attribute::Found,
+    event::UnixAddress,
+    kernel::{self, Programs, State},
+};
+
+/// What became of one family.
+struct Asked {
+    /// What it shows, for a person.
+    sees: &'static str,
+    /// By what.
+    by: &'static str,
+    /// Why it does not.
+    refused: Option<String>,
+}
+
+/// The sockets there are in the host's network namespace, and the connection they
+/// were asked for by; what the kernel cannot show is noted in the coverage.
+pub fn of_host(programs: &mut Programs) -> (Vec<Found>, Option<Connection>) {
+    let Programs { host, root, coverage, .. } = programs;
+    let (found, asked, connection) = ask(host.network_namespace, root.path());
+    for row in asked {
+        let state = row.refused.map_or(State::Proven, State::Refused);
+        coverage.set_start(row.sees, row.by, state);
+    }
+    (found, connection)
+}
+
+/// The same for whoever has no programs loaded. What cannot be shown comes as
+/// sentences, but for what some kernels do not have at all.
+#[must_use]
+pub fn once(network_namespace: u32, cgroup_root: &Path) -> (Vec<Found>, Vec<String>) {
+    let (mut found, mut asked, _) = ask(network_namespace, cgroup_root);
+    for (by, file, family) in
+        [("sock_diag/raw", "raw", libc::AF_INET), ("sock_diag/raw6", "raw6", libc::AF_INET6)]
+    {
+        let refused = asked.iter_mut().find(|row| row.by == by && row.refused.is_some());
+        // The kernel's own threads are in the host's network namespace.
+        if let Some(row) = refused
+            && let Ok(table) = std::fs::read_to_string(format!("/proc/2/net/{file}"))
+        {
+            row.refused = None;
+            found.extend(raw_sockets(&table, family, cgroup_root));
+        }
+    }
+    let is_everywhere = |row: &Asked| row.by != BOUND.1 && !row.by.contains("udplite");
+    let refused = |row: Asked| {
+        let what = row.sees.replace(" existing at start", "");
+        Some(format!("{what} are not shown: {}", row.refused?))
+    };
+    (found, asked.into_iter().filter(is_everywhere).filter_map(refused).collect())
+}
+
+fn raw_sockets(table: &str, family: i32, cgroup_root: &Path) -> Vec<Found> {
+    let shown: HashMap<u32, Found> = proc_raw::sockets(table, family).collect();
+    if shown.is_empty() {
+        return Vec::new();
+    }
+    let mut holders = procfs::socket_holders(&shown.keys().copied().collect(), cgroup_root);
+    let held = |(inode, found)| {
+        let holders = holders.remove(&inode).unwrap_or_default();
+        Found { holders, ..found }
+    };
+    shown.into_iter().map(held).collect()
+}
+
+fn ask(network_namespace: u32, cgroup_root: &Path) -> (Vec<Found>, Vec<Asked>, Option<Connection>) {
+    let opened = kernel::in_network_namespace(network_namespace, || {
+        Connection::open().context("the kernel has no sock_diag")
+    });
+    match opened {
+        Ok(connection) => {
+            let (found, asked) = existing(&connection, cgroup_root);
+            (found, asked, Some(connection))
+        }
+        Err(error) => {
+            let reason = format!("{error:#}");
+            (Vec::new(), asked(|_| Some(reason.clone())), None)
+        }
+    }
+}
+
+/// The same again, later in the run.
+#[must_use]
+pub fn now(connection: &Connection, cgroup_root: &Path) -> Vec<Found> {
+    existing(connection, cgroup_root).0
+}
+
+/// Everything there is, and what could not be asked for. `cgroup_root` is where
+/// the holders' cgroups are looked up.
+fn existing(connection: &Connection, cgroup_root: &Path) -> (Vec<Found>, Vec<Asked>) {
+    let mut refused = HashMap::new();
+    let mut shown = dump(connection, |_| true, &mut refused);
+    let wanted = |shown: &BTreeMap<u64, Shown>| -> HashSet<u32> {
+        shown.values().map(|one| one.inode).filter(|inode| *inode != 0).collect()
+    };
+    let mut holders = procfs::socket_holders(&wanted(&shown), cgroup_root);
+    // Without a holder it was closed since, or it is on its way between two processes.
+    let lone: HashSet<u32> =
+        wanted(&shown).into_iter().filter(|inode| !holders.contains_key(inode)).collect();
+    if !lone.is_empty() {
+        let still = dump(connection, |row| is_local(row.family), &mut refused);
+        let is_gone = |cookie: &u64, one: &Shown| {
+            one.found.cgroup.is_none() && lone.contains(&one.inode) && !still.contains_key(cookie)
+        };
+        shown.retain(|cookie, one| !is_gone(cookie, one));
+        holders.extend(procfs::socket_holders(&lone, cgroup_root));
+    }
+    name_peers(&mut shown);
+    let own = connection.inode();
+    let inodes = wanted(&shown);
+    let found = shown
+        .into_values()
+        .filter(|one| one.inode != own && is_told_of(one, &inodes))
+        .map(|one| Found {
+            holders: holders.get(&one.inode).cloned().unwrap_or_default(),
+            ..one.found
+        })
+        .collect();
+    (found, asked(|row| refused.remove(row.by)))
+}
+
+/// The local port of a TCP socket; `None` when it is gone or cannot be asked for.
+#[must_use]
+pub fn port(connection: &Connection, cookie: u64) -> Option<u16> {
+    let is_tcp = |row: &Row| matches!(row.by, "sock_diag/tcp" | "sock_diag/tcp6");
+    let shown = dump(connection, is_tcp, &mut HashMap::new());
+    Some(shown.get(&cookie)?.found.local?.port())
+}
+
+fn asked(mut refused: impl FnMut(&Row) -> Option<String>) -> Vec<Asked> {
+    let of = |row: &Row| Asked { sees: row.sees, by: row.by, refused: refused(row) };
+    let mut rows: Vec<Asked> = ROWS.iter().map(of).collect();
+    let (major, minor) = BOUND_SINCE;
+    let is_older = kernel::running_release() < BOUND_SINCE;
+    let bound = is_older.then(|| format!("needs Linux {major}.{minor}"));
+    // Without TCP there is nothing to say of a part of it.
+    let refused = rows.first().and_then(|tcp| tcp.refused.clone()).or(bound);
+    rows.push(Asked { sees: BOUND.0, by: BOUND.1, refused });
+    rows
+}
+
+/// How often a family is asked, at most.
+const MOST_ASKED: u32 = 8;
+
+/// Every socket by cookie. A dump that goes on in a second message finds its
+/// place by counting and may step over one where others have gone meanwhile, so
+/// each family is asked until an answer has nothing new.
+fn dump(
+    connection: &Connection,
+    is_wanted: impl Fn(&Row) -> bool,
+    refused: &mut HashMap<&'static str, String>,
+) -> BTreeMap<u64, Shown> {
+    let mut found = BTreeMap::new();
+    for row in ROWS.iter().filter(|row| is_wanted(row)) {
+        for _ in 0..MOST_ASKED {
+            let before = found.len();
+            let outcome = connection.dump(&row.family.request(), |answer| {
+                if let Some(shown) = row.family.read(answer) {
+                    found.insert(shown.found.cookie, shown);
+                }
+            });
+            if let Err(error) = outcome {
+                refused.insert(row.by, reason(&error));
+                break;
+            }
+            if found.len() == before {
+                break;
+            }
+        }
+    }
+    found
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "the kernel cannot show them: it was built without that, or \
+                                    the module is not there"
+            .to_owned(),
+        _ => format!("the kernel refused: {error}"),
+    }
+}
+
+/// Whether the kernel names no cgroup: only a holder tells whose such a socket is.
+const fn is_local(family: Family) -> bool {
+    !matches!(family, Family::Inet { .. })
+}
+
+/// A unix socket knows its peer by inode; the peer's name is what it connected to.
+fn name_peers(shown: &mut BTreeMap<u64, Shown>) {
+    let names: HashMap<u32, UnixAddress> = shown
+        .values()
+        .filter(|one| one.inode != 0)
+        .filter_map(|one| Some((one.inode, one.found.local_name.clone()?)))
+        .collect();
+    for one in shown.values_mut() {
+        one.found.remote_name = one.peer.and_then(|peer| names.get(&peer).cloned());
+    }
+}
+
+/// Not told of: a unix socket that nobody has accepted yet, for its other end is,
+/// and a pair of which neither end has a name. A peer that is not among `inodes`
+/// may have one: it is in another network namespace, or waits to be accepted.
+fn is_told_of(one: &Shown, inodes: &HashSet<u32>) -> bool {
+    let is_unix = i32::from(one.found.socket.family) == libc::AF_UNIX;
+    let has_name = one.found.local_name.is_some() || one.found.remote_name.is_some();
+    let is_reached = has_name || one.peer.is_some_and(|peer| !inodes.contains(&peer));
+    !is_unix || (one.inode != 0 && is_reached)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, UdpSocket};
+
+    use super::*;
+    use crate::event::{SocketState, canonical};
+
+    #[test]
+    fn shows_the_sockets_of_this_process() {
+        let Ok(connection) = Connection::open() else {
+            println!("skipping: this kernel has no sock_diag");
+            return;
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = UdpSocket::bind("[::1]:0").unwrap();
+        let client = UdpSocket::bind("[::1]:0").unwrap();
+        client.connect(server.local_addr().unwrap()).unwrap();
+        let (found, asked) = existing(&connection, Path::new("/sys/fs/cgroup"));
+        if asked.iter().take(4).any(|row| row.refused.is_some()) {
+            println!("skipping: this kernel cannot show TCP or UDP sockets");
+            return;
+        }
+        let of = |address| {
+            let is_it = |one: &&Found| one.local.map(canonical) == Some(address);
+            found.iter().find(is_it).unwrap_or_else(|| panic!("no {address}"))
+        };
+        let listening = of(listener.local_addr().unwrap());
+        assert_eq!((listening.state, listening.remote), (SocketState::Listen, None));
+        assert!(listening.holders.iter().any(|holder| holder.pid == std::process::id()));
+        let connected = of(client.local_addr().unwrap());
+        assert_eq!(connected.remote.map(canonical), server.local_addr().ok());
+        assert_eq!(of(server.local_addr().unwrap()).state, SocketState::Bound);
+    }
+}

@@ -1,0 +1,66 @@
+//! Programs begin and processes end: records of it keep the table true, and some are told.
+
+use std::sync::Arc;
+
+use hostnet_abi::{Exec as ExecRecord, Exit as ExitRecord, Header, Hook};
+
+use crate::{
+    attribute::Attribution,
+    event::{Exec, Exit, OwnerKind, Process},
+    text,
+};
+
+impl Attribution {
+    pub(in crate::attribute) fn executed(
+        &mut self,
+        header: &Header,
+        hook: Hook,
+        exec: &ExecRecord,
+        tail: &[u8],
+    ) {
+        self.note_apart(header, exec);
+        let mut party = self.party(header);
+        // In a container's cgroup but in the host's mount namespace: the
+        // runtime's own set-up, before the container's first instruction.
+        let is_set_up = party.owner.kind == OwnerKind::Container
+            && exec.contained == 0
+            && exec.mount_namespace == self.policy.host_mount_namespace;
+        let told = self.is_told(&party.owner) && !is_set_up;
+        let process = Process {
+            cgroup: (!is_set_up).then_some(header.task_cgroup),
+            told_in: told.then_some(header.task_cgroup),
+            ..Process::from_exec(header.tgid, exec, tail)
+        };
+        let Self { processes, registry, tree, .. } = self;
+        let is_same_owner = |cgroup| registry.owner(cgroup, tree).is_same(&party.owner);
+        let process = processes.exec(process, header.boot_ns, is_same_owner);
+        if !told {
+            return;
+        }
+        let command_line = text::command_line(&process.arguments);
+        party.process = Some(process);
+        self.tell(header.boot_ns, hook, &party, None, Exec { command_line }.into());
+    }
+
+    pub(in crate::attribute) fn exited(&mut self, header: &Header, hook: Hook, exit: ExitRecord) {
+        let mut party = self.party(header);
+        self.strays.exit(header.tgid, header.boot_ns);
+        let Some(process) = self.processes.exit(header, &exit) else { return };
+        party.process = Some(Arc::clone(&process));
+        // What was told to begin is told to end, and as the same owner's: the runtime's
+        // own processes end in the cgroup of the container they set up.
+        let told = match process.told_in {
+            Some(cgroup) => {
+                if !party.owner.is_by_process() {
+                    party.owner = self.registry.owner(cgroup, &self.tree);
+                }
+                party.creator = None;
+                true
+            }
+            None => process.from_proc && !process.forked && self.is_told(&party.owner),
+        };
+        if told {
+            self.tell(header.boot_ns, hook, &party, None, Exit { code: exit.code }.into());
+        }
+    }
+}

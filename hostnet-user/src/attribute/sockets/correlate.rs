@@ -1,0 +1,315 @@
+//! Socket records become operations: each told once, with its outcome.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use hostnet_abi::{
+    Close as CloseRecord, Datagram as DatagramRecord, Header, Hook, Record, Set, direction,
+};
+
+use super::{beyond_ip, same, table::PendingBind};
+use crate::{
+    attribute::{Attribution, Party},
+    event::{
+        Bind, Close, Datagram, DatagramClose, Direction, Listen, ListenerClosed, Outcome, Owner,
+        OwnerKind, RawSocket, Socket, endpoint,
+    },
+};
+
+const TCP_LISTEN: u16 = 10;
+
+impl Attribution {
+    pub(in crate::attribute) fn socket_record(
+        &mut self,
+        header: &Header,
+        hook: Hook,
+        mut record: Record,
+        tail: &[u8],
+    ) {
+        let asked = (header.tid != 0).then(|| self.sockets.take_bind(header.tid)).flatten();
+        let is_same = |asked: &PendingBind| asked.socket.cookie == header.cookie;
+        let (bound, failed) = match (&record, asked) {
+            (Record::Bind(_), Some(asked)) if is_same(&asked) => (Some(asked), None),
+            (Record::BindRefused(refused), Some(asked)) if is_same(&asked) => {
+                (None, Some((asked, u16::try_from(refused.errno).ok())))
+            }
+            (_, asked) => (None, asked.map(|asked| (asked, None))),
+        };
+        if let Some((asked, errno)) = failed {
+            self.tell_unanswered_bind(asked, errno);
+        }
+        let is_end = matches!(record, Record::Close(_) | Record::DatagramClose(_));
+        if is_end && self.sockets.must_wait(header, hook, record) {
+            return;
+        }
+        if let Record::Listen(listen) = &mut record
+            && let Some(port) = self.port_of(header.cookie)
+        {
+            listen.port = port;
+        }
+        let party = match header.tgid {
+            0 => self.party_of_socket(header, &record),
+            _ => self.party(header),
+        };
+        let begun = self.begun_listener(header, &record, &party);
+        let asked_port = bound.as_ref().map(|asked| asked.requested.port());
+        self.note_listener(header, &record, begun.as_ref(), asked_port);
+        if !self.is_told_of(&party) {
+            if is_end {
+                self.sockets.remove(header.cookie);
+            }
+            return;
+        }
+        if tells(&record, hook) {
+            self.sockets.mention(header.cookie);
+        }
+        let at = header.boot_ns;
+        let socket = |socket| Socket { cookie: header.cookie, socket };
+        match record {
+            Record::BindAsked(asked) => {
+                let pending = PendingBind {
+                    boot_ns: at,
+                    hook,
+                    party,
+                    socket: socket(asked.socket),
+                    requested: endpoint(asked.address, asked.port as u16),
+                };
+                self.sockets.ask_bind(header.tid, pending);
+            }
+            Record::Bind(done) => {
+                let operation = Bind {
+                    requested: bound.map(|asked| asked.requested),
+                    local: endpoint(done.address, done.port as u16),
+                    reuse: done.reuse,
+                    outcome: Outcome::Success,
+                    shares_port_with: begun.map(|one| self.sharing_port(&one)).unwrap_or_default(),
+                };
+                self.tell(at, hook, &party, Some(socket(done.socket)), operation.into());
+            }
+            Record::Listen(listen) => {
+                let socket = socket(listen.socket);
+                self.sockets.track(&party, socket, at);
+                let operation = Listen {
+                    local: endpoint(listen.address, listen.port),
+                    backlog: listen.backlog,
+                    shares_port_with: begun.map(|one| self.sharing_port(&one)).unwrap_or_default(),
+                };
+                self.tell(at, hook, &party, Some(socket), operation.into());
+            }
+            Record::Connect(connect) => {
+                let remote = endpoint(connect.address, connect.port as u16);
+                self.connect_attempted(at, hook, &party, socket(connect.socket), remote);
+            }
+            Record::ConnectOutcome(outcome) => {
+                self.connect_ended(at, hook, &party, socket(outcome.socket), &outcome);
+            }
+            Record::Accept(accept) => {
+                self.accepted(at, hook, party, socket(accept.socket), &accept);
+            }
+            Record::Close(close) => self.closed(at, hook, party, socket(close.socket), &close),
+            Record::Datagram(datagram) => {
+                self.exchanged(at, hook, &party, socket(datagram.socket), &datagram);
+            }
+            Record::DatagramClose(close) => {
+                let local = endpoint(close.local, close.local_port as u16);
+                self.datagram_closed(at, hook, party, socket(close.socket), local);
+            }
+            Record::RawSocket(raw) => {
+                let operation = RawSocket { protocol: raw.socket.protocol };
+                self.tell(at, hook, &party, Some(socket(raw.socket)), operation.into());
+            }
+            // All that it says was needed above.
+            Record::BindRefused(_)
+            | Record::Exec(_)
+            | Record::Fork(_)
+            | Record::Exit(_)
+            | Record::CgroupMkdir(_)
+            | Record::CgroupRmdir(_)
+            | Record::CgroupAttach(_) => {}
+            Record::AcceptTaken(_) => self.accept_taken(header, party),
+            Record::FamilySocket(_)
+            | Record::PacketBind(_)
+            | Record::SocketFilter(_)
+            | Record::NetlinkRequest(_)
+            | Record::NetlinkBind(_)
+            | Record::Unix(_) => {
+                // What was told as existing at start is used for the first time.
+                if hook.set() == Set::FirstUse && self.sockets.is_known_older(header.cookie) {
+                    return;
+                }
+                if let Some((of, operation)) = beyond_ip::operation(&record, tail) {
+                    let peer = match &record {
+                        Record::Unix(unix) => self.unix_peer(unix, at),
+                        _ => None,
+                    };
+                    self.tell_with(at, hook, &party, Some(socket(of)), operation, peer);
+                }
+            }
+        }
+    }
+
+    /// Whose a record is that nobody acts in. The cgroup a socket was made in is
+    /// that of whoever made it then, who may have been a stranger there.
+    fn party_of_socket(&mut self, header: &Header, record: &Record) -> Party {
+        let listener = if let Record::Accept(accept) = record { accept.listener } else { 0 };
+        let mut tracked = [header.cookie, listener].into_iter();
+        if let Some(party) = tracked.find_map(|cookie| Some(&self.sockets.get(cookie)?.party)) {
+            if party.owner.is_by_process() {
+                return party.clone();
+            }
+        } else if !self.strays.is_empty() && self.strays.have_gone_to(header.socket_cgroup) {
+            let owner = self.registry.owner(header.socket_cgroup, &self.tree);
+            if owner.kind == OwnerKind::Container {
+                let unknown = Owner::unknown(header.socket_cgroup, Some(&owner.cgroup_path));
+                return Party { owner: unknown.into(), creator: None, process: None, actor: None };
+            }
+        }
+        self.party(header)
+    }
+
+    fn exchanged(
+        &mut self,
+        at: u64,
+        hook: Hook,
+        party: &Party,
+        socket: Socket,
+        record: &DatagramRecord,
+    ) {
+        let remote = endpoint(record.remote, record.remote_port);
+        let direction = if record.direction == direction::SENT {
+            Direction::Egress
+        } else {
+            Direction::Ingress
+        };
+        if let Some(tracked) = self.sockets.track(party, socket, at) {
+            tracked.direction.get_or_insert(direction);
+            tracked.flows.push(remote);
+            // The connect told of this peer; a v4-mapped socket's sends show all the same.
+            if tracked.peer.is_some_and(|peer| same(peer, remote)) {
+                return;
+            }
+        }
+        // The address is not known here, only that it is of the socket's family.
+        let unspecified: IpAddr = if i32::from(socket.socket.family) == libc::AF_INET {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        };
+        let local = SocketAddr::new(unspecified, record.local_port);
+        let operation = Datagram { local, remote, direction };
+        // Whoever sent first may have written any address as its own.
+        let peer = (direction == Direction::Egress)
+            .then(|| self.listener_at(socket.socket.protocol, remote, at))
+            .flatten();
+        self.tell_with(at, hook, party, Some(socket), operation.into(), peer);
+    }
+
+    fn closed(
+        &mut self,
+        at: u64,
+        hook: Hook,
+        mut party: Party,
+        socket: Socket,
+        record: &CloseRecord,
+    ) {
+        self.tell_pending_accept(socket.cookie);
+        let mut tracked = self.sockets.remove(socket.cookie);
+        let local = endpoint(record.local, record.local_port);
+        let remote = endpoint(record.remote, record.remote_port);
+        if let Some(tracked) = &mut tracked {
+            party = tracked.party.clone();
+            // What has an end was established, even if the record of that was lost.
+            if record.from_state != TCP_LISTEN
+                && let Some(connect) = tracked.connect.take()
+            {
+                tracked.direction = Some(Direction::Egress);
+                let ends = Some((local, remote));
+                self.tell_connect(&party, socket, *connect, Outcome::Success, ends, at);
+            }
+        }
+        if record.from_state == TCP_LISTEN {
+            self.tell(at, hook, &party, Some(socket), ListenerClosed { local }.into());
+            return;
+        }
+        let operation = Close {
+            local,
+            remote,
+            direction: tracked.as_ref().and_then(|tracked| tracked.direction),
+            sent: record.sent,
+            received: record.received,
+            duration_ns: tracked
+                .and_then(|tracked| tracked.since_ns)
+                .map(|since| at.saturating_sub(since)),
+            errno: (record.errno != 0).then_some(record.errno),
+        };
+        self.tell(at, hook, &party, Some(socket), operation.into());
+    }
+
+    /// Only sockets of which something was told have an end worth telling.
+    fn datagram_closed(
+        &mut self,
+        at: u64,
+        hook: Hook,
+        party: Party,
+        socket: Socket,
+        local: SocketAddr,
+    ) {
+        let flows = std::mem::take(&mut self.flow_counts);
+        let Some(tracked) = self.sockets.remove(socket.cookie) else { return };
+        let only = (flows.len() == 1).then(|| flows[0].remote);
+        let operation = DatagramClose {
+            local,
+            remote: tracked.peer.or(only),
+            direction: tracked.direction,
+            flows,
+            duration_ns: tracked.since_ns.map(|since| at.saturating_sub(since)),
+        };
+        self.tell(at, hook, &party, Some(socket), operation.into());
+    }
+
+    pub(in crate::attribute) fn tell_overdue(&mut self, boot_ns: u64) {
+        for asked in self.sockets.overdue_binds(boot_ns) {
+            self.tell_unanswered_bind(asked, None);
+        }
+        for cookie in self.sockets.overdue(boot_ns) {
+            self.tell_pending_accept(cookie);
+            let Some(tracked) = self.sockets.get(cookie).cloned() else { continue };
+            let Some(pending) = tracked.connect else { continue };
+            let at = pending.boot_ns;
+            let told = self.tell_connect(
+                &tracked.party,
+                tracked.socket,
+                *pending,
+                Outcome::Unknown,
+                None,
+                at,
+            );
+            if let Some(connect) =
+                self.sockets.get_mut(cookie).and_then(|tracked| tracked.connect.as_mut())
+            {
+                connect.told = Some(told);
+            }
+        }
+    }
+
+    /// No success followed. With `IP_BIND_ADDRESS_NO_PORT` none does, although
+    /// the kernel agreed: the port is chosen later (`__inet_bind`, 4.2–7.3).
+    fn tell_unanswered_bind(&mut self, asked: PendingBind, errno: Option<u16>) {
+        let outcome = match errno {
+            None if asked.requested.port() == 0 && self.policy.sees_refusals => Outcome::Success,
+            None if asked.requested.port() == 0 => Outcome::Unknown,
+            errno => Outcome::Failure(errno),
+        };
+        let (requested, shares_port_with) = (Some(asked.requested), Vec::new());
+        let operation =
+            Bind { requested, local: asked.requested, reuse: 0, outcome, shares_port_with };
+        self.tell(asked.boot_ns, asked.hook, &asked.party, Some(asked.socket), operation.into());
+    }
+}
+
+/// Whether an event of the record's socket is sure to come of it: a bind that was
+/// only asked for may yet be refused, and a few records complete others.
+const fn tells(record: &Record, hook: Hook) -> bool {
+    let completes = matches!(record, Record::BindRefused(_) | Record::AcceptTaken(_))
+        || matches!(hook, Hook::InetStreamConnect);
+    !completes && !matches!(record, Record::BindAsked(_))
+}

@@ -1,0 +1,310 @@
+//! The sockets from before the agent: each is told once, unless a record has
+//! told of it already, and is tracked as if its beginning had been seen.
+//!
+//! The programs are attached before the kernel is asked what exists, so a socket
+//! is in the answer, or in the records, or in both. Whoever feeds this stage
+//! gives it the records that belong to the answer first.
+
+use std::{
+    collections::HashSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    vec,
+};
+
+use hostnet_abi::Hook;
+
+use super::table::{Begun, PendingConnect};
+use crate::{
+    attribute::{Attribution, Found, Party},
+    event::{Direction, ExistingSocket, SocketState, canonical},
+};
+
+/// What is still to be told of the sockets that existed at start. There may be a
+/// hundred thousand: their events are not all in memory at once.
+#[derive(Debug)]
+#[must_use]
+pub struct Existing {
+    boot_ns: u64,
+    found: vec::IntoIter<Found>,
+    listeners: Listeners,
+    begun: Begun,
+}
+
+impl Attribution {
+    /// Whether nothing is known of a process that holds a socket.
+    #[must_use]
+    pub fn lacks_process(&self, pid: u32) -> bool {
+        self.processes.now(pid).is_none()
+    }
+
+    /// The sockets that existed at `boot_ns`, to be told one after the other by
+    /// [`tell_next`](Self::tell_next). Every record from before the answer was
+    /// complete has been taken in; ends of sockets that nothing was told of have
+    /// waited for this.
+    pub fn existing(&mut self, boot_ns: u64, found: Vec<Found>) -> Existing {
+        let begun = self.sockets.end_of_start();
+        for one in &found {
+            self.found_listener(one, 0, boot_ns);
+        }
+        self.start_is_over();
+        let listening = found.iter().filter(|one| one.state == SocketState::Listen);
+        let listeners: Listeners =
+            listening.filter_map(|one| one.local.map(canonical)).map(ip_and_port).collect();
+        Existing { boot_ns, found: found.into_iter(), listeners, begun }
+    }
+
+    /// Tells the next of them, or at last the ends that have waited. Returns
+    /// whether there is more to tell.
+    pub fn tell_next(&mut self, existing: &mut Existing) -> bool {
+        let Existing { boot_ns, found, listeners, begun } = existing;
+        let Some(one) = found.next() else {
+            for (header, hook, end) in std::mem::take(&mut begun.ends) {
+                self.socket_record(&header, hook, end, &[]);
+            }
+            return false;
+        };
+        if !begun.told.contains(&one.cookie) {
+            let party = self.holding_party(&one, *boot_ns);
+            if self.is_told(&party.owner) {
+                self.tell_existing(*boot_ns, &party, one, listeners);
+            } else if one.state == SocketState::Listen && one.is_tcp() {
+                self.sockets.track_older(&party, one.socket(), one.local);
+            }
+        }
+        true
+    }
+
+    fn tell_existing(&mut self, boot_ns: u64, party: &Party, found: Found, listeners: &Listeners) {
+        let socket = found.socket();
+        let direction = direction(&found, listeners);
+        let (has_an_end, state, local, remote) =
+            (found.has_an_end(), found.state, found.local, found.remote);
+        let operation = ExistingSocket {
+            socket: found.socket,
+            state,
+            local,
+            remote,
+            local_name: found.local_name,
+            remote_name: found.remote_name,
+            direction,
+            backlog: found.backlog,
+            interface: found.interface,
+            user: found.user,
+        };
+        let id = self.tell(boot_ns, None, party, Some(socket), operation.into());
+        if !matches!(i32::from(socket.socket.family), libc::AF_INET | libc::AF_INET6) {
+            self.sockets.note_older(socket.cookie);
+        }
+        if !has_an_end {
+            return;
+        }
+        let listens_on = local.filter(|_| state == SocketState::Listen);
+        let Some(tracked) = self.sockets.track_older(party, socket, listens_on) else { return };
+        tracked.direction = direction;
+        match (state, remote) {
+            (SocketState::SynSent, Some(remote)) => {
+                tracked.connect = Some(Box::new(PendingConnect {
+                    boot_ns,
+                    hook: Hook::InetSockSetState,
+                    remote,
+                    told: Some(id),
+                    is_older: true,
+                }));
+            }
+            (_, Some(_)) if i32::from(socket.socket.kind) == libc::SOCK_DGRAM => {
+                tracked.peer = remote;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Where somebody listens. There may be as many as sockets.
+type Listeners = HashSet<(IpAddr, u16)>;
+
+fn ip_and_port(end: SocketAddr) -> (IpAddr, u16) {
+    (end.ip(), end.port())
+}
+
+/// Who began a connection, where a listener tells: at the end that has one, the
+/// other end came in.
+fn direction(found: &Found, listeners: &Listeners) -> Option<Direction> {
+    if !found.is_tcp() || found.state == SocketState::Listen {
+        return None;
+    }
+    let everywhere = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    let listens = |end: SocketAddr| {
+        let (ip, port) = ip_and_port(canonical(end));
+        everywhere.iter().chain([&ip]).any(|ip| listeners.contains(&(*ip, port)))
+    };
+    let (local, remote) = (found.local?, found.remote?);
+    match (found.state, listens(local), listens(remote)) {
+        (SocketState::SynSent, ..) | (_, false, true) => Some(Direction::Egress),
+        (_, true, false) => Some(Direction::Ingress),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hostnet_abi::{Close, EventKind};
+    use zerocopy::IntoBytes;
+
+    use super::*;
+    use crate::{
+        attribute::{Holder, Policy},
+        event::{Event, Operation, Owner, Process},
+    };
+
+    const ID: &str = "5aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
+    const OTHER: &str = "6aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
+    const TCP: hostnet_abi::Socket =
+        hostnet_abi::Socket { family: libc::AF_INET as u16, kind: 1, protocol: 6 };
+
+    /// The host is cgroup 1, two containers are 7 and 8; process N is in the
+    /// cgroup that its holder says.
+    fn stage() -> Attribution {
+        let mut stage = Attribution::new(Policy {
+            sees_listeners: true,
+            sees_datagram_ends: true,
+            seed: 1,
+            ..Policy::default()
+        });
+        stage.cgroup(1, "/".to_owned());
+        stage.cgroup(7, format!("/docker/{ID}"));
+        stage.cgroup(8, format!("/docker/{OTHER}"));
+        for pid in [10, 70, 80] {
+            stage.process(Process { pid, ..Process::default() });
+        }
+        stage
+    }
+
+    fn found(cookie: u64, cgroup: u64, holders: &[(u32, u64)]) -> Found {
+        Found {
+            cookie,
+            socket: TCP,
+            state: SocketState::Listen,
+            local: Some(([127, 0, 0, 1], 80).into()),
+            cgroup: (cgroup != 0).then_some(cgroup),
+            holders: holders.iter().map(|&(pid, cgroup)| Holder { pid, cgroup }).collect(),
+            ..Found::default()
+        }
+    }
+
+    fn existing(stage: &mut Attribution, boot_ns: u64, found: Vec<Found>) {
+        let mut existing = stage.existing(boot_ns, found);
+        while stage.tell_next(&mut existing) {}
+    }
+
+    fn told(mut stage: Attribution) -> Vec<Event> {
+        // Nobody waits for a runtime to name the containers.
+        stage.finish();
+        let mut events = Vec::new();
+        stage.take_events(&mut events);
+        events.retain(|event| !matches!(event.operation, Operation::Joined(_)));
+        events
+    }
+
+    /// Owner, creator and process of the one socket that is told.
+    fn party(found: Found) -> Option<(u64, Option<u64>, Option<u32>)> {
+        let mut stage = stage();
+        existing(&mut stage, 5, vec![found]);
+        let event = told(stage).pop()?;
+        let cgroup = |owner: Arc<Owner>| owner.cgroup_id;
+        Some((
+            event.owner.map(cgroup).unwrap_or_default(),
+            event.creator.map(cgroup),
+            event.process.map(|process| process.pid),
+        ))
+    }
+
+    #[test]
+    fn the_maker_owns_what_it_holds() {
+        assert_eq!(party(found(1, 7, &[(10, 1), (70, 7)])), Some((7, None, Some(70))));
+        assert_eq!(party(found(1, 7, &[])), Some((7, None, None)));
+        assert_eq!(party(found(1, 7, &[(10, 1)])), Some((7, None, None)));
+        assert_eq!(party(found(1, 1, &[(10, 1)])), None, "the host's is not told");
+    }
+
+    #[test]
+    fn what_was_handed_over_is_its_holders() {
+        assert_eq!(party(found(1, 7, &[(80, 8)])), Some((8, Some(7), Some(80))));
+        assert_eq!(party(found(1, 1, &[(80, 8)])), Some((8, Some(1), Some(80))));
+        assert_eq!(party(found(1, 0, &[(10, 1), (70, 7)])), Some((7, None, Some(70))));
+        assert_eq!(party(found(1, 0, &[(10, 1)])), None, "the host's is not told");
+    }
+
+    #[test]
+    fn what_nobody_is_known_to_have_is_told_as_such() {
+        assert_eq!(party(found(1, 99, &[])), Some((99, None, None)));
+        assert_eq!(party(found(1, 99, &[(10, 1)])), None, "a host process has it");
+    }
+
+    #[test]
+    fn a_listener_tells_who_began() {
+        let end = |port| Some(([127, 0, 0, 1], port).into());
+        let connection = |cookie, local, remote| Found {
+            state: SocketState::Established,
+            local: end(local),
+            remote: end(remote),
+            ..found(cookie, 7, &[])
+        };
+        let mut stage = stage();
+        let sockets = vec![
+            found(1, 7, &[]),
+            connection(2, 80, 999),
+            connection(3, 999, 80),
+            connection(4, 5, 6),
+        ];
+        existing(&mut stage, 5, sockets);
+        let directions: Vec<_> =
+            told(stage).iter().map(|event| event.operation.told().direction()).collect();
+        let (ingress, egress) = (Some(Direction::Ingress), Some(Direction::Egress));
+        assert_eq!(directions, [None, ingress, egress, None]);
+    }
+
+    /// A listener's end, as the kernel's program has it.
+    fn end_of(cookie: u64) -> Vec<u8> {
+        let length = EventKind::Close.record_length();
+        let mut header = hostnet_abi::header(&[0; 56]).expect("56 bytes are a header");
+        header.boot_ns = 4;
+        header.socket_cgroup = 7;
+        header.cookie = cookie;
+        header.kind = EventKind::Close as u16;
+        header.hook = Hook::InetSockSetState as u16;
+        header.length = length as u32;
+        let mut bytes = header.as_bytes().to_vec();
+        let close: Close = zerocopy::FromZeros::new_zeroed();
+        bytes.extend(Close { from_state: 10, socket: TCP, ..close }.as_bytes());
+        bytes
+    }
+
+    #[test]
+    fn an_end_waits_for_its_beginning() {
+        let mut stage = stage();
+        stage.record(&end_of(1)).unwrap();
+        assert_eq!(stage.waits_since(), Some(4), "for its beginning");
+        existing(&mut stage, 5, vec![found(1, 7, &[(70, 7)])]);
+        assert_eq!(stage.waits_since(), Some(4), "for its container's name");
+        stage.finish();
+        assert_eq!(stage.waits_since(), None);
+        let events = told(stage);
+        let actions: Vec<_> = events.iter().map(|event| event.operation.told().action()).collect();
+        assert_eq!(actions, ["existing_socket", "closed-listener"]);
+        assert_eq!(events[1].process.as_ref().map(|process| process.pid), Some(70));
+        assert_eq!(events[0].local().map(canonical), found(1, 7, &[]).local.map(canonical));
+    }
+
+    #[test]
+    fn what_a_record_told_is_not_told_again() {
+        let mut stage = stage();
+        stage.sockets.mention(1);
+        existing(&mut stage, 5, vec![found(1, 7, &[])]);
+        existing(&mut stage, 6, vec![found(2, 7, &[])]);
+        let cookies: Vec<_> =
+            told(stage).iter().filter_map(|event| Some(event.socket?.cookie)).collect();
+        assert_eq!(cookies, [2]);
+    }
+}

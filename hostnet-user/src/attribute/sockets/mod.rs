@@ -1,0 +1,24 @@
+//! What is done with sockets: several records become one operation, and what existed
+//! before the agent is told once.
+//!
+//! It asks `owners/` whose an operation is and `other_end/` who was there, and must not
+//! know how either is found out.
+
+mod accept;
+mod beyond_ip;
+mod connect;
+mod correlate;
+mod existing;
+mod table;
+
+use std::net::SocketAddr;
+
+pub use existing::Existing;
+pub(super) use table::SocketTable;
+
+use crate::event::canonical;
+
+/// Whether two addresses are the same once v4-mapped ones are IPv4.
+fn same(a: SocketAddr, b: SocketAddr) -> bool {
+    canonical(a) == canonical(b)
+}
