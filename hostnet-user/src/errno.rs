@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::event::Outcome;
-
 /// The name of an errno that a socket operation can end with, such as
 /// `ECONNREFUSED`; `None` for one that is not known by name here.
 #[must_use]
@@ -52,12 +50,10 @@ pub fn number(wanted: &str) -> Option<u16> {
 ///
 /// # Errors
 /// The formatter's.
-pub fn suffix(f: &mut fmt::Formatter<'_>, outcome: Outcome) -> fmt::Result {
-    match outcome {
-        Outcome::Failure(Some(errno)) => match name(errno) {
-            Some(name) => write!(f, " ({name})"),
-            None => write!(f, " (errno {errno})"),
-        },
-        _ => Ok(()),
+pub fn suffix(f: &mut fmt::Formatter<'_>, errno: Option<u16>) -> fmt::Result {
+    let Some(errno) = errno else { return Ok(()) };
+    match name(errno) {
+        Some(name) => write!(f, " ({name})"),
+        None => write!(f, " (errno {errno})"),
     }
 }

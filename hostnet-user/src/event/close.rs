@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::{Direction, Outcome, Told, canonical};
+use super::{Direction, Told, canonical};
 use crate::errno;
 
 /// A TCP connection is over.
@@ -53,7 +53,7 @@ impl Told for Close {
         if let Some(duration) = self.duration_ns {
             write!(f, ", {:.3} s", duration as f64 / 1e9)?;
         }
-        errno::suffix(f, Outcome::Failure(self.errno))
+        errno::suffix(f, self.errno)
     }
 }
 

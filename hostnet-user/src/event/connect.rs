@@ -50,7 +50,7 @@ impl Told for Connect {
         if let Some(to) = self.rewritten_to {
             write!(f, ", rewritten to {}", canonical(to))?;
         }
-        errno::suffix(f, self.outcome)
+        errno::suffix(f, self.outcome.errno())
     }
 }
 

@@ -37,6 +37,12 @@ impl Outcome {
             Self::Unknown => "unknown",
         }
     }
+
+    /// Why the kernel refused, when that is known.
+    #[must_use]
+    pub const fn errno(self) -> Option<u16> {
+        if let Self::Failure(errno) = self { errno } else { None }
+    }
 }
 
 /// Who began: the container's side, or the other.

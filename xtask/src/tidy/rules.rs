@@ -72,9 +72,7 @@ fn pure_stages(files: &[File]) -> Vec<Finding> {
     let is_pure = |path: &str| {
         let is_under = |place: &&str| path.starts_with(*place);
         let is_test = path.contains("/tests/") || path.ends_with("/tests.rs");
-        PURE.iter().any(|place| is_under(place))
-            && !NOT_PURE.iter().any(|place| is_under(place))
-            && !is_test
+        PURE.iter().any(is_under) && !NOT_PURE.iter().any(is_under) && !is_test
     };
     let in_agent = |file: &&File| file.path.strip_prefix("hostnet-user/src/").is_some_and(is_pure);
     let mut found = Vec::new();
