@@ -140,7 +140,8 @@ pub(crate) fn finding(
     let id = finding_id(event.id, &rule.id);
     let ends = FindingEnds::of(event.operation.told());
     let operation = Finding { rule, severity, subject, sentence, evidence: event.id, ends };
-    Event { id, amends: None, operation: operation.into(), ..event.clone() }
+    let operation = operation.into();
+    Event { id, amends: None, learned: None, operation, ..event.clone() }
 }
 
 /// Sorts with the event that shows it; the same whenever that is judged again.

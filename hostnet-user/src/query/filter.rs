@@ -96,15 +96,16 @@ impl Filter {
         Ok(Some(meant))
     }
 
-    /// Everybody that was ever called the same as whoever has this name or id, or an id
-    /// that begins so, and everybody without a name; `None` when there is nobody like it.
+    /// The containers that are called the same as the one with this name or id, or an id
+    /// that begins so, and everybody without a name; `None` when there is no such one.
     ///
     /// # Errors
     /// When the history cannot be read.
     pub fn namesakes(history: &History, wanted: &str) -> Result<Option<BTreeSet<String>>> {
         let known = containers::known(history)?;
         let is_meant = |one: &&containers::Known| {
-            one.name() == wanted || !wanted.is_empty() && one.owner.starts_with(wanted)
+            let is_it = one.name() == wanted || !wanted.is_empty() && one.owner.starts_with(wanted);
+            one.read.container.id.is_some() && is_it
         };
         let meant: BTreeSet<&str> =
             known.iter().filter(is_meant).map(containers::Known::name).collect();

@@ -89,6 +89,22 @@ fn of_one_container_as_of_all_rows() {
     }
 }
 
+/// Whoever is there instead is named, whatever the history was asked for.
+#[test]
+fn who_is_no_container_is_not_there() {
+    let book = story();
+    for wanted in ["host", "ho", "nobody"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hostnet"));
+        let output = command.args(["advise", wanted, "--history"]).arg(book.path()).output();
+        let output = output.expect("hostnet runs");
+        let said = output.stderr.escape_ascii().to_string();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        for name in ["service-1", "service-2", "service-3"] {
+            assert!(said.contains(name), "{wanted}: {said}");
+        }
+    }
+}
+
 #[test]
 fn only_the_rows_that_it_is_about_are_read() {
     let book = story();
