@@ -11,6 +11,7 @@ mod generate_docs;
 mod lines;
 mod man;
 mod origin;
+mod process;
 mod query;
 mod replay;
 mod report;
@@ -23,6 +24,8 @@ mod watch;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+pub use process::main;
 
 use crate::{exit_code::Exit, kernel};
 
