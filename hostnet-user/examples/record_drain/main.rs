@@ -2,7 +2,8 @@
 //! `record_drain EVENTS`, which `cargo xtask bench --only drain` calls. Events are kept
 //! while all sinks are away; then each comes back alone, and 1000 events a second come
 //! meanwhile. It fails when an event is missing, or when a sink takes less than 12 000
-//! a second: what an hour of 1000 a second needs to be gone in five minutes.
+//! a second: what an hour of 1000 a second needs to be gone in five minutes. What another
+//! format costs is told and not judged: it is a matter of the processor alone.
 
 mod receivers;
 #[path = "../support/mod.rs"]
@@ -47,7 +48,9 @@ fn main() -> Result<()> {
     for receiver in &RECEIVERS {
         let Drained { told, rate, cpu, mib } = drain(directory, receiver, waiting)?;
         waiting += told;
-        slowest = slowest.min(rate);
+        if receiver.is_native() {
+            slowest = slowest.min(rate);
+        }
         println!(
             "drain: {}: {rate:.0} events/s, {cpu:.2} s of CPU per 100 000, {mib} MiB of memory",
             receiver.name

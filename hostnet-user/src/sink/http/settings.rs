@@ -84,9 +84,9 @@ impl Framing {
         match self {
             // Splunk Cloud and Loki refuse more than this, or not much more.
             Self::SplunkHec | Self::Loki => 1 << 20,
-            Self::Ndjson | Self::Elasticsearch => 4 << 20,
+            Self::Ndjson | Self::Elasticsearch => 8 << 20,
             #[cfg(feature = "otlp")]
-            Self::Otlp => 4 << 20,
+            Self::Otlp => 8 << 20,
         }
     }
 
