@@ -3,8 +3,10 @@
 //! `cargo xtask bench --only outage` calls. It fails unless nothing is lost, everything
 //! is delivered within five minutes, memory stays flat, and what the cap took is told.
 
+#[expect(dead_code, reason = "shared with others, which need more of it")]
+mod support;
+
 use std::{
-    fs,
     io::{BufRead as _, BufReader},
     os::unix::net::UnixListener,
     path::{Path, PathBuf},
@@ -17,7 +19,7 @@ use hostnet::{
     event::{Event, Health, Operation, RecordHealth},
     format::{Format, ecs::Identity},
     output::Output as _,
-    record::{self, Journal, Limits, Outbox, Sequence, Settings},
+    record::{self, Journal, Outbox, Sequence},
     sink::{Sink, unix},
 };
 use serde::Deserialize;
@@ -38,12 +40,7 @@ fn main() -> Result<()> {
     let events: u64 = events.parse().context("EVENTS is a number")?;
     let directory = tempfile::tempdir()?;
     let path = |name: &str| directory.path().join(name);
-    let settings = Settings {
-        path: path("history.db"),
-        // The events are of a time of their own, and none is to go for its age.
-        limits: Limits { age: Duration::from_secs(u32::MAX.into()), bytes: 1 << 40 },
-        checkpoint_every: Duration::from_secs(10),
-    };
+    let settings = support::settings(&path("history.db"));
     let identity = Identity { run: Uuid::now_v7(), ..Identity::default() };
     let sinks =
         vec![sink("whole", &path("whole"), 1 << 40)?, sink("capped", &path("capped"), CAP)?];
@@ -57,11 +54,11 @@ fn main() -> Result<()> {
             run.turn()?;
         }
         if number == events / 10 {
-            early = resident_mib()?;
+            early = support::resident_mib()?;
         }
     }
     run.turn()?;
-    let late = resident_mib()?;
+    let late = support::resident_mib()?;
     let took = began.elapsed().as_secs_f64();
     println!("outage: {events} events while both sinks were away, kept in {took:.0} s");
     println!("outage: {early} MiB of memory after a tenth of them, {late} MiB after all");
@@ -74,7 +71,7 @@ fn main() -> Result<()> {
         thread::sleep(Duration::from_millis(50));
     }
     let drained = back.elapsed().as_secs_f64();
-    let peak = resident_mib()?;
+    let peak = support::resident_mib()?;
     run.journal.close()?;
     drop(run.journal);
     let told = run.sequence.given();
@@ -174,11 +171,4 @@ fn read(path: &Path) -> Result<thread::JoinHandle<Came>> {
         }
         came
     }))
-}
-
-fn resident_mib() -> Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    Ok(kib.context("the kernel tells its memory")? / 1024)
 }

@@ -7,6 +7,7 @@ use std::{
 
 use hostnet_tests::{
     Agent, Docker, Want, at, is_slow, needs_root,
+    pins::Pins,
     tamper::{BPF_CGROUP_INET4_BIND, detach, wipe},
     want,
 };
@@ -31,12 +32,10 @@ fn states(event: &Value) -> Vec<(&str, &str)> {
         .collect()
 }
 
-#[test]
-fn a_detached_program_is_told_and_attached_again() {
-    needs_root!();
-    let agent = Agent::start();
+/// Detaches a program, which is told, as is that it is attached again, and it sees.
+fn detaches(agent: &Agent) {
     let changed = want().action("coverage-changed");
-    let event = told(&agent, || detach(&agent, BPF_CGROUP_INET4_BIND), &changed);
+    let event = told(agent, || detach(agent, BPF_CGROUP_INET4_BIND), &changed);
     assert_eq!(states(&event), [("cgroup/bind4", "somebody has detached it")]);
     let events = agent.expect_many(2, &changed);
     let again = "it was detached, and is attached again";
@@ -51,7 +50,34 @@ fn a_detached_program_is_told_and_attached_again() {
             .is("hostnet.bind.requested_port", 0)
             .owned_by(&actor.container),
     );
+}
+
+#[test]
+fn a_detached_program_is_told_and_attached_again() {
+    needs_root!();
+    let agent = Agent::start();
+    detaches(&agent);
     agent.stop();
+}
+
+#[test]
+fn a_detached_program_that_an_agent_before_had_pinned_is_attached_again() {
+    needs_root!();
+    let pins = Pins::new("detached");
+    let start = || Agent::setup().observe(&pins.line()).start();
+    start().kill();
+    let adopted = want().action("programs-adopted");
+    for _ in 0..2 {
+        // The second takes over what the first has attached again.
+        let agent = start();
+        agent.expect(&adopted);
+        detaches(&agent);
+        agent.kill();
+    }
+    let agent = start();
+    agent.expect(&adopted);
+    agent.stop();
+    assert!(!pins.0.exists(), "what is pinned is removed by an agent that ends well");
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn live(events: &Path) -> Result<bool> {
     let hostnet = static_build::hostnet()?;
     shell::succeeds(
         static_build::cargo("test", "hostnet-tests")?
-            .args(["--no-fail-fast", "--", "--test-threads=1"])
+            .args(["--features", "every-sink", "--no-fail-fast", "--", "--test-threads=1"])
             .env("HOSTNET_BIN", hostnet)
             .env("HOSTNET_EVENTS_DIR", events),
     )

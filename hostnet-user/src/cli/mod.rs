@@ -11,6 +11,7 @@ mod generate_docs;
 mod lines;
 mod man;
 mod origin;
+mod process;
 mod progress;
 mod query;
 mod replay;
@@ -25,6 +26,8 @@ mod watch;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+pub use process::main;
 
 use crate::{exit_code::Exit, kernel};
 

@@ -4,12 +4,15 @@
 //! only hooks that need a later kernel may be missing, and are stated. Beyond IP a kernel may lack a function or refuse the program type: then the
 //! rest still works, and the coverage statement names what is missing.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf,
-    programs::{CgroupAttachMode, Program, links::FdLink},
+    programs::{
+        CgroupAttachMode, CgroupSock, CgroupSockAddr, CgroupSockAddrAttachType,
+        CgroupSockAttachType, Program, links::FdLink,
+    },
 };
 use clap::ValueEnum;
 use hostnet_abi::{Hook, Set};
@@ -211,9 +214,7 @@ impl Attacher<'_> {
 ///
 /// # Errors
 /// When the kernel does not take it, or it is another kind of hook.
-pub fn again(ebpf: &mut Ebpf, root: &CgroupRoot, hook: Hook) -> Result<FdLink> {
-    let program =
-        ebpf.program_mut(hook.program()).context("the eBPF object has no such program")?;
+pub fn again(program: &mut Program, root: &CgroupRoot, hook: Hook) -> Result<FdLink> {
     let single = CgroupAttachMode::Single;
     let attached = match program {
         Program::CgroupSockAddr(program) => {
@@ -227,6 +228,33 @@ pub fn again(ebpf: &mut Ebpf, root: &CgroupRoot, hook: Hook) -> Result<FdLink> {
         other => bail!("a program of type {:?} cannot be detached", other.prog_type()),
     };
     attached.with_context(|| format!("cannot attach {} again", hook.attach_point()))
+}
+
+/// The program of a cgroup hook, from where it is pinned.
+///
+/// # Errors
+/// When it is not there, or it is another kind of hook.
+pub fn pinned(path: &Path, hook: Hook) -> Result<Program> {
+    use CgroupSockAddrAttachType as Address;
+    use CgroupSockAttachType as Socket;
+    let address = |kind| CgroupSockAddr::from_pin(path, kind).map(Program::CgroupSockAddr);
+    let socket = |kind| CgroupSock::from_pin(path, kind).map(Program::CgroupSock);
+    let program = match hook {
+        Hook::Bind4 => address(Address::Bind4),
+        Hook::Bind6 => address(Address::Bind6),
+        Hook::Connect4 => address(Address::Connect4),
+        Hook::Connect6 => address(Address::Connect6),
+        Hook::Sendmsg4 => address(Address::UDPSendMsg4),
+        Hook::Sendmsg6 => address(Address::UDPSendMsg6),
+        Hook::Recvmsg4 => address(Address::UDPRecvMsg4),
+        Hook::Recvmsg6 => address(Address::UDPRecvMsg6),
+        Hook::PostBind4 => socket(Socket::PostBind4),
+        Hook::PostBind6 => socket(Socket::PostBind6),
+        Hook::SockCreate => socket(Socket::SockCreate),
+        Hook::SockRelease => socket(Socket::SockRelease),
+        _ => bail!("{} is not a hook of cgroups", hook.attach_point()),
+    };
+    program.with_context(|| format!("cannot use what is pinned at {}", path.display()))
 }
 
 /// What can be said of programs that an agent before this one has attached.

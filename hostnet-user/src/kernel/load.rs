@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    programs::{ProgramType, loaded_programs},
+    programs::{ProgramType, links::FdLink, loaded_programs},
 };
 use hostnet_abi::{Hook, Offsets, Settings};
 use rustix::thread::CapabilitySet;
@@ -113,19 +113,13 @@ impl Programs {
         alive::detached(&self.links)
     }
 
-    /// Attaches these anew, where this agent has the programs; says which it has.
+    /// Attaches these anew; says which the kernel has taken.
     pub fn attach_again(&mut self, hooks: &BTreeSet<Hook>) -> BTreeSet<Hook> {
         let mut attached = BTreeSet::new();
         for hook in hooks {
             // One that is not attached is not looked at again.
             self.links.remove(hook);
-            let Some(ebpf) = &mut self.ebpf else { continue };
-            let link = attach::again(ebpf, &self.root, *hook);
-            let pinned = link.and_then(|link| match &self.pins {
-                Some(pins) => pins.pin_again(*hook, link),
-                None => Ok(link),
-            });
-            match pinned {
+            match self.once_more(*hook) {
                 Ok(link) => {
                     self.links.insert(*hook, link);
                     attached.insert(*hook);
@@ -134,6 +128,16 @@ impl Programs {
             }
         }
         attached
+    }
+
+    fn once_more(&mut self, hook: Hook) -> Result<FdLink> {
+        // An agent that has taken over what was pinned has no object of its own.
+        if let Some(pins) = &self.pins {
+            let link = attach::again(&mut pins.program(hook)?, &self.root, hook)?;
+            return pins.pin_again(hook, link);
+        }
+        let program = self.ebpf.as_mut().and_then(|ebpf| ebpf.program_mut(hook.program()));
+        attach::again(program.context("the eBPF object has no such program")?, &self.root, hook)
     }
 }
 
@@ -295,7 +299,7 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
     give_back_memory();
     let mut adopted = None;
     if let Some(pins) = &mut pins {
-        links = pins.pin(&ebpf, links)?;
+        links = pins.pin(&mut ebpf, links)?;
         let since_ns = pins.others_read_ns();
         // New first, then old: what is seen by both is told once, by these.
         let unread = pins.remove_others()?;

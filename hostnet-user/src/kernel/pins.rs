@@ -15,7 +15,10 @@ use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf,
     maps::{Array, Map, MapData},
-    programs::links::{FdLink, PinnedLink},
+    programs::{
+        Program,
+        links::{FdLink, PinnedLink},
+    },
 };
 use hostnet_abi::Hook;
 use rustix::{
@@ -24,7 +27,12 @@ use rustix::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{alive, attach::Links, maps::MAPS, ring::Ring};
+use super::{
+    alive,
+    attach::{self, Links},
+    maps::MAPS,
+    ring::Ring,
+};
 
 /// Where the BPF file system is, if anywhere; mounted there when it is not.
 const BPFFS: &str = "/sys/fs/bpf";
@@ -87,6 +95,15 @@ impl Pins {
         Ok(pinned.with_context(|| format!("cannot pin {}", hook.attach_point()))?.into())
     }
 
+    /// The program of a cgroup hook.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn program(&self, hook: Hook) -> Result<Program> {
+        let version = self.version.as_ref().context("nothing is pinned")?;
+        attach::pinned(&program(version, hook), hook)
+    }
+
     /// A pinned map.
     ///
     /// # Errors
@@ -120,7 +137,7 @@ impl Pins {
     ///
     /// # Errors
     /// When the kernel does not take a pin; then none is left.
-    pub fn pin(&mut self, ebpf: &Ebpf, attached: Links) -> Result<Links> {
+    pub fn pin(&mut self, ebpf: &mut Ebpf, attached: Links) -> Result<Links> {
         let unfinished = self.directory.join(UNFINISHED);
         remove(&unfinished)?;
         DirBuilder::new().mode(0o700).create(&unfinished).context("cannot pin the programs")?;
@@ -245,19 +262,30 @@ fn remove_all(directory: &Path) -> Result<()> {
     fs::remove_dir(directory).with_context(|| format!("cannot remove {}", directory.display()))
 }
 
-fn pin_into(directory: &Path, ebpf: &Ebpf, attached: Links) -> Result<Links> {
+fn pin_into(directory: &Path, ebpf: &mut Ebpf, attached: Links) -> Result<Links> {
     for name in MAPS {
         let map = ebpf.map(name).with_context(|| format!("the eBPF object has no map {name}"))?;
         map.pin(directory.join(format!("map-{name}")))
             .with_context(|| format!("cannot pin map {name}"))?;
     }
     let pin = |(hook, link): (Hook, FdLink)| {
+        // Only what is of cgroups can be detached by others, and is attached again then.
+        if let Some(one @ (Program::CgroupSockAddr(_) | Program::CgroupSock(_))) =
+            ebpf.program_mut(hook.program())
+        {
+            one.pin(program(directory, hook))
+                .with_context(|| format!("cannot pin the program of {}", hook.attach_point()))?;
+        }
         let pinned = link
             .pin(directory.join(format!("link-{}", hook.program())))
             .with_context(|| format!("cannot pin {}", hook.attach_point()))?;
         Ok((hook, FdLink::from(pinned)))
     };
     attached.into_iter().map(pin).collect()
+}
+
+fn program(version: &Path, hook: Hook) -> PathBuf {
+    version.join(format!("program-{}", hook.program()))
 }
 
 fn map(version: &Path, name: &str) -> Result<Map> {

@@ -70,35 +70,41 @@ impl Server {
     /// # Errors
     /// When the runtime cannot watch the socket.
     pub async fn serve(self) -> io::Result<()> {
-        let Self { listener, metrics } = self;
+        let listener = match self.listener {
+            Listener::Unix(listener) => Accepting::Unix(UnixListener::from_std(listener)?),
+            Listener::Tcp(listener) => Accepting::Tcp(TcpListener::from_std(listener)?),
+        };
         let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-        match listener {
-            Listener::Unix(listener) => {
-                let listener = UnixListener::from_std(listener)?;
-                loop {
-                    match listener.accept().await {
-                        Ok((stream, _)) => begin(stream, &room, &metrics),
-                        Err(_) => tokio::time::sleep(BREATH).await,
-                    }
-                }
-            }
-            Listener::Tcp(listener) => {
-                let listener = TcpListener::from_std(listener)?;
-                loop {
-                    match listener.accept().await {
-                        Ok((stream, _)) => begin(stream, &room, &metrics),
-                        Err(_) => tokio::time::sleep(BREATH).await,
-                    }
-                }
+        loop {
+            match listener.accept().await {
+                Ok(stream) => begin(stream, &room, &self.metrics),
+                Err(_) => tokio::time::sleep(BREATH).await,
             }
         }
     }
 }
 
-fn begin<S>(stream: S, room: &Arc<Semaphore>, metrics: &Arc<Metrics>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+/// A listener that the runtime watches.
+enum Accepting {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+}
+
+/// A connection, of whichever kind.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+impl Accepting {
+    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Self::Unix(listener) => Box::new(listener.accept().await?.0),
+            Self::Tcp(listener) => Box::new(listener.accept().await?.0),
+        })
+    }
+}
+
+fn begin(stream: Box<dyn Stream>, room: &Arc<Semaphore>, metrics: &Arc<Metrics>) {
     let Ok(permit) = Arc::clone(room).try_acquire_owned() else { return };
     let metrics = Arc::clone(metrics);
     tokio::spawn(async move {

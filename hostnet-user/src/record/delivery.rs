@@ -24,9 +24,17 @@ use crate::{
     sink::{Message, Refused, Sink, Then},
 };
 
-/// Rows and bytes read from the history at a time.
+/// Rows read from the history at a time: few at first, because a slow destination has
+/// to take them in the time it is given, and more while it is quick, because each page
+/// costs one that is far away an answer.
 const PAGE_ROWS: usize = 512;
-const PAGE_BYTES: usize = 1 << 20;
+const LARGEST_PAGE_ROWS: usize = 2048;
+
+/// Bytes read for so many rows at most.
+const ROW_BYTES: usize = 2048;
+
+/// What takes less is quick, and what takes four times as long is slow.
+const QUICK: Duration = Duration::from_millis(250);
 
 /// How often what was dropped is told, and the longest wait for something to do.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -72,6 +80,7 @@ impl Delivery {
             backoff: Backoff::new(u64::from(std::process::id()) << 8 | index as u64),
             failing_since: None,
             reader: None,
+            page_rows: PAGE_ROWS,
             dropped: 0,
             dead: 0,
             reason: String::new(),
@@ -100,6 +109,7 @@ struct Loop {
     backoff: Backoff,
     failing_since: Option<Instant>,
     reader: Option<Reader>,
+    page_rows: usize,
     /// Not told yet: rows dropped, and messages refused for good.
     dropped: u64,
     dead: u64,
@@ -241,7 +251,14 @@ impl Loop {
             Ok(Page::Gone { .. }) | Err(_) if !is_fresh => self.reader = None,
             Ok(Page::Rows(rows)) => {
                 let end = rows.last().map_or(last, |row| row.id);
+                let began = Instant::now();
                 self.deliver(&rows, end);
+                self.page_rows = match began.elapsed() {
+                    _ if self.failing_since.is_some() => PAGE_ROWS,
+                    took if took < QUICK => (self.page_rows * 2).min(LARGEST_PAGE_ROWS),
+                    took if took > 4 * QUICK => (self.page_rows / 2).max(PAGE_ROWS),
+                    _ => self.page_rows,
+                };
             }
             Ok(Page::Gone { until, reason }) => self.drop_until(until, reason),
             Err(error) => {
@@ -263,7 +280,7 @@ impl Loop {
                 return Ok(Page::Gone { until, reason: "more waited than its cap allows" });
             }
         }
-        let mut rows = reader.page(cursor, PAGE_ROWS, PAGE_BYTES)?;
+        let mut rows = reader.page(cursor, self.page_rows, self.page_rows * ROW_BYTES)?;
         rows.retain(|row| row.id <= last);
         Ok(match rows.first() {
             None => Page::Gone { until: last, reason: "the history does not have them" },

@@ -85,8 +85,9 @@ impl Reader {
     /// When it cannot be read.
     pub fn total_at(&self, id: u64) -> Result<u64, StoreError> {
         let query = "SELECT total FROM event WHERE id <= ?1 ORDER BY id DESC LIMIT 1";
+        let mut statement = self.connection.prepare_cached(query)?;
         let total: Option<i64> =
-            self.connection.query_row(query, [id.cast_signed()], |row| row.get(0)).optional()?;
+            statement.query_row([id.cast_signed()], |row| row.get(0)).optional()?;
         Ok(total.map_or(0, i64::cast_unsigned))
     }
 

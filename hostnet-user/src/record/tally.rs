@@ -5,7 +5,7 @@
 //! into spans, which all begin with: what is written now is together, and so is
 //! what goes. Nothing here knows what is asked.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
@@ -23,24 +23,25 @@ pub const SPAN_NS: u64 = 600_000_000_000;
 /// Rows read at a time when the tables are made of rows that were there before them.
 const PAGE: i64 = 10_000;
 
-/// What a batch of rows adds.
+/// What a batch of rows adds. In the order of the tables' keys: what is written one after
+/// the other is in the same pages.
 #[derive(Default)]
 pub struct Tally {
     ports: Vec<(u64, u16, u64)>,
-    peers: HashMap<(u64, String, With), Counted>,
-    owners: HashMap<(u64, String), Active>,
+    owners: BTreeMap<u64, BTreeMap<String, Counted>>,
     learned: Vec<Learned>,
 }
 
+/// What is counted of an owner in a span.
 struct Counted {
-    sums: Sums,
-    first_ns: u64,
-    last_ns: u64,
-}
-
-struct Active {
     events: u64,
     ids: (u64, u64),
+    times: (u64, u64),
+    peers: BTreeMap<With, Exchanged>,
+}
+
+struct Exchanged {
+    sums: Sums,
     times: (u64, u64),
 }
 
@@ -54,27 +55,23 @@ impl Tally {
     pub(crate) fn count(&mut self, id: u64, at: u64, owner: &str, touch: &Touch) {
         let span = at / SPAN_NS;
         self.ports.extend(touch.port.map(|port| (span, port, id)));
-        for exchange in &touch.exchanges {
-            let key = (span, owner.to_owned(), exchange.with.clone());
-            let counted = self.peers.entry(key).or_insert_with(|| Counted {
-                sums: Sums::default(),
-                first_ns: at,
-                last_ns: at,
-            });
-            counted.sums.add(&exchange.sums);
-            counted.first_ns = counted.first_ns.min(at);
-            counted.last_ns = counted.last_ns.max(at);
+        if owner.is_empty() && touch.exchanges.is_empty() {
+            return;
         }
-        if !owner.is_empty() {
-            let active = self.owners.entry((span, owner.to_owned())).or_insert(Active {
-                events: 0,
-                ids: (id, id),
-                times: (at, at),
-            });
-            active.events += 1;
-            active.ids = (active.ids.0.min(id), active.ids.1.max(id));
-            active.times = (active.times.0.min(at), active.times.1.max(at));
-        }
+        let owners = self.owners.entry(span).or_default();
+        let new = || Counted { events: 0, ids: (id, id), times: (at, at), peers: BTreeMap::new() };
+        known_or(owners, owner, new, |counted| {
+            counted.events += 1;
+            counted.ids = around(counted.ids, id);
+            counted.times = around(counted.times, at);
+            for exchange in &touch.exchanges {
+                let new = || Exchanged { sums: Sums::default(), times: (at, at) };
+                known_or(&mut counted.peers, &exchange.with, new, |exchanged| {
+                    exchanged.sums.add(&exchange.sums);
+                    exchanged.times = around(exchanged.times, at);
+                });
+            }
+        });
     }
 
     /// Writes it down; to be done in the transaction of the rows.
@@ -82,8 +79,10 @@ impl Tally {
     /// # Errors
     /// When it cannot be written.
     pub fn keep(self, to: &Connection) -> Result<(), StoreError> {
+        let Self { mut ports, owners, learned } = self;
+        ports.sort_unstable();
         let mut port = to.prepare_cached("INSERT OR IGNORE INTO port VALUES (?1, ?2, ?3)")?;
-        for (span, number, id) in self.ports {
+        for (span, number, id) in ports {
             port.execute(params![span.cast_signed(), number, id.cast_signed()])?;
         }
         let mut peer = to.prepare_cached(
@@ -96,26 +95,6 @@ impl Tally {
              datagrams_sent = datagrams_sent + excluded.datagrams_sent, \
              datagrams_received = datagrams_received + excluded.datagrams_received",
         )?;
-        for ((span, owner, with), Counted { sums, first_ns, last_ns }) in self.peers {
-            peer.execute(params![
-                span.cast_signed(),
-                owner,
-                with.direction,
-                with.protocol,
-                with.address,
-                with.port,
-                with.peer,
-                first_ns.cast_signed(),
-                last_ns.cast_signed(),
-                sums.begun.cast_signed(),
-                sums.failed.cast_signed(),
-                sums.ended.cast_signed(),
-                sums.bytes.0.cast_signed(),
-                sums.bytes.1.cast_signed(),
-                sums.datagrams.0.cast_signed(),
-                sums.datagrams.1.cast_signed(),
-            ])?;
-        }
         let mut active = to.prepare_cached(
             "INSERT INTO active VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET \
              events = events + excluded.events, first_id = min(first_id, excluded.first_id), \
@@ -123,19 +102,65 @@ impl Tally {
              first_ns = min(first_ns, excluded.first_ns), \
              last_ns = max(last_ns, excluded.last_ns)",
         )?;
-        for ((span, owner), Active { events, ids, times }) in self.owners {
-            active.execute(params![
-                span.cast_signed(),
-                owner,
-                events.cast_signed(),
-                ids.0.cast_signed(),
-                ids.1.cast_signed(),
-                times.0.cast_signed(),
-                times.1.cast_signed(),
-            ])?;
+        let owners =
+            owners.iter().flat_map(|(span, owners)| owners.iter().map(move |one| (span, one)));
+        for (span, (owner, Counted { events, ids, times, peers })) in owners {
+            let span = span.cast_signed();
+            for (with, Exchanged { sums, times }) in peers {
+                peer.execute(params![
+                    span,
+                    owner,
+                    with.direction,
+                    with.protocol,
+                    with.address,
+                    with.port,
+                    with.peer,
+                    times.0.cast_signed(),
+                    times.1.cast_signed(),
+                    sums.begun.cast_signed(),
+                    sums.failed.cast_signed(),
+                    sums.ended.cast_signed(),
+                    sums.bytes.0.cast_signed(),
+                    sums.bytes.1.cast_signed(),
+                    sums.datagrams.0.cast_signed(),
+                    sums.datagrams.1.cast_signed(),
+                ])?;
+            }
+            // What has no owner is nobody's activity.
+            if !owner.is_empty() {
+                active.execute(params![
+                    span,
+                    owner,
+                    events.cast_signed(),
+                    ids.0.cast_signed(),
+                    ids.1.cast_signed(),
+                    times.0.cast_signed(),
+                    times.1.cast_signed(),
+                ])?;
+            }
         }
-        reached::keep(to, &self.learned)
+        reached::keep(to, &learned)
     }
+}
+
+/// Changes the value of a key, which is copied only when it is new.
+fn known_or<Q: ToOwned<Owned: Ord> + Ord + ?Sized, V>(
+    of: &mut BTreeMap<Q::Owned, V>,
+    key: &Q,
+    new: impl FnOnce() -> V,
+    change: impl FnOnce(&mut V),
+) {
+    if let Some(known) = of.get_mut(key) {
+        return change(known);
+    }
+    let mut value = new();
+    change(&mut value);
+    of.insert(key.to_owned(), value);
+}
+
+/// The smallest and the largest, with one more.
+fn around((first, last): (u64, u64), one: u64) -> (u64, u64) {
+    (first.min(one), last.max(one))
 }
 
 /// What follows from rows that are gone goes, too, a span at a time.

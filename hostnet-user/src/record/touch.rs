@@ -26,8 +26,8 @@ pub struct Exchange {
     pub sums: Sums,
 }
 
-/// With whom an owner had to do.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// With whom an owner had to do, in the order of the table's key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct With {
     /// `egress` when the owner began, `ingress` when the other did, empty when that
     /// is not known.

@@ -156,7 +156,8 @@ pub struct Destination {
 struct State {
     ids: Vec<u64>,
     actions: Vec<String>,
-    attempts: u64,
+    /// How many messages each attempt had.
+    attempts: Vec<usize>,
     refuses: Option<Then>,
 }
 
@@ -177,8 +178,9 @@ impl Destination {
         self.state.0.lock().expect("not poisoned").actions.clone()
     }
 
-    pub fn attempts(&self) -> u64 {
-        self.state.0.lock().expect("not poisoned").attempts
+    /// How many messages it was handed at a time.
+    pub fn attempts(&self) -> Vec<usize> {
+        self.state.0.lock().expect("not poisoned").attempts.clone()
     }
 
     pub fn wait_for(&self, what: &str, is_so: impl Fn(&[u64]) -> bool) {
@@ -195,7 +197,7 @@ impl Sink for Destination {
     fn deliver(&mut self, messages: &[Message<'_>]) -> Result<(), Refused> {
         let (lock, changed) = &*self.state;
         let mut state = lock.lock().expect("not poisoned");
-        state.attempts += 1;
+        state.attempts.push(messages.len());
         if let Some(then) = state.refuses {
             return Err(Refused { taken: 0, reason: "the test says so".to_owned(), then });
         }

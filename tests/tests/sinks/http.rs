@@ -44,7 +44,7 @@ pub fn settings(url: String, framing: Framing) -> Settings {
         index: None,
         sourcetype: "hostnet:ecs".into(),
         gzip: true,
-        max_request_bytes: 1 << 20,
+        max_request_bytes: None,
         timeout_s: 10,
     }
 }

@@ -12,7 +12,7 @@ use hostnet_tests::Server;
 use crate::events::{deliver, documents, hostile, plain};
 
 /// A cluster of one broker, and a reader of the topic `events`.
-fn kcat() -> Option<Server> {
+pub fn kcat() -> Option<Server> {
     Server::are_installed(&[("kcat", "kcat")]).then(|| {
         Server::start_where_it_likes(
             "kcat",

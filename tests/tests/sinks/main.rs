@@ -2,10 +2,11 @@
 //! byte, one event stays one event, and what is not taken is said to be not taken.
 //!
 //! Most are driven through the library, as the outbox does it: what a delivery says of
-//! itself cannot be seen from outside the agent. `agent` is the whole of it.
+//! itself cannot be seen from outside the agent. `agent` and `every_sink` are the whole of it.
 
 mod agent;
 mod events;
+mod every_sink;
 mod http;
 mod http_specified;
 mod kafka;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A server with more in its configuration, not started yet.
-fn nats_server(more: &str) -> Option<Server> {
+pub fn nats_server(more: &str) -> Option<Server> {
     Server::are_installed(&[("nats-server", "nats-server")]).then(|| {
         Server::prepare("nats-server", |directory, port| {
             let store = directory.join("store");

@@ -36,7 +36,7 @@ fn python() -> Command {
     command
 }
 
-fn has_definitions() -> bool {
+pub fn has_definitions() -> bool {
     let mut import = python();
     import.args(["-c", "import opentelemetry.proto.collector.logs.v1.logs_service_pb2"]);
     let there = import.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
@@ -48,7 +48,8 @@ fn has_definitions() -> bool {
     there
 }
 
-fn decoded(body: &[u8]) -> Value {
+/// A request as OTLP's JSON.
+pub fn decoded(body: &[u8]) -> Value {
     let mut child = python();
     child.args(["-c", DECODE]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = child.spawn().expect("python3");
@@ -78,7 +79,7 @@ fn plain_value(value: &Value) -> Value {
     }
 }
 
-fn attributes(of: &Value) -> serde_json::Map<String, Value> {
+pub fn attributes(of: &Value) -> serde_json::Map<String, Value> {
     let all = of["attributes"].as_array().expect("attributes").iter();
     all.map(|one| (one["key"].as_str().expect("a key").to_owned(), plain_value(&one["value"])))
         .collect()
@@ -86,7 +87,7 @@ fn attributes(of: &Value) -> serde_json::Map<String, Value> {
 
 fn open(port: u16) -> Http {
     let url = format!("http://127.0.0.1:{port}");
-    Http::open(Settings { max_request_bytes: 16 << 20, ..settings(url, Framing::Otlp) })
+    Http::open(Settings { max_request_bytes: Some(16 << 20), ..settings(url, Framing::Otlp) })
         .expect("settings")
 }
 

@@ -93,12 +93,14 @@ enum Part {
     Crash,
     /// A sink that is away for 3.6 million events, and one with a cap.
     Outage,
+    /// How quickly each kind of sink gets what waited for it.
+    Drain,
 }
 
 impl Part {
     /// Whether it needs no kernel: only when named.
     const fn is_record(self) -> bool {
-        matches!(self, Self::Record | Self::Query | Self::Crash | Self::Outage)
+        matches!(self, Self::Record | Self::Query | Self::Crash | Self::Outage | Self::Drain)
     }
 
     /// Whether it is a load in a container of the benchmark's own.

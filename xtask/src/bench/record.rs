@@ -1,5 +1,6 @@
 //! The record without a kernel: what it costs, how long questions about it take,
-//! whether kills lose anything, and what becomes of a sink that is away. All are
+//! whether kills lose anything, what becomes of a sink that is away, and how quickly
+//! it has what it missed. All are
 //! programs of hostnet-user, which print or assert for themselves.
 
 use anyhow::Result;
@@ -17,6 +18,7 @@ pub fn measure(part: Part, quick: bool) -> Result<()> {
     }
     let (example, events) = match part {
         Part::Outage => ("record_outage", either("3600000", "360000")),
+        Part::Drain => ("record_drain", either("600000", "60000")),
         // Its size is `HOSTNET_EVENTS`.
         Part::Query => ("query_rate", ""),
         _ => ("record_rate", either("300000", "100000")),

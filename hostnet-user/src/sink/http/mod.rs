@@ -59,12 +59,12 @@ impl Http {
 
     /// Sends messages in requests of bounded size.
     fn send(&mut self, messages: &[Message<'_>]) -> Result<(), Refused> {
-        let mut start = 0;
+        let (mut start, most_bytes) = (0, self.settings.most_bytes());
         while start < messages.len() {
             let mut bytes = 0;
             let fitting = messages[start..].iter().take_while(|message| {
                 bytes += message.body.len();
-                bytes <= self.settings.max_request_bytes
+                bytes <= most_bytes
             });
             let end = start + fitting.count().max(1);
             self.isolate(&messages[start..end]).map_err(|refused| refused.after(start))?;

@@ -40,10 +40,10 @@ pub struct Settings {
     /// Whether requests are compressed.
     #[serde(default = "yes")]
     pub gzip: bool,
-    /// The most bytes of events in one request, before compression. A longer event
-    /// has a request of its own.
-    #[serde(default = "default_max_request_bytes")]
-    pub max_request_bytes: usize,
+    /// The most bytes of events in one request, before compression; what such a receiver
+    /// takes when not given. A longer event has a request of its own.
+    #[serde(default)]
+    pub max_request_bytes: Option<usize>,
     /// Seconds that a request may take.
     #[serde(default = "default_timeout")]
     pub timeout_s: u64,
@@ -79,6 +79,17 @@ impl Framing {
         }
     }
 
+    /// The most bytes of events in a request that one with its usual settings takes.
+    const fn most_bytes(self) -> usize {
+        match self {
+            // Splunk Cloud and Loki refuse more than this, or not much more.
+            Self::SplunkHec | Self::Loki => 1 << 20,
+            Self::Ndjson | Self::Elasticsearch => 8 << 20,
+            #[cfg(feature = "otlp")]
+            Self::Otlp => 8 << 20,
+        }
+    }
+
     /// The scheme of `Authorization` that a token is shown with.
     pub(super) const fn scheme(self) -> &'static str {
         match self {
@@ -97,10 +108,6 @@ fn default_sourcetype() -> String {
 
 const fn yes() -> bool {
     true
-}
-
-const fn default_max_request_bytes() -> usize {
-    1 << 20
 }
 
 const fn default_timeout() -> u64 {
@@ -141,10 +148,15 @@ impl Settings {
                 bail!("sink.index is empty: it must name an index, or be left out");
             }
         }
-        if self.max_request_bytes == 0 {
+        if self.max_request_bytes == Some(0) {
             bail!("sink.max_request_bytes is 0: it must be at least 1");
         }
         check_timeout(self.timeout_s)
+    }
+
+    /// The most bytes of events in one request.
+    pub(super) fn most_bytes(&self) -> usize {
+        self.max_request_bytes.unwrap_or_else(|| self.framing.most_bytes())
     }
 
     /// Where requests go.
