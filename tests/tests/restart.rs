@@ -69,6 +69,24 @@ fn what_waits_for_its_outcome_at_a_kill_is_told_by_the_next_agent() {
     }
 }
 
+/// The agent's own cgroup is the host's in the maps it adopts, and yet it proves as much.
+#[test]
+fn adopted_programs_are_proven_as_new_ones_are() {
+    needs_root!();
+    let pins = Pins::new("proven");
+    let coverage = |agent: &Agent| {
+        let started = agent.expect(&want().action("agent-started"));
+        at(&started, "hostnet.health.coverage").expect("what is covered").clone()
+    };
+    let agent = Agent::setup().observe(&pins.line()).start();
+    let before = coverage(&agent);
+    agent.kill();
+    let agent = Agent::setup().observe(&pins.line()).start();
+    agent.expect(&want().action("programs-adopted"));
+    assert_eq!(coverage(&agent), before);
+    agent.stop();
+}
+
 #[test]
 fn other_settings_replace_what_is_pinned() {
     needs_root!();

@@ -123,6 +123,21 @@ impl Maps {
         self.cgroups.insert(cgroup, mixed, 0).context("cannot tell all of a cgroup")
     }
 
+    /// Tells a cgroup's tasks in full until it is classed again.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn rouse(&mut self, cgroup: u64) -> Result<()> {
+        let is_quiet = self
+            .cgroups
+            .get(&cgroup, 0)
+            .is_ok_and(|entry| matches!(entry.0.class, cgroup_class::HOST | cgroup_class::SERVICE));
+        if is_quiet {
+            self.cgroups.remove(&cgroup).context("cannot take a cgroup's class away")?;
+        }
+        Ok(())
+    }
+
     /// Lets the programs follow a process that is older than they are.
     ///
     /// # Errors

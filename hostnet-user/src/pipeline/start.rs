@@ -53,7 +53,11 @@ impl Pipeline {
         for apart in procfs::apart(&host, self.programs.root.path()) {
             self.world(World::Apart(apart))?;
         }
-        let Programs { rings, root, coverage, .. } = &mut self.programs;
+        let Programs { rings, root, coverage, maps, .. } = &mut self.programs;
+        // Where the maps are of an agent before this one, it is classed as the host's.
+        if let Some(own) = procfs::cgroup(std::process::id(), root.path()) {
+            maps.rouse(own)?;
+        }
         let early = kernel::prove(rings, root, coverage)?;
         let coverage = &self.programs.coverage;
         for gap in coverage.gaps() {

@@ -130,7 +130,8 @@ fn socket_inode(link: &Path) -> Option<u32> {
 }
 
 /// The id of a process's cgroup in the v2 hierarchy; `None` when it is gone.
-fn cgroup(pid: u32, root: &Path) -> Option<u64> {
+#[must_use]
+pub fn cgroup(pid: u32, root: &Path) -> Option<u64> {
     cgroup_id(root, &relative_cgroup(pid)?)
 }
 
