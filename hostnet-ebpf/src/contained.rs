@@ -12,7 +12,10 @@ use aya_ebpf::{
     macros::map,
     maps::{HashMap, PerCpuArray},
 };
-use hostnet_abi::{Contained, cgroup_class::SERVICE};
+use hostnet_abi::{
+    Contained,
+    cgroup_class::{HOST, SERVICE},
+};
 
 use crate::{
     netns, owner,
@@ -22,6 +25,9 @@ use crate::{
 };
 
 const BPF_F_NO_PREALLOC: u32 = 1;
+
+/// In place of the class of a cgroup of which nothing is known.
+const NO_CLASS: u32 = u32::MAX;
 
 /// Filled by the programs, and by the agent with what is older than itself.
 #[map]
@@ -64,26 +70,24 @@ pub fn forked(child: *const c_void, tgid: u32, parent: u32, cgroup: u64) -> bool
 /// A process runs a program now. Returns whether it was a container's before.
 #[inline(always)]
 pub fn executed(task: *const c_void, tgid: u32, cgroup: u64) -> bool {
-    let class = owner::class(cgroup);
-    // The agent has yet to look at this cgroup, and may take it for the host's: what
-    // is done until it has seen this record is told, too.
-    if class.is_none() && netns::task_is_host(task) && pid_level(task) > 0 {
-        mix(cgroup);
+    let was_known = known(tgid).is_some();
+    let class = owner::class(cgroup).unwrap_or(NO_CLASS);
+    let is_quiet = class == HOST || class == SERVICE;
+    if !is_quiet && !was_known && has_own_namespaces(task) {
+        insert(tgid, Contained { home: cgroup, now: cgroup });
     }
-    if known(tgid).is_some() {
-        return true;
-    }
-    if owner::is_open(class) {
-        if has_own_namespaces(task) {
-            insert(tgid, Contained { home: cgroup, now: cgroup });
-        }
-    } else if netns::task_is_host(task)
-        && (pid_level(task) > 0 || (class != Some(SERVICE) && has_own_mounts(task)))
+    // The agent may take a cgroup for the host's after a process with namespaces of
+    // its own came to it, be it before this moment or after it.
+    if (is_quiet || class == NO_CLASS)
+        && netns::task_is_host(task)
+        && (pid_level(task) > 0 || (class == HOST && has_own_mounts(task)))
     {
-        insert(tgid, Contained { home: 0, now: cgroup });
+        if is_quiet && !was_known {
+            insert(tgid, Contained { home: 0, now: cgroup });
+        }
         mix(cgroup);
     }
-    false
+    was_known
 }
 
 /// A process was moved to `cgroup`. Returns where it was before, when it is a container's.

@@ -255,8 +255,7 @@ impl Agent {
             (found.len() >= count).then(|| std::mem::take(&mut found))
         });
         found.unwrap_or_else(|| {
-            let events = self.stream.all();
-            let seen = events.iter().filter(|event| want.matches(&event.json)).count();
+            let (events, seen) = (self.stream.all(), self.count(want));
             panic!(
                 "{seen} of {count} events came within {:?}; {}standard error:\n{}",
                 patience(),
@@ -264,6 +263,11 @@ impl Agent {
                 self.messages()
             )
         })
+    }
+
+    /// How many events of a kind have come so far.
+    pub fn count(&self, want: &Want) -> usize {
+        self.stream.all().iter().filter(|event| want.matches(&event.json)).count()
     }
 
     /// Does an operation of its own and waits for its event: whatever happened

@@ -11,6 +11,7 @@ use hostnet_tests::{
     want,
 };
 use rustix::process::Signal;
+use serde_json::Value;
 
 #[test]
 fn nothing_is_lost_while_agents_are_killed() {
@@ -74,16 +75,18 @@ fn what_waits_for_its_outcome_at_a_kill_is_told_by_the_next_agent() {
 fn adopted_programs_are_proven_as_new_ones_are() {
     needs_root!();
     let pins = Pins::new("proven");
-    let coverage = |agent: &Agent| {
+    let states = |agent: &Agent| {
         let started = agent.expect(&want().action("agent-started"));
-        at(&started, "hostnet.health.coverage").expect("what is covered").clone()
+        let rows = started.pointer("/hostnet/health/coverage").and_then(Value::as_array);
+        let rows = rows.expect("a row for each hook").iter();
+        rows.map(|row| (row["hook"].clone(), row["state"].clone())).collect::<Vec<_>>()
     };
     let agent = Agent::setup().observe(&pins.line()).start();
-    let before = coverage(&agent);
+    let before = states(&agent);
     agent.kill();
     let agent = Agent::setup().observe(&pins.line()).start();
     agent.expect(&want().action("programs-adopted"));
-    assert_eq!(coverage(&agent), before);
+    assert_eq!(states(&agent), before);
     agent.stop();
 }
 
