@@ -1,8 +1,9 @@
 //! Attaching the programs, set by set, and saying what became of each hook.
 //!
 //! `inet` and `life` are attached whole, or there is nothing to observe with;
-//! only hooks that need a later kernel may be missing, and are stated. Beyond IP a kernel may lack a function or refuse the program type: then the
-//! rest still works, and the coverage statement names what is missing.
+//! only hooks that need a later kernel may be missing, and are stated. Beyond IP a
+//! kernel may lack a function or refuse the program type: then the rest still works,
+//! and the coverage statement names what is missing.
 
 use std::{collections::BTreeMap, path::Path};
 
