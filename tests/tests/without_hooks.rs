@@ -94,11 +94,20 @@ fn exit() {
     );
 }
 
-/// A container that starts while the agent runs is known by its cgroup.
+/// Whose a cgroup was that is gone by the time it is asked for.
 #[test]
 fn cgroup_made() {
     needs_root!();
-    needed("cgroup_mkdir", "bind 127.0.0.1 0");
+    let port = net::closed_port();
+    let perform = |actor: &mut ActorBox| -> Vec<Value> {
+        let to = port.to_string();
+        Docker::shared().launch("host").to_end(["/actor", "short", "127.0.0.1", &to]);
+        actor.perform("bind 127.0.0.1 0")
+    };
+    Technique::new().told_afterwards().is_not_told_without("cgroup_mkdir", perform, |trial| {
+        let connect = want().action("connection_attempted").is("hostnet.remote.port", port);
+        trial.run.all(&connect).iter().any(|event| event["container"]["id"].is_string())
+    });
 }
 
 /// A container has left when its cgroup is gone.
