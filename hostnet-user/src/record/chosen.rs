@@ -8,7 +8,7 @@ use rusqlite::params;
 use super::{
     Row,
     error::StoreError,
-    reader::{COLUMNS, Reader, collect},
+    reader::{Reader, times},
     schema,
     tally::SPAN_NS,
 };
@@ -39,9 +39,7 @@ impl Reader {
     /// When the history cannot be read.
     pub fn choose(&self, choice: &Choice<'_>) -> Result<(), StoreError> {
         let connection = self.connection();
-        // No row is later than SQLite can say.
-        let [from, until] =
-            [choice.span.0, choice.span.1].map(|ns| i64::try_from(ns).unwrap_or(i64::MAX));
+        let [from, until] = times(choice.span);
         let span_ns = SPAN_NS.cast_signed();
         connection.execute_batch(
             "DROP TABLE IF EXISTS temp.chosen; CREATE TEMP TABLE chosen (id INTEGER PRIMARY KEY);",
@@ -101,17 +99,11 @@ impl Reader {
     pub fn page_of_chosen(
         &self,
         cursor: u64,
-        (from_ns, until_ns): (u64, u64),
+        span: (u64, u64),
         rows: usize,
         bytes: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        let mut statement = self.connection().prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM chosen CROSS JOIN event USING (id) WHERE id > ?1 AND \
-             time_ns >= ?3 AND time_ns < ?4 ORDER BY id LIMIT ?2"
-        ))?;
-        let limit = i64::try_from(rows).unwrap_or(i64::MAX);
-        let [from, until] = [from_ns, until_ns].map(|ns| i64::try_from(ns).unwrap_or(i64::MAX));
-        collect(statement.query(params![cursor.cast_signed(), limit, from, until])?, bytes)
+        self.page_within("chosen CROSS JOIN event USING (id)", cursor, span, rows, bytes)
     }
 }
 

@@ -9,8 +9,7 @@ use super::{Row, error::StoreError, schema, touch::Touch};
 use crate::format::ecs;
 
 /// What a [`Row`] is made of.
-pub(super) const COLUMNS: &str =
-    "id, sequence, time_ns, event_id, dataset, action, owner, document";
+const COLUMNS: &str = "id, sequence, time_ns, event_id, dataset, action, owner, document";
 
 /// A history, open for reading.
 pub struct Reader {
@@ -55,13 +54,24 @@ impl Reader {
         rows: usize,
         bytes: usize,
     ) -> Result<Vec<Row>, StoreError> {
+        self.page_within("event", cursor, (from_ns, until_ns), rows, bytes)
+    }
+
+    /// The same of what `place` has of the rows.
+    pub(super) fn page_within(
+        &self,
+        place: &str,
+        cursor: u64,
+        span: (u64, u64),
+        rows: usize,
+        bytes: usize,
+    ) -> Result<Vec<Row>, StoreError> {
         let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM event WHERE id > ?1 AND time_ns >= ?3 AND time_ns < ?4 \
-                 ORDER BY id LIMIT ?2"
+            "SELECT {COLUMNS} FROM {place} WHERE id > ?1 AND time_ns >= ?3 AND time_ns < ?4 \
+             ORDER BY id LIMIT ?2"
         ))?;
         let limit = i64::try_from(rows).unwrap_or(i64::MAX);
-        // No row is later than SQLite can say.
-        let [from, until] = [from_ns, until_ns].map(|ns| i64::try_from(ns).unwrap_or(i64::MAX));
+        let [from, until] = times(span);
         collect(statement.query(params![cursor.cast_signed(), limit, from, until])?, bytes)
     }
 
@@ -142,7 +152,12 @@ impl Reader {
 }
 
 /// Rows until they have `bytes`.
-pub(super) fn collect(mut found: rusqlite::Rows<'_>, bytes: usize) -> Result<Vec<Row>, StoreError> {
+/// Nanoseconds since 1970 as SQLite has them; no row is later than it can say.
+pub(super) fn times((from_ns, until_ns): (u64, u64)) -> [i64; 2] {
+    [from_ns, until_ns].map(|ns| i64::try_from(ns).unwrap_or(i64::MAX))
+}
+
+fn collect(mut found: rusqlite::Rows<'_>, bytes: usize) -> Result<Vec<Row>, StoreError> {
     let (mut page, mut size) = (Vec::new(), 0);
     while size < bytes
         && let Some(row) = found.next()?
