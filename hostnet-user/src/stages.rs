@@ -39,6 +39,9 @@ pub struct Summary {
     pub lost_by_place: BTreeMap<String, u64>,
 }
 
+/// Room for events that is kept for the next ones.
+const KEPT: usize = 1024;
+
 /// The stages of one run.
 pub struct Stages {
     /// The stage that other code asks and feeds.
@@ -265,6 +268,7 @@ impl Stages {
                 outcome = outcome.and(self.write(finding));
             }
         }
+        events.shrink_to(KEPT);
         (self.events, self.findings) = (events, findings);
         outcome
     }

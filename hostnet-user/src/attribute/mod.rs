@@ -153,7 +153,11 @@ impl Attribution {
 
     /// Events since the last call, in the order they are to be told.
     pub fn take_events(&mut self, into: &mut Vec<Event>) {
-        into.append(&mut self.events);
+        if into.is_empty() {
+            std::mem::swap(into, &mut self.events);
+        } else {
+            into.append(&mut self.events);
+        }
     }
 
     /// Requests since the last call.

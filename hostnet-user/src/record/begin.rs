@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Batches that may wait for the writer before the pipeline does.
-const MOST_WAITING: usize = 16;
+const MOST_WAITING: usize = 4;
 
 /// Begins the record of a run; it ends with the journal.
 ///

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Batches kept in one transaction at most.
-const BATCHES: usize = 16;
+const BATCHES: usize = 8;
 
 /// How often the rest is looked after: cursors, checkpoints, retention.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@
 //! word that makes it another.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     net::IpAddr,
     sync::Arc,
 };
@@ -63,6 +63,8 @@ impl Told {
 pub struct Containers {
     by_id: HashMap<String, Known>,
     gone: VecDeque<String>,
+    /// What containers call their users, each kept once: those of an image all say the same.
+    users: HashSet<UserNames>,
     /// Owners that were made of what is known here.
     pub(super) owners: OwnerCache,
 }
@@ -127,8 +129,13 @@ impl Containers {
             && container.users != users
             && users != UserNames::default()
         {
-            Arc::make_mut(container).users = users;
+            let users = self.users.get(&users).cloned().unwrap_or(users);
+            Arc::make_mut(container).users = users.clone();
             self.owners.forget_container(id);
+            if self.users.len() == self.users.capacity() {
+                self.users.retain(UserNames::is_shared);
+            }
+            self.users.insert(users);
         }
     }
 

@@ -1,6 +1,8 @@
 //! Names of users as an `/etc/passwd` has them: plain data. Whoever may write that
 //! file may write anything into it, so a name is a claim and the id is the truth.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::text;
@@ -14,11 +16,11 @@ const MOST_LINES: usize = 4096;
 /// The longest name kept, in bytes (`LOGIN_NAME_MAX` allows 256, `useradd` 32).
 const LONGEST: usize = 64;
 
-/// Names by user id, as lines of `ID:NAME`: there may be ten thousand of these, and
-/// few are asked for anything.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct UserNames(String);
+/// Names by user id, as lines of `ID:NAME`: there may be ten thousand of these, most the
+/// same as others, and few are asked for anything. Copies share the text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct UserNames(Arc<str>);
 
 /// Whose file a name is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,13 +51,13 @@ impl UserNames {
             }
         }
         let lines = users.iter().map(|(id, name)| format!("{id}:{name}\n"));
-        Self(lines.collect::<String>().into_boxed_str().into_string())
+        lines.collect::<String>().into()
     }
 
     /// One user alone; `None` when the name is not plain text.
     #[must_use]
     pub fn of(id: u32, name: &str) -> Option<Self> {
-        is_name(name).then(|| Self(format!("{id}:{name}\n")))
+        is_name(name).then(|| format!("{id}:{name}\n").into())
     }
 
     /// What the file calls a user.
@@ -68,8 +70,26 @@ impl UserNames {
 
     /// Whether nobody is named.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether another copy is somewhere.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+}
+
+impl From<String> for UserNames {
+    fn from(lines: String) -> Self {
+        Self(lines.into())
+    }
+}
+
+impl From<UserNames> for String {
+    fn from(users: UserNames) -> Self {
+        users.0.as_ref().into()
     }
 }
 
@@ -139,6 +159,6 @@ mod tests {
         let shifted = |id: u32| (id < 10).then_some(100_000 + id);
         let names = UserNames::parse(b"root:x:0:0::/:\nfar:x:10:0::/:\n", shifted);
         assert_eq!(names.name(100_000), Some("root"));
-        assert_eq!(names, UserNames("100000:root\n".to_owned()));
+        assert_eq!(names, "100000:root\n".to_owned().into());
     }
 }

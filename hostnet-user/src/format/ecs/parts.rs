@@ -1,7 +1,11 @@
 //! The parts of a document that many events share, written once and kept:
 //! host, agent, owner, process.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+};
 
 use hashlink::LruCache;
 use serde_json::{Map, Value, json as object, value::RawValue};
@@ -18,7 +22,7 @@ use crate::event::{Actor, Container, Event, Operation, Owner, Process};
 
 /// Most owners or processes kept, some 3 KiB of text each; beyond it, whichever was
 /// longest without an event is forgotten.
-const MOST: usize = 1 << 14;
+const MOST: usize = 1 << 12;
 
 /// The shared parts.
 pub struct Parts {
@@ -27,14 +31,16 @@ pub struct Parts {
     pub host: Box<RawValue>,
     pub boot: Boot,
     network_namespace: u32,
-    owners: LruCache<usize, Kept<Arc<Owner>, OwnerParts>>,
+    owners: LruCache<u64, Kept<Arc<Owner>, OwnerParts>>,
     processes: LruCache<ProcessKey, Kept<Option<Arc<Process>>, ProcessParts>>,
+    hasher: RandomState,
 }
 
-/// Where the process is in memory, and the thread that acted.
-type ProcessKey = (usize, Option<Actor>);
+/// The process' id, and the thread that acted.
+type ProcessKey = (u32, Option<Actor>);
 
-/// A thing, held so that its address stays its own, and how it is written.
+/// What is known of a thing, held so that its address stays its own, and how it is
+/// written. When more is known, that takes its place.
 type Kept<T, P> = (T, Arc<P>);
 
 /// What an owner contributes.
@@ -80,14 +86,17 @@ impl Parts {
             network_namespace: identity.network_namespace,
             owners: LruCache::new(MOST),
             processes: LruCache::new(MOST),
+            hasher: RandomState::new(),
         }
     }
 
-    /// The owner's parts. Keyed by where the owner is in memory, which cannot
-    /// become another's while it is kept here.
+    /// The owner's parts.
     pub fn owner(&mut self, owner: &Arc<Owner>) -> Arc<OwnerParts> {
-        let key = Arc::as_ptr(owner) as usize;
-        if let Some((_, parts)) = self.owners.get(&key) {
+        let moved_to = owner.moved_to.as_ref().map(|cgroup| cgroup.id);
+        let key = self.hasher.hash_one((owner.cgroup_id, &owner.container_id, moved_to));
+        if let Some((known, parts)) = self.owners.get(&key)
+            && Arc::ptr_eq(known, owner)
+        {
             return Arc::clone(parts);
         }
         let parts = Arc::new(owner_parts(owner, self.network_namespace));
@@ -105,8 +114,11 @@ impl Parts {
             let exit_code = exit.status();
             return Some(ProcessParts::of(event, &self.boot, times, exit_code).into());
         }
-        let key = (event.process.as_ref().map_or(0, |p| Arc::as_ptr(p) as usize), event.actor);
-        if let Some((_, parts)) = self.processes.get(&key) {
+        let process = event.process.as_ref();
+        let key = (process.map_or(0, |process| process.pid), event.actor);
+        if let Some((known, parts)) = self.processes.get(&key)
+            && known.as_ref().map(Arc::as_ptr) == process.map(Arc::as_ptr)
+        {
             return Some(Arc::clone(parts));
         }
         let parts = Arc::new(ProcessParts::of(event, &self.boot, times, None));

@@ -45,10 +45,14 @@ impl Runtime {
         async move {
             let request = Request::get(uri).body(body_full(Bytes::new()))?;
             let response = at.send(request, excess).await?;
-            let (status, body) = (response.status(), response.into_body());
-            let answer = body.collect().await?.to_bytes();
+            let (status, mut body) = (response.status(), response.into_body());
+            // Each piece is let go of at once: it may hold a buffer far larger than itself.
+            let mut answer = Vec::new();
+            while let Some(frame) = body.frame().await {
+                answer.extend_from_slice(frame?.data_ref().map_or(&[], AsRef::as_ref));
+            }
             if status.is_success() {
-                return Ok(answer);
+                return Ok(answer.into());
             }
             let message = text::text(&answer).readable;
             Err(Error::DockerResponseServerError { status_code: status.as_u16(), message })
