@@ -14,7 +14,10 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use hostnet_abi::Hook;
 use sd_notify::NotifyState;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -133,15 +136,21 @@ pub fn observe(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Summary> {
     if let Some(server) = server {
         runtime.spawn(server.serve());
     }
-    pipeline.start(World::Run { policy, identity, law: Box::new(run.law) }, run.settings)?;
-    let (ended, end) = tokio::sync::oneshot::channel();
+    let world = World::Run { policy, identity, law: Box::new(run.law) };
+    let (started, start) = oneshot::channel();
+    let (ended, end) = oneshot::channel();
     let thread = std::thread::Builder::new().name("pipeline".to_owned()).spawn(move || {
-        let outcome = pipeline.run(&controls);
+        let begun = pipeline.start(world, run.settings, &controls);
         // The other side may have stopped listening already.
+        let _nobody_listens = started.send(());
+        let outcome = pipeline.run(begun, &controls);
         let _nobody_listens = ended.send(());
         outcome
     })?;
-    runtime.block_on(attend(run.docker, wanted_ids, control, end, signals))?;
+    let outcome = runtime.block_on(attend(run.docker, wanted_ids, control, (start, end), signals));
+    // A container's file, or a resolver, may hold up whoever asks it for ever.
+    runtime.shutdown_background();
+    outcome?;
     finished(thread)
 }
 
@@ -179,7 +188,7 @@ async fn attend(
     docker: docker::Options,
     wanted: tokio::sync::mpsc::Receiver<String>,
     control: SyncSender<Control>,
-    mut end: tokio::sync::oneshot::Receiver<()>,
+    (mut start, mut end): (oneshot::Receiver<()>, oneshot::Receiver<()>),
     mut signals: Signals,
 ) -> Result<()> {
     let news = control.clone();
@@ -196,9 +205,14 @@ async fn attend(
         }
         news.send(Control::Runtime(told)).is_ok()
     }));
-    notify(&[NotifyState::Ready, NotifyState::Status("observing the host network namespace")]);
+    let mut has_started = false;
     let reason = loop {
         tokio::select! {
+            _ = &mut start, if !has_started => {
+                has_started = true;
+                let status = NotifyState::Status("observing the host network namespace");
+                notify(&[NotifyState::Ready, status]);
+            }
             _ = signals.interrupt.recv() => break "interrupted",
             _ = signals.terminate.recv() => break "terminated",
             _ = signals.hangup.recv() => {
@@ -214,6 +228,10 @@ async fn attend(
     };
     notify(&[NotifyState::Stopping]);
     follow.abort();
+    if !has_started {
+        // A start takes as long as the host is large; what follows it does not.
+        drop(start.await);
+    }
     drop(control.send(Control::Stop(reason.to_owned())));
     tokio::time::timeout(DRAIN_PATIENCE, end)
         .await

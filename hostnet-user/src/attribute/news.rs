@@ -21,6 +21,15 @@ pub enum RuntimeNews {
     Unreachable { endpoint: String, reason: String },
 }
 
+impl RuntimeNews {
+    /// Whether this is of the runtime itself: it has listed its containers, or does not
+    /// answer.
+    #[must_use]
+    pub const fn is_of_runtime(&self) -> bool {
+        matches!(self, Self::Reachable { .. } | Self::Unreachable { .. })
+    }
+}
+
 impl Attribution {
     /// News from a container runtime.
     pub fn runtime(&mut self, news: RuntimeNews, boot_ns: u64) {

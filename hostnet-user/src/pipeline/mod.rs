@@ -43,6 +43,10 @@ const BATCH: usize = 4096;
 /// raw sockets are in its tables before their programs have run.
 const SETTLING: Duration = Duration::from_millis(50);
 
+/// How long the start waits for the runtime's list once all else is known; it was
+/// asked for when that began.
+const PATIENCE_FOR_NAMES: Duration = Duration::from_millis(200);
+
 /// How often losses are read.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
@@ -77,6 +81,10 @@ pub struct Pipeline {
     /// There were more records than were taken at the last look.
     is_behind: bool,
     output_failed: bool,
+    /// The runtime has listed its containers, or does not answer.
+    heard_of_runtime: bool,
+    /// Why it was told to stop before it had begun.
+    stop: Option<String>,
 }
 
 impl Pipeline {
@@ -104,6 +112,8 @@ impl Pipeline {
             drained_to_ns: 0,
             is_behind: false,
             output_failed: false,
+            heard_of_runtime: false,
+            stop: None,
         }
     }
 
@@ -122,12 +132,12 @@ impl Pipeline {
         }
     }
 
-    /// Runs until told to stop; returns what was told.
+    /// Runs, once begun, until told to stop; returns what was told.
     ///
     /// # Errors
-    /// When the recording cannot be written, or nobody reads standard output any more.
-    pub fn run(mut self, control: &Receiver<Control>) -> Result<Summary> {
-        let reason = match self.attend(control) {
+    /// When it could not begin, or the recording cannot be written.
+    pub fn run(mut self, begun: Result<()>, control: &Receiver<Control>) -> Result<Summary> {
+        let reason = match begun.and_then(|()| self.attend(control)) {
             Err(error) if is_broken_pipe(&error) => "nobody reads the output".to_owned(),
             outcome => outcome?,
         };
@@ -136,6 +146,9 @@ impl Pipeline {
 
     /// Does what there is to do until told to stop; returns why.
     fn attend(&mut self, control: &Receiver<Control>) -> Result<String> {
+        if let Some(reason) = self.stop.take() {
+            return Ok(reason);
+        }
         let mut wait = SHORTEST_WAIT;
         loop {
             if let Some(reason) = self.serve(control, wait)? {
@@ -215,6 +228,20 @@ impl Pipeline {
         }
     }
 
+    /// Waits, a moment at most, until it is known how containers are called: of those
+    /// that were there before, everything is then told by name.
+    fn hear_of_runtime(&mut self, control: &Receiver<Control>) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE_FOR_NAMES;
+        while !self.heard_of_runtime && self.stop.is_none() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            self.stop = self.serve(control, left)?;
+            if left.is_zero() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Serves what other threads ask, waiting at most `wait` for the first.
     fn serve(&mut self, control: &Receiver<Control>, wait: Duration) -> Result<Option<String>> {
         let mut next = match control.recv_timeout(wait) {
@@ -225,6 +252,7 @@ impl Pipeline {
         while let Some(control_message) = next {
             match control_message {
                 Control::Runtime(news) => {
+                    self.heard_of_runtime |= news.is_of_runtime();
                     let boot_ns = self.clock()?;
                     self.world(World::Runtime { boot_ns, news })?;
                 }

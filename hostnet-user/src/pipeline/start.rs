@@ -1,10 +1,10 @@
 //! The start of a run: what was there before the programs, then proof that they run.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::mpsc::Receiver};
 
 use anyhow::Result;
 
-use super::{Pipeline, SETTLING};
+use super::{Control, Pipeline, SETTLING};
 use crate::{
     adoption,
     attribute::fetch::procfs,
@@ -21,7 +21,12 @@ impl Pipeline {
     ///
     /// # Errors
     /// When the recording or an output cannot be written.
-    pub fn start(&mut self, run: World, settings: serde_json::Value) -> Result<()> {
+    pub fn start(
+        &mut self,
+        run: World,
+        settings: serde_json::Value,
+        control: &Receiver<Control>,
+    ) -> Result<()> {
         // First of all: what is gone by the time it is asked for is never told.
         let (survey, existing) = Survey::begin(&mut self.programs);
         self.survey = survey;
@@ -85,6 +90,7 @@ impl Pipeline {
         }
         // Now that the canary has run, host processes may be quietened.
         self.serve_requests()?;
+        self.hear_of_runtime(control)?;
         self.drain_to(answered_ns + SETTLING.as_nanos() as u64)?;
         let holders = existing.iter().flat_map(|found| &found.holders).map(|holder| holder.pid);
         for pid in holders.collect::<BTreeSet<u32>>() {

@@ -86,12 +86,13 @@ impl Scale {
         let Self { few, many } = self;
         let Crowd { containers, sockets, .. } = many;
         let of = format!("with {containers} containers and {sockets} sockets");
-        let start = many.seconds_to_all_sockets;
-        let what = format!("start {of}: all sockets told");
+        let start = many.seconds_to_observe;
+        let what = format!("start {of}: observing, and told so");
         targets.push(target(&what, format!("{start:.1} s"), "≤ 10 s", start <= 10.0));
-        let named = many.seconds_to_all_names;
-        let what = format!("start {of}: all names told");
-        targets.push(target(&what, format!("{named:.1} s"), "≤ 10 s", named <= 10.0));
+        // Whoever reads that much shares the processors with the agent.
+        let told = many.seconds_to_all_sockets.max(many.seconds_to_all_names);
+        let what = format!("start {of}: each of them told, all by name");
+        targets.push(target(&what, format!("{told:.1} s"), "≤ 20 s", told <= 20.0));
         let what = format!("resident memory {of}, the most at any time");
         let met = many.peak_mib <= 256;
         targets.push(target(&what, format!("{} MiB", many.peak_mib), "≤ 256 MiB", met));

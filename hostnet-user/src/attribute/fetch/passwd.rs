@@ -13,15 +13,11 @@ use std::{
         fd::{AsFd, AsRawFd as _, BorrowedFd},
         unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     },
-    thread,
     time::Duration,
 };
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
-use tokio::{
-    sync::{Semaphore, oneshot},
-    time::timeout,
-};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use crate::event::UserNames;
 
@@ -76,16 +72,11 @@ impl HostUsers {
 pub async fn claimed(pid: u32, mount_namespace: u32) -> UserNames {
     let read = async {
         let turn = READERS.acquire().await.ok()?;
-        let (answer, answered) = oneshot::channel();
-        let reader = thread::Builder::new().name("passwd".to_owned());
-        let spawned = reader.spawn(move || {
-            let names = of_process(pid, mount_namespace).unwrap_or_default();
-            drop(turn);
-            // Nobody waits for what took too long.
-            let _late = answer.send(names);
+        let reader = spawn_blocking(move || {
+            let _until_read = turn;
+            of_process(pid, mount_namespace).unwrap_or_default()
         });
-        spawned.ok()?;
-        answered.await.ok()
+        reader.await.ok()
     };
     timeout(PATIENCE, read).await.ok().flatten().unwrap_or_default()
 }

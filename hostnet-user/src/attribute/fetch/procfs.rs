@@ -11,6 +11,8 @@ use std::{
     path::Path,
 };
 
+use rustix::fs::{Dir, Mode, OFlags};
+
 use crate::{
     attribute::{Apart, Holder, cgroups::path::from_proc_cgroup},
     event::{ExecutedFile, Location, Process, who::process::last_part},
@@ -107,12 +109,8 @@ pub fn is_still_in(process: &Process, network_namespace: u32) -> bool {
 pub fn socket_holders(inodes: &HashSet<u32>, cgroup_root: &Path) -> HashMap<u32, Vec<Holder>> {
     let mut holders: HashMap<u32, Vec<Holder>> = HashMap::new();
     for pid in pids() {
-        let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
-        let held: HashSet<u32> = entries
-            .flatten()
-            .filter_map(|entry| socket_inode(&fs::read_link(entry.path()).ok()?))
-            .filter(|inode| inodes.contains(inode))
-            .collect();
+        let held: HashSet<u32> =
+            sockets(pid).into_iter().filter(|inode| inodes.contains(inode)).collect();
         if held.is_empty() {
             continue;
         }
@@ -124,9 +122,31 @@ pub fn socket_holders(inodes: &HashSet<u32>, cgroup_root: &Path) -> HashMap<u32,
     holders
 }
 
+/// The inodes of the sockets that a process has open; none when it is gone. There may
+/// be a hundred thousand: each is looked up from its directory, not from the root.
+fn sockets(pid: u32) -> Vec<u32> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(format!("/proc/{pid}/fd"), flags, Mode::empty());
+    let Ok(mut entries) = directory.and_then(Dir::new) else { return Vec::new() };
+    let mut sockets = Vec::new();
+    let mut link = Vec::new();
+    while let Some(Ok(entry)) = entries.next() {
+        let Ok(directory) = entries.fd() else { break };
+        let target = rustix::fs::readlinkat(directory, entry.file_name(), link);
+        let Ok(target) = target else {
+            link = Vec::new();
+            continue;
+        };
+        sockets.extend(socket_inode(target.to_bytes()));
+        link = target.into_bytes();
+    }
+    sockets
+}
+
 /// `socket:[INODE]`
-fn socket_inode(link: &Path) -> Option<u32> {
-    link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+fn socket_inode(link: &[u8]) -> Option<u32> {
+    let inode = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    str::from_utf8(inode).ok()?.parse().ok()
 }
 
 /// The id of a process's cgroup in the v2 hierarchy; `None` when it is gone.
@@ -272,9 +292,9 @@ mod tests {
 
     #[test]
     fn only_sockets_have_an_inode_in_their_name() {
-        assert_eq!(socket_inode(Path::new("socket:[42]")), Some(42));
-        assert_eq!(socket_inode(Path::new("pipe:[42]")), None);
-        assert_eq!(socket_inode(Path::new("/tmp/socket:[42]")), None);
+        assert_eq!(socket_inode(b"socket:[42]"), Some(42));
+        assert_eq!(socket_inode(b"pipe:[42]"), None);
+        assert_eq!(socket_inode(b"/tmp/socket:[42]"), None);
     }
 
     #[test]

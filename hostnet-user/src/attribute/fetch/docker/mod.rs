@@ -236,9 +236,12 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
                     Reply::Users(id, users) => vec![RuntimeNews::Users { id, users }],
                     Reply::List(asked, list) => {
                         listing = false;
-                        self.reachable(runtime);
                         self.complain(&list);
-                        self.inspections.listed(list, runtime.kind, asked)
+                        let news = self.inspections.listed(list, runtime.kind, asked);
+                        // Names first: whoever waits for the runtime waits for them.
+                        self.tell(news);
+                        self.reachable(runtime);
+                        continue;
                     }
                     Reply::NoList(reason) => {
                         listing = false;

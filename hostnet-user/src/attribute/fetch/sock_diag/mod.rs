@@ -130,14 +130,13 @@ fn existing(connection: &Connection, cgroup_root: &Path) -> (Vec<Found>, Vec<Ask
     name_peers(&mut shown);
     let own = connection.inode();
     let inodes = wanted(&shown);
-    let found = shown
+    let mut found: Vec<Found> = shown
         .into_values()
         .filter(|one| one.inode != own && is_told_of(one, &inodes))
-        .map(|one| Found {
-            holders: holders.get(&one.inode).cloned().unwrap_or_default(),
-            ..one.found
-        })
+        .map(|one| Found { holders: holders.remove(&one.inode).unwrap_or_default(), ..one.found })
         .collect();
+    // Who tells of them looks up an owner once, not once for each of its sockets.
+    found.sort_by_key(|one| (one.holders.first().map(|holder| holder.pid), one.cookie));
     (found, asked(|row| refused.remove(row.by)))
 }
 
