@@ -3,8 +3,8 @@
 //! A container's file is opened only where nobody in user space can hold up the
 //! open (a kernel's own file system), without following a link or crossing into
 //! another mount, and only if it is a regular file of moderate size. A file system
-//! may still lie on top of one that hangs, so that each is read on a thread of its
-//! own and waited for a moment only.
+//! may still lie on top of one that hangs, so that each is read on a thread that may
+//! block, and waited for a moment only.
 
 use std::{
     fs::{self, File},
