@@ -23,16 +23,12 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// end: a process to move between cgroups.
 pub const WAIT_ARGUMENT: &str = "canary-process";
 
-/// Does every operation, notes in `coverage` which hooks answered, and returns
-/// all records that came meanwhile, the canary's own among them.
+/// Does every operation and notes in `coverage` which hooks answered. The records are
+/// only looked at: they are taken once more afterwards, the canary's own among them.
 ///
 /// # Errors
 /// When the ring cannot be read.
-pub fn prove(
-    rings: &mut Rings,
-    root: &CgroupRoot,
-    coverage: &mut Coverage,
-) -> Result<Vec<Box<[u8]>>> {
+pub fn prove(rings: &mut Rings, root: &CgroupRoot, coverage: &mut Coverage) -> Result<()> {
     let mut reasons = Vec::new();
     let operations = [
         (Canary::Ipv4, internet(Ipv4Addr::LOCALHOST.into())),
@@ -57,7 +53,8 @@ pub fn prove(
             reasons.push((canary, format!("the canary failed: {error:#}")));
         }
     }
-    let mut records: Vec<Box<[u8]>> = Vec::new();
+    // Among what an agent before this one has left, there may be much before the canary.
+    let beginning = rings.bookmark();
     let mut seen = HashSet::new();
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -65,7 +62,6 @@ pub fn prove(
             if let Ok((_, hook, _, _)) = decode(&record) {
                 seen.insert(hook);
             }
-            records.push((*record).into());
         }
         let missing = coverage.attached().any(|hook| !seen.contains(&hook));
         if !missing || Instant::now() > deadline {
@@ -84,7 +80,8 @@ pub fn prove(
         };
         coverage.set(*hook, state);
     }
-    Ok(records)
+    rings.return_to(&beginning);
+    Ok(())
 }
 
 type Operation = fn() -> Result<()>;

@@ -33,8 +33,10 @@ struct Look {
     read_to: Positions,
     /// No record up to there is younger.
     latest_ns: u64,
-    /// The last event that came of them, as far as is known.
+    /// The last event that had come of them when they had been read.
     told: u64,
+    /// The last that may have come of them since.
+    told_late: u64,
 }
 
 impl Due {
@@ -52,20 +54,23 @@ impl Due {
         // What has waited may have been told since the last call, and is among these events.
         if let Some(since_ns) = self.waited_since {
             let waited = self.looks.iter_mut().rev();
-            waited.take_while(|look| look.latest_ns >= since_ns).for_each(|look| look.told = told);
+            waited
+                .take_while(|look| look.latest_ns >= since_ns)
+                .for_each(|look| look.told_late = told);
         }
         self.waited_since = waits_since;
         match self.looks.back_mut() {
             Some(last) if last.read_to == read_to => {}
             // Records that led to no event go with those before them, unless one may yet.
-            Some(last) if last.told == told && waits_since.is_none() => {
+            Some(last) if last.told_late == told && waits_since.is_none() => {
                 (last.read_to, last.latest_ns) = (read_to, latest_ns);
             }
-            _ => self.looks.push_back(Look { read_to, latest_ns, told }),
+            _ => self.looks.push_back(Look { read_to, latest_ns, told, told_late: told }),
         }
         let may_go = |look: &mut Look| {
             let is_waited_for = waits_since.is_some_and(|since_ns| look.latest_ns >= since_ns);
-            look.told <= written && (hurries || !is_waited_for)
+            // While something always waits, there is always more that may be of them.
+            if hurries { look.told <= written } else { look.told_late <= written && !is_waited_for }
         };
         let mut free = None;
         while let Some(look) = self.looks.pop_front_if(may_go) {
@@ -121,5 +126,15 @@ mod tests {
             None,
             "not than what is told"
         );
+    }
+
+    #[test]
+    fn who_hurries_goes_on_though_something_always_waits_and_writing_lags() {
+        let mut due = Due::default();
+        for at in 1..100 {
+            let progress = run(at * 10, at * 10 - 10, Some(5));
+            let free = due.settle((at * 8, 0), at * 10, progress, at > 50);
+            assert_eq!(free, (at > 50).then(|| ((at - 1) * 8, 0)), "look {at}");
+        }
     }
 }

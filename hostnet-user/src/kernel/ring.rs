@@ -63,6 +63,13 @@ pub struct RingNumbers {
     pub records: u64,
 }
 
+/// Where reading was, and how many records had been read.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    position: u64,
+    records: u64,
+}
+
 /// A record; it is the kernel's again once it was dropped and [given back](Ring::give_back).
 pub struct Record<'a> {
     ring: &'a mut Ring,
@@ -187,6 +194,16 @@ impl Ring {
     /// Up to where records were taken, bytes since the ring was made.
     pub const fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Where reading is.
+    pub const fn place(&self) -> Place {
+        Place { position: self.position, records: self.records }
+    }
+
+    /// Takes what was taken since once more; it was not given back.
+    pub const fn return_to(&mut self, place: Place) {
+        (self.position, self.records) = (place.position, place.records);
     }
 
     /// Gives back the room of the records before `position`: whoever reads this ring

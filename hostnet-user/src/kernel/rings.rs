@@ -9,7 +9,7 @@ use aya::maps::Map;
 use super::{
     due::{Due, Progress},
     maps::Source,
-    ring::{Record, Ring, RingNumbers},
+    ring::{Place, Record, Ring, RingNumbers},
 };
 
 /// Both rings.
@@ -19,6 +19,13 @@ pub struct Rings {
     /// When the youngest of the records taken was made, `CLOCK_BOOTTIME` nanoseconds.
     latest_ns: u64,
     due: Due,
+}
+
+/// Where both were.
+pub struct Bookmark {
+    records: Place,
+    reserved: Place,
+    latest_ns: u64,
 }
 
 impl Rings {
@@ -66,6 +73,19 @@ impl Rings {
             self.records.give_back(records);
             self.reserved.give_back(reserved);
         }
+    }
+
+    /// Where reading is; until something is given back, one may return there.
+    pub(super) const fn bookmark(&self) -> Bookmark {
+        let (records, reserved) = (self.records.place(), self.reserved.place());
+        Bookmark { records, reserved, latest_ns: self.latest_ns }
+    }
+
+    /// What was taken since is taken once more.
+    pub(super) const fn return_to(&mut self, bookmark: &Bookmark) {
+        self.records.return_to(bookmark.records);
+        self.reserved.return_to(bookmark.reserved);
+        self.latest_ns = bookmark.latest_ns;
     }
 
     /// How full each is, by its name.

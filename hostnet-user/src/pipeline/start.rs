@@ -9,7 +9,6 @@ use crate::{
     adoption,
     attribute::fetch::procfs,
     event::Health,
-    feed::Feed,
     input::World,
     kernel::{self, Programs},
     survey::Survey,
@@ -63,7 +62,7 @@ impl Pipeline {
         if let Some(own) = procfs::cgroup(std::process::id(), root.path()) {
             maps.rouse(own)?;
         }
-        let early = kernel::prove(rings, root, coverage)?;
+        kernel::prove(rings, root, coverage)?;
         let coverage = &self.programs.coverage;
         for gap in coverage.gaps() {
             tracing::warn!("{gap}");
@@ -80,13 +79,6 @@ impl Pipeline {
             for input in adoption::inputs(adopted, answered_ns) {
                 self.world(input)?;
             }
-        }
-        for record in early {
-            let Self { programs, stages, survey, recorder, .. } = self;
-            let (maps, sockets) = (&mut programs.maps, survey.sockets());
-            Feed { stages, maps, cgroup_root: programs.root.path(), sockets, recorder }
-                .record(&record)
-                .or_else(|error| self.output_error(error))?;
         }
         // Now that the canary has run, host processes may be quietened.
         self.serve_requests()?;
