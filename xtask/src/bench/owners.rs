@@ -92,7 +92,7 @@ impl Scale {
         // Whoever reads that much shares the processors with the agent.
         let told = many.seconds_to_all_sockets.max(many.seconds_to_all_names);
         let what = format!("start {of}: each of them told, all by name");
-        targets.push(target(&what, format!("{told:.1} s"), "≤ 20 s", told <= 20.0));
+        targets.push(target(&what, format!("{told:.1} s"), "≤ 10 s", told <= 10.0));
         let what = format!("resident memory {of}, the most at any time");
         let met = many.peak_mib <= 256;
         targets.push(target(&what, format!("{} MiB", many.peak_mib), "≤ 256 MiB", met));
