@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use hostnet_abi::{Hook, Set, decode};
 
-use super::{CgroupRoot, Coverage, Rings, State, canary_beyond_ip};
+use super::{CgroupRoot, Coverage, Rings, State, boot_clock, canary_beyond_ip};
 
 /// How long a record may take; the operations themselves have returned by then.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -29,6 +29,7 @@ pub const WAIT_ARGUMENT: &str = "canary-process";
 /// # Errors
 /// When the ring cannot be read.
 pub fn prove(rings: &mut Rings, root: &CgroupRoot, coverage: &mut Coverage) -> Result<()> {
+    let began_ns = boot_clock();
     let mut reasons = Vec::new();
     let operations = [
         (Canary::Ipv4, internet(Ipv4Addr::LOCALHOST.into())),
@@ -53,13 +54,15 @@ pub fn prove(rings: &mut Rings, root: &CgroupRoot, coverage: &mut Coverage) -> R
             reasons.push((canary, format!("the canary failed: {error:#}")));
         }
     }
-    // Among what an agent before this one has left, there may be much before the canary.
+    // What an agent before this one has left comes before the canary, and proves nothing.
     let beginning = rings.bookmark();
     let mut seen = HashSet::new();
     let deadline = Instant::now() + PATIENCE;
     loop {
         while let Some(record) = rings.take()? {
-            if let Ok((_, hook, _, _)) = decode(&record) {
+            if let Ok((header, hook, ..)) = decode(&record)
+                && header.boot_ns >= began_ns
+            {
                 seen.insert(hook);
             }
         }
