@@ -83,8 +83,6 @@ pub struct Pipeline {
     output_failed: bool,
     /// The runtime has listed its containers, or does not answer.
     heard_of_runtime: bool,
-    /// Why it was told to stop before it had begun.
-    stop: Option<String>,
 }
 
 impl Pipeline {
@@ -113,7 +111,6 @@ impl Pipeline {
             is_behind: false,
             output_failed: false,
             heard_of_runtime: false,
-            stop: None,
         }
     }
 
@@ -132,12 +129,16 @@ impl Pipeline {
         }
     }
 
-    /// Runs, once begun, until told to stop; returns what was told.
+    /// Runs, once [begun](Self::start), until told to stop; returns what was told.
     ///
     /// # Errors
     /// When it could not begin, or the recording cannot be written.
-    pub fn run(mut self, begun: Result<()>, control: &Receiver<Control>) -> Result<Summary> {
-        let reason = match begun.and_then(|()| self.attend(control)) {
+    pub fn run(
+        mut self,
+        begun: Result<Option<String>>,
+        control: &Receiver<Control>,
+    ) -> Result<Summary> {
+        let reason = match begun.and_then(|stop| stop.map_or_else(|| self.attend(control), Ok)) {
             Err(error) if is_broken_pipe(&error) => "nobody reads the output".to_owned(),
             outcome => outcome?,
         };
@@ -146,9 +147,6 @@ impl Pipeline {
 
     /// Does what there is to do until told to stop; returns why.
     fn attend(&mut self, control: &Receiver<Control>) -> Result<String> {
-        if let Some(reason) = self.stop.take() {
-            return Ok(reason);
-        }
         let mut wait = SHORTEST_WAIT;
         loop {
             if let Some(reason) = self.serve(control, wait)? {
@@ -229,17 +227,19 @@ impl Pipeline {
     }
 
     /// Waits, a moment at most, until it is known how containers are called: of those
-    /// that were there before, everything is then told by name.
-    fn hear_of_runtime(&mut self, control: &Receiver<Control>) -> Result<()> {
+    /// that were there before, everything is then told by name. Returns why it was told
+    /// to stop meanwhile.
+    fn hear_of_runtime(&mut self, control: &Receiver<Control>) -> Result<Option<String>> {
         let deadline = Instant::now() + PATIENCE_FOR_NAMES;
-        while !self.heard_of_runtime && self.stop.is_none() {
+        let mut stop = None;
+        while !self.heard_of_runtime && stop.is_none() {
             let left = deadline.saturating_duration_since(Instant::now());
-            self.stop = self.serve(control, left)?;
+            stop = self.serve(control, left)?;
             if left.is_zero() {
                 break;
             }
         }
-        Ok(())
+        Ok(stop)
     }
 
     /// Serves what other threads ask, waiting at most `wait` for the first.

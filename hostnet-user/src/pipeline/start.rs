@@ -16,7 +16,7 @@ use crate::{
 
 impl Pipeline {
     /// Takes in the state from before the programs were attached, proves the
-    /// hooks, and tells the start.
+    /// hooks, and tells the start. Returns why it was told to stop meanwhile.
     ///
     /// # Errors
     /// When the recording or an output cannot be written.
@@ -25,7 +25,7 @@ impl Pipeline {
         run: World,
         settings: serde_json::Value,
         control: &Receiver<Control>,
-    ) -> Result<()> {
+    ) -> Result<Option<String>> {
         // First of all: what is gone by the time it is asked for is never told.
         let (survey, existing) = Survey::begin(&mut self.programs);
         self.survey = survey;
@@ -82,7 +82,7 @@ impl Pipeline {
         }
         // Now that the canary has run, host processes may be quietened.
         self.serve_requests()?;
-        self.hear_of_runtime(control)?;
+        let stop = self.hear_of_runtime(control)?;
         self.drain_to(answered_ns + SETTLING.as_nanos() as u64)?;
         let holders = existing.iter().flat_map(|found| &found.holders).map(|holder| holder.pid);
         for pid in holders.collect::<BTreeSet<u32>>() {
@@ -98,6 +98,7 @@ impl Pipeline {
             self.serve_requests()?;
         }
         self.report()?;
-        self.settle()
+        self.settle()?;
+        Ok(stop)
     }
 }

@@ -50,11 +50,11 @@ impl Reader {
     pub fn page_between(
         &self,
         cursor: u64,
-        (from_ns, until_ns): (u64, u64),
+        span: (u64, u64),
         rows: usize,
         bytes: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        self.page_within("event", cursor, (from_ns, until_ns), rows, bytes)
+        self.page_within("event", cursor, span, rows, bytes)
     }
 
     /// The same of what `place` has of the rows.
@@ -151,12 +151,12 @@ impl Reader {
     }
 }
 
-/// Rows until they have `bytes`.
 /// Nanoseconds since 1970 as SQLite has them; no row is later than it can say.
 pub(super) fn times((from_ns, until_ns): (u64, u64)) -> [i64; 2] {
     [from_ns, until_ns].map(|ns| i64::try_from(ns).unwrap_or(i64::MAX))
 }
 
+/// Rows until they have `bytes`.
 fn collect(mut found: rusqlite::Rows<'_>, bytes: usize) -> Result<Vec<Row>, StoreError> {
     let (mut page, mut size) = (Vec::new(), 0);
     while size < bytes
