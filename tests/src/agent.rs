@@ -107,7 +107,17 @@ impl Setup {
     /// Hands every event to `divert` as it comes, and keeps only those it does not
     /// take: a run of a million events is not kept.
     pub fn divert(mut self, divert: impl FnMut(&Value) -> bool + Send + 'static) -> Self {
-        self.divert = Some(Box::new(divert));
+        self.divert = Some(Divert::Event(Box::new(divert)));
+        self
+    }
+
+    /// The same with lines as they came, for whoever reads little of each: `divert`
+    /// returns the sequence of those it takes.
+    pub fn divert_lines(
+        mut self,
+        divert: impl FnMut(&[u8]) -> Option<u64> + Send + 'static,
+    ) -> Self {
+        self.divert = Some(Divert::Line(Box::new(divert)));
         self
     }
 

@@ -6,7 +6,10 @@ use std::{
     io::{self, BufRead as _, BufReader, Write as _},
     os::unix::net::{UnixListener, UnixStream},
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -31,20 +34,10 @@ impl Api {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let listener = UnixListener::bind(directory.path().join("docker.sock")).expect("a socket");
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let (all, answer) = (Arc::clone(&asked), Arc::new(answer));
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let stream = stream.expect("a connection");
-                let (all, answer) = (Arc::clone(&all), Arc::clone(&answer));
-                thread::spawn(move || {
-                    let Ok(request) = request_line(&stream) else { return };
-                    all.lock().expect("not poisoned").push(request.clone());
-                    let path = request.split(' ').nth(1).unwrap_or_default();
-                    // An agent that has seen enough hangs up.
-                    let _ = answer(without_version(path), stream);
-                });
-            }
-        });
+        let clerks =
+            Clerks { listener, asked: Arc::clone(&asked), answer, free: AtomicUsize::new(1) };
+        let clerks = Arc::new(clerks);
+        thread::spawn(move || clerks.serve());
         Self { directory, asked }
     }
 
@@ -60,6 +53,36 @@ impl Api {
     /// The first line of every request so far, without the protocol.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("not poisoned").clone()
+    }
+}
+
+/// Whoever serves requests: a thread for each that is being answered, and one more. A
+/// thread made for each would cost more than its answer.
+struct Clerks<A> {
+    listener: UnixListener,
+    asked: Arc<Mutex<Vec<String>>>,
+    answer: A,
+    /// How many wait for a connection.
+    free: AtomicUsize,
+}
+
+impl<A: Fn(&str, UnixStream) -> io::Result<()> + Send + Sync + 'static> Clerks<A> {
+    fn serve(self: Arc<Self>) {
+        loop {
+            let (stream, _) = self.listener.accept().expect("a connection");
+            if self.free.fetch_sub(1, Ordering::Relaxed) == 1 {
+                let another = Arc::clone(&self);
+                self.free.fetch_add(1, Ordering::Relaxed);
+                thread::spawn(move || another.serve());
+            }
+            if let Ok(request) = request_line(&stream) {
+                self.asked.lock().expect("not poisoned").push(request.clone());
+                let path = request.split(' ').nth(1).unwrap_or_default();
+                // An agent that has seen enough hangs up.
+                let _ = (self.answer)(without_version(path), stream);
+            }
+            self.free.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -10,11 +10,9 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::Value;
-
 use crate::{
     api::{self, Api, VERSION},
-    events::at,
+    glance::Glance,
     paths::program,
 };
 
@@ -105,29 +103,27 @@ impl Crowd {
 }
 
 /// Which container an event is of in truth: its port or its address tells.
-pub fn truth(event: &Value) -> Option<u32> {
-    let action = at(event, "event.action")?.as_str()?;
-    if action == "existing_socket" {
-        let local: Ipv4Addr = at(event, "hostnet.local.ip")?.as_str()?.parse().ok()?;
-        let [127, 77, high, low] = local.octets() else { return None };
-        u32::from_be_bytes([0, 0, high, low]).checked_sub(1)
-    } else if action == "connection_attempted" {
-        let port = at(event, "hostnet.remote.port")?.as_u64()?;
-        u32::try_from(port).ok()?.checked_sub(FIRST_PORT.into())
-    } else {
-        None
+pub fn truth(told: &Glance<'_>) -> Option<u32> {
+    match told.event.action {
+        "existing_socket" => {
+            let local: Ipv4Addr = told.hostnet.local.ip.parse().ok()?;
+            let [127, 77, high, low] = local.octets() else { return None };
+            u32::from_be_bytes([0, 0, high, low]).checked_sub(1)
+        }
+        "connection_attempted" => told.hostnet.remote.port?.checked_sub(FIRST_PORT.into()),
+        _ => None,
     }
 }
 
-/// Holds an event of the container at `index` against the truth.
-pub fn verdict(event: &Value, index: u32) -> Verdict {
-    let text = |path| at(event, path).and_then(Value::as_str);
-    match (text("container.id"), text("container.name")) {
-        (None, None) if text("hostnet.owner.kind") == Some("unknown") => Verdict::Unknown,
+/// Holds what is told of the container at `index` against the truth.
+pub fn verdict(told: &Glance<'_>, index: u32) -> Verdict {
+    let Glance { container, hostnet, .. } = told;
+    match (container.id, container.name.as_deref()) {
+        (None, None) if hostnet.owner.kind == "unknown" => Verdict::Unknown,
         (Some(id), None) if id == container_id(index) => Verdict::Nameless,
         (Some(id), Some(told)) if id == container_id(index) && told == name(index) => {
-            match text("hostnet.attribution.confidence") {
-                Some("confirmed") => Verdict::Named,
+            match hostnet.attribution.confidence {
+                "confirmed" => Verdict::Named,
                 _ => Verdict::Nameless,
             }
         }

@@ -60,6 +60,16 @@ struct State {
 }
 
 impl State {
+    /// Notes the sequence of a line, if it has one, and whether it follows.
+    fn comes(&mut self, sequence: Option<u64>, line: &[u8]) {
+        let follows = self.sequence.is_none_or(|before| sequence == Some(before + 1));
+        if !follows && self.gap.is_none() {
+            let line = String::from_utf8_lossy(line);
+            self.gap = Some(format!("after {:?} came {line}", self.sequence));
+        }
+        self.sequence = sequence.or(self.sequence);
+    }
+
     /// Whoever is not known by label (a container without its name yet, a process
     /// of the host) is kept until it says more than any test does.
     fn has_room_for(&mut self, event: &Value) -> bool {
@@ -77,8 +87,17 @@ impl State {
     }
 }
 
-/// Takes an event that is not to be kept, and says so.
-pub(crate) type Divert = Box<dyn FnMut(&Value) -> bool + Send>;
+/// Says of an event whether it took it.
+type TakeEvent = dyn FnMut(&Value) -> bool + Send;
+
+/// Says of a line that it took which sequence it has.
+type TakeLine = dyn FnMut(&[u8]) -> Option<u64> + Send;
+
+/// Takes what is not to be kept.
+pub(crate) enum Divert {
+    Event(Box<TakeEvent>),
+    Line(Box<TakeLine>),
+}
 
 /// Everything the agent has written so far.
 #[derive(Default)]
@@ -90,7 +109,8 @@ pub(crate) struct Stream {
 impl Stream {
     /// Reads lines until the end.
     pub fn read(&self, source: impl Read, mut divert: Option<Divert>) {
-        let mut source = BufReader::new(source);
+        // As much as a pipe holds.
+        let mut source = BufReader::with_capacity(1 << 16, source);
         loop {
             let mut line = Vec::new();
             match source.read_until(b'\n', &mut line) {
@@ -106,16 +126,20 @@ impl Stream {
         self.changed.notify_all();
     }
 
-    fn push(&self, line: Vec<u8>, divert: Option<&mut Divert>) {
-        let json: Value = serde_json::from_slice(&line).unwrap_or_default();
-        let diverted = divert.is_some_and(|divert| divert(&json));
-        let mut state = self.state.lock().expect("not poisoned");
-        let sequence = at(&json, "event.sequence").and_then(Value::as_u64);
-        let follows = state.sequence.is_none_or(|before| sequence == Some(before + 1));
-        if !follows && state.gap.is_none() {
-            state.gap = Some(format!("after {:?} came {json}", state.sequence));
+    fn push(&self, line: Vec<u8>, mut divert: Option<&mut Divert>) {
+        if let Some(Divert::Line(take)) = &mut divert
+            && let Some(sequence) = take(&line)
+        {
+            self.state.lock().expect("not poisoned").comes(Some(sequence), &line);
+            return;
         }
-        state.sequence = sequence.or(state.sequence);
+        let json: Value = serde_json::from_slice(&line).unwrap_or_default();
+        let diverted = match divert {
+            Some(Divert::Event(take)) => take(&json),
+            _ => false,
+        };
+        let mut state = self.state.lock().expect("not poisoned");
+        state.comes(at(&json, "event.sequence").and_then(Value::as_u64), &line);
         if !diverted && !is_neighbours(&json) && state.has_room_for(&json) {
             state.events.push(Event { line, json });
             self.changed.notify_all();

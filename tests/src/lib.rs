@@ -19,6 +19,7 @@ mod docker;
 pub mod ecs;
 mod events;
 pub mod flood;
+pub mod glance;
 mod image;
 mod invariants;
 mod left;

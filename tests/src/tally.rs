@@ -7,11 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
-
 use crate::{
     crowd::{self, Verdict, container_id, verdict},
-    events::at,
+    glance::Glance,
 };
 
 /// The counts; clones are the same.
@@ -41,40 +39,36 @@ impl Tally {
         Self { containers, counts: Arc::default() }
     }
 
-    /// Counts an event of the crowd, and says whether it was one.
-    pub fn take(&self, event: &Value) -> bool {
+    /// Counts what a line says of the crowd; returns its sequence if it is the crowd's.
+    pub fn take(&self, line: &[u8]) -> Option<u64> {
+        let told: Glance<'_> = serde_json::from_slice(line).ok()?;
         let mut counts = self.counts.lock().expect("not poisoned");
-        let action = at(event, "event.action").and_then(Value::as_str);
-        if action == Some("records-lost") {
-            let by = at(event, "hostnet.loss.by").and_then(Value::as_array);
-            counts.lost +=
-                by.into_iter().flatten().filter_map(|one| one["count"].as_u64()).sum::<u64>();
-            return false;
+        let wrong = || String::from_utf8_lossy(line).into_owned();
+        if told.event.action == "records-lost" {
+            counts.lost += told.hostnet.loss.by.iter().map(|lost| lost.count).sum::<u64>();
+            return None;
         }
-        if let Some(index) = crowd::truth(event).filter(|index| *index < self.containers) {
-            let verdict = verdict(event, index);
+        if let Some(index) = crowd::truth(&told).filter(|index| *index < self.containers) {
+            let verdict = verdict(&told, index);
             if verdict == Verdict::Wrong {
-                counts.first_wrong.get_or_insert_with(|| event.to_string());
+                counts.first_wrong.get_or_insert_with(wrong);
             }
             if verdict == Verdict::Named {
                 counts.named.insert(index);
             }
-            let existing = action == Some("existing_socket");
+            let existing = told.event.action == "existing_socket";
             let kind = if existing { &mut counts.existing } else { &mut counts.acted };
             *kind.entry(verdict).or_default() += 1;
-            return true;
+            return told.event.sequence;
         }
-        let name = at(event, "container.name").and_then(Value::as_str).unwrap_or_default();
-        let index = name.strip_prefix("crowd-").and_then(|number| number.parse().ok());
-        if let Some(index) = index {
-            let id = at(event, "container.id").and_then(Value::as_str);
-            if id == Some(&*container_id(index)) {
-                counts.named.insert(index);
-            } else {
-                counts.first_wrong.get_or_insert_with(|| event.to_string());
-            }
+        let name = told.container.name?;
+        let index = name.strip_prefix("crowd-")?.parse().ok()?;
+        if told.container.id == Some(&*container_id(index)) {
+            counts.named.insert(index);
+        } else {
+            counts.first_wrong.get_or_insert_with(wrong);
         }
-        index.is_some()
+        told.event.sequence
     }
 
     /// The counts now.

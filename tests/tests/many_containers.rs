@@ -21,7 +21,7 @@ fn five_hundred_containers_keep_their_sockets() {
     let tally = Tally::of(CONTAINERS);
     let counting = tally.clone();
     let agent =
-        Agent::setup_beside(&crowd.host()).divert(move |event| counting.take(event)).start();
+        Agent::setup_beside(&crowd.host()).divert_lines(move |line| counting.take(line)).start();
     let sockets = u64::from(CONTAINERS * SOCKETS);
     tally.wait("the sockets", patience(), |counts| Counts::all(&counts.existing) >= sockets);
     tally.wait("the names", patience(), |counts| counts.named.len() == CONTAINERS as usize);

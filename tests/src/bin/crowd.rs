@@ -9,9 +9,14 @@
 use std::{
     fs,
     io::{self, BufRead as _, Read as _, Write as _},
+    mem::ManuallyDrop,
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
-    os::{fd::AsRawFd as _, unix::net::UnixStream},
+    os::{
+        fd::{AsRawFd as _, FromRawFd as _, RawFd},
+        unix::{net::UnixStream, process::CommandExt as _},
+    },
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use hostnet_tests::crowd::{address, container_id, port};
@@ -21,6 +26,9 @@ use rustix::process::{
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use socket2::{Domain, Socket, Type};
 
+/// Where a member has its end of the orders.
+const OURS: RawFd = 3;
+
 struct Member {
     pid: Pid,
     orders: UnixStream,
@@ -28,11 +36,20 @@ struct Member {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let mut number = || arguments.next().and_then(|word| word.parse::<u32>().ok());
-    let (Some(count), Some(sockets)) = (number(), number()) else {
-        panic!("usage: crowd CONTAINERS SOCKETS");
-    };
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let number = |word: &str| word.parse::<u32>().expect("a number");
+    match words[..] {
+        [count, sockets] => command(number(count), number(sockets)),
+        ["member", cgroup, index, sockets] => {
+            serve(Path::new(cgroup), number(index), number(sockets));
+        }
+        _ => panic!("usage: crowd CONTAINERS SOCKETS"),
+    }
+}
+
+/// Makes the members, and passes orders on.
+fn command(count: u32, sockets: u32) {
     let most = u64::from(count) + 1000;
     setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: Some(most) })
         .expect("root may open as many files as it likes");
@@ -42,6 +59,9 @@ fn main() {
         // SAFETY: SIG_IGN is a valid disposition for both.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
+    // Nothing else is to get that descriptor.
+    // SAFETY: nothing owns it; it is open from now on.
+    assert_eq!(unsafe { libc::dup2(0, OURS) }, OURS);
     let parent = docker_cgroup();
     // A cgroup of the parent's own stays: Docker makes one by that name, too.
     let _exists_already = fs::create_dir(&parent);
@@ -77,34 +97,48 @@ fn member(parent: &Path, index: u32, sockets: u32) -> Member {
     // One that was killed has left its own.
     let _nothing_left = fs::remove_dir(&cgroup);
     fs::create_dir(&cgroup).unwrap_or_else(|error| panic!("{}: {error}", cgroup.display()));
-    let (orders, ours) = UnixStream::pair().expect("a pair of sockets");
-    // SAFETY: this process has one thread, so the child may go on as usual.
-    let pid = unsafe { libc::fork() };
-    match Pid::from_raw(pid) {
-        Some(pid) if pid.as_raw_nonzero().get() > 0 => Member { pid, orders, cgroup },
-        None if pid == 0 => {
-            keep_only(&ours);
-            std::mem::forget(orders);
-            serve(&cgroup, index, sockets, ours);
-            std::process::exit(0)
+    let (mut orders, ours) = UnixStream::pair().expect("a pair of sockets");
+    // SAFETY: nothing owns that descriptor in this process.
+    assert_eq!(unsafe { libc::dup2(ours.as_raw_fd(), OURS) }, OURS);
+    let flags = libc::CLONE_FILES | libc::SIGCHLD;
+    // SAFETY: as fork(2), but for the descriptors; this process has one thread, so the
+    // child may go on as usual.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    match Pid::from_raw(i32::try_from(pid).expect("a process id")) {
+        None => become_member(&cgroup, index, sockets),
+        Some(pid) if pid.as_raw_nonzero().get() > 0 => {
+            // It has descriptors of its own.
+            orders.read_exact(&mut [0]).expect("a member began");
+            Member { pid, orders, cgroup }
         }
-        _ => panic!("fork: {}", io::Error::last_os_error()),
+        Some(_) => panic!("clone: {}", io::Error::last_os_error()),
     }
 }
 
-/// Closes what is the parent's: the orders of every member before this one.
-fn keep_only(kept: &UnixStream) {
-    let kept = kept.as_raw_fd() as libc::c_uint;
-    for (first, last) in [(3, kept - 1), (kept + 1, libc::c_uint::MAX)] {
-        if first <= last {
-            // SAFETY: nothing that owns one of these is used or dropped in this process.
-            unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
-        }
-    }
+/// A container is no copy of what started it. A table of descriptors that was once as
+/// large as the parent's, which has one for each member, would stay so; and memory that
+/// ten thousand share as copies costs the kernel what no container does.
+fn become_member(cgroup: &Path, index: u32, sockets: u32) -> ! {
+    let (after, last) = (OURS + 1, libc::c_uint::MAX);
+    // SAFETY: nothing that owns one of these is used or dropped in this process.
+    let outcome =
+        unsafe { libc::syscall(libc::SYS_close_range, after, last, libc::CLOSE_RANGE_UNSHARE) };
+    assert_eq!(outcome, 0, "close_range: {}", io::Error::last_os_error());
+    ours().write_all(&[0]).expect("the parent lives");
+    let mut member = Command::new("/proc/self/exe");
+    member.arg("member").arg(cgroup).args([index, sockets].map(|number| number.to_string()));
+    panic!("exec: {}", member.exec());
+}
+
+/// The member's end of the orders.
+fn ours() -> ManuallyDrop<UnixStream> {
+    // SAFETY: it is open for the life of the process, and nothing closes it.
+    ManuallyDrop::new(unsafe { UnixStream::from_raw_fd(OURS) })
 }
 
 /// The life of a container: in its cgroup, with its sockets, at its orders.
-fn serve(cgroup: &Path, index: u32, sockets: u32, mut orders: UnixStream) {
+fn serve(cgroup: &Path, index: u32, sockets: u32) {
+    let mut orders = ours();
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).expect("prctl");
     fs::write(cgroup.join("cgroup.procs"), "0").expect("root may move itself");
     // Like every container; two that share their mounts would be one.

@@ -37,7 +37,7 @@ fn measure(containers: u32, sockets: u32) -> serde_json::Value {
     let counting = tally.clone();
     let began = Instant::now();
     let agent = Agent::setup_beside(&crowd.host())
-        .divert(move |event| counting.take(event))
+        .divert_lines(move |line| counting.take(line))
         .start()
         .unkept();
     let seconds = || began.elapsed().as_secs_f64();
