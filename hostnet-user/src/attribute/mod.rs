@@ -112,8 +112,9 @@ pub struct Attribution {
     listening_port: Option<(u64, u16)>,
     /// What the host calls its users.
     users: Option<Arc<UserNames>>,
-    /// The runtime does not answer: nobody waits for names.
-    runtime_is_silent: bool,
+    /// Whether the runtime answers, once that is known; of one that does not, nobody
+    /// waits for names.
+    runtime_answers: Option<bool>,
     flow_counts: Vec<FlowCount>,
     wall_minus_boot: i64,
     /// The boot clock, as it was last read.
@@ -141,7 +142,7 @@ impl Attribution {
             unheard: Unheard::default(),
             listening_port: None,
             users: None,
-            runtime_is_silent: false,
+            runtime_answers: None,
             flow_counts: Vec::new(),
             wall_minus_boot: 0,
             now_ns: 0,

@@ -61,11 +61,11 @@ impl Attribution {
             RuntimeNews::Users { id, users } => self.registry.containers.name_users(&id, users),
             RuntimeNews::Removed { id } => self.registry.containers.gone(&id),
             RuntimeNews::Reachable { endpoint, version } => {
-                self.runtime_is_silent = false;
+                self.runtime_answers = Some(true);
                 self.health(boot_ns, Health::RuntimeReachable { endpoint, version });
             }
             RuntimeNews::Unreachable { endpoint, reason } => {
-                self.runtime_is_silent = true;
+                self.runtime_answers = Some(false);
                 self.release_overdue(u64::MAX);
                 self.health(boot_ns, Health::RuntimeUnreachable { endpoint, reason });
             }

@@ -112,24 +112,26 @@ pub fn now(connection: &Connection, cgroup_root: &Path) -> Vec<Found> {
 fn existing(connection: &Connection, cgroup_root: &Path) -> (Vec<Found>, Vec<Asked>) {
     let mut refused = HashMap::new();
     let mut shown = dump(connection, |_| true, &mut refused);
-    let wanted = |shown: &BTreeMap<u64, Shown>| -> HashSet<u32> {
-        shown.values().map(|one| one.inode).filter(|inode| *inode != 0).collect()
-    };
-    let mut holders = procfs::socket_holders(&wanted(&shown), cgroup_root);
-    // Without a holder it was closed since, or it is on its way between two processes.
-    let lone: HashSet<u32> =
-        wanted(&shown).into_iter().filter(|inode| !holders.contains_key(inode)).collect();
-    if !lone.is_empty() {
-        let still = dump(connection, |row| is_local(row.family), &mut refused);
-        let is_gone = |cookie: &u64, one: &Shown| {
-            one.found.cgroup.is_none() && lone.contains(&one.inode) && !still.contains_key(cookie)
-        };
-        shown.retain(|cookie, one| !is_gone(cookie, one));
-        holders.extend(procfs::socket_holders(&lone, cgroup_root));
-    }
+    let of_all = inodes(&shown);
+    let mut holders = procfs::socket_holders(&of_all, cgroup_root);
     name_peers(&mut shown);
+    // Without a holder it was closed since, or it is on its way between two processes.
+    let is_lone = |one: &Shown, holders: &HashMap<u32, _>| {
+        one.inode != 0 && !holders.contains_key(&one.inode) && is_told_of(one, &of_all)
+    };
+    if shown.values().any(|one| is_lone(one, &holders)) {
+        let still = dump(connection, |row| is_local(row.family), &mut refused);
+        shown.retain(|cookie, one| {
+            one.found.cgroup.is_some() || !is_lone(one, &holders) || still.contains_key(cookie)
+        });
+        let lone = shown.values().filter(|one| is_lone(one, &holders));
+        let lone: HashSet<u32> = lone.map(|one| one.inode).collect();
+        if !lone.is_empty() {
+            holders.extend(procfs::socket_holders(&lone, cgroup_root));
+        }
+    }
     let own = connection.inode();
-    let inodes = wanted(&shown);
+    let inodes = inodes(&shown);
     let mut found: Vec<Found> = shown
         .into_values()
         .filter(|one| one.inode != own && is_told_of(one, &inodes))
@@ -138,6 +140,11 @@ fn existing(connection: &Connection, cgroup_root: &Path) -> (Vec<Found>, Vec<Ask
     // Who tells of them looks up an owner once, not once for each of its sockets.
     found.sort_by_key(|one| (one.holders.first().map(|holder| holder.pid), one.cookie));
     (found, asked(|row| refused.remove(row.by)))
+}
+
+/// The inodes of those that have one.
+fn inodes(shown: &BTreeMap<u64, Shown>) -> HashSet<u32> {
+    shown.values().map(|one| one.inode).filter(|inode| *inode != 0).collect()
 }
 
 /// The local port of a TCP socket; `None` when it is gone or cannot be asked for.
