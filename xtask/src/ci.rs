@@ -26,6 +26,9 @@ const CARGO_DENY: &str = "0.20.2";
 const VM_KERNELS: [&str; 2] = ["6.1", "6.12"];
 const VM_TESTS: [&str; 4] = ["accept", "beyond_ip", "connect", "findings"];
 
+/// Docker where systemd makes the containers' cgroups: whose each event is.
+const SYSTEMD: (&str, &str) = ("6.12", "owner");
+
 /// Where the committed cost is held; instructions are the same on every machine.
 const COST_KERNELS: [&str; 1] = ["6.12"];
 
@@ -43,6 +46,7 @@ pub fn perform(args: &Args) -> Result<()> {
         ("tidy", &tidy::perform),
         ("ebpf --check", &|| ebpf::perform(&check)),
         ("vm", &|| vm::perform(&vm::Args::of(&VM_KERNELS, &VM_TESTS))),
+        ("vm --systemd", &|| vm::perform(&vm::Args::with_systemd(&[SYSTEMD.0], &[SYSTEMD.1]))),
         ("cost", &|| cost::perform(&cost::Args::of(&COST_KERNELS))),
         ("test", &|| test::perform(&test)),
     ];

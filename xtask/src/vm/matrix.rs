@@ -41,6 +41,8 @@ enum Beside {
     Nothing,
     /// Containers by this machine's Docker, from a disk.
     Docker,
+    /// The same where systemd is the first process and makes containers' cgroups.
+    DockerAndSystemd,
     /// The same as nothing, and the kernel does not describe its types.
     HiddenBtf,
 }
@@ -131,6 +133,7 @@ pub fn all() -> Vec<Variant> {
     variants.push(Variant::new("6.12", Cgroups::Hybrid));
     variants.push(Variant::new("6.12", Cgroups::V1));
     variants.extend(DOCKER_KERNELS.iter().map(|series| Variant::with_docker(series)));
+    variants.push(Variant::with_systemd("6.12"));
     variants.push(Variant::without_btf("6.1"));
     variants
 }
@@ -146,6 +149,11 @@ impl Variant {
         Self { beside: Beside::Docker, ..Self::new(series, Cgroups::V2) }
     }
 
+    /// A VM with Docker under systemd.
+    pub fn with_systemd(series: &str) -> Self {
+        Self { beside: Beside::DockerAndSystemd, ..Self::new(series, Cgroups::V2) }
+    }
+
     /// A VM whose kernel does not describe its types.
     pub fn without_btf(series: &str) -> Self {
         let only = vec!["kernel_without_btf".to_owned()];
@@ -158,7 +166,7 @@ impl Variant {
     }
 
     pub fn has_docker(&self) -> bool {
-        self.beside == Beside::Docker
+        matches!(self.beside, Beside::Docker | Beside::DockerAndSystemd)
     }
 
     fn name(&self) -> String {
@@ -169,6 +177,7 @@ impl Variant {
         let beside = match self.beside {
             Beside::Nothing => "",
             Beside::Docker => " docker",
+            Beside::DockerAndSystemd => " docker systemd",
             Beside::HiddenBtf => " no-btf",
         };
         format!("{}{beside}", self.cgroups.name())
@@ -180,7 +189,7 @@ impl Variant {
         }
         let chosen = |name: &str| self.only.is_empty() || self.only.iter().any(|n| n == name);
         let mut plan = vec![doctor(DOCTOR), doctor(STATEMENT)];
-        if self.beside == Beside::Docker {
+        if self.has_docker() {
             for (name, tests) in DOCKER_TESTS.iter().filter(|(name, _)| chosen(name)) {
                 plan.push(test_program(name, tests, "docker", PATIENCE_WITH_DOCKER));
             }
@@ -199,15 +208,18 @@ impl Variant {
         disk: &Path,
         logs: &Path,
     ) -> Result<Report> {
-        let with_docker = self.beside == Beside::Docker;
+        let with_docker = self.has_docker();
         let mut parameters = vec![format!("hostnet.cgroup={}", self.cgroups.name())];
         match self.beside {
             Beside::Nothing => {}
             // Debian's kernel has AppArmor on, and the disk none of its tools.
-            Beside::Docker => {
-                parameters.extend(["hostnet.root=/dev/vda", "apparmor=0"].map(str::to_owned))
+            Beside::Docker | Beside::DockerAndSystemd => {
+                parameters.extend(["hostnet.root=/dev/vda", "apparmor=0"].map(str::to_owned));
             }
             Beside::HiddenBtf => parameters.push("hostnet.btf=hidden".to_owned()),
+        }
+        if self.beside == Beside::DockerAndSystemd {
+            parameters.push("hostnet.first=/bin/systemd".to_owned());
         }
         let mut modules = TEST_MODULES.to_vec();
         if with_docker {
@@ -278,7 +290,7 @@ pub fn run(variants: &[Variant], how: &Running<'_>) -> Result<Outcome> {
     let kernels = kernel::fetch(&series, directory, fresh)?;
     let programs = Programs::build()?;
     let disk = directory.join("docker.ext4");
-    if variants.iter().any(|variant| variant.beside == Beside::Docker) {
+    if variants.iter().any(Variant::has_docker) {
         programs.with_docker()?.write_disk(&disk, DISK_MEGABYTES)?;
     }
     let logs = directory.join("logs");

@@ -40,7 +40,7 @@ pub struct Args {
     kernels: Vec<String>,
 
     /// Every kernel of the matrix, every cgroup layout, and Docker where it is in it.
-    #[arg(long, conflicts_with_all = ["cgroup", "docker", "no_btf", "only"])]
+    #[arg(long, conflicts_with_all = ["cgroup", "docker", "systemd", "no_btf", "only"])]
     all: bool,
 
     /// How the VM mounts its cgroup hierarchies.
@@ -51,8 +51,12 @@ pub struct Args {
     #[arg(long, conflicts_with = "cgroup")]
     docker: bool,
 
+    /// The same with systemd as the first process, which makes the containers' cgroups.
+    #[arg(long, conflicts_with = "cgroup")]
+    systemd: bool,
+
     /// A kernel that does not describe its types: only the test of that.
-    #[arg(long, conflicts_with_all = ["cgroup", "docker", "only"])]
+    #[arg(long, conflicts_with_all = ["cgroup", "docker", "systemd", "only"])]
     no_btf: bool,
 
     /// Only this test program (a file of tests/tests); may be given more than once.
@@ -81,12 +85,18 @@ impl Args {
             all: false,
             cgroup: Cgroups::V2,
             docker: false,
+            systemd: false,
             no_btf: false,
             only: owned(only),
             jobs: 2,
             fresh: false,
             update: false,
         }
+    }
+
+    /// The same with Docker under systemd.
+    pub fn with_systemd(kernels: &[&str], only: &[&str]) -> Self {
+        Self { systemd: true, ..Self::of(kernels, only) }
     }
 }
 
@@ -95,9 +105,10 @@ pub fn perform(args: &Args) -> Result<()> {
     let mut variants = if args.all {
         matrix::all()
     } else {
-        let variant = |series: &String| match (args.docker, args.no_btf) {
-            (true, _) => Variant::with_docker(series),
-            (_, true) => Variant::without_btf(series),
+        let variant = |series: &String| match args {
+            Args { systemd: true, .. } => Variant::with_systemd(series),
+            Args { docker: true, .. } => Variant::with_docker(series),
+            Args { no_btf: true, .. } => Variant::without_btf(series),
             _ => Variant::new(series, args.cgroup),
         };
         args.kernels.iter().map(variant).collect()

@@ -34,9 +34,9 @@ const APPLETS: &[&str] = &[
     "sleep", "tar", "timeout", "umount", "xargs",
 ];
 
-/// Docker, and what tests make its image with.
+/// Docker, what tests make its image with, and what may be the first process.
 const DOCKER: &[&str] =
-    &["containerd", "containerd-shim-runc-v2", "docker", "dockerd", "runc", "tar"];
+    &["containerd", "containerd-shim-runc-v2", "docker", "dockerd", "runc", "systemd", "tar"];
 
 #[derive(Deserialize)]
 struct Artifact {

@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Plan {
     /// Paths of kernel modules, those that others need first.
     pub modules: Vec<String>,
     pub programs: Vec<Program>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Program {
     pub name: String,
     pub command: Vec<String>,
