@@ -16,6 +16,7 @@ use crate::{
     daemon::Daemon,
     events::LABEL,
     image,
+    rootless::Rootless,
 };
 
 /// A daemon that answers. Clones are the same daemon.
@@ -27,6 +28,7 @@ struct Inner {
     // Dropped before the daemon it lives on.
     marker: OnceLock<Mutex<ActorBox>>,
     daemon: Option<Mutex<Daemon>>,
+    _rootless: Option<Rootless>,
 }
 
 impl Docker {
@@ -69,8 +71,21 @@ impl Docker {
         Self::with_options(&["--with-bridge", "--userland-proxy=true"])
     }
 
+    /// A plain user's, started; [`Rootless::is_possible`] says whether there can be one.
+    pub fn rootless() -> Self {
+        let rootless = Rootless::start();
+        let docker = Self::of(rootless.host(), None, Some(rootless));
+        image::import(&docker);
+        docker
+    }
+
     fn without_daemon(host: &str) -> Self {
-        Self(Arc::new(Inner { host: host.to_owned(), marker: OnceLock::new(), daemon: None }))
+        Self::of(host.to_owned(), None, None)
+    }
+
+    fn of(host: String, daemon: Option<Daemon>, rootless: Option<Rootless>) -> Self {
+        let (marker, daemon) = (OnceLock::new(), daemon.map(Mutex::new));
+        Self(Arc::new(Inner { host, marker, daemon, _rootless: rootless }))
     }
 
     /// Whether containers are started without Docker.
@@ -79,8 +94,7 @@ impl Docker {
     }
 
     fn at(host: String, daemon: Option<Daemon>) -> Self {
-        let docker =
-            Self(Arc::new(Inner { host, marker: OnceLock::new(), daemon: daemon.map(Mutex::new) }));
+        let docker = Self::of(host, daemon, None);
         image::import(&docker);
         docker
     }

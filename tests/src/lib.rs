@@ -32,6 +32,7 @@ pub mod pins;
 mod podman;
 pub mod proxy;
 mod rewriter;
+pub mod rootless;
 mod run;
 pub mod server;
 mod service;
@@ -40,6 +41,7 @@ pub mod tally;
 pub mod tamper;
 mod technique;
 mod terminal;
+mod user;
 mod want;
 pub mod web;
 

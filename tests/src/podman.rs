@@ -1,16 +1,14 @@
 //! A Podman of the test's own, in a directory of its own: root's, or a plain user's.
 
 use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Child, Command, Stdio},
 };
 
-use rustix::process::{Gid, Pid, Signal, Uid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{actor::Actor, docker::Docker, image, skip, wait_for};
+use crate::{actor::Actor, docker::Docker, image, skip, user::User, wait_for};
 
 /// The image of [`crate::IMAGE`], as this Podman has it.
 pub const PODMAN_IMAGE: &str = "localhost/hostnet-test/box:1";
@@ -20,12 +18,6 @@ pub struct Podman {
     directory: TempDir,
     user: Option<User>,
     service: Option<Child>,
-}
-
-/// Whose Podman it is, when it is not root's.
-pub struct User {
-    pub uid: u32,
-    gid: u32,
 }
 
 impl Podman {
@@ -148,38 +140,5 @@ impl Drop for Podman {
             // A process of its own keeps its namespaces until it is told not to.
             let _ = self.command().args(["system", "migrate"]).output();
         }
-    }
-}
-
-impl User {
-    /// One who has ids to give to containers, where there is one; else `nobody`,
-    /// whose containers have a single one.
-    fn plain() -> Self {
-        let passwd = fs::read_to_string("/etc/passwd").expect("every machine has users");
-        let with_ids = fs::read_to_string("/etc/subuid").unwrap_or_default();
-        let has_tool = Path::new("/usr/bin/newuidmap").exists();
-        let owners = with_ids.lines().filter_map(|line| line.split(':').next());
-        let names = owners.filter(|_| has_tool).chain(["nobody"]);
-        let of = |name: &str| {
-            let is = |line: &&str| line.split(':').next() == Some(name);
-            let mut words = passwd.lines().find(is)?.split(':').skip(2).map(str::parse);
-            Some(Self { uid: words.next()?.ok()?, gid: words.next()?.ok()? })
-        };
-        let mut users = names.filter_map(of).filter(|user| user.uid != 0);
-        users.next().expect("every machine has nobody")
-    }
-
-    /// `program …` as this user, without any capability and without other groups.
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid", &self.uid.to_string(), "--regid", &self.gid.to_string()]);
-        command.args(["--clear-groups", "--", program]);
-        command
-    }
-
-    fn takes(&self, directory: &Path) {
-        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
-        rustix::fs::chown(directory, Some(uid), Some(gid)).expect("root may give it away");
-        fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).expect("chmod");
     }
 }

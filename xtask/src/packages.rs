@@ -16,10 +16,10 @@ pub struct Package {
     pub present: fn() -> bool,
 }
 
-/// What the live tests run: a Docker daemon with its containerd, Podman, LXC and nspawn,
-/// Compose, a static busybox to make an image of, so that no test pulls one, Prometheus'
-/// judge of metrics (19 MB to fetch, no smaller package has it), and a browser to look at
-/// reports with.
+/// What the live tests run: a Docker daemon with its containerd, one without privileges,
+/// Podman, LXC and nspawn, Compose, a static busybox to make an image of, so that no test
+/// pulls one, Prometheus' judge of metrics (19 MB to fetch, no smaller package has it), and
+/// a browser to look at reports with.
 pub const LIVE_TESTS: &[Package] = &[
     Package { name: "docker.io", present: || has("dockerd") && has("docker") },
     Package { name: "iptables", present: || has("iptables") },
@@ -27,6 +27,7 @@ pub const LIVE_TESTS: &[Package] = &[
     Package { name: "busybox-static", present: busybox_is_static },
     Package { name: "podman", present: || has("podman") },
     Package { name: "uidmap", present: || has("newuidmap") },
+    Package { name: "rootlesskit", present: || has("rootlesskit") },
     Package { name: "lxc", present: || has("lxc-start") },
     Package { name: "systemd-container", present: || has("systemd-nspawn") },
     Package { name: "docker-compose", present: || has("docker-compose") },
