@@ -8,7 +8,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read as _},
+    io::{self, BufRead, BufReader, Read as _},
     os::{
         fd::{AsFd, AsRawFd as _, BorrowedFd},
         unix::fs::{MetadataExt as _, OpenOptionsExt as _},
@@ -23,6 +23,9 @@ use crate::event::UserNames;
 
 /// Most bytes of a file; of a longer one nothing is believed.
 const MOST_BYTES: u64 = 256 << 10;
+
+/// Most bytes that the kernel is asked for of a table of mounts at once.
+const MOUNT_BYTES: usize = 512;
 
 /// The longest that a container's file is waited for, its turn included.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -89,11 +92,13 @@ fn of_process(pid: u32, mount_namespace: u32) -> io::Result<UserNames> {
         Mode::empty(),
     )?;
     let own = fs::read_to_string(format!("/proc/self/fdinfo/{}", root.as_raw_fd()))?;
-    let mounts = fs::read(format!("/proc/{pid}/mountinfo"))?;
+    // The kernel writes no more lines than are read, and a container's root is its first.
+    let mounts = File::open(format!("/proc/{pid}/mountinfo"))?;
+    let mounts = BufReader::with_capacity(MOUNT_BYTES, mounts);
     let ids = fs::read_to_string(format!("/proc/{pid}/uid_map"))?;
     // Asked last: whoever has the id by now is still of that container.
     let namespace = fs::metadata(format!("/proc/{pid}/ns/mnt"))?.ino();
-    let is_local = mount_id(&own).is_some_and(|id| is_local(&mounts, id));
+    let is_local = mount_id(&own).is_some_and(|id| is_local(mounts, id));
     if namespace != u64::from(mount_namespace) || !is_local {
         return Err(io::ErrorKind::Unsupported.into());
     }
@@ -136,17 +141,15 @@ fn mount_id(fdinfo: &str) -> Option<u32> {
 }
 
 /// Whether a mount of a mountinfo (proc(5)) is of a kernel's own file system.
-fn is_local(mounts: &[u8], id: u32) -> bool {
+fn is_local(mounts: impl BufRead, id: u32) -> bool {
     let id = id.to_string();
-    let file_system = mounts.split(|byte| *byte == b'\n').find_map(|line| {
-        let mut fields = line.split(|byte| *byte == b' ');
-        (fields.next()? == id.as_bytes()).then_some(())?;
-        // Fields that may be missing come before the one that is a dash; spaces in
-        // names are written otherwise.
-        fields.find(|field| *field == b"-")?;
-        fields.next()
-    });
-    file_system.is_some_and(|name| LOCAL.contains(&name))
+    let mut lines = mounts.split(b'\n').map_while(Result::ok);
+    let is_its = |line: &Vec<u8>| line.split(|byte| *byte == b' ').next() == Some(id.as_bytes());
+    let Some(line) = lines.find(is_its) else { return false };
+    // Fields that may be missing come before the one that is a dash; spaces in names are
+    // written otherwise.
+    let mut fields = line.split(|byte| *byte == b' ').skip_while(|field| *field != b"-").skip(1);
+    fields.next().is_some_and(|name| LOCAL.contains(&name))
 }
 
 /// The user of the host's that a user of a process' user namespace is, by its
@@ -225,7 +228,7 @@ mod tests {
             22 21 0:21 / /a rw - fuse.x - rw\n\
             23 21 0:22 / /b\\040-\\040overlay rw - nfs4 host:/ rw\n\
             24 21 0:23 / /c rw\n";
-        let local = [21, 22, 23, 24, 2].map(|id| is_local(mounts, id));
+        let local = [21, 22, 23, 24, 2].map(|id| is_local(&mounts[..], id));
         assert_eq!(local, [true, false, false, false, false]);
         assert_eq!(mount_id("pos:\t0\nflags:\t012200000\nmnt_id:\t21\nino:\t2\n"), Some(21));
     }
