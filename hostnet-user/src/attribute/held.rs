@@ -78,9 +78,8 @@ impl Attribution {
     /// Tells an event, or holds it while its container's name is on its way.
     pub(super) fn push(&mut self, event: Event) {
         let awaited = event.owner.as_ref().and_then(|owner| owner.container_id.clone());
-        let awaited = awaited.filter(|id| {
-            self.runtime_answers != Some(false) && self.registry.containers.awaits_name(id)
-        });
+        let awaited = awaited
+            .filter(|id| !self.runtime_is_silent && self.registry.containers.awaits_name(id));
         match awaited {
             Some(id) => {
                 let now_ns = self.now_ns.max(event.boot_ns);

@@ -112,9 +112,8 @@ pub struct Attribution {
     listening_port: Option<(u64, u16)>,
     /// What the host calls its users.
     users: Option<Arc<UserNames>>,
-    /// Whether the runtime answers, once that is known; of one that does not, nobody
-    /// waits for names.
-    runtime_answers: Option<bool>,
+    /// The runtime does not answer: nobody waits for names.
+    runtime_is_silent: bool,
     flow_counts: Vec<FlowCount>,
     wall_minus_boot: i64,
     /// The boot clock, as it was last read.
@@ -142,7 +141,7 @@ impl Attribution {
             unheard: Unheard::default(),
             listening_port: None,
             users: None,
-            runtime_answers: None,
+            runtime_is_silent: false,
             flow_counts: Vec::new(),
             wall_minus_boot: 0,
             now_ns: 0,
@@ -164,6 +163,14 @@ impl Attribution {
     /// Requests since the last call.
     pub fn take_requests(&mut self) -> Vec<Request> {
         std::mem::take(&mut self.requests)
+    }
+
+    /// Takes back requests to ask for containers that the runtime has described meanwhile.
+    pub fn forget_answered(&mut self) {
+        let containers = &self.registry.containers;
+        self.requests.retain(
+            |request| !matches!(request, Request::Inspect(id) if !containers.awaits_name(id)),
+        );
     }
 
     /// One record from the kernel.

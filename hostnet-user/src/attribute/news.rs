@@ -61,11 +61,11 @@ impl Attribution {
             RuntimeNews::Users { id, users } => self.registry.containers.name_users(&id, users),
             RuntimeNews::Removed { id } => self.registry.containers.gone(&id),
             RuntimeNews::Reachable { endpoint, version } => {
-                self.runtime_answers = Some(true);
+                self.runtime_is_silent = false;
                 self.health(boot_ns, Health::RuntimeReachable { endpoint, version });
             }
             RuntimeNews::Unreachable { endpoint, reason } => {
-                self.runtime_answers = Some(false);
+                self.runtime_is_silent = true;
                 self.release_overdue(u64::MAX);
                 self.health(boot_ns, Health::RuntimeUnreachable { endpoint, reason });
             }
@@ -78,5 +78,31 @@ impl Attribution {
         let has_own_mounts =
             ![0, self.policy.host_mount_namespace].contains(&container.mount_namespace);
         container.pid != 0 && has_own_mounts && self.strays.get(container.pid, 0).is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribute::{Policy, Request};
+
+    #[test]
+    fn who_was_described_meanwhile_is_not_asked_for() {
+        let [one, other] = ["1f", "2e"].map(|part| part.repeat(32));
+        let mut stage = Attribution::new(Policy { seed: 1, ..Policy::default() });
+        for (cgroup, id) in [(5, &one), (6, &other)] {
+            stage.cgroup(cgroup, format!("/docker/{id}"));
+        }
+        let described = Container {
+            id: one,
+            created: "2026-01-02T03:04:05Z".to_owned(),
+            pid: 70,
+            ..Container::default()
+        };
+        stage.runtime(RuntimeNews::Container(Box::new(described)), 1);
+        stage.forget_answered();
+        let is_inspect = |request: &Request| matches!(request, Request::Inspect(_));
+        let asked: Vec<Request> = stage.take_requests().into_iter().filter(is_inspect).collect();
+        assert_eq!(asked, [Request::Inspect(other)]);
     }
 }

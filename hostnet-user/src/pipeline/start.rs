@@ -80,9 +80,10 @@ impl Pipeline {
                 self.world(input)?;
             }
         }
+        let stop = self.hear_of_runtime(control)?;
+        self.stages.attribution.forget_answered();
         // Now that the canary has run, host processes may be quietened.
         self.serve_requests()?;
-        let stop = self.hear_of_runtime(control)?;
         self.drain_to(answered_ns + SETTLING.as_nanos() as u64)?;
         let holders = existing.iter().flat_map(|found| &found.holders).map(|holder| holder.pid);
         for pid in holders.collect::<BTreeSet<u32>>() {

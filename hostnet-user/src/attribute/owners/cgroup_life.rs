@@ -36,11 +36,7 @@ impl Attribution {
         match named_container(&path) {
             Some(claim) => {
                 self.registry.containers.starts(&claim.qualified_id());
-                // What is found before the runtime has answered is in the list that it
-                // will answer with.
-                if made.is_some() || self.runtime_answers == Some(true) {
-                    self.requests.push(Request::Inspect(claim.id.to_owned()));
-                }
+                self.requests.push(Request::Inspect(claim.id.to_owned()));
                 // What a container's process has made, the programs know of already.
                 let own = own_part(&path, claim.id).filter(|own| *own != path);
                 let payer = own.and_then(|own| self.tree.id(own));
