@@ -4,7 +4,6 @@
 
 use std::{
     fs,
-    os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -59,20 +58,13 @@ impl Rootless {
         let kit = user.command("rootlesskit");
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", WITH_IDS, "sh", &path]);
-        command.arg(kit.get_program()).args(kit.get_args());
+        command.arg(kit.get_program()).args(["--pdeathsig", "TERM"]).args(kit.get_args());
         command.args(["--net=host", "--copy-up=/etc", "--copy-up=/run"]);
         command.args(["--state-dir", &format!("{path}/kit")]);
         command.args(["unshare", "--net", "sh", "-c", DAEMON, "sh", &path]);
         command.env("HOME", &path).env("XDG_RUNTIME_DIR", &path).current_dir(&path);
         let log = fs::File::create(directory.path().join("log")).expect("a file");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        // SAFETY: prctl is async-signal-safe, and nothing else runs in the child.
-        unsafe {
-            command.pre_exec(|| {
-                rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
-                Ok(())
-            });
-        }
         let kit = command.spawn().expect("unshare can be started");
         let rootless = Self { directory, kit };
         let socket = rootless.directory.path().join("docker.sock");
