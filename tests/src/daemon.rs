@@ -20,7 +20,7 @@ pub struct Daemon {
 
 /// Never touches the host's packet filter or forwarding: containers on the
 /// bridge reach each other and the host, nothing else.
-const ISOLATED: [&str; 6] = [
+pub(crate) const ISOLATED: [&str; 6] = [
     "--iptables=false",
     "--ip6tables=false",
     "--ip-forward=false",

@@ -11,7 +11,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{skip, user::User, wait_for};
+use crate::{daemon::ISOLATED, skip, user::User, wait_for};
 
 /// Its containers and its files are gone when it is dropped.
 pub struct Rootless {
@@ -19,13 +19,15 @@ pub struct Rootless {
     kit: Child,
 }
 
-/// What becomes of the daemon's own root: `$1` is its directory.
+/// What becomes of the daemon's own root: `$1` is its directory, then come its options.
 const DAEMON: &str = "
     ip link set lo up
     rm -f /run/docker /run/containerd /run/xtables.lock
-    exec dockerd --rootless --bridge=none --iptables=false --ip6tables=false \\
-        --storage-driver=vfs --shutdown-timeout=1 --host=unix://$1/docker.sock \\
-        --data-root=$1/data --exec-root=$1/exec --pidfile=$1/pid";
+    directory=$1
+    shift
+    exec dockerd --rootless --bridge=none --storage-driver=vfs \\
+        --host=unix://$directory/docker.sock --data-root=$directory/data \\
+        --exec-root=$directory/exec --pidfile=$directory/pid \"$@\"";
 
 /// Ids for whom `nobody` makes, whatever ids this machine has for others, and then the
 /// words after `$1`.
@@ -61,7 +63,7 @@ impl Rootless {
         command.arg(kit.get_program()).args(["--pdeathsig", "TERM"]).args(kit.get_args());
         command.args(["--net=host", "--copy-up=/etc", "--copy-up=/run"]);
         command.args(["--state-dir", &format!("{path}/kit")]);
-        command.args(["unshare", "--net", "sh", "-c", DAEMON, "sh", &path]);
+        command.args(["unshare", "--net", "sh", "-c", DAEMON, "sh", &path]).args(ISOLATED);
         command.env("HOME", &path).env("XDG_RUNTIME_DIR", &path).current_dir(&path);
         let log = fs::File::create(directory.path().join("log")).expect("a file");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);

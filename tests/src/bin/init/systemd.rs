@@ -10,11 +10,9 @@ const PLAN: &str = "/run/plan.json";
 
 const UNITS: &str = "/run/systemd/system";
 
-/// Where this program is on a disk.
-const OWN: &str = "/hostnet/init";
-
-/// Nothing of what a system usually begins with is here.
-const SERVICE: &str = "[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=@PROGRAM@\n\
+/// Nothing of what a system usually begins with is here. This program is on the disk by
+/// the name that the kernel knows it by, too.
+const SERVICE: &str = "[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=/init\n\
                        StandardOutput=null\nStandardError=null\n";
 const TARGET: &str =
     "[Unit]\nDefaultDependencies=no\nWants=hostnet-vm.service\nAfter=hostnet-vm.service\n";
@@ -24,8 +22,7 @@ pub fn becomes(first: &str, plan: &Plan) -> String {
     let write = || -> std::io::Result<()> {
         fs::create_dir_all(UNITS)?;
         fs::write(PLAN, serde_json::to_vec(plan)?)?;
-        let service = SERVICE.replace("@PROGRAM@", OWN);
-        fs::write(Path::new(UNITS).join("hostnet-vm.service"), service)?;
+        fs::write(Path::new(UNITS).join("hostnet-vm.service"), SERVICE)?;
         fs::write(Path::new(UNITS).join("default.target"), TARGET)
     };
     if let Err(error) = write() {
