@@ -118,10 +118,14 @@ impl Vigil {
 
     fn judge(&mut self, programs: &mut Programs, asked: &Asked, news: &mut Vec<Health>) {
         let (mut fell_silent, mut speak) = (BTreeSet::new(), BTreeSet::new());
-        for hook in CANARY {
-            if !programs.coverage.is_attached(hook) {
-                continue;
-            }
+        let attached = CANARY.into_iter().filter(|hook| programs.coverage.is_attached(*hook));
+        let attached: BTreeSet<Hook> = attached.collect();
+        // Of one that was detached just before, the next look says why it is silent.
+        let detached = match attached.is_subset(&asked.answered) {
+            true => BTreeSet::new(),
+            false => programs.detached().unwrap_or_default(),
+        };
+        for hook in attached.difference(&detached).copied() {
             if asked.answered.contains(&hook) {
                 if self.silent.remove(&hook) {
                     programs.coverage.set(hook, State::Proven);
