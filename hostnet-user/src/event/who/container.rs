@@ -47,6 +47,14 @@ pub struct Container {
     /// What its own `/etc/passwd` calls its users, by the host's ids; a claim.
     #[serde(default, skip_serializing_if = "UserNames::is_empty")]
     pub users: UserNames,
+    /// Podman's pod that it is in: the pod's name, or the first 12 digits of its id when
+    /// Podman did not answer. Empty when it is in none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pod: String,
+    /// It does nothing but hold a pod's namespaces: Podman's infra container, or the
+    /// pause container of a Kubernetes pod.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_infra: bool,
     /// `docker` or `podman`.
     pub runtime: String,
 }
@@ -57,5 +65,13 @@ impl Container {
     #[must_use]
     pub fn is_inspected(&self) -> bool {
         !self.created.is_empty()
+    }
+
+    /// The Swarm service that it is a task of. A service's tasks come and go under names
+    /// that end in random letters; the service's name stays.
+    #[must_use]
+    pub fn swarm_service(&self) -> Option<&str> {
+        let name = self.labels.get("com.docker.swarm.service.name")?;
+        (!name.is_empty()).then_some(name)
     }
 }

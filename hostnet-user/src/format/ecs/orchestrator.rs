@@ -5,14 +5,19 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json as object};
 
+use crate::event::Container;
+
 type Labels = BTreeMap<String, String>;
 
-/// `orchestrator`, for Kubernetes (the labels of dockershim and cri-dockerd) and Swarm.
-pub fn orchestrator(labels: &Labels) -> Option<Value> {
-    let of = |key: &str| labels.get(key).filter(|value| !value.is_empty());
+/// `orchestrator`, for Kubernetes (the labels of dockershim and cri-dockerd), Swarm and
+/// Podman's pods.
+pub fn orchestrator(container: &Container) -> Option<Value> {
+    let of = |key: &str| container.labels.get(key).filter(|value| !value.is_empty());
     let (kind, namespace, resource, name, id) = if let Some(pod) = of("io.kubernetes.pod.name") {
         let namespace = of("io.kubernetes.pod.namespace");
         ("kubernetes", namespace, "pod", pod, of("io.kubernetes.pod.uid"))
+    } else if !container.pod.is_empty() {
+        ("podman", None, "pod", &container.pod, None)
     } else {
         let service = of("com.docker.swarm.service.name")?;
         let namespace = of("com.docker.stack.namespace");
@@ -40,6 +45,10 @@ pub fn compose(labels: &Labels) -> Option<Value> {
 mod tests {
     use super::*;
 
+    fn of(labels: Labels) -> Option<Value> {
+        orchestrator(&Container { labels, ..Container::default() })
+    }
+
     fn labels<const N: usize>(all: [(&str, &str); N]) -> Labels {
         all.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
     }
@@ -54,14 +63,17 @@ mod tests {
         ]);
         let resource = object!({ "type": "pod", "name": "web-0", "id": "7" });
         let expected = object!({ "type": "kubernetes", "namespace": "shop", "resource": resource });
-        assert_eq!(orchestrator(&pod), Some(expected));
+        assert_eq!(of(pod), Some(expected));
         let service = labels([("com.docker.swarm.service.name", "shop_web")]);
         let resource = object!({ "type": "service", "name": "shop_web" });
+        assert_eq!(of(service), Some(object!({ "type": "swarm", "resource": resource })));
+        assert_eq!(of(labels([("io.kubernetes.pod.name", ""), ("a", "b")])), None);
+        let podman = Container { pod: "shop".to_owned(), ..Container::default() };
+        let resource = object!({ "type": "pod", "name": "shop" });
         assert_eq!(
-            orchestrator(&service),
-            Some(object!({ "type": "swarm", "resource": resource }))
+            orchestrator(&podman),
+            Some(object!({ "type": "podman", "resource": resource }))
         );
-        assert_eq!(orchestrator(&labels([("io.kubernetes.pod.name", ""), ("a", "b")])), None);
     }
 
     #[test]

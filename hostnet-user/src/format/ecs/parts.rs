@@ -151,9 +151,7 @@ fn owner_parts(owner: &Owner, network_namespace: u32) -> OwnerParts {
         attribution: raw(&attribution),
         creator: raw(&creator),
         netns: raw(&netns),
-        orchestrator: container
-            .and_then(|container| orchestrator(&container.labels))
-            .map(|v| raw(&v)),
+        orchestrator: container.and_then(orchestrator).map(|v| raw(&v)),
         compose: container.and_then(|container| compose(&container.labels)).map(|v| raw(&v)),
         declared: inspected.map(|container| raw(&declared_value(container))),
     }
@@ -212,13 +210,17 @@ fn labels(labels: &BTreeMap<String, String>) -> Map<String, Value> {
 }
 
 fn declared_value(container: &Container) -> Value {
-    object!({
+    let mut value = object!({
         "network_mode": container.network_mode,
         "user": container.user,
         "capabilities": container.capabilities,
         "restart_policy": container.restart_policy,
         "created": container.created,
-    })
+    });
+    if container.is_infra {
+        value["is_infra"] = true.into();
+    }
+    value
 }
 
 /// `registry:5000/a/b:1.2@sha256:…` as name and tag. An image without a name is

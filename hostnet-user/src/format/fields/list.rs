@@ -151,6 +151,12 @@ pub const FIELDS: &[Field] = &[
     ),
     field("container.restart_policy", Text, "Declared restart policy."),
     field("container.created", Text, "When the container was created."),
+    field(
+        "container.is_infra",
+        Flag,
+        "It does nothing but hold a pod's namespaces: Podman's infra container, or a Kubernetes pod's \
+         pause container.",
+    ),
     field("compose.project", Text, "Compose project, as the container's labels tell it."),
     field("compose.service", Text, "Compose service, as the container's labels tell it."),
     field(

@@ -21,6 +21,11 @@ pub const DETECTION: Detection = Detection {
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
     let comes = matches!(scene.event.operation, Operation::Joined(_) | Operation::Identified(_));
+    // The pod's other containers are found, and its infra container is made for them.
+    let owner = scene.event.owner.as_deref();
+    if owner.and_then(|owner| owner.container.as_deref()).is_some_and(|one| one.is_infra) {
+        return None;
+    }
     match scene.standing.filter(|_| comes)? {
         Standing::Expected(_) => None,
         Standing::Expired(expectation) => {

@@ -4,15 +4,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bollard::Docker;
-use bollard::errors::Error;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
 use tokio::time::{Instant, timeout_at};
 
 use super::client::{Runtime, connect, describe, endpoints, is_absent, late};
-use super::{Options, locate, words};
+use super::{Options, words};
 use crate::event::Container;
 
 /// Inspects under way at once.
@@ -100,7 +98,10 @@ async fn of_runtime(
     let asked = counted.iter().filter(|one| one.is_alive()).map(|one| &one.container.id);
     let asked: Vec<String> = asked.cloned().collect();
     let mut answers = stream::iter(asked)
-        .map(|id| inspect(&runtime.docker, runtime.kind, id, deadline))
+        .map(|id| async {
+            let answer = timeout_at(deadline, runtime.inspect(&id)).await;
+            (id, answer.unwrap_or_else(|_| Err("no answer in time".to_owned())))
+        })
         .buffer_unordered(WIDTH);
     let (mut inspected, mut failed) = (HashMap::new(), Vec::new());
     while let Some((id, answer)) = answers.next().await {
@@ -117,8 +118,8 @@ async fn of_runtime(
         census.gaps.push(silent(format!("{count} of its containers not inspected: {reason}")));
     }
     counted.retain_mut(|one| match inspected.remove(&one.container.id) {
-        Some(Some(container)) => {
-            one.container = container;
+        Some(Some((container, _))) => {
+            one.container = *container;
             true
         }
         // It is gone since.
@@ -132,25 +133,4 @@ async fn of_runtime(
 /// Whether a network mode names somebody else's network.
 fn is_telling(network_mode: &str) -> bool {
     network_mode == "host" || network_mode.starts_with("container:")
-}
-
-/// What an inspect says; `None` when the container is gone.
-async fn inspect(
-    docker: &Docker,
-    runtime: &'static str,
-    id: String,
-    deadline: Instant,
-) -> (String, Result<Option<Container>, String>) {
-    let answer = match timeout_at(deadline, docker.inspect_container(&id, None)).await {
-        Ok(Ok(response)) if response.id.as_ref() == Some(&id) => {
-            let (mut container, _) = words::inspected(response, runtime);
-            locate(&mut container);
-            Ok(Some(*container))
-        }
-        Ok(Ok(_)) => Err("the answer is about another container".to_owned()),
-        Ok(Err(Error::DockerResponseServerError { status_code: 404, .. })) => Ok(None),
-        Ok(Err(error)) => Err(describe(&error)),
-        Err(_) => Err("no answer in time".to_owned()),
-    };
-    (id, answer)
 }

@@ -9,8 +9,8 @@ use bollard::errors::Error;
 use bollard::models::SystemVersion;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker, body_full};
 use http_body_util::BodyExt;
-use hyper::body::Bytes;
-use hyper::{Request, Uri};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response, Uri};
 use tokio::time::timeout;
 
 use super::bounded::{Excess, TooMuch};
@@ -31,7 +31,7 @@ pub struct Runtime {
     pub version: String,
     /// Why an event stream was cut.
     pub excess: Arc<Excess>,
-    at: Endpoint,
+    pub(super) at: Endpoint,
     /// What goes before the path of a request.
     prefix: String,
 }
@@ -44,20 +44,24 @@ impl Runtime {
         let (at, excess) = (self.at.clone(), Arc::clone(&self.excess));
         async move {
             let request = Request::get(uri).body(body_full(Bytes::new()))?;
-            let response = at.send(request, excess).await?;
-            let (status, mut body) = (response.status(), response.into_body());
-            // Each piece is let go of at once: it may hold a buffer far larger than itself.
-            let mut answer = Vec::new();
-            while let Some(frame) = body.frame().await {
-                answer.extend_from_slice(frame?.data_ref().map_or(&[], AsRef::as_ref));
-            }
-            if status.is_success() {
-                return Ok(answer.into());
-            }
-            let message = text::text(&answer).readable;
-            Err(Error::DockerResponseServerError { status_code: status.as_u16(), message })
+            answer(at.send(request, excess).await?).await
         }
     }
+}
+
+/// What was answered, when it is what was asked for.
+pub async fn answer(response: Response<Incoming>) -> Result<Bytes, Error> {
+    let (status, mut body) = (response.status(), response.into_body());
+    // Each piece is let go of at once: it may hold a buffer far larger than itself.
+    let mut answer = Vec::new();
+    while let Some(frame) = body.frame().await {
+        answer.extend_from_slice(frame?.data_ref().map_or(&[], AsRef::as_ref));
+    }
+    if status.is_success() {
+        return Ok(answer.into());
+    }
+    let message = text::text(&answer).readable;
+    Err(Error::DockerResponseServerError { status_code: status.as_u16(), message })
 }
 
 /// Where to look, in order, as the command-line clients of both runtimes do.

@@ -9,6 +9,7 @@ mod bounded;
 mod census;
 mod client;
 mod events;
+mod inspect;
 mod inspections;
 mod transport;
 mod words;
@@ -16,7 +17,6 @@ mod words;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
-use bollard::Docker;
 use bollard::errors::Error;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -34,6 +34,7 @@ use crate::{
 pub use census::{Census, Counted, census};
 use client::{Runtime, connect, describe, endpoints, is_answer, late};
 use events::{BackOff, Events};
+use inspect::Inspected;
 use inspections::{Answer, Inspections};
 use words::{Happening, List};
 
@@ -191,7 +192,7 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
         self.inspections.begin();
         while self.listening {
             while let Some(id) = self.inspections.next() {
-                replies.push(inspect(runtime.docker.clone(), runtime.kind, id, limit).boxed());
+                replies.push(inspect(runtime.inspect(&id), id, limit).boxed());
             }
             let news = tokio::select! {
                 event = events.next() => match event {
@@ -299,19 +300,12 @@ fn users(container: &Container) -> impl Future<Output = Reply> + use<> {
     async move { Reply::Users(id, passwd::claimed(pid, namespace).await) }
 }
 
-async fn inspect(docker: Docker, runtime: &'static str, id: String, limit: Duration) -> Reply {
-    let reason = match timeout(limit, docker.inspect_container(&id, None)).await {
-        Ok(Ok(response)) if response.id.as_ref() == Some(&id) => {
-            let (mut container, state) = words::inspected(response, runtime);
-            locate(&mut container);
-            return Reply::Inspect(id, Answer::Found { container, state }, None);
-        }
-        Ok(Err(Error::DockerResponseServerError { status_code: 404, .. })) => {
-            return Reply::Inspect(id, Answer::Missing, None);
-        }
-        Ok(Ok(_)) => "the answer is about another container".into(),
-        Ok(Err(error)) => describe(&error),
-        Err(_) => late(limit),
+async fn inspect(answer: impl Future<Output = Inspected>, id: String, limit: Duration) -> Reply {
+    let (answer, reason) = match timeout(limit, answer).await {
+        Ok(Ok(Some((container, state)))) => (Answer::Found { container, state }, None),
+        Ok(Ok(None)) => (Answer::Missing, None),
+        Ok(Err(reason)) => (Answer::Failed, Some(reason)),
+        Err(_) => (Answer::Failed, Some(late(limit))),
     };
-    Reply::Inspect(id, Answer::Failed, Some(reason))
+    Reply::Inspect(id, answer, reason)
 }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::event::{Container, UserNames};
 
-const TEXT: usize = 256;
+pub const TEXT: usize = 256;
 /// A registry, a path, a tag and a digest.
 const IMAGE: usize = 512;
 const ITEMS: usize = 64;
@@ -113,6 +113,8 @@ pub fn inspected(response: ContainerInspectResponse, runtime: &str) -> (Box<Cont
         addresses: addresses(response.network_settings),
         mount_namespace: 0,
         users: UserNames::default(),
+        pod: String::new(),
+        is_infra: false,
         runtime: runtime.to_owned(),
     };
     (cut_to_size(container), state.status.map(|status| status.to_string()).unwrap_or_default())
@@ -146,7 +148,7 @@ impl Listed {
         let host = summary.host_config.unwrap_or_default();
         cut_to_size(Container {
             id: self.id.clone(),
-            name: self.names.first().cloned().unwrap_or_default(),
+            name: own_name(&self.names),
             image: summary.image.unwrap_or_default(),
             image_id: image_id(summary.image_id),
             labels: summary.labels.into_iter().flatten().collect(),
@@ -155,6 +157,20 @@ impl Listed {
             ..Container::default()
         })
     }
+}
+
+/// Of a container's names its own: each link of another container (`docker run --link`)
+/// adds one more, `OTHER/ALIAS`, and may come first.
+fn own_name(names: &[String]) -> String {
+    let own = names.iter().find(|name| !name.contains('/'));
+    own.or(names.first()).cloned().unwrap_or_default()
+}
+
+/// Whether this is a Kubernetes pod's pause container, as cri-dockerd makes it. Labels
+/// may come with an image, names do not.
+fn is_pause(container: &Container) -> bool {
+    let kind = container.labels.get("io.kubernetes.docker.type");
+    kind.is_some_and(|kind| kind == "podsandbox") && container.name.starts_with("k8s_POD_")
 }
 
 /// The cgroup-v2 path in the text of a /proc/PID/cgroup.
@@ -203,6 +219,7 @@ fn cut_to_size(container: Container) -> Box<Container> {
     let short =
         |(key, value): (String, String)| (cut(&key, TEXT).to_owned(), cut(&value, TEXT).to_owned());
     container.labels = labels.into_iter().map(short).collect();
+    container.is_infra = is_pause(&container);
     container
 }
 
@@ -279,6 +296,8 @@ mod tests {
             addresses: vec![[172, 17, 0, 2].into()],
             mount_namespace: 0,
             users: UserNames::default(),
+            pod: String::new(),
+            is_infra: false,
             runtime: "docker".into(),
         };
         assert_eq!((*container, state.as_str()), (expected, "running"));
@@ -330,6 +349,29 @@ mod tests {
         };
         assert_eq!(*sketch(whole), expected);
         assert_eq!(*sketch(r#""Image":"nginx","Labels":[7]"#), bare);
+    }
+
+    #[test]
+    fn a_linked_container_is_called_by_its_own_name() {
+        let named = |names: &str| {
+            let text = format!(r#"[{{"Id":"{ID}","Names":{names},"State":"running"}}]"#);
+            listed(&text.into()).unwrap().containers.remove(0).sketch("docker").name
+        };
+        assert_eq!(named(r#"["/app/database","/db"]"#), "db");
+        assert_eq!(named(r#"["/db","/app/database","/web/db"]"#), "db");
+        // What is not as Docker has it is better than nothing.
+        assert_eq!(named(r#"["/app/database"]"#), "app/database");
+        assert_eq!(named("null"), "");
+    }
+
+    #[test]
+    fn a_pause_container_takes_more_than_labels_of_an_image() {
+        let labels = BTreeMap::from([("io.kubernetes.docker.type".into(), "podsandbox".into())]);
+        let of = |name: &str| {
+            let (name, labels) = (name.to_owned(), labels.clone());
+            cut_to_size(Container { name, labels, ..Container::default() }).is_infra
+        };
+        assert!(of("k8s_POD_web-0_shop_7_0") && !of("web"));
     }
 
     #[test]

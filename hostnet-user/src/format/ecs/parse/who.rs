@@ -105,6 +105,7 @@ struct Declared {
     capabilities: Vec<String>,
     restart_policy: String,
     created: String,
+    is_infra: bool,
 }
 
 /// `hostnet.compose`.
@@ -303,17 +304,15 @@ fn declare(
     container.capabilities = declared.capabilities;
     container.restart_policy = declared.restart_policy;
     container.created = declared.created;
+    container.is_infra = declared.is_infra;
     let compose: Compose = part("hostnet.compose", hostnet.compose)?.unwrap_or_default();
     let (project, service) = (compose.project.as_deref(), compose.service.as_deref());
     dot(&mut container.labels, "com.docker.compose.project", project);
     dot(&mut container.labels, "com.docker.compose.service", service);
-    orchestrate(&mut container.labels, document.orchestrator)
+    orchestrate(container, document.orchestrator)
 }
 
-fn orchestrate(
-    labels: &mut BTreeMap<String, String>,
-    orchestrator: Option<&RawValue>,
-) -> Result<(), NotOurs> {
+fn orchestrate(container: &mut Container, orchestrator: Option<&RawValue>) -> Result<(), NotOurs> {
     let Some(orchestrator) = part::<Orchestrator<'_>>("orchestrator", orchestrator)? else {
         return Ok(());
     };
@@ -326,11 +325,15 @@ fn orchestrate(
             "com.docker.swarm.service.name",
             "com.docker.swarm.service.id",
         ],
+        "podman" => {
+            container.pod = orchestrator.resource.name.unwrap_or_default();
+            return Ok(());
+        }
         _ => return Ok(()),
     };
     let Orchestrator { namespace, resource: Resource { name, id }, .. } = orchestrator;
     for (key, value) in keys.into_iter().zip([namespace, name, id]) {
-        dot(labels, key, value.as_deref());
+        dot(&mut container.labels, key, value.as_deref());
     }
     Ok(())
 }

@@ -87,6 +87,7 @@ fn container() -> Container {
         restart_policy: "always".to_owned(),
         created: "2026-11-25T17:11:02.289495426Z".to_owned(),
         users: UserNames::of(1000, "shop").expect("a name"),
+        is_infra: true,
         runtime: "docker".to_owned(),
         ..Container::default()
     }
