@@ -34,6 +34,9 @@ pub mod report;
 mod requests;
 mod shortfall;
 pub mod sink;
+#[cfg(test)]
+#[path = "../../tests/src/skip.rs"]
+mod skip;
 pub mod stages;
 mod survey;
 pub mod text;

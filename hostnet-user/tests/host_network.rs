@@ -15,14 +15,16 @@ use hostnet::{
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use serde_json::Value;
 
+#[path = "../../tests/src/skip.rs"]
+mod skip;
+
 /// Does it on a thread in a network namespace of its own, with loopback up. Whoever
 /// may not make one skips it.
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn in_own_namespace(what: impl FnOnce() + Send + 'static) {
     let thread = std::thread::spawn(|| {
         // SAFETY: file descriptors stay shared.
         if let Err(error) = unsafe { unshare_unsafe(UnshareFlags::NEWNET) } {
-            eprintln!("skipped: cannot make a network namespace: {error}");
+            skip::skip(&format!("cannot make a network namespace: {error}"));
             return;
         }
         ip("link set lo up");

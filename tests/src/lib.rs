@@ -37,6 +37,7 @@ mod run;
 pub mod server;
 mod service;
 pub mod shifts;
+mod skip;
 pub mod tally;
 pub mod tamper;
 mod technique;
@@ -61,6 +62,7 @@ pub use rewriter::Rewriter;
 pub use run::Run;
 pub use server::Server;
 pub use service::Service;
+pub use skip::skip;
 pub use technique::{Technique, Trial, all};
 pub use terminal::{Terminal, hostile_controls};
 pub use want::{Want, want};
@@ -138,11 +140,6 @@ pub fn has_docker(what_for: &str) -> bool {
         skip(&format!("no Docker here to ask for {what_for}"));
     }
     docker
-}
-
-/// Why a test does not run. Whoever counts skips looks for these lines.
-pub fn skip(why: &str) {
-    tell(&format!("skipped: {why}"));
 }
 
 /// What a test that runs cannot show here. Whoever says what this kernel shows

@@ -37,7 +37,8 @@ pub fn perform(args: &Args) -> Result<()> {
 /// Generates every document; writes it, or tells which committed one differs.
 pub fn generate(check: bool) -> Result<Vec<&'static str>> {
     shell::run(shell::cargo().args(["build", "--quiet", "--package", "hostnet-user", "--bins"]))?;
-    let hostnet = shell::target_dir().join("debug/hostnet");
+    let target = std::env::var_os("CARGO_BUILD_TARGET").unwrap_or_default();
+    let hostnet = shell::target_dir().join(target).join("debug/hostnet");
     let mut stale = Vec::new();
 
     for &(path, kind) in DOCUMENTS {

@@ -336,7 +336,7 @@ mod tests {
             let before = format!("{window:?}");
             window.take(&event);
             if format!("{window:?}") != before {
-                telling.insert(health.action());
+                telling.insert(health.action().name());
             }
         }
         let stated: BTreeSet<&str> = TELLING.iter().copied().collect();

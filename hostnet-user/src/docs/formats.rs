@@ -6,11 +6,14 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::{EVERY_KIND, FIELDS, replay};
-use crate::format::{
-    ANY_OTHER, KINDS, Kind,
-    cef::{self, ESCAPED},
-    ecs::ECS_VERSION,
-    ocsf::{self, Class, OCSF_VERSION, Role},
+use crate::{
+    event::Action,
+    format::{
+        ANY_OTHER, Kind,
+        cef::{self, ESCAPED},
+        ecs::ECS_VERSION,
+        ocsf::{self, Class, OCSF_VERSION, Role},
+    },
 };
 
 /// docs/formats.md.
@@ -39,14 +42,14 @@ pub fn formats() -> Result<String> {
          ## Kinds\n\n\
          | event | OCSF class | `activity_id` | CEF name | CEF severity |\n|---|---|---|---|---|\n"
     );
-    for kind in KINDS {
-        kind_row(&mut text, &format!("`{}`", kind.action), kind)?;
+    for action in Action::ALL {
+        kind_row(&mut text, &format!("`{}`", action.name()), &Kind::of_action(*action))?;
     }
     for kind in ANY_OTHER {
-        kind_row(&mut text, &format!("any other of `{}`", kind.action), kind)?;
+        kind_row(&mut text, &format!("any unknown action in `{}`", kind.action), kind)?;
     }
     text.push_str(
-        "\nAny other failure of `hostnet.health` is an Application Error (6008).\n\n\
+        "\nA failure with an unknown action in `hostnet.health` is an Application Error (6008). Only lines of another version of hostnet have unknown actions.\n\n\
          ## Where OCSF has them\n\n\
          What has different places in different classes is written `{role}` below. A field whose \
          role has no place in the event's class is under `unmapped`. A container that the acting \

@@ -13,7 +13,9 @@ pub use detections::detections;
 pub use formats::formats;
 
 use crate::{
+    event::Action,
     format::{
+        self,
         ecs::{ECS_VERSION, Encoder},
         fields::{FIELDS, Field, Kind},
     },
@@ -25,7 +27,7 @@ use crate::{
     text::for_terminal,
 };
 
-/// A run on a real host in which every kind of event happened.
+/// A run on a real host, with the kinds of events that one run can have.
 pub static EVERY_KIND: &[u8] = include_bytes!("../../tests/data/every-kind.hostnet");
 
 /// Replays a recording into ECS documents.
@@ -94,7 +96,9 @@ pub fn events() -> Result<String> {
     for Field { name, kind, text: says } in FIELDS {
         writeln!(text, "| `hostnet.{name}` | {} | {says} |", kind.in_words())?;
     }
-    text.push_str("\n## One real sample per kind\n");
+    text.push_str(
+        "\n## Samples\n\nOne real event of each kind, transport and outcome of a recorded run, whole.\n",
+    );
     let mut samples: BTreeMap<(u8, String), Value> = BTreeMap::new();
     for event in replay(EVERY_KIND)? {
         let action = event["event"]["action"].as_str().unwrap_or_default().to_owned();
@@ -106,10 +110,21 @@ pub fn events() -> Result<String> {
         let place = order.iter().position(|known| *known == dataset).unwrap_or(order.len());
         samples.entry((place as u8, title)).or_insert(event);
     }
+    let has_sample =
+        |action: &Action| samples.values().any(|e| e["event"]["action"] == action.name());
+    let without: Vec<&Action> = Action::ALL.iter().filter(|action| !has_sample(action)).collect();
     for ((_, title), event) in &samples {
         let message = for_terminal(event["message"].as_str().unwrap_or_default());
         let sample = serde_json::to_string_pretty(event)?;
         write!(text, "\n### {title}\n\n{message}\n\n```json\n{sample}\n```\n")?;
+    }
+    text.push_str(
+        "\n## Kinds without a recorded sample\n\n\
+         They did not happen in the recorded run. Their fields are in the table above.\n\n\
+         | action | what |\n|---|---|\n",
+    );
+    for action in without {
+        writeln!(text, "| `{}` | {} |", action.name(), format::Kind::of_action(*action).caption)?;
     }
     Ok(text)
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::{Direction, Told, canonical};
+use super::{Action, Direction, Told, canonical};
 
 /// A connection came in through a listening socket.
 #[derive(Clone, Debug)]
@@ -17,8 +17,8 @@ impl Told for Accept {
     fn operation(&self) -> &'static str {
         "accept"
     }
-    fn action(&self) -> &'static str {
-        "connection_accepted"
+    fn action(&self) -> Action {
+        Action::ConnectionAccepted
     }
     fn types(&self) -> &'static [&'static str] {
         &["connection", "start"]

@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr};
 use hostnet_abi::reuse;
 use serde::Serialize;
 
-use super::{Outcome, PeerParty, Told, canonical, sharing};
+use super::{Action, Outcome, PeerParty, Told, canonical, sharing};
 
 /// Who can reach an address that was bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -79,8 +79,8 @@ impl Told for Bind {
     fn operation(&self) -> &'static str {
         "bind"
     }
-    fn action(&self) -> &'static str {
-        "bound-socket"
+    fn action(&self) -> Action {
+        Action::BoundSocket
     }
     fn types(&self) -> &'static [&'static str] {
         &["start"]

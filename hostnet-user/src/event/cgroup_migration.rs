@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Category, Cgroup, Owner, Process, Told};
+use super::{Action, Category, Cgroup, Owner, Process, Told};
 use crate::text;
 
 /// The event's owner is the one the process belongs to, wherever it is.
@@ -33,8 +33,8 @@ impl Told for CgroupMigration {
     fn operation(&self) -> &'static str {
         "cgroup-migration"
     }
-    fn action(&self) -> &'static str {
-        "cgroup-migration"
+    fn action(&self) -> Action {
+        Action::CgroupMigration
     }
     fn category(&self) -> Category {
         Category::Process

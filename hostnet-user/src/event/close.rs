@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::{Direction, Told, canonical};
+use super::{Action, Direction, Told, canonical};
 use crate::errno;
 
 /// A TCP connection is over.
@@ -28,8 +28,8 @@ impl Told for Close {
     fn operation(&self) -> &'static str {
         "close"
     }
-    fn action(&self) -> &'static str {
-        "disconnect_received"
+    fn action(&self) -> Action {
+        Action::DisconnectReceived
     }
     fn types(&self) -> &'static [&'static str] {
         &["connection", "end"]
@@ -68,8 +68,8 @@ impl Told for ListenerClosed {
     fn operation(&self) -> &'static str {
         "close"
     }
-    fn action(&self) -> &'static str {
-        "closed-listener"
+    fn action(&self) -> Action {
+        Action::ClosedListener
     }
     fn types(&self) -> &'static [&'static str] {
         &["end"]

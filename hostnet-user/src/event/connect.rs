@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::{Direction, Outcome, Told, canonical};
+use super::{Action, Direction, Outcome, Told, canonical};
 use crate::errno;
 
 /// `connect(2)`, told once with its outcome, or after a second without.
@@ -22,8 +22,8 @@ impl Told for Connect {
     fn operation(&self) -> &'static str {
         "connect"
     }
-    fn action(&self) -> &'static str {
-        "connection_attempted"
+    fn action(&self) -> Action {
+        Action::ConnectionAttempted
     }
     fn types(&self) -> &'static [&'static str] {
         &["connection", "start"]
@@ -67,8 +67,8 @@ impl Told for ConnectOutcome {
     fn operation(&self) -> &'static str {
         "connect"
     }
-    fn action(&self) -> &'static str {
-        "connection-outcome"
+    fn action(&self) -> Action {
+        Action::ConnectionOutcome
     }
     fn types(&self) -> &'static [&'static str] {
         &["connection", "info"]

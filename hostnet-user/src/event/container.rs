@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Category, Told};
+use super::{Action, Category, Told};
 
 /// A container was first seen acting in the host's network namespace.
 #[derive(Clone, Debug, Default)]
@@ -16,8 +16,8 @@ impl Told for Joined {
     fn operation(&self) -> &'static str {
         "join"
     }
-    fn action(&self) -> &'static str {
-        "container-joined-host-network"
+    fn action(&self) -> Action {
+        Action::ContainerJoinedHostNetwork
     }
     fn category(&self) -> Category {
         Category::State
@@ -43,8 +43,8 @@ impl Told for Left {
     fn operation(&self) -> &'static str {
         "leave"
     }
-    fn action(&self) -> &'static str {
-        "container-left-host-network"
+    fn action(&self) -> Action {
+        Action::ContainerLeftHostNetwork
     }
     fn category(&self) -> Category {
         Category::State
@@ -69,8 +69,8 @@ impl Told for Identified {
     fn operation(&self) -> &'static str {
         "identify"
     }
-    fn action(&self) -> &'static str {
-        "container-identified"
+    fn action(&self) -> Action {
+        Action::ContainerIdentified
     }
     fn category(&self) -> Category {
         Category::State

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::{Direction, Told, canonical};
+use super::{Action, Direction, Told, canonical};
 
 /// The first datagram between a socket and a peer.
 #[derive(Clone, Debug)]
@@ -22,10 +22,10 @@ impl Told for Datagram {
             Direction::Ingress => "receive",
         }
     }
-    fn action(&self) -> &'static str {
+    fn action(&self) -> Action {
         match self.direction {
-            Direction::Egress => "connection_attempted",
-            Direction::Ingress => "connection_accepted",
+            Direction::Egress => Action::ConnectionAttempted,
+            Direction::Ingress => Action::ConnectionAccepted,
         }
     }
     fn types(&self) -> &'static [&'static str] {
@@ -81,8 +81,8 @@ impl Told for DatagramClose {
     fn operation(&self) -> &'static str {
         "close"
     }
-    fn action(&self) -> &'static str {
-        "disconnect_received"
+    fn action(&self) -> Action {
+        Action::DisconnectReceived
     }
     fn types(&self) -> &'static [&'static str] {
         &["connection", "end"]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Category, Told};
+use super::{Action, Category, Told};
 
 /// `execve(2)` succeeded; the program is in the event's process.
 #[derive(Clone, Debug)]
@@ -15,8 +15,8 @@ impl Told for Exec {
     fn operation(&self) -> &'static str {
         "exec"
     }
-    fn action(&self) -> &'static str {
-        "exec"
+    fn action(&self) -> Action {
+        Action::Executed
     }
     fn category(&self) -> Category {
         Category::Process

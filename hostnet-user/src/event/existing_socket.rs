@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, Told, UnixAddress, canonical};
+use super::{Action, Direction, Told, UnixAddress, canonical};
 use crate::family;
 
 /// What a socket is doing; for TCP the states of RFC 9293.
@@ -107,8 +107,8 @@ impl Told for ExistingSocket {
     fn operation(&self) -> &'static str {
         "existing_socket"
     }
-    fn action(&self) -> &'static str {
-        "existing_socket"
+    fn action(&self) -> Action {
+        Action::ExistingSocket
     }
     fn types(&self) -> &'static [&'static str] {
         &["info"]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Category, Told};
+use super::{Action, Category, Told};
 
 /// The last thread of a process ended.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +23,8 @@ impl Told for Exit {
     fn operation(&self) -> &'static str {
         "exit"
     }
-    fn action(&self) -> &'static str {
-        "end"
+    fn action(&self) -> Action {
+        Action::ProcessEnded
     }
     fn category(&self) -> Category {
         Category::Process

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Told;
+use super::{Action, Told};
 use crate::family;
 
 const IPPROTO_SCTP: u32 = 132;
@@ -18,17 +18,17 @@ impl Told for FamilySocket {
     fn operation(&self) -> &'static str {
         "family-socket"
     }
-    fn action(&self) -> &'static str {
+    fn action(&self) -> Action {
         match i32::from(self.socket.family) {
-            libc::AF_PACKET => "opened-packet-socket",
-            libc::AF_NETLINK => "opened-netlink-socket",
-            libc::AF_VSOCK => "opened-vsock-socket",
-            libc::AF_XDP => "opened-xdp-socket",
-            libc::AF_ALG => "opened-alg-socket",
+            libc::AF_PACKET => Action::OpenedPacketSocket,
+            libc::AF_NETLINK => Action::OpenedNetlinkSocket,
+            libc::AF_VSOCK => Action::OpenedVsockSocket,
+            libc::AF_XDP => Action::OpenedXdpSocket,
+            libc::AF_ALG => Action::OpenedAlgSocket,
             libc::AF_INET | libc::AF_INET6 if self.socket.protocol == IPPROTO_SCTP => {
-                "opened-sctp-socket"
+                Action::OpenedSctpSocket
             }
-            _ => "opened-other-socket",
+            _ => Action::OpenedOtherSocket,
         }
     }
     fn types(&self) -> &'static [&'static str] {

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, net::SocketAddr, sync::Arc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Category, Direction, Told, UnixAddress};
+use super::{Action, Category, Direction, Told, UnixAddress};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -118,8 +118,8 @@ impl Told for Finding {
     fn operation(&self) -> &'static str {
         "finding"
     }
-    fn action(&self) -> &'static str {
-        "finding"
+    fn action(&self) -> Action {
+        Action::Finding
     }
     fn category(&self) -> Category {
         Category::Finding

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Category, Outcome, Owner, RecordHealth, Told};
+use super::{Action, Category, Outcome, Owner, RecordHealth, Told};
 use crate::judge::sigma::RuleFault;
 
 /// Records of one owner and kind that were lost.
@@ -75,23 +75,23 @@ impl Told for Health {
     fn operation(&self) -> &'static str {
         "health"
     }
-    fn action(&self) -> &'static str {
+    fn action(&self) -> Action {
         match self {
-            Self::Started { .. } => "agent-started",
-            Self::Stopped { .. } => "agent-stopped",
-            Self::Lost { .. } => "records-lost",
-            Self::Suppressed { .. } => "records-suppressed",
-            Self::CoverageChanged { .. } => "coverage-changed",
-            Self::MapsWiped { .. } => "maps-wiped",
-            Self::Stalled { .. } => "agent-stalled",
-            Self::Adopted { unread: None, .. } => "programs-adopted",
-            Self::Adopted { .. } => "programs-replaced",
-            Self::RuntimeReachable { .. } => "runtime-reachable",
-            Self::RuntimeUnreachable { .. } => "runtime-unreachable",
-            Self::RulesRefused { .. } => "rules-refused",
-            Self::RulesMended { .. } => "rules-mended",
-            Self::Heartbeat { .. } => "agent-heartbeat",
-            Self::Undecodable { .. } => "records-undecodable",
+            Self::Started { .. } => Action::AgentStarted,
+            Self::Stopped { .. } => Action::AgentStopped,
+            Self::Lost { .. } => Action::RecordsLost,
+            Self::Suppressed { .. } => Action::RecordsSuppressed,
+            Self::CoverageChanged { .. } => Action::CoverageChanged,
+            Self::MapsWiped { .. } => Action::MapsWiped,
+            Self::Stalled { .. } => Action::AgentStalled,
+            Self::Adopted { unread: None, .. } => Action::ProgramsAdopted,
+            Self::Adopted { .. } => Action::ProgramsReplaced,
+            Self::RuntimeReachable { .. } => Action::RuntimeReachable,
+            Self::RuntimeUnreachable { .. } => Action::RuntimeUnreachable,
+            Self::RulesRefused { .. } => Action::RulesRefused,
+            Self::RulesMended { .. } => Action::RulesMended,
+            Self::Heartbeat { .. } => Action::AgentHeartbeat,
+            Self::Undecodable { .. } => Action::RecordsUndecodable,
             Self::Record(record) => record.action(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::{PeerParty, Told, canonical, sharing};
+use super::{Action, PeerParty, Told, canonical, sharing};
 
 /// `listen(2)`.
 #[derive(Clone, Debug)]
@@ -19,8 +19,8 @@ impl Told for Listen {
     fn operation(&self) -> &'static str {
         "listen"
     }
-    fn action(&self) -> &'static str {
-        "listen-for-connections"
+    fn action(&self) -> Action {
+        Action::ListenForConnections
     }
     fn types(&self) -> &'static [&'static str] {
         &["start"]

@@ -4,6 +4,7 @@
 //! record is correlated (attribute/) or how an event is written (format/).
 
 mod accept;
+mod action;
 mod bind;
 mod cgroup_migration;
 mod close;
@@ -37,6 +38,7 @@ use hostnet_abi::Hook;
 use uuid::Uuid;
 
 pub use accept::Accept;
+pub use action::Action;
 pub use bind::{Bind, Scope};
 pub use cgroup_migration::{CgroupMigration, Mover};
 pub use close::{Close, ListenerClosed};

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Category, Told};
+use super::{Action, Category, Told};
 use super::{Cgroup, Owner};
 
 /// The event's owner made the cgroup, as far as that is known; else it has it.
@@ -20,8 +20,8 @@ impl Told for NameSpoof {
     fn operation(&self) -> &'static str {
         "name-spoof"
     }
-    fn action(&self) -> &'static str {
-        "name-spoof"
+    fn action(&self) -> Action {
+        Action::NameSpoof
     }
     fn category(&self) -> Category {
         Category::Process

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Category, Told};
+use super::{Action, Category, Told};
 use crate::family;
 
 /// A process asked the kernel to change something.
@@ -48,8 +48,8 @@ impl Told for NetlinkRequest {
     fn operation(&self) -> &'static str {
         "netlink-request"
     }
-    fn action(&self) -> &'static str {
-        "requested-netlink-change"
+    fn action(&self) -> Action {
+        Action::RequestedNetlinkChange
     }
     fn category(&self) -> Category {
         Category::Configuration
@@ -85,8 +85,8 @@ impl Told for NetlinkBind {
     fn operation(&self) -> &'static str {
         "netlink-bind"
     }
-    fn action(&self) -> &'static str {
-        "joined-netlink-groups"
+    fn action(&self) -> Action {
+        Action::JoinedNetlinkGroups
     }
     fn types(&self) -> &'static [&'static str] {
         &["info"]

@@ -3,8 +3,8 @@
 use std::{fmt, net::SocketAddr};
 
 use super::{
-    Accept, Bind, CgroupMigration, Close, Connect, ConnectOutcome, Datagram, DatagramClose, Exec,
-    ExistingSocket, Exit, FamilySocket, Finding, Health, Identified, Joined, Left, Listen,
+    Accept, Action, Bind, CgroupMigration, Close, Connect, ConnectOutcome, Datagram, DatagramClose,
+    Exec, ExistingSocket, Exit, FamilySocket, Finding, Health, Identified, Joined, Left, Listen,
     ListenerClosed, NameSpoof, NetlinkBind, NetlinkRequest, PacketBind, RawSocket, SocketFilter,
     Unix, UnixAddress,
 };
@@ -87,7 +87,7 @@ pub trait Told {
     /// `hostnet.operation`.
     fn operation(&self) -> &'static str;
     /// ECS `event.action`.
-    fn action(&self) -> &'static str;
+    fn action(&self) -> Action;
     /// ECS `event.category` and data set.
     fn category(&self) -> Category {
         Category::Network

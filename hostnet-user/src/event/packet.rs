@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Outcome, Told};
+use super::{Action, Outcome, Told};
 use crate::family;
 
 /// A packet socket was bound to an interface and a protocol.
@@ -20,8 +20,8 @@ impl Told for PacketBind {
     fn operation(&self) -> &'static str {
         "packet-bind"
     }
-    fn action(&self) -> &'static str {
-        "bound-packet-socket"
+    fn action(&self) -> Action {
+        Action::BoundPacketSocket
     }
     fn types(&self) -> &'static [&'static str] {
         &["start"]
@@ -55,8 +55,8 @@ impl Told for SocketFilter {
     fn operation(&self) -> &'static str {
         "socket-filter"
     }
-    fn action(&self) -> &'static str {
-        "attached-socket-filter"
+    fn action(&self) -> Action {
+        Action::AttachedSocketFilter
     }
     fn types(&self) -> &'static [&'static str] {
         &["info"]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Told;
+use super::{Action, Told};
 
 /// A raw IP socket was opened.
 #[derive(Clone, Debug)]
@@ -15,8 +15,8 @@ impl Told for RawSocket {
     fn operation(&self) -> &'static str {
         "raw-socket"
     }
-    fn action(&self) -> &'static str {
-        "opened-raw-socket"
+    fn action(&self) -> Action {
+        Action::OpenedRawSocket
     }
     fn types(&self) -> &'static [&'static str] {
         &["start"]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Outcome;
+use super::{Action, Outcome};
 use crate::record::{Purge, checkpoint::Checkpoint};
 
 /// What the record tells of itself.
@@ -35,17 +35,17 @@ pub enum RecordHealth {
 impl RecordHealth {
     /// ECS `event.action`.
     #[must_use]
-    pub const fn action(&self) -> &'static str {
+    pub const fn action(&self) -> Action {
         match self {
-            Self::HistoryFailed { .. } => "history-failed",
-            Self::HistoryRecovered { .. } => "history-recovered",
-            Self::HistoryPurged(_) => "history-purged",
-            Self::Checkpoint(_) => crate::record::checkpoint::ACTION,
-            Self::SinkFailing { .. } => "sink-failing",
-            Self::SinkRecovered { .. } => "sink-recovered",
-            Self::SinkDropped { .. } => "sink-dropped",
-            Self::Crashed { .. } => "agent-crashed",
-            Self::ClockStepped { .. } => "clock-stepped",
+            Self::HistoryFailed { .. } => Action::HistoryFailed,
+            Self::HistoryRecovered { .. } => Action::HistoryRecovered,
+            Self::HistoryPurged(_) => Action::HistoryPurged,
+            Self::Checkpoint(_) => Action::ChainCheckpoint,
+            Self::SinkFailing { .. } => Action::SinkFailing,
+            Self::SinkRecovered { .. } => Action::SinkRecovered,
+            Self::SinkDropped { .. } => Action::SinkDropped,
+            Self::Crashed { .. } => Action::AgentCrashed,
+            Self::ClockStepped { .. } => Action::ClockStepped,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Direction, Outcome, Told, UnixAddress};
+use super::{Action, Direction, Outcome, Told, UnixAddress};
 use crate::errno;
 
 /// One operation of a unix socket. An unnamed end has no address.
@@ -44,13 +44,13 @@ impl Told for Unix {
             UnixKind::Use => "unix-use",
         }
     }
-    fn action(&self) -> &'static str {
+    fn action(&self) -> Action {
         match self.kind {
-            UnixKind::Connect | UnixKind::Send => "connection_attempted",
-            UnixKind::Bind => "bound-socket",
-            UnixKind::Listen { .. } => "listen-for-connections",
-            UnixKind::Accept => "connection_accepted",
-            UnixKind::Use => "used-unix-socket",
+            UnixKind::Connect | UnixKind::Send => Action::ConnectionAttempted,
+            UnixKind::Bind => Action::BoundSocket,
+            UnixKind::Listen { .. } => Action::ListenForConnections,
+            UnixKind::Accept => Action::ConnectionAccepted,
+            UnixKind::Use => Action::UsedUnixSocket,
         }
     }
     fn types(&self) -> &'static [&'static str] {

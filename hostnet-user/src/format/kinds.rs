@@ -4,6 +4,7 @@ use super::{
     document::{Document, text},
     ocsf::class::{Activity, Class},
 };
+use crate::event::Action;
 
 /// How events with one action are called elsewhere.
 #[derive(Clone, Copy, Debug)]
@@ -28,69 +29,8 @@ const fn kind(
     Kind { action, caption, class, activity }
 }
 
-/// Every kind that is known by its action.
-pub const KINDS: &[Kind] = &[
-    kind("bound-socket", "Bind", Class::Network, Activity::Bind),
-    kind("listen-for-connections", "Listen", Class::Network, Activity::Is(7)),
-    kind("connection_attempted", "Connect", Class::Network, Activity::Connect),
-    kind("connection-outcome", "Connect Outcome", Class::Network, Activity::Connect),
-    kind("connection_accepted", "Accept", Class::Network, Activity::Connect),
-    kind("disconnect_received", "Close", Class::Network, Activity::Close),
-    kind("closed-listener", "Stop Listening", Class::Network, Activity::Other),
-    kind("opened-raw-socket", "Open Raw Socket", Class::Network, Activity::Other),
-    kind("opened-packet-socket", "Open Packet Socket", Class::Network, Activity::Other),
-    kind("opened-netlink-socket", "Open Netlink Socket", Class::Network, Activity::Other),
-    kind("opened-vsock-socket", "Open VSOCK Socket", Class::Network, Activity::Other),
-    kind("opened-xdp-socket", "Open XDP Socket", Class::Network, Activity::Other),
-    kind("opened-alg-socket", "Open Crypto Socket", Class::Network, Activity::Other),
-    kind("opened-sctp-socket", "Open SCTP Socket", Class::Network, Activity::Other),
-    kind("opened-other-socket", "Open Socket", Class::Network, Activity::Other),
-    kind("bound-packet-socket", "Bind Packet Socket", Class::Network, Activity::Other),
-    kind("attached-socket-filter", "Attach Socket Filter", Class::Network, Activity::Other),
-    kind("requested-netlink-change", "Request Network Change", Class::Network, Activity::Other),
-    kind("joined-netlink-groups", "Join Netlink Groups", Class::Network, Activity::Other),
-    kind("used-unix-socket", "Use Unix Socket", Class::Network, Activity::Other),
-    kind("existing_socket", "Existing Socket", Class::Evidence, Activity::Is(1)),
-    kind("exec", "Exec", Class::Process, Activity::Is(1)),
-    kind("end", "Process End", Class::Process, Activity::Is(2)),
-    kind("cgroup-migration", "Cgroup Migration", Class::State, Activity::Is(1)),
-    kind("name-spoof", "Container Name Spoof", Class::State, Activity::Is(1)),
-    kind("finding", "Finding", Class::Finding, Activity::Is(1)),
-    kind(
-        "container-joined-host-network",
-        "Container Joined Host Network",
-        Class::State,
-        Activity::Is(1),
-    ),
-    kind(
-        "container-left-host-network",
-        "Container Left Host Network",
-        Class::State,
-        Activity::Is(1),
-    ),
-    kind("container-identified", "Container Identified", Class::Inventory, Activity::Is(1)),
-    kind("agent-started", "Agent Started", Class::Lifecycle, Activity::Is(3)),
-    kind("agent-stopped", "Agent Stopped", Class::Lifecycle, Activity::Is(4)),
-    kind("records-lost", "Records Lost", Class::Error, Activity::Is(1)),
-    kind("records-suppressed", "Records Suppressed", Class::Error, Activity::Is(1)),
-    kind("records-undecodable", "Records Undecodable", Class::Error, Activity::Is(1)),
-    kind("runtime-reachable", "Container Runtime Reachable", Class::Lifecycle, Activity::Other),
-    kind("runtime-unreachable", "Container Runtime Unreachable", Class::Error, Activity::Is(1)),
-    kind("rules-refused", "Rules Refused", Class::Error, Activity::Is(1)),
-    kind("rules-mended", "Rules Mended", Class::Lifecycle, Activity::Other),
-    kind("agent-heartbeat", "Agent Heartbeat", Class::Lifecycle, Activity::Other),
-    kind("agent-crashed", "Agent Crashed", Class::Error, Activity::Is(1)),
-    kind("clock-stepped", "Clock Stepped", Class::Error, Activity::Is(1)),
-    kind("history-failed", "History Failed", Class::Error, Activity::Is(1)),
-    kind("history-recovered", "History Recovered", Class::Lifecycle, Activity::Other),
-    kind("history-purged", "History Purged", Class::Lifecycle, Activity::Other),
-    kind("chain-checkpoint", "Chain Checkpoint", Class::Lifecycle, Activity::Other),
-    kind("sink-failing", "Sink Failing", Class::Error, Activity::Is(1)),
-    kind("sink-recovered", "Sink Recovered", Class::Lifecycle, Activity::Other),
-    kind("sink-dropped", "Sink Dropped Events", Class::Error, Activity::Is(1)),
-];
-
-/// Every other kind, by its dataset. A failure of the agent's own is an error.
+/// The kinds of another version of hostnet, by their dataset: lines that were written
+/// elsewhere can have actions that are not known here.
 pub const ANY_OTHER: &[Kind] = &[
     kind("hostnet.network", "", Class::Network, Activity::Other),
     kind("hostnet.process", "", Class::Process, Activity::Other),
@@ -105,20 +45,90 @@ const FAILED: Kind = kind("", "", Class::Error, Activity::Is(1));
 const UNKNOWN: Kind = kind("", "", Class::State, Activity::Other);
 
 impl Kind {
+    /// What events with an action of ours are elsewhere. There is no row for the
+    /// rest: a new action has to be decided here.
+    #[must_use]
+    pub const fn of_action(action: Action) -> Self {
+        use Action as A;
+        let (caption, class, activity) = match action {
+            A::BoundSocket => ("Bind", Class::Network, Activity::Bind),
+            A::ListenForConnections => ("Listen", Class::Network, Activity::Is(7)),
+            A::ConnectionAttempted => ("Connect", Class::Network, Activity::Connect),
+            A::ConnectionOutcome => ("Connect Outcome", Class::Network, Activity::Connect),
+            A::ConnectionAccepted => ("Accept", Class::Network, Activity::Connect),
+            A::DisconnectReceived => ("Close", Class::Network, Activity::Close),
+            A::ClosedListener => ("Stop Listening", Class::Network, Activity::Other),
+            A::OpenedRawSocket => ("Open Raw Socket", Class::Network, Activity::Other),
+            A::OpenedPacketSocket => ("Open Packet Socket", Class::Network, Activity::Other),
+            A::OpenedNetlinkSocket => ("Open Netlink Socket", Class::Network, Activity::Other),
+            A::OpenedVsockSocket => ("Open VSOCK Socket", Class::Network, Activity::Other),
+            A::OpenedXdpSocket => ("Open XDP Socket", Class::Network, Activity::Other),
+            A::OpenedAlgSocket => ("Open Crypto Socket", Class::Network, Activity::Other),
+            A::OpenedSctpSocket => ("Open SCTP Socket", Class::Network, Activity::Other),
+            A::OpenedOtherSocket => ("Open Socket", Class::Network, Activity::Other),
+            A::BoundPacketSocket => ("Bind Packet Socket", Class::Network, Activity::Other),
+            A::AttachedSocketFilter => ("Attach Socket Filter", Class::Network, Activity::Other),
+            A::RequestedNetlinkChange => {
+                ("Request Network Change", Class::Network, Activity::Other)
+            }
+            A::JoinedNetlinkGroups => ("Join Netlink Groups", Class::Network, Activity::Other),
+            A::UsedUnixSocket => ("Use Unix Socket", Class::Network, Activity::Other),
+            A::ExistingSocket => ("Existing Socket", Class::Evidence, Activity::Is(1)),
+            A::Executed => ("Exec", Class::Process, Activity::Is(1)),
+            A::ProcessEnded => ("Process End", Class::Process, Activity::Is(2)),
+            A::CgroupMigration => ("Cgroup Migration", Class::State, Activity::Is(1)),
+            A::NameSpoof => ("Container Name Spoof", Class::State, Activity::Is(1)),
+            A::Finding => ("Finding", Class::Finding, Activity::Is(1)),
+            A::ContainerJoinedHostNetwork => {
+                ("Container Joined Host Network", Class::State, Activity::Is(1))
+            }
+            A::ContainerLeftHostNetwork => {
+                ("Container Left Host Network", Class::State, Activity::Is(1))
+            }
+            A::ContainerIdentified => ("Container Identified", Class::Inventory, Activity::Is(1)),
+            A::AgentStarted => ("Agent Started", Class::Lifecycle, Activity::Is(3)),
+            A::AgentStopped => ("Agent Stopped", Class::Lifecycle, Activity::Is(4)),
+            A::RecordsLost => ("Records Lost", Class::Error, Activity::Is(1)),
+            A::RecordsSuppressed => ("Records Suppressed", Class::Error, Activity::Is(1)),
+            A::RecordsUndecodable => ("Records Undecodable", Class::Error, Activity::Is(1)),
+            A::CoverageChanged => ("Coverage Changed", Class::Error, Activity::Is(1)),
+            A::MapsWiped => ("Maps Wiped", Class::Error, Activity::Is(1)),
+            A::AgentStalled => ("Agent Stalled", Class::Error, Activity::Is(1)),
+            A::ProgramsAdopted => ("Programs Adopted", Class::Lifecycle, Activity::Other),
+            A::ProgramsReplaced => ("Programs Replaced", Class::Error, Activity::Is(1)),
+            A::RuntimeReachable => {
+                ("Container Runtime Reachable", Class::Lifecycle, Activity::Other)
+            }
+            A::RuntimeUnreachable => {
+                ("Container Runtime Unreachable", Class::Error, Activity::Is(1))
+            }
+            A::RulesRefused => ("Rules Refused", Class::Error, Activity::Is(1)),
+            A::RulesMended => ("Rules Mended", Class::Lifecycle, Activity::Other),
+            A::AgentHeartbeat => ("Agent Heartbeat", Class::Lifecycle, Activity::Other),
+            A::AgentCrashed => ("Agent Crashed", Class::Error, Activity::Is(1)),
+            A::ClockStepped => ("Clock Stepped", Class::Error, Activity::Is(1)),
+            A::HistoryFailed => ("History Failed", Class::Error, Activity::Is(1)),
+            A::HistoryRecovered => ("History Recovered", Class::Lifecycle, Activity::Other),
+            A::HistoryPurged => ("History Purged", Class::Lifecycle, Activity::Other),
+            A::ChainCheckpoint => ("Chain Checkpoint", Class::Lifecycle, Activity::Other),
+            A::SinkFailing => ("Sink Failing", Class::Error, Activity::Is(1)),
+            A::SinkRecovered => ("Sink Recovered", Class::Lifecycle, Activity::Other),
+            A::SinkDropped => ("Sink Dropped Events", Class::Error, Activity::Is(1)),
+        };
+        Self { action: action.name(), caption, class, activity }
+    }
+
     /// The kind of an event.
     pub fn of(document: &Document) -> Self {
         let field = |path| text(document, path).unwrap_or_default();
-        let find = |table: &'static [Self], name: &str| {
-            table.iter().copied().find(|kind| kind.action == name)
-        };
-        if let Some(kind) = find(KINDS, field("event.action")) {
-            return kind;
+        if let Some(action) = Action::from_name(field("event.action")) {
+            return Self::of_action(action);
         }
         let dataset = field("event.dataset");
         if dataset == "hostnet.health" && field("event.outcome") == "failure" {
             return FAILED;
         }
-        find(ANY_OTHER, dataset).unwrap_or(UNKNOWN)
+        ANY_OTHER.iter().copied().find(|kind| kind.action == dataset).unwrap_or(UNKNOWN)
     }
 
     /// What happened in a few words.

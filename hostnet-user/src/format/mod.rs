@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-pub use kinds::{ANY_OTHER, KINDS, Kind};
+pub use kinds::{ANY_OTHER, Kind};
 
 use crate::record::Recorded;
 

@@ -9,7 +9,10 @@ use super::{
     filter::{Condition, FREQUENT, IS_RARE},
     history::{COLUMNS, Event},
 };
-use crate::format::{Kind, ecs::read::Side};
+use crate::{
+    event::Action,
+    format::{Kind, ecs::read::Side},
+};
 
 /// One event, in short.
 #[derive(Clone, Debug, Serialize)]
@@ -65,8 +68,8 @@ impl Answer for EventRow {
     ];
 
     fn moments(&self) -> Vec<Moment> {
-        let named = crate::format::KINDS.iter().find(|kind| kind.action == self.action);
-        let kind = named.map_or(self.action.as_str(), |kind: &Kind| kind.caption);
+        let action = Action::from_name(&self.action);
+        let kind = action.map_or(self.action.as_str(), |action| Kind::of_action(action).caption);
         vec![Moment::new(self.time, kind, self.message.clone())]
     }
 }

@@ -15,9 +15,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::chain::{Hash, from_hex, hex};
+use crate::event::Action;
 
 /// The action of the record that carries one.
-pub const ACTION: &str = "chain-checkpoint";
+pub const ACTION: &str = Action::ChainCheckpoint.name();
 
 /// The chain's value after a row, as it is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -84,7 +84,7 @@ impl Output for Journal {
             time_ns: record.event.wall_ns,
             event_id: record.event.id.to_string(),
             dataset: ecs::dataset(told.category()),
-            action: told.action().to_owned(),
+            action: told.action().name().to_owned(),
             owner: owner(&record.event),
             document,
             touch: Touch::of_event(&record.event),

@@ -84,7 +84,7 @@ impl Touch {
         let ip = |end: Option<SocketAddr>| end.map(canonical);
         let (local, remote) = (ip(told.local()), ip(told.remote()));
         let facts = Facts {
-            action: told.action(),
+            action: told.action().name(),
             is_failure: matches!(told.outcome(), Outcome::Failure(_)),
             direction,
             protocol: protocol.unwrap_or("other"),

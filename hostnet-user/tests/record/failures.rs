@@ -10,7 +10,10 @@ use hostnet::{
 };
 use rusqlite::Connection;
 
-use crate::support::{Destination, Place, Run, outbox, settings, skip, wait_for};
+use crate::{
+    skip::skip,
+    support::{Destination, Place, Run, outbox, settings, wait_for},
+};
 
 /// The first schema, as it was.
 const SCHEMA_1: &str = include_str!("schema-1.sql");

@@ -9,5 +9,7 @@ mod reached;
 mod retention;
 mod rotation;
 mod shim;
+#[path = "../../../tests/src/skip.rs"]
+mod skip;
 mod support;
 mod tampering;

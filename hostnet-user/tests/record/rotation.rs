@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use hostnet::sink::File;
 
-use crate::support::{Run, outbox, skip, wait_for};
+use crate::{
+    skip::skip,
+    support::{Run, outbox, wait_for},
+};
 
 /// Lines of all files whose name begins with `events`, by their place in the run.
 fn lines(directory: &Path) -> (BTreeSet<u64>, u64) {

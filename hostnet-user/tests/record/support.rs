@@ -27,12 +27,6 @@ pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Says why a test shows nothing here.
-pub fn skip(why: &str) {
-    use std::io::Write as _;
-    drop(writeln!(std::io::stderr(), "skipping: {why}"));
-}
-
 /// An event of the agent about itself; `detail` is its payload.
 pub fn event(health: Health) -> Event {
     let now =

@@ -127,6 +127,13 @@ fn a_lint_is_allowed_for_a_reason() {
 }
 
 #[test]
+fn a_skip_that_nobody_counts_is_found() {
+    bad("skip-word", "tests/tests/a.rs", "tell(\"skipping: no root\");");
+    bad("skip-word", "hostnet-user/src/a.rs", "println!(\"skipped: no root\");");
+    good("skip-word", "tests/tests/a.rs", "skip(\"no root\");");
+}
+
+#[test]
 fn the_changelog_begins_with_what_is_unreleased() {
     good("changelog", "CHANGELOG.md", "# Changelog\n\n## [Unreleased]\n\n## 0.1.0\n");
     bad("changelog", "CHANGELOG.md", "# Changelog\n\n## 0.1.0\n");

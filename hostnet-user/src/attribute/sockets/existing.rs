@@ -291,7 +291,8 @@ mod tests {
         stage.finish();
         assert_eq!(stage.waits_since(), None);
         let events = told(stage);
-        let actions: Vec<_> = events.iter().map(|event| event.operation.told().action()).collect();
+        let actions: Vec<_> =
+            events.iter().map(|event| event.operation.told().action().name()).collect();
         assert_eq!(actions, ["existing_socket", "closed-listener"]);
         assert_eq!(events[1].process.as_ref().map(|process| process.pid), Some(70));
         assert_eq!(events[0].local().map(canonical), found(1, 7, &[]).local.map(canonical));

@@ -230,7 +230,7 @@ impl<'a> Document<'a> {
                 provider: provider(event),
                 category: [category(told.category())],
                 r#type: told.types(),
-                action: told.action(),
+                action: told.action().name(),
                 outcome: told.outcome().name(),
                 severity: borrowed.finding.as_ref().map(|finding| finding.severity),
                 reason: errno.and_then(errno::name),

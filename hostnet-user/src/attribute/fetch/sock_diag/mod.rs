@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn shows_the_sockets_of_this_process() {
         let Ok(connection) = Connection::open() else {
-            println!("skipping: this kernel has no sock_diag");
+            crate::skip::skip("this kernel has no sock_diag");
             return;
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -254,7 +254,7 @@ mod tests {
         client.connect(server.local_addr().unwrap()).unwrap();
         let (found, asked) = existing(&connection, Path::new("/sys/fs/cgroup"));
         if asked.iter().take(4).any(|row| row.refused.is_some()) {
-            println!("skipping: this kernel cannot show TCP or UDP sockets");
+            crate::skip::skip("this kernel cannot show TCP or UDP sockets");
             return;
         }
         let of = |address| {

@@ -102,7 +102,7 @@ impl Stage {
         let row = |event: &Event| {
             let owner = event.owner.as_ref().expect("an owner");
             let now = owner.moved_to.as_ref().map_or(0, |cgroup| cgroup.id);
-            (event.operation.told().action(), owner.label().to_owned(), now)
+            (event.operation.told().action().name(), owner.label().to_owned(), now)
         };
         events.iter().map(row).collect()
     }

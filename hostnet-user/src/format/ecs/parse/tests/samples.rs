@@ -20,6 +20,9 @@ pub fn all() -> Vec<Event> {
     let told: HashSet<_> = all.iter().map(|event| discriminant(&event.operation)).collect();
     all.iter().for_each(|event| has_a_sample(&event.operation));
     assert_eq!(told.len(), 26, "every operation has a sample");
+    let told: HashSet<Action> = all.iter().map(|event| event.operation.told().action()).collect();
+    let unsampled: Vec<_> = Action::ALL.iter().filter(|action| !told.contains(action)).collect();
+    assert_eq!(unsampled, Vec::<&Action>::new(), "every action has a sample");
     all
 }
 
@@ -216,7 +219,6 @@ fn operations() -> Vec<(Option<Kind>, Operation)> {
         ),
         (kind(libc::AF_INET, libc::SOCK_RAW, 89), RawSocket { protocol: 89 }.into()),
         (alg, FamilySocket { socket: alg.unwrap() }.into()),
-        (packet, FamilySocket { socket: packet.unwrap() }.into()),
         (
             packet,
             PacketBind { interface: 2, protocol: 0x888e, outcome: Outcome::Failure(None) }.into(),
@@ -230,6 +232,16 @@ fn operations() -> Vec<(Option<Kind>, Operation)> {
         (None, Left.into()),
         (None, Identified { events: 4 }.into()),
     ];
+    for socket in [
+        packet,
+        route,
+        kind(libc::AF_VSOCK, libc::SOCK_STREAM, 0),
+        kind(libc::AF_XDP, libc::SOCK_RAW, 0),
+        kind(libc::AF_INET, libc::SOCK_SEQPACKET, 132),
+        kind(libc::AF_CAN, libc::SOCK_RAW, 1),
+    ] {
+        all.push((socket, FamilySocket { socket: socket.unwrap() }.into()));
+    }
     for unread in [0, 5] {
         let (protocol, message) = (libc::NETLINK_ROUTE as u32, libc::RTM_NEWROUTE);
         all.push((route, NetlinkRequest { protocol, message, flags: 5, unread }.into()));
