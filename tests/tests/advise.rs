@@ -71,10 +71,11 @@ fn what_a_web_server_needs_is_what_it_runs_with() {
     assert!(said["measured"]["bytes_sent"].as_u64() >= Some(20 * 1000), "{said:#}");
     let words = said["change"]["docker_run"].as_array().expect("arguments");
     let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-    assert_eq!(words, ["-p", &format!("{port}:{port}")]);
+    // Only this host came, over loopback.
+    assert_eq!(words, ["-p", &format!("127.0.0.1:{port}:{port}")]);
     let (_, text, _) = advise(&history, &[&web.name]);
     assert!(text.contains("host networking is not needed"), "{text}");
-    assert!(text.contains(&format!("-p {port}:{port}")), "{text}");
+    assert!(text.contains(&format!("-p 127.0.0.1:{port}:{port}")), "{text}");
     // One that did nothing is not said to need nothing.
     let other = advice(&history, &idle.name);
     assert_eq!(other["verdict"]["answer"], "not-enough-observed", "{other:#}");

@@ -3,6 +3,8 @@
 //!
 //! Decided by the event alone. It does not know what else the container did.
 
+use std::net::SocketAddr;
+
 use serde::Serialize;
 
 use crate::{
@@ -51,6 +53,19 @@ pub struct Act {
     pub bridge: Bridge,
     /// What it would need there.
     pub needs: Option<Needs>,
+    /// Where it went, when who is there decides what bridge networking makes of it.
+    pub to: Option<End>,
+}
+
+/// The other end of an act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Where it is, in words.
+    pub place: String,
+    /// The transport and the address, of an IP socket.
+    pub address: Option<(u32, SocketAddr)>,
+    /// Whether it is known who was there.
+    pub is_known: bool,
 }
 
 /// Groups, those first that count most.
@@ -99,12 +114,11 @@ pub enum Group {
 
 const DNS_PORT: u16 = 53;
 const IPPROTO_RAW: u32 = 255;
-const MACVLAN: &str =
-    "a macvlan or ipvlan network reaches the LAN's link without the host's network";
+const MACVLAN: &str = "a macvlan or ipvlan network can give it without host networking";
 
 impl Act {
     fn new(group: Group, subject: impl Into<String>, bridge: Bridge) -> Self {
-        Self { group, subject: subject.into(), bridge, needs: None }
+        Self { group, subject: subject.into(), bridge, needs: None, to: None }
     }
 
     fn needing(self, needs: Needs) -> Self {
@@ -129,7 +143,7 @@ impl Act {
                 let name = unix.name.as_ref().filter(|name| name.is_abstract())?;
                 let peer = event.peer.as_deref()?;
                 let others = peer.possible.iter().all(|party| !party.owner.is_same(owner));
-                let says = "a bridge network has abstract names of its own";
+                let says = "abstract unix sockets belong to a network namespace, and a container on a bridge network has its own";
                 let subject = format!("serves {peer} on its abstract unix socket {name}");
                 others.then(|| Self::new(Group::AbstractSocket, subject, Bridge::Not(says.into())))
             }
@@ -172,26 +186,26 @@ fn reached(event: &Event, owner: &Owner, reach: &Reach<'_>) -> Option<Act> {
         return Some(Act::new(Group::Itself, format!("{protocol}/{port}"), Bridge::AsWell));
     }
     let is_dns = port == DNS_PORT;
-    Some(match reach.surface {
+    let act = match reach.surface {
         Surface::HostLoopback if is_dns => Act::new(
             Group::Dns,
             format!("names, by the host's resolver at {to}"),
-            Bridge::If("Docker gives the container a resolver of its own; one that only listens on the host's loopback is reached through it from a network made with `docker network create`".into()),
+            Bridge::If("Docker gives the container a resolver of its own; where the host's resolver listens on loopback only, use a network made with `docker network create`, whose resolver asks it".into()),
         ),
         Surface::HostLoopback => loopback(&protocol, &to.to_string(), parties, reach),
         Surface::HostAddress | Surface::BridgeGateway => host_address(&protocol, &to.to_string(), parties, reach),
         Surface::BridgeNetwork => bridge_network(&protocol, &to.to_string(), parties, reach),
         Surface::Metadata => {
             let whose = MetadataService::at(to.ip()).map_or("the cloud's metadata", MetadataService::label);
-            let says = "answers may go one hop further: AWS's IMDSv2 needs a hop limit of 2 or more";
+            let says = "a bridge network adds one hop: AWS's IMDSv2 needs a hop limit of 2 or more";
             Act::new(Group::Metadata, format!("{to}, {whose}"), Bridge::If(says.into()))
         }
         Surface::LinkLocal if to.is_ipv6() => {
-            let says = format!("IPv6 link-local addresses do not leave the bridge; {MACVLAN}");
+            let says = format!("IPv6 link-local addresses are not reachable beyond the bridge; {MACVLAN}");
             Act::new(Group::LinkLocal, format!("{protocol} to {to}"), Bridge::Not(says))
         }
         Surface::Multicast | Surface::Broadcast => {
-            let says = format!("{} does not leave the bridge; {MACVLAN}", reach.surface);
+            let says = format!("{} is not forwarded beyond the bridge; {MACVLAN}", reach.surface);
             Act::new(Group::Multicast, format!("{protocol} to {to} ({})", reach.surface), Bridge::Not(says))
         }
         _ if is_dns => Act::new(Group::Dns, format!("names, at {to}"), Bridge::AsWell),
@@ -204,7 +218,16 @@ fn reached(event: &Event, owner: &Owner, reach: &Reach<'_>) -> Option<Act> {
             };
             Act::new(Group::Outbound, format!("{protocol}/{port} of {place}"), Bridge::AsWell)
         }
-    })
+    };
+    let depends =
+        matches!(act.group, Group::HostLoopback | Group::HostAddress | Group::BridgeNetwork);
+    let transport = event.socket.map_or(0, |socket| socket.socket.protocol);
+    let end = || End {
+        place: format!("{protocol} to {to}"),
+        address: Some((transport, to)),
+        is_known: reach.peer.is_some(),
+    };
+    Some(Act { to: depends.then(end), ..act })
 }
 
 fn whose(reach: &Reach<'_>) -> String {
@@ -226,23 +249,23 @@ fn loopback(protocol: &str, to: &str, parties: &[PeerParty], reach: &Reach<'_>) 
         (Some(party), _) if party.via == Some(Via::DockerProxy) => network_with(act, party),
         (Some(party), Some(Scope::Any)) => network_with(act, party),
         (_, Some(Scope::Any | Scope::Specific)) => act(Bridge::If(
-            "connect to host.docker.internal instead, because it listens for others than loopback, too, and let the host's firewall pass it".into(),
+            "it listens on more than loopback: connect to host.docker.internal instead, and let the host's firewall pass it".into(),
         ))
         .needing(Needs::HostGateway),
         (_, Some(Scope::Loopback)) => {
             let remedy = match container {
                 Some(party) => format!(
-                    "were {} to listen on all its addresses, and both in one network, it would reach it",
+                    "if {} listened on all its addresses and both were in one network, it could be reached there",
                     party.label()
                 ),
-                None => "were it to listen on the bridge's gateway as well, host.docker.internal would reach it".to_owned(),
+                None => "if it also listened on the bridge's gateway address, it could be reached as host.docker.internal".to_owned(),
             };
             act(Bridge::Not(format!(
-                "it listens on loopback alone, and a bridge network has a loopback of its own; {remedy}"
+                "the service listens on loopback only, and a container on a bridge network has a loopback of its own; {remedy}"
             )))
         }
         (_, None) => act(Bridge::Unclear(
-            "nobody is known to listen there, and so not whether a bridge network reaches it".into(),
+            "the process listening there is not known, so it is not known whether a bridge network reaches it".into(),
         )),
     }
 }
@@ -258,7 +281,7 @@ fn host_address(protocol: &str, to: &str, parties: &[PeerParty], reach: &Reach<'
     let act = |bridge| Act::new(Group::HostAddress, subject.clone(), bridge);
     match sole_container(parties) {
         Some(party) if party.via.is_none() => network_with(act, party),
-        _ => act(Bridge::If("the host's firewall has to let containers in".into())),
+        _ => act(Bridge::If("the host's firewall must let connections from containers in".into())),
     }
 }
 
@@ -267,24 +290,27 @@ fn bridge_network(protocol: &str, to: &str, parties: &[PeerParty], reach: &Reach
     let act = |bridge| Act::new(Group::BridgeNetwork, subject.clone(), bridge);
     match sole_container(parties) {
         Some(party) => network_with(act, party),
-        None => act(Bridge::If("it has to be in the network of the container there".into())),
+        None => act(Bridge::If(
+            "it must be in the same Docker network as the container at that address".into(),
+        )),
     }
 }
 
 fn abstract_socket(name: &str, reach: &Reach<'_>) -> Act {
     let subject = format!("abstract unix socket {name}{}", whose(reach));
     let bridge = if reach.peer.is_some() {
-        Bridge::Not("a bridge network has abstract names of its own".into())
+        Bridge::Not("abstract unix sockets belong to a network namespace, and a container on a bridge network has its own".into())
     } else {
         Bridge::Unclear(
-            "whose it is is not known: its own it would have on a bridge network".into(),
+            "the process that serves it is not known; only if it is the container's own does a bridge network give it".into(),
         )
     };
-    Act::new(Group::AbstractSocket, subject, bridge)
+    let end = End { place: name.to_owned(), address: None, is_known: reach.peer.is_some() };
+    Act { to: Some(end), ..Act::new(Group::AbstractSocket, subject, bridge) }
 }
 
 fn packet_socket(event: &Event) -> Act {
-    let says = "on a bridge network it sees the frames of its own interface, not the host's";
+    let says = "on a bridge network it sees only the frames of its own interface, not the host's";
     let subject = match &event.operation {
         Operation::PacketBind(_) => event.operation.to_string(),
         _ => "opened a packet socket".to_owned(),
@@ -297,11 +323,11 @@ fn raw_socket(protocol: u32, event: &Event) -> Act {
         libc::IPPROTO_ICMP | libc::IPPROTO_ICMPV6 => Bridge::AsWell,
         _ if protocol == IPPROTO_RAW => Bridge::AsWell,
         libc::IPPROTO_TCP | libc::IPPROTO_UDP => {
-            Bridge::Not("on a bridge network it sees its own packets, not the host's".into())
+            Bridge::Not("on a bridge network it sees only its own packets, not the host's".into())
         }
-        _ => {
-            Bridge::Not("no other protocol than TCP, UDP and SCTP is published to a bridge".into())
-        }
+        _ => Bridge::Not(
+            "only TCP, UDP and SCTP can be published to a container on a bridge network".into(),
+        ),
     };
     let act = Act::new(Group::RawSocket, event.operation.to_string(), bridge);
     // It is one of Docker's defaults, so only a run without defaults needs it said.
@@ -324,9 +350,9 @@ fn network_change(event: &Event, owner: &Owner) -> Act {
             Bridge::Not("on a bridge network it changes its own network, not the host's".into())
         }
         Some(false) => Bridge::If(
-            "without NET_ADMIN, which it does not have, the kernel refuses it either way".into(),
+            "it has no NET_ADMIN capability, so the kernel refuses this with host networking, too".into(),
         ),
-        None => Bridge::Unclear("whether it may change the host's network is not known".into()),
+        None => Bridge::Unclear("its capabilities are not known, so it is not known whether it may change the host's network".into()),
     };
     Act::new(Group::NetworkChange, event.operation.to_string(), bridge)
 }
@@ -355,9 +381,7 @@ fn of_family(event: &Event, family: u16, protocol: u32) -> Option<Act> {
             libc::NETLINK_SOCK_DIAG | libc::NETLINK_NETFILTER => Act::new(
                 Group::NetworkState,
                 subject,
-                says(
-                    "on a bridge network it is told of its own sockets and firewall, not of the host's",
-                ),
+                says("on a bridge network it sees its own sockets and firewall, not the host's"),
             ),
             // Every program that asks for an address opens one.
             _ => return None,
@@ -365,7 +389,7 @@ fn of_family(event: &Event, family: u16, protocol: u32) -> Option<Act> {
         libc::AF_XDP | libc::AF_CAN | libc::AF_BLUETOOTH | libc::AF_KEY => Act::new(
             Group::Hardware,
             subject,
-            says("only the host's network namespace has what is behind it"),
+            says("only the host's network namespace has these devices and keys"),
         ),
         libc::AF_INET | libc::AF_INET6 => return None,
         _ => Act::new(Group::Other, subject, Bridge::AsWell),

@@ -1,34 +1,66 @@
-//! What to change to run a container on a bridge network: in the `docker run` command,
-//! and in the Compose file.
+//! What to change to run a container on a bridge network: in the command that starts it,
+//! and in the Compose or stack file.
 
 use serde::Serialize;
 
 use super::{
-    act::{Bridge, Needs},
+    act::Needs,
+    compose::{self, File},
+    conditions::conditions,
     observed::Observed,
-    ports::{Port, Publish},
+    publish::{Port, Publish},
+    service::Manager,
 };
 
 /// The value of `--add-host` by which a container finds its host.
-const HOST_GATEWAY: &str = "host.docker.internal:host-gateway";
+pub const HOST_GATEWAY: &str = "host.docker.internal:host-gateway";
 
 /// The change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// Arguments of `docker run` in the place of `--network host`.
+    /// What starts it: `docker run`, `docker compose`, `docker service create`, `podman run`
+    /// or `podman pod create`.
+    pub command: &'static str,
+    /// Arguments of that command in the place of `--network host`; of Compose, those that
+    /// `docker run` would need.
     pub docker_run: Vec<String>,
-    /// The service in the Compose file, as YAML.
+    /// The file that describes it, in words; empty where there is none.
+    pub file: String,
+    /// The service in that file, as YAML.
     pub compose: String,
     /// What has to be done or to hold beside it, for what was seen to go on working.
     pub conditions: Vec<String>,
 }
 
 /// What both forms say.
-struct Plan {
-    publish: Vec<String>,
-    networks: Vec<String>,
-    host_gateway: bool,
-    add: Vec<&'static str>,
+pub struct Plan {
+    /// Values of `-p`.
+    pub publish: Vec<String>,
+    /// First and last port and transport of each.
+    pub ranges: Vec<(u16, u16, String)>,
+    /// Networks to be in.
+    pub networks: Vec<String>,
+    /// Whether the host has to be found by name.
+    pub host_gateway: bool,
+    /// Capabilities to add.
+    pub add: Vec<&'static str>,
+}
+
+/// The command that starts a container.
+const fn command(manager: &Manager, is_in_pod: bool) -> &'static str {
+    match manager {
+        Manager::Podman if is_in_pod => "podman pod create",
+        Manager::Podman => "podman run",
+        Manager::Docker => "docker run",
+        Manager::Compose { .. } => "docker compose",
+        Manager::Swarm { .. } => "docker service create",
+    }
+}
+
+/// Whether the container is one of a Podman pod: all of them share one network.
+pub fn is_in_pod(observed: &Observed) -> bool {
+    observed.manager() == Manager::Podman
+        && observed.declared.as_ref().is_some_and(|mode| mode.starts_with("container:"))
 }
 
 impl Change {
@@ -37,28 +69,44 @@ impl Change {
     pub fn of(observed: &Observed, ports: &[Port], needs: &[Needs]) -> Self {
         let plan = Plan::of(observed, ports, needs);
         let mode = observed.declared.as_deref().unwrap_or("host");
+        let manager = observed.manager();
+        let is_in_pod = is_in_pod(observed);
+        let (kind, file) = match &manager {
+            _ if is_in_pod => (File::Compose, String::new()),
+            Manager::Compose { project, .. } => {
+                (File::Compose, format!("the Compose file of project {project}"))
+            }
+            Manager::Swarm { stack: Some(stack), .. } => {
+                (File::Stack, format!("the stack file of {stack}"))
+            }
+            Manager::Swarm { stack: None, .. } => (File::Stack, "a stack file".to_owned()),
+            Manager::Docker | Manager::Podman => (File::Compose, "Compose".to_owned()),
+        };
         Self {
-            docker_run: plan.docker_run(),
-            compose: plan.compose(&service(observed), mode),
+            command: command(&manager, is_in_pod),
+            docker_run: plan.options(&manager),
+            file,
+            compose: compose::service(&plan, kind, &service(observed), mode),
             conditions: conditions(observed, ports, needs),
         }
     }
 }
 
-/// What the service is called in the Compose file.
-fn service(observed: &Observed) -> String {
-    let container = observed.container.as_ref();
-    let labels = container.map(|container| &container.labels);
-    let service = labels.and_then(|labels| labels.get("com.docker.compose.service"));
-    service.cloned().unwrap_or_else(|| observed.label())
+/// What the service is called in its file.
+pub fn service(observed: &Observed) -> String {
+    match observed.manager() {
+        Manager::Compose { service, .. } => service,
+        Manager::Swarm { service, stack } => {
+            let of_stack = stack.and_then(|stack| service.strip_prefix(&stack)?.strip_prefix('_'));
+            of_stack.map(str::to_owned).unwrap_or(service)
+        }
+        Manager::Docker | Manager::Podman => observed.label(),
+    }
 }
 
 impl Plan {
     fn of(observed: &Observed, ports: &[Port], needs: &[Needs]) -> Self {
-        let publish = ports.iter().filter_map(|port| match &port.publish {
-            Publish::As(value) | Publish::Elsewhere(value) => Some(value.clone()),
-            _ => None,
-        });
+        let published = || ports.iter().filter(|port| !port.publish.values().is_empty());
         let networks = needs.iter().any(|need| matches!(need, Needs::NetworkWith(_)));
         let drops_net_raw = observed.container.as_ref().is_some_and(|container| {
             let is_drop = |word: &String| {
@@ -70,27 +118,39 @@ impl Plan {
         let add = needs.iter().filter_map(|need| match need {
             // Without a drop it is one of the runtime's defaults.
             Needs::Capability(name) if drops_net_raw => Some(*name),
-            _ => None,
+            Needs::Capability(_) | Needs::HostGateway | Needs::NetworkWith(_) => None,
         });
         Self {
-            publish: publish.collect(),
+            publish: published().flat_map(|port| port.publish.values()).cloned().collect(),
+            ranges: published().map(|port| (port.port, port.to, port.transport.clone())).collect(),
             networks: if networks {
                 vec![format!("{}-net", service(observed))]
             } else {
                 Vec::new()
             },
-            host_gateway: needs.contains(&Needs::HostGateway),
+            // Swarm resolves no `host-gateway`: a condition says what to do.
+            host_gateway: needs.contains(&Needs::HostGateway)
+                && !matches!(observed.manager(), Manager::Swarm { .. }),
             add: add.collect(),
         }
     }
 
-    fn docker_run(&self) -> Vec<String> {
+    /// Options of the command that starts it.
+    fn options(&self, manager: &Manager) -> Vec<String> {
         let mut arguments = Vec::new();
         let mut option = |name: &str, value: &str| {
             arguments.extend([name.to_owned(), value.to_owned()]);
         };
         self.networks.iter().for_each(|name| option("--network", name));
-        self.publish.iter().for_each(|value| option("-p", value));
+        if let Manager::Swarm { .. } = manager {
+            self.each_port(|port, transport| {
+                let value =
+                    format!("published={port},target={port},protocol={transport},mode=host");
+                option("--publish", &value);
+            });
+        } else {
+            self.publish.iter().for_each(|value| option("-p", value));
+        }
         if self.host_gateway {
             option("--add-host", HOST_GATEWAY);
         }
@@ -98,90 +158,44 @@ impl Plan {
         arguments
     }
 
-    fn compose(&self, service: &str, mode: &str) -> String {
-        let mut lines = vec![
-            "services:".to_owned(),
-            format!("  {}:", yaml(service)),
-            format!("    # remove: network_mode: {}", yaml(mode)),
-        ];
-        let mut list = |key: &str, values: &[String]| {
-            if !values.is_empty() {
-                lines.push(format!("    {key}:"));
-                lines.extend(values.iter().map(|value| format!("      - {}", yaml(value))));
-            }
-        };
-        list("ports", &self.publish);
-        list("networks", &self.networks);
-        if self.host_gateway {
-            list("extra_hosts", &[HOST_GATEWAY.to_owned()]);
-        }
-        list("cap_add", &self.add.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
-        if let [name] = self.networks.as_slice() {
-            lines.push("networks:".to_owned());
-            lines.push(format!("  {}: {{}}", yaml(name)));
-        }
-        lines.push(String::new());
-        lines.join("\n")
-    }
-}
-
-/// A text as a YAML scalar. JSON's strings are YAML's in double quotes, and ports have to be
-/// quoted: YAML 1.1 takes `22:22` for a number of base 60.
-fn yaml(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(is_plain)
-        && !matches!(
-            text.to_ascii_lowercase().as_str(),
-            "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
-        );
-    if is_word { text.to_owned() } else { serde_json::Value::from(text).to_string() }
-}
-
-fn conditions(observed: &Observed, ports: &[Port], needs: &[Needs]) -> Vec<String> {
-    let mut conditions = Vec::new();
-    for port in ports {
-        if let Publish::Elsewhere(_) = port.publish {
-            conditions.push(format!(
-                "{}: let it listen on 0.0.0.0 instead; inside its own network that is nobody \
-                 else's address, and Docker publishes it at this one alone",
-                port.place()
+    /// Ports in a stack file. Only at the node that a task is on: by its routing mesh,
+    /// Swarm would publish it at every node.
+    pub fn stack_ports(&self) -> Vec<String> {
+        let mut ports = Vec::new();
+        self.each_port(|port, transport| {
+            ports.push(format!(
+                "{{target: {port}, published: {port}, protocol: {transport}, mode: host}}"
             ));
+        });
+        ports
+    }
+
+    fn each_port(&self, mut with: impl FnMut(u16, &str)) {
+        for (first, last, transport) in &self.ranges {
+            (*first..=*last).for_each(|port| with(port, transport));
         }
     }
-    for ((_, subject), thing) in &observed.things {
-        if let Bridge::If(says) = &thing.bridge {
-            conditions.push(format!("{subject}: {says}"));
-        }
-    }
-    let others: Vec<&str> = needs
-        .iter()
-        .filter_map(|need| match need {
-            Needs::NetworkWith(name) => Some(name.as_str()),
-            _ => None,
-        })
-        .collect();
-    if !others.is_empty() {
-        let network = format!("{}-net", service(observed));
-        conditions.push(format!(
-            "make the network ({network}) and put {} in it, too: docker network create; docker \
-             network connect",
-            others.join(", ")
-        ));
-    }
-    let published: usize = ports
-        .iter()
-        .filter(|port| matches!(port.publish, Publish::As(_) | Publish::Elsewhere(_)))
-        .map(Port::count)
-        .sum();
-    if published > MANY_PORTS {
-        conditions.push(format!(
-            "{published} ports are published: each has rules of its own, and with the userland \
-             proxy a process"
-        ));
-    }
-    conditions
 }
 
-/// With more, publishing them is a cost of its own.
-const MANY_PORTS: usize = 100;
+impl Port {
+    /// What this manager cannot publish.
+    pub fn published_by(&mut self, manager: &Manager) {
+        let is_swarm = matches!(manager, Manager::Swarm { .. });
+        if !is_swarm || self.at.is_empty() || self.publish.values().is_empty() {
+            return;
+        }
+        let at: Vec<String> = self.at.iter().map(ToString::to_string).collect();
+        let says = format!(
+            "it was reached at {} only, and a Swarm service can only publish a port at all \
+             addresses of a node",
+            at.join(", ")
+        );
+        let containers: Vec<&str> = self.visitors.containers.iter().map(String::as_str).collect();
+        self.publish = if containers.is_empty() || self.visitors.by_host {
+            Publish::Impossible(says)
+        } else {
+            let all = containers.join(", ");
+            Publish::Unclear(format!("{says}; one overlay network for it and {all} may do"))
+        };
+    }
+}

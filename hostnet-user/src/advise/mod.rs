@@ -7,25 +7,35 @@
 
 mod act;
 mod change;
+mod compose;
+mod conditions;
+mod failed;
 mod observed;
 mod ports;
+mod publish;
 mod rates;
 mod seen;
+mod service;
 pub mod show;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod visitors;
 mod window;
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
 
 use serde::Serialize;
 
 pub use act::{Bridge, Group, Needs};
 pub use change::Change;
-pub use ports::{Port, Publish};
+pub use publish::{Port, Publish};
 pub use rates::Rate;
 pub use seen::Seen;
+pub use service::Manager;
 pub use verdict::{Answer, Confidence, Verdict};
 pub use window::{BeyondIp, Losses, TELLING};
 
@@ -43,8 +53,11 @@ const MOST_CONTAINERS: usize = 10_000;
 pub struct Advice {
     /// Its name, else the beginning of its id.
     pub label: String,
-    /// Its full ids: several when it was made anew with the same name and image.
+    /// Its full ids: several when it was made anew with the same name and image, and of a
+    /// service's replicas.
     pub ids: Vec<String>,
+    /// Every name that its containers had.
+    pub names: Vec<String>,
     /// Its image; empty when that is not known.
     pub image: String,
     /// The network mode that it declares, where that is not `host`.
@@ -122,10 +135,25 @@ pub struct Cases {
     window: Window,
     all: Vec<Observed>,
     by_id: HashMap<String, usize>,
-    /// A container that is made anew has another id, and is the same for the advice.
-    by_name: HashMap<(String, String), usize>,
     beyond: u64,
 }
+
+/// The containers that a name or an id means.
+#[derive(Clone, Debug)]
+pub enum Meant {
+    /// These: one, or several with the same name.
+    These(Vec<Advice>),
+    /// The id of each of these begins so.
+    OneOf(Vec<String>),
+    /// Nobody.
+    Nobody,
+}
+
+/// All containers of one service.
+type Parts<'a> = Vec<&'a Observed>;
+/// Containers that share another's network, by its name or id: those of a pod share that of
+/// its infra container.
+type Lent<'a> = HashMap<&'a str, Vec<String>>;
 
 impl Cases {
     /// What the agent that ran when the window begins had said of its coverage.
@@ -155,21 +183,26 @@ impl Cases {
         if let Some(at) = self.by_id.get(id) {
             return Some(*at);
         }
-        let container = owner.container.as_ref().filter(|container| !container.name.is_empty());
-        let name = container.map(|container| (container.name.clone(), container.image.clone()));
-        let known = name.as_ref().and_then(|name| self.by_name.get(name)).copied();
         if self.by_id.len() >= MOST_CONTAINERS {
             return None;
         }
-        let at = known.unwrap_or_else(|| {
-            self.all.push(Observed::default());
-            self.all.len() - 1
-        });
+        self.all.push(Observed::default());
+        let at = self.all.len() - 1;
         self.by_id.insert(id.clone(), at);
-        if let Some(name) = name {
-            self.by_name.insert(name, at);
-        }
         Some(at)
+    }
+
+    /// The containers of each service. One that is made anew with the same name and image
+    /// has another id, and is the same for the advice. What each is called may come to be
+    /// known, or change, long after its first event.
+    fn services(&self) -> Vec<Parts<'_>> {
+        let mut known = BTreeMap::<_, Parts<'_>>::new();
+        for (index, one) in self.all.iter().enumerate() {
+            let identity = one.identity();
+            let alone = identity.is_none().then_some(index);
+            known.entry((identity, alone)).or_default().push(one);
+        }
+        known.into_values().collect()
     }
 
     /// How many events were of containers beyond those that are told apart.
@@ -178,15 +211,18 @@ impl Cases {
         self.beyond
     }
 
-    /// The labels of all containers, for whoever asked for one that is not there.
-    pub fn labels(&self) -> impl Iterator<Item = String> {
-        self.all.iter().map(Observed::label)
+    /// The labels of all containers.
+    #[must_use]
+    pub fn labels(&self) -> Vec<String> {
+        self.services().iter().map(|parts| whole(parts).label()).collect()
     }
 
     /// The advice for every container: needed ones first, then by name.
     #[must_use]
     pub fn advice(&self) -> Vec<Advice> {
-        let mut all: Vec<Advice> = self.all.iter().map(|one| self.advise(one)).collect();
+        let lent = self.lent();
+        let mut all: Vec<Advice> =
+            self.services().iter().map(|parts| self.advise(parts, &lent)).collect();
         all.sort_by(|one, other| {
             let key = |advice: &Advice| (advice.verdict.answer, advice.label.clone());
             key(one).cmp(&key(other))
@@ -194,31 +230,62 @@ impl Cases {
         all
     }
 
-    /// The advice for the container with this name, this id, or the one whose id begins so.
+    /// The advice for the containers that are called so now, or whose service is; else for
+    /// those that were once; else for the one whose id begins so.
     #[must_use]
-    pub fn advice_for(&self, wanted: &str) -> Vec<Advice> {
-        let is_it = |one: &&Observed| {
-            one.container.as_ref().is_some_and(|container| container.name == wanted)
-                || one.ids.iter().any(|id| id == wanted)
+    pub fn advice_for(&self, wanted: &str) -> Meant {
+        let (services, lent) = (self.services(), self.lent());
+        let is_called = |parts: &Parts<'_>| {
+            let is_now = |one: &&Observed| {
+                let now = one.container.as_ref().is_some_and(|container| container.name == wanted);
+                now || one.ids.iter().any(|id| id == wanted)
+            };
+            parts.iter().any(is_now) || whole(parts).label() == wanted
         };
-        let begins =
-            |one: &&Observed| !wanted.is_empty() && one.ids.iter().any(|id| id.starts_with(wanted));
-        let mut found: Vec<&Observed> = self.all.iter().filter(is_it).collect();
-        if found.is_empty() {
-            found = self.all.iter().filter(begins).collect();
+        let is_service = |parts: &Parts<'_>| {
+            let is_it = |one: &&Observed| {
+                let manager = one.manager();
+                manager.is_called(wanted) || manager.service().is_some_and(|name| name == wanted)
+            };
+            parts.iter().any(is_it)
+        };
+        let was_called = |parts: &Parts<'_>| parts.iter().any(|one| one.names.contains(wanted));
+        let ways: [&dyn Fn(&Parts<'_>) -> bool; 3] = [&is_called, &is_service, &was_called];
+        for is_it in ways {
+            let found: Vec<&Parts<'_>> = services.iter().filter(|parts| is_it(parts)).collect();
+            if !found.is_empty() {
+                let advice = found.into_iter().map(|parts| self.advise(parts, &lent));
+                return Meant::These(advice.collect());
+            }
         }
-        found.into_iter().map(|one| self.advise(one)).collect()
+        let begins = |one: &&Observed| one.ids.iter().any(|id| id.starts_with(wanted));
+        let found = services.iter().filter(|parts| !wanted.is_empty() && parts.iter().any(begins));
+        match found.collect::<Vec<_>>().as_slice() {
+            [] => Meant::Nobody,
+            [parts] => Meant::These(vec![self.advise(parts, &lent)]),
+            several => Meant::OneOf(several.iter().map(|parts| whole(parts).label()).collect()),
+        }
     }
 
-    fn advise(&self, one: &Observed) -> Advice {
-        let observed = self.observation(one);
-        let ports = one.ports.advice();
-        let verdict = verdict::verdict(one, &ports, &self.window, &observed);
+    fn advise(&self, parts: &[&Observed], lent: &Lent<'_>) -> Advice {
+        let one = &whole(parts);
+        let observed = self.observation(parts, one);
+        let manager = one.manager();
+        let mut ports = publish::advice(&one.ports);
+        ports.iter_mut().for_each(|port| port.published_by(&manager));
+        let verdict = verdict::verdict(&verdict::Case {
+            observed: one,
+            ports: &ports,
+            window: &self.window,
+            looked: &observed,
+            lends_to: &lends_to(one, lent),
+        });
         let needs: Vec<Needs> = one.needs.iter().cloned().collect();
         let change = Change::of(one, &ports, &needs);
         Advice {
             label: one.label(),
             ids: one.ids.iter().cloned().collect(),
+            names: one.names.iter().cloned().collect(),
             image: one.container.as_ref().map(|had| had.image.clone()).unwrap_or_default(),
             declared: one.declared.clone(),
             verdict,
@@ -232,7 +299,19 @@ impl Cases {
         }
     }
 
-    fn observation(&self, one: &Observed) -> Observation {
+    /// Who shares which container's network, by what that declares.
+    fn lent(&self) -> Lent<'_> {
+        let mut lent = Lent::new();
+        for one in &self.all {
+            let mode = one.declared.as_deref().and_then(|mode| mode.strip_prefix("container:"));
+            if let Some(lender) = mode {
+                lent.entry(lender).or_default().push(one.label());
+            }
+        }
+        lent
+    }
+
+    fn observation(&self, parts: &[&Observed], one: &Observed) -> Observation {
         let time = |life: &Life| {
             let until = life.until_ns.unwrap_or_else(|| self.window.there_until(life.last_ns));
             (life.from_ns, until)
@@ -247,7 +326,7 @@ impl Cases {
                 .map(|(from, until)| self.window.observed_ns(*from, *until))
                 .sum(),
             lives: times.len(),
-            starts_seen: self.starts_seen(one),
+            starts_seen: self.starts_seen(parts),
             ends_seen: one.lives.iter().filter(|life| life.until_ns.is_some()).count(),
             runs: self.window.runs(),
             beyond_ip: self.window.beyond_ip(),
@@ -258,22 +337,38 @@ impl Cases {
     }
 
     /// A start was seen when the container was made, or had left, while an agent observed.
-    fn starts_seen(&self, one: &Observed) -> usize {
-        let created = one.container.as_ref().and_then(|container| {
-            let moment: jiff::Timestamp = container.created.parse().ok()?;
-            u64::try_from(moment.as_nanosecond()).ok()
-        });
-        let was_seen = |(index, life): (usize, &Life)| {
-            // Of several with one name, the runtime's word is of the last alone.
+    fn starts_seen(&self, parts: &[&Observed]) -> usize {
+        let of_part = |part: &&Observed| {
+            let created = part.created_ns();
+            part.lives.iter().map(move |life| (*life, created)).collect::<Vec<_>>()
+        };
+        let mut lives: Vec<(Life, Option<u64>)> = parts.iter().flat_map(of_part).collect();
+        lives.sort_by_key(|(life, _)| life.from_ns);
+        let was_seen = |(index, (life, created)): (usize, &(Life, Option<u64>))| {
             let created = created.filter(|ns| *ns <= life.from_ns);
             let made = created.is_some_and(|ns| self.window.has_seen_begin(ns));
             made || index.checked_sub(1).is_some_and(|before| {
-                let left = one.lives[before].until_ns;
+                let left = lives[before].0.until_ns;
                 left.is_some() && self.window.has_seen_begin(life.from_ns)
             })
         };
-        one.lives.iter().enumerate().filter(|life| was_seen(*life)).count()
+        lives.iter().enumerate().filter(|life| was_seen(*life)).count()
     }
+}
+
+/// Who shares this one's network.
+fn lends_to(one: &Observed, lent: &Lent<'_>) -> Vec<String> {
+    let names = one.ids.iter().chain(&one.names);
+    names.filter_map(|name| lent.get(name.as_str())).flatten().cloned().collect()
+}
+
+/// All that was seen of the containers of one service.
+fn whole(parts: &[&Observed]) -> Observed {
+    let mut all = parts.iter().copied().cloned();
+    let mut whole = all.next().unwrap_or_default();
+    all.for_each(|part| whole.absorb(part));
+    whole.settle();
+    whole
 }
 
 /// What counts most first, then what was seen most.

@@ -1,14 +1,13 @@
-//! Where a container listens, who came there, and what Docker would have to publish.
+//! Where a container listens, and who came there.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     net::{IpAddr, SocketAddr},
 };
 
-use serde::Serialize;
-
+use super::visitors::Visitors;
 use crate::{
-    event::{Bind, Direction, Event, Operation, Outcome, Owner, Scope, canonical},
+    event::{Bind, Direction, Event, Operation, Outcome, Owner, SocketState, canonical},
     judge::Offer,
 };
 
@@ -17,16 +16,19 @@ const MOST: usize = 4096;
 /// Where ports begin that the kernel chooses (`ip_local_port_range`).
 const CHOSEN_FROM: u16 = 32768;
 
-const TCP: u32 = 6;
-const UDP: u32 = 17;
-const SCTP: u32 = 132;
+pub const TCP: u32 = 6;
+pub const UDP: u32 = 17;
+pub const SCTP: u32 = 132;
+
+const ANY_IPV4: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+const ANY_IPV6: IpAddr = IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED);
 
 /// Where it listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    transport: u32,
-    port: u16,
-    ip: IpAddr,
+pub struct Place {
+    pub transport: u32,
+    pub port: u16,
+    pub ip: IpAddr,
 }
 
 impl Place {
@@ -37,14 +39,24 @@ impl Place {
 
 /// One listener, or several in turn at the same place.
 #[derive(Clone, Debug, Default)]
-struct Use {
-    by_others: u64,
-    by_itself: u64,
-    chosen_by_kernel: bool,
+pub struct Use {
+    pub visitors: Visitors,
+    pub chosen_by_kernel: bool,
     /// It was not seen to listen: somebody came.
-    is_inferred: bool,
-    shared_with: Option<String>,
-    last_ns: u64,
+    pub is_inferred: bool,
+    /// It listens on all IPv4 addresses, and on no IPv6 address.
+    pub is_ipv4_alone: bool,
+    pub shared_with: Option<String>,
+}
+
+impl Use {
+    /// What is known of the same listener from elsewhere.
+    fn absorb(&mut self, other: Self) {
+        self.visitors.absorb(other.visitors);
+        self.chosen_by_kernel |= other.chosen_by_kernel;
+        self.is_inferred &= other.is_inferred;
+        self.shared_with = self.shared_with.take().or(other.shared_with);
+    }
 }
 
 /// The listeners of one container.
@@ -56,53 +68,26 @@ pub struct Ports {
     beyond: u64,
 }
 
-/// One line of advice on a listener.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Port {
-    /// Where it listens; the port's end for several in a row.
-    pub ip: IpAddr,
-    /// The first port.
-    pub port: u16,
-    /// The last port, itself for one alone.
-    pub to: u16,
-    /// `tcp`, `udp`, `sctp`, or the protocol's number.
-    pub transport: String,
-    /// How many others came: connections, and peers of UDP.
-    pub by_others: u64,
-    /// How often it came to itself.
-    pub by_itself: u64,
-    /// When something came last: UTC nanoseconds since 1970, 0 for never.
-    pub last_ns: u64,
-    /// What Docker has to do.
-    pub publish: Publish,
-}
-
-/// Whether a port has to be published.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "publish", content = "says")]
-pub enum Publish {
-    /// With this value of `-p`.
-    As(String),
-    /// With this value of `-p`, when the process listens on all addresses.
-    Elsewhere(String),
-    /// Only it itself uses it.
-    No,
-    /// Only this host can reach it, and nobody came. This value of `-p` would do.
-    Unused(String),
-    /// It cannot be, because of this.
-    Impossible(String),
-}
-
 impl Ports {
     /// Notes what the event says of listeners.
     pub fn take(&mut self, event: &Event, owner: &Owner, offer: Option<Offer>) {
         match &event.operation {
             Operation::Bind(bind) => self.bound(event, bind),
             Operation::Accept(accept) => {
-                self.came(event, owner, TCP, canonical(accept.local));
+                self.came(event, owner, TCP, accept.local, accept.remote);
             }
             Operation::Datagram(datagram) if datagram.direction == Direction::Ingress => {
-                self.came(event, owner, UDP, canonical(datagram.local));
+                self.came(event, owner, UDP, datagram.local, datagram.remote);
+            }
+            // Who was connected when the agent began had come before.
+            Operation::ExistingSocket(existing)
+                if event.is_stream()
+                    && existing.state == SocketState::Established
+                    && existing.direction == Some(Direction::Ingress) =>
+            {
+                if let (Some(local), Some(remote)) = (existing.local, existing.remote) {
+                    self.came(event, owner, TCP, local, remote);
+                }
             }
             Operation::ListenerClosed(closed) => {
                 self.closed(Place::of(TCP, canonical(closed.local)));
@@ -145,36 +130,49 @@ impl Ports {
     /// the next one has another port.
     fn closed(&mut self, place: Place) {
         self.chosen.retain(|chosen| *chosen != place);
-        if self.all.get(&place).is_some_and(|used| used.chosen_by_kernel && used.by_others == 0) {
+        let is_forgotten = |used: &Use| used.chosen_by_kernel && used.visitors.by_others() == 0;
+        if self.all.get(&place).is_some_and(is_forgotten) {
             self.all.remove(&place);
         }
     }
 
-    fn came(&mut self, event: &Event, owner: &Owner, transport: u32, local: SocketAddr) {
-        let parties = event.peer.as_ref().map_or(&[][..], |peer| peer.possible.as_slice());
-        let is_itself = !parties.is_empty() && parties.iter().all(|one| one.owner.is_same(owner));
+    fn came(
+        &mut self,
+        event: &Event,
+        owner: &Owner,
+        transport: u32,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) {
+        let (local, remote) = (canonical(local), canonical(remote));
         let place = self.listening(transport, local).unwrap_or(local);
-        let is_known =
-            self.all.contains_key(&Place { transport, port: place.port(), ip: place.ip() });
+        let is_known = self.all.contains_key(&Place::of(transport, place));
         let Some(found) = self.at(transport, place) else { return };
         found.is_inferred |= !is_known;
-        found.last_ns = found.last_ns.max(event.wall_ns);
-        if is_itself {
-            found.by_itself += 1;
-        } else {
-            found.by_others += 1;
-        }
+        found.visitors.came(event, owner, local, remote);
     }
 
-    /// Where the socket is that takes what comes to this address.
+    /// Where the socket is that takes what comes to this address, which is unspecified
+    /// where the kernel did not show it.
     fn listening(&self, transport: u32, local: SocketAddr) -> Option<SocketAddr> {
-        let any = [[0; 4].into(), [0; 16].into()];
-        let all = [local.ip()].into_iter().chain(any).map(|ip| SocketAddr::new(ip, local.port()));
+        let at = |ip| SocketAddr::new(ip, local.port());
+        let all = [local.ip(), ANY_IPV4, ANY_IPV6].map(at);
         let listens = |at: &SocketAddr| self.all.contains_key(&Place::of(transport, *at));
         // The listeners first, because most that comes is theirs, and they are found fast.
-        all.clone()
+        all.into_iter()
             .find(listens)
-            .or_else(|| all.clone().find(|at| self.chosen.contains(&Place::of(transport, *at))))
+            .or_else(|| all.into_iter().find(|at| self.chosen.contains(&Place::of(transport, *at))))
+            .or_else(|| {
+                let one = local.ip().is_unspecified().then(|| self.one_of(transport, local.port()));
+                one.flatten().map(|place| at(place.ip))
+            })
+    }
+
+    /// A listener at this port that was seen to listen, on whatever address.
+    fn one_of(&self, transport: u32, port: u16) -> Option<Place> {
+        let (first, last) = (Place { transport, port, ip: ANY_IPV4 }, [u8::MAX; 16].into());
+        let mut places = self.all.range(first..=Place { ip: last, ..first });
+        places.find(|(_, used)| !used.is_inferred).map(|(place, _)| *place)
     }
 
     /// Whether it listens there itself.
@@ -203,129 +201,48 @@ impl Ports {
         self.beyond
     }
 
-    /// What to do about each, ports in a row with the same answer as one.
+    /// Adds the listeners of another container of the same service.
+    pub fn absorb(&mut self, other: Self) {
+        self.beyond += other.beyond;
+        for (place, used) in other.all {
+            match self.all.get_mut(&place) {
+                Some(known) => known.absorb(used),
+                None => {
+                    self.all.insert(place, used);
+                }
+            }
+        }
+    }
+
+    /// Each listener once. One on all addresses takes what comes to each of them, and a
+    /// listener that was never seen to listen is the one that was.
     #[must_use]
-    pub fn advice(&self) -> Vec<Port> {
-        let mut advice: Vec<Port> = Vec::new();
+    pub fn each(&self) -> BTreeMap<Place, Use> {
+        let mut each = BTreeMap::<Place, Use>::new();
+        let on_ipv6 = |place: Place| self.all.contains_key(&Place { ip: ANY_IPV6, ..place });
         for (place, used) in &self.all {
-            if self.is_behind_another(*place) {
-                continue;
+            let taker = self.taker(*place, used);
+            let mut used = used.clone();
+            used.is_ipv4_alone = taker.ip == ANY_IPV4 && !on_ipv6(taker);
+            match each.get_mut(&taker) {
+                Some(known) => known.absorb(used),
+                None => {
+                    each.insert(taker, used);
+                }
             }
-            let one = port(*place, used);
-            match advice.iter_mut().rev().find(|last| last.continues(&one)) {
-                Some(last) => last.join(one),
-                None => advice.push(one),
-            }
         }
-        advice.iter_mut().for_each(Port::settle);
-        advice
+        each
     }
 
-    /// Whether it listens on all addresses as well: that is published once.
-    fn is_behind_another(&self, place: Place) -> bool {
-        let has = |ip: [u8; 4]| self.all.contains_key(&Place { ip: ip.into(), ..place });
-        let is_v6_any = place.ip == IpAddr::from([0; 16]);
-        let any = has([0; 4]) || self.all.contains_key(&Place { ip: [0; 16].into(), ..place });
-        if place.ip.is_unspecified() { is_v6_any && has([0; 4]) } else { any }
-    }
-}
-
-fn port(place: Place, used: &Use) -> Port {
-    let Place { transport, port, ip } = place;
-    let name = match transport {
-        TCP => "tcp".to_owned(),
-        UDP => "udp".to_owned(),
-        SCTP => "sctp".to_owned(),
-        other => other.to_string(),
-    };
-    let publish = if let Some(other) = &used.shared_with {
-        Publish::Impossible(format!(
-            "{other} listens on that port, too, and Docker can publish it for one alone"
-        ))
-    } else if used.chosen_by_kernel && used.by_others > 0 {
-        Publish::Impossible(
-            "the kernel chose the port, so that it cannot be published beforehand".to_owned(),
-        )
-    } else if used.chosen_by_kernel || (used.by_itself > 0 && used.by_others == 0) {
-        Publish::No
-    } else if !matches!(transport, TCP | UDP | SCTP) {
-        Publish::Impossible("Docker publishes TCP, UDP and SCTP alone".to_owned())
-    } else {
-        match Scope::of((ip, port).into()) {
-            Scope::Any => Publish::As(String::new()),
-            // It was reached there; where it listens was not seen.
-            Scope::Specific if used.is_inferred => Publish::As(String::new()),
-            Scope::Loopback if used.by_others == 0 => Publish::Unused(String::new()),
-            Scope::Loopback if used.is_inferred => Publish::As(String::new()),
-            Scope::Loopback | Scope::Specific => Publish::Elsewhere(String::new()),
-        }
-    };
-    Port {
-        ip,
-        port,
-        to: port,
-        transport: name,
-        by_others: used.by_others,
-        by_itself: used.by_itself,
-        last_ns: used.last_ns,
-        publish,
-    }
-}
-
-impl Port {
-    fn continues(&self, next: &Self) -> bool {
-        self.to.checked_add(1) == Some(next.port)
-            && self.ip == next.ip
-            && self.transport == next.transport
-            && self.publish == next.publish
-    }
-
-    fn join(&mut self, next: Self) {
-        self.to = next.to;
-        self.by_others += next.by_others;
-        self.by_itself += next.by_itself;
-        self.last_ns = self.last_ns.max(next.last_ns);
-    }
-
-    /// Writes the value of `-p`, now that it is known how many ports are one.
-    fn settle(&mut self) {
-        let value = self.value();
-        if let Publish::As(it) | Publish::Elsewhere(it) | Publish::Unused(it) = &mut self.publish {
-            *it = value;
-        }
-    }
-
-    /// `8080:8080`, `127.0.0.1:53:53/udp`, `8000-8010:8000-8010`.
-    fn value(&self) -> String {
-        let ports = if self.port == self.to {
-            self.port.to_string()
-        } else {
-            format!("{}-{}", self.port, self.to)
-        };
-        let address = match (self.ip, Scope::of((self.ip, self.port).into())) {
-            (_, Scope::Any) => String::new(),
-            (IpAddr::V4(ip), _) => format!("{ip}:"),
-            (IpAddr::V6(ip), _) => format!("[{ip}]:"),
-        };
-        let suffix = if self.transport == "tcp" { "" } else { &format!("/{}", self.transport) };
-        format!("{address}{ports}:{ports}{suffix}")
-    }
-
-    /// `tcp 127.0.0.1:8080`
-    #[must_use]
-    pub fn place(&self) -> String {
-        let address = match self.ip {
-            ip if ip.is_unspecified() => "*".to_owned(),
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("[{ip}]"),
-        };
-        let end = if self.port == self.to { String::new() } else { format!("-{}", self.to) };
-        format!("{} {address}:{}{end}", self.transport, self.port)
-    }
-
-    /// How many ports.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        usize::from(self.to - self.port) + 1
+    /// The listener that takes what comes to this place.
+    fn taker(&self, place: Place, used: &Use) -> Place {
+        let is_seen = |at: &Place| self.all.get(at).is_some_and(|used| !used.is_inferred);
+        let any = [ANY_IPV4, ANY_IPV6].map(|ip| Place { ip, ..place });
+        let any = any.into_iter().find(is_seen);
+        let seen = any.or_else(|| {
+            let one = used.is_inferred.then(|| self.one_of(place.transport, place.port));
+            one.flatten()
+        });
+        seen.unwrap_or(place)
     }
 }

@@ -110,6 +110,18 @@ impl Rates {
         self.peak = self.peak.max(self.in_second);
     }
 
+    /// Adds what another container of the same service did.
+    pub fn absorb(&mut self, other: &Self) {
+        self.connections_in += other.connections_in;
+        self.connections_out += other.connections_out;
+        self.udp_peers += other.udp_peers;
+        self.sent += other.sent;
+        self.received += other.received;
+        self.datagrams += other.datagrams;
+        self.peak = self.peak.max(other.peak);
+        self.fastest = self.fastest.max(other.fastest);
+    }
+
     /// Connections of either direction, and UDP peers.
     #[must_use]
     pub const fn exchanges(&self) -> u64 {

@@ -39,4 +39,14 @@ impl Seen {
         self.first_ns = self.first_ns.min(event.wall_ns);
         self.last_ns = self.last_ns.max(event.wall_ns);
     }
+
+    /// More of them.
+    pub fn absorb(&mut self, other: Self) {
+        if other.first_ns < self.first_ns {
+            (self.event_id, self.example) = (other.event_id, other.example);
+        }
+        self.count += other.count;
+        self.first_ns = self.first_ns.min(other.first_ns);
+        self.last_ns = self.last_ns.max(other.last_ns);
+    }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     advise::{
-        Advice, Cases, TELLING,
+        Advice, Cases, Meant, TELLING,
         show::{self, Form},
     },
     exit_code::Exit,
@@ -41,7 +41,8 @@ use crate::{
     hostnet advise web --since 7d        by what the last seven days have shown\n  \
     hostnet advise --file events.ndjson  by what was delivered elsewhere")]
 pub struct Args {
-    /// A container: its name, its id or the beginning of its id.
+    /// A container: its name, one that it had, its id or the beginning of its id; or a
+    /// Compose or Swarm service.
     container: Option<String>,
     /// From when on: RFC 3339, a date (UTC), seconds since 1970, or how long ago, such as
     /// 90m or 7d.
@@ -79,11 +80,13 @@ pub fn run(args: &Args) -> Result<Exit> {
         show::all(&advice, args.format, to)?;
     }
     if unread > 0 {
-        tracing::warn!("{unread} events could not be read; the advice knows nothing of them");
+        tracing::warn!("{unread} events could not be read, and were left out");
     }
     if cases.beyond() > 0 {
         let beyond = cases.beyond();
-        tracing::warn!("{beyond} events are of containers beyond the ten thousand looked at");
+        tracing::warn!(
+            "{beyond} events are of containers beyond the first 10000, and were left out"
+        );
     }
     let is_whole = advice.iter().all(|one| one.observed.is_whole());
     Ok(if is_whole && unread == 0 && cases.beyond() == 0 { Exit::Ok } else { Exit::Partial })
@@ -173,16 +176,26 @@ fn read(past: Past, cases: &mut Cases) -> Result<u64> {
 
 /// The advice for the containers that are meant, or who else was seen.
 fn found(cases: &Cases, wanted: &str) -> Result<Vec<Advice>> {
-    let found = cases.advice_for(wanted);
-    if !found.is_empty() {
-        return Ok(found);
+    match cases.advice_for(wanted) {
+        Meant::These(found) => return Ok(found),
+        Meant::OneOf(labels) => {
+            let names: Vec<String> =
+                labels.iter().take(MOST_NAMED).map(|one| for_terminal(one).into_owned()).collect();
+            bail!(
+                "the ids of {} containers begin with {:?} ({}): give more of the id, or a name",
+                labels.len(),
+                for_terminal(wanted),
+                names.join(", ")
+            );
+        }
+        Meant::Nobody => {}
     }
-    let mut labels: Vec<String> = cases.labels().collect();
+    let mut labels = cases.labels();
     labels.sort_by_key(|label| distance(label, wanted));
     let shown = for_terminal(wanted).into_owned();
     if labels.is_empty() {
         bail!(
-            "no container was seen in the host's network namespace in that time, {shown:?} neither"
+            "no container was seen in the host's network namespace in that time, so not {shown:?} either"
         );
     }
     let more = labels.len().saturating_sub(MOST_NAMED);
@@ -195,7 +208,7 @@ fn found(cases: &Cases, wanted: &str) -> Result<Vec<Advice>> {
     )
 }
 
-/// Most names told to whoever asked for one that is not there.
+/// Most names in an error.
 const MOST_NAMED: usize = 8;
 
 /// How many letters two names differ by (Levenshtein's distance), their beginnings

@@ -12,13 +12,15 @@ use crate::advise::Advice;
 
 /// A cell is no longer than this.
 const WIDEST: usize = 30;
+/// Options that a line names.
+const MOST_OPTIONS: usize = 6;
 
 pub fn write(advice: &[Advice], to: &mut impl Write) -> io::Result<()> {
     if advice.is_empty() {
         return writeln!(to, "No container was seen in the host's network namespace.");
     }
     let rows: Vec<[String; 5]> = advice.iter().map(cells).collect();
-    let titles = ["CONTAINER", "IMAGE", "HOST NETWORKING", "SURE", "OBSERVED"];
+    let titles = ["CONTAINER", "IMAGE", "HOST NETWORKING", "CONFIDENCE", "OBSERVED"];
     let widths: [usize; 5] = std::array::from_fn(|column| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([titles[column].len()]).max().unwrap_or_default()
@@ -28,7 +30,7 @@ pub fn write(advice: &[Advice], to: &mut impl Write) -> io::Result<()> {
     for (title, width) in titles.iter().zip(widths) {
         write!(to, "{title:width$}  ")?;
     }
-    writeln!(to, "WHY, OR WHAT TO PUBLISH{bold:#}")?;
+    writeln!(to, "REASON / CHANGE{bold:#}")?;
     for (row, one) in rows.iter().zip(advice) {
         let style = style(one.verdict.answer);
         for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
@@ -40,16 +42,16 @@ pub fn write(advice: &[Advice], to: &mut impl Write) -> io::Result<()> {
         }
         writeln!(to, "{}", safe(&why(one)))?;
     }
-    writeln!(to, "\nhostnet advise CONTAINER has the evidence and the change.")
+    writeln!(to, "\nhostnet advise CONTAINER shows the evidence and the change.")
 }
 
 fn cells(one: &Advice) -> [String; 5] {
-    let sure = one.verdict.confidence.map_or("-", |confidence| confidence.word());
+    let confidence = one.verdict.confidence.map_or("-", |confidence| confidence.word());
     [
         cell(&one.label),
         cell(if one.image.is_empty() { "-" } else { &one.image }),
         one.verdict.answer.words().to_owned(),
-        sure.to_owned(),
+        confidence.to_owned(),
         units::duration(one.observed.observed_ns),
     ]
 }
@@ -62,9 +64,19 @@ fn why(one: &Advice) -> String {
     };
     match one.verdict.because.as_slice() {
         [] if one.change.docker_run.is_empty() => "nothing to publish".to_owned(),
-        [] => one.change.docker_run.join(" "),
+        [] => options(one),
         [reason] => short(reason),
         [reason, more @ ..] => format!("{} (and {} more)", short(reason), more.len()),
+    }
+}
+
+/// The first options of the change.
+fn options(one: &Advice) -> String {
+    let all = &one.change.docker_run;
+    let shown = all.get(..2 * MOST_OPTIONS).unwrap_or(all).join(" ");
+    match (all.len() / 2).saturating_sub(MOST_OPTIONS) {
+        0 => shown,
+        more => format!("{shown} (and {more} more)"),
     }
 }
 

@@ -10,12 +10,16 @@ use anstyle::{AnsiColor, Style};
 
 use super::{units, wrap::paragraph};
 use crate::{
-    advise::{Advice, Answer, BeyondIp, Bridge, Evidence, Port, Publish},
+    advise::{Advice, Answer, BeyondIp, Bridge, Change, Evidence, Port, Publish},
     text::for_terminal,
 };
 
 /// Where a second column begins.
 const COLUMN: usize = 46;
+/// Lines of one list; of more, only how many. `--format json` has all.
+const MOST_LINES: usize = 20;
+/// Reasons and conditions that are printed.
+const MOST_PARAGRAPHS: usize = 12;
 
 pub fn safe(text: &str) -> Cow<'_, str> {
     for_terminal(text)
@@ -36,13 +40,13 @@ pub fn write(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
     let unclear = |one: &Evidence| matches!(one.bridge, Bridge::Unclear(_));
     let changed = |one: &Evidence| matches!(one.bridge, Bridge::If(_));
     let as_well = |one: &Evidence| one.bridge == Bridge::AsWell;
-    things(advice, "What only the host's network gives it", only_host, to)?;
-    things(advice, "What may be the host's network's alone", unclear, to)?;
+    things(advice, "What needs host networking", only_host, to)?;
+    things(advice, "What might need host networking (not certain)", unclear, to)?;
     if advice.verdict.answer != Answer::Needed {
         change(advice, to)?;
     }
-    things(advice, "What a bridge network gives it when that is done", changed, to)?;
-    things(advice, "What a bridge network gives it as it is", as_well, to)?;
+    things(advice, "What works on a bridge network with that change", changed, to)?;
+    things(advice, "What works on a bridge network as it is", as_well, to)?;
     ports(&advice.ports, to)?;
     if advice.verdict.answer == Answer::Needed {
         change(advice, to)?;
@@ -72,18 +76,34 @@ fn verdict(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
         Some(confidence) => writeln!(to, ", confidence {}", confidence.word())?,
         None => writeln!(to)?,
     }
-    for reason in &advice.verdict.because {
-        paragraph("  because ", reason, to)?;
-    }
-    for doubt in &advice.verdict.doubts {
-        paragraph("  no surer: ", doubt, to)?;
-    }
+    paragraphs("  because ", &advice.verdict.because, to)?;
+    let lead = if advice.verdict.confidence.is_some() { "  " } else { "  also: " };
+    paragraphs(lead, &advice.verdict.doubts, to)?;
     match &advice.declared {
         Some(mode) => {
-            let says = "by it the container is in another's network, which is the host's";
-            paragraph("  ", &format!("declared is {}: {says}", self::mode(mode)), to)
+            let mode = self::mode(mode);
+            let says = format!("its network mode is {mode}, and that network is the host's");
+            paragraph("  ", &says, to)
         }
         None => Ok(()),
+    }
+}
+
+/// Each as a paragraph, the first of very many.
+fn paragraphs(lead: &str, all: &[String], to: &mut impl Write) -> io::Result<()> {
+    for one in all.iter().take(MOST_PARAGRAPHS) {
+        paragraph(lead, one, to)?;
+    }
+    and_more(lead, all.len().saturating_sub(MOST_PARAGRAPHS), to)
+}
+
+/// That a list goes on.
+fn and_more(lead: &str, more: usize, to: &mut impl Write) -> io::Result<()> {
+    match more {
+        0 => Ok(()),
+        more => {
+            writeln!(to, "{lead}and {} more (--format json has all)", more)
+        }
     }
 }
 
@@ -106,12 +126,12 @@ fn things(
     is_one: impl Fn(&Evidence) -> bool,
     to: &mut impl Write,
 ) -> io::Result<()> {
-    let mut chosen = advice.evidence.iter().filter(|one| is_one(one)).peekable();
-    if chosen.peek().is_none() {
+    let chosen: Vec<&Evidence> = advice.evidence.iter().filter(|one| is_one(one)).collect();
+    if chosen.is_empty() {
         return Ok(());
     }
     title(heading, to)?;
-    for one in chosen {
+    for one in chosen.iter().take(MOST_LINES) {
         let (subject, times) = (safe(&one.subject), times(one.seen.count));
         let last = units::moment(one.seen.last_ns);
         writeln!(to, "  {subject:COLUMN$}  {times}, last {last}")?;
@@ -119,7 +139,7 @@ fn things(
             writeln!(to, "      event {}", one.seen.event_id)?;
         }
     }
-    Ok(())
+    and_more("  ", chosen.len().saturating_sub(MOST_LINES), to)
 }
 
 fn ports(ports: &[Port], to: &mut impl Write) -> io::Result<()> {
@@ -127,49 +147,82 @@ fn ports(ports: &[Port], to: &mut impl Write) -> io::Result<()> {
         return Ok(());
     }
     title("Where it listens", to)?;
-    for port in ports {
+    for port in ports.iter().take(MOST_LINES) {
         let came = match (port.by_others, port.by_itself) {
             (0, 0) => "nobody came".to_owned(),
             (0, own) => format!("only itself came, {}", times(own)),
             (others, _) => format!("others came {}", times(others)),
         };
+        let option = |values: &[String]| format!("-p {}", values.join(" -p "));
         let says = match &port.publish {
-            Publish::As(value) | Publish::Elsewhere(value) => format!("-p {value}"),
-            Publish::No => "nothing to publish".to_owned(),
-            Publish::Unused(value) => format!("for the host's own processes: -p {value}"),
+            Publish::As(values) | Publish::Elsewhere(values) => option(values),
+            Publish::No => "not published".to_owned(),
+            Publish::Unused(values) => {
+                format!("not published; if the host is to use it: {}", option(values))
+            }
+            Publish::Unclear(_) => "not certain".to_owned(),
             Publish::Impossible(_) => "cannot be published".to_owned(),
         };
         writeln!(to, "  {:COLUMN$}  {came}; {}", safe(&port.place()), safe(&says))?;
     }
-    Ok(())
+    and_more("  ", ports.len().saturating_sub(MOST_LINES), to)
 }
 
 fn change(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
     let heading = match advice.verdict.answer {
-        Answer::NotNeeded => "What to write instead",
-        Answer::NotEnoughObserved => "What to write instead, by what was seen so far",
-        Answer::Needed => "What to write instead, once the rest is solved",
+        Answer::NotNeeded => "What to change",
+        Answer::NotEnoughObserved => "What to change, by what was seen so far",
+        Answer::Needed => "What to change, once the rest is solved",
     };
     title(heading, to)?;
+    let Change { command, docker_run, file, compose, conditions } = &advice.change;
+    if !conditions.is_empty() {
+        writeln!(to, "  first see to this")?;
+        paragraphs("    - ", conditions, to)?;
+    }
     let mode = mode(advice.declared.as_deref().unwrap_or("host"));
-    let run = &advice.change.docker_run;
-    if run.is_empty() {
-        writeln!(to, "  in your docker run command, leave out --network {}", safe(&mode))?;
+    let mode = safe(if *command == "podman pod create" { "host" } else { &mode }).into_owned();
+    if *command == "docker compose" {
+        // The file is all there is to change.
+    } else if docker_run.is_empty() {
+        writeln!(to, "  in your {command} command, leave out --network {mode}")?;
     } else {
-        writeln!(to, "  in your docker run command, replace --network {} by", safe(&mode))?;
-        writeln!(to, "      {}", safe(&run.join(" ")))?;
+        writeln!(to, "  in your {command} command, replace --network {mode} by")?;
+        writeln!(to, "      {}", safe(&options(docker_run)))?;
     }
-    writeln!(to, "  (keep the rest: hostnet knows neither volumes nor environment); in Compose")?;
-    for line in advice.change.compose.lines() {
-        writeln!(to, "      {}", safe(line))?;
+    if !file.is_empty() {
+        writeln!(to, "  in {}", safe(file))?;
+        yaml(compose, to)?;
     }
-    if !advice.change.conditions.is_empty() {
-        writeln!(to, "  and see to this")?;
-    }
-    for condition in &advice.change.conditions {
-        paragraph("    - ", condition, to)?;
+    writeln!(to, "  keep all other options: hostnet does not know volumes and environment")
+}
+
+/// The file's lines, the first items of very long lists.
+fn yaml(compose: &str, to: &mut impl Write) -> io::Result<()> {
+    let mut items = 0;
+    for line in compose.lines() {
+        items = if line.starts_with("      - ") { items + 1 } else { 0 };
+        match items {
+            0..=MOST_LINES => writeln!(to, "      {}", safe(line))?,
+            _ if items == MOST_LINES + 1 => {
+                writeln!(to, "            # and more (--format json has all)")?;
+            }
+            _ => {}
+        }
     }
     Ok(())
+}
+
+/// Options of a command in a line, the first of very many.
+fn options(words: &[String]) -> String {
+    let shown = words.get(..2 * MOST_LINES).unwrap_or(words);
+    let more = (words.len() - shown.len()) / 2;
+    let rest = if more == 0 {
+        String::new()
+    } else {
+        format!(" … and {more} more options (--format json has all)")
+    };
+    format!("{}{rest}", shown.join(" "))
 }
 
 fn measured(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
@@ -177,7 +230,7 @@ fn measured(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
     title("How much it does", to)?;
     writeln!(
         to,
-        "  {} in, {} out: {} in the busiest second, {} per second on average",
+        "  {} in, {} out; {} in the busiest second, {} per second on average",
         plural(rate.connections_in, "connection"),
         units::count(rate.connections_out),
         units::count(rate.connections_per_second_peak),
@@ -185,19 +238,19 @@ fn measured(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
     )?;
     writeln!(
         to,
-        "  {} sent, {} received over TCP connections that ended: {}/s on average",
+        "  {} sent, {} received over closed TCP connections: {}/s on average",
         units::bytes(rate.bytes_sent as f64),
         units::bytes(rate.bytes_received as f64),
         units::bytes(rate.bytes_per_second_mean),
     )?;
     if rate.bytes_per_second_fastest > 0.0 {
         let fastest = units::bytes(rate.bytes_per_second_fastest);
-        writeln!(to, "  the fastest connection of a second or more: {fastest}/s")?;
+        writeln!(to, "  fastest connection of a second or longer: {fastest}/s")?;
     }
     if rate.udp_peers > 0 {
         let peers = plural(rate.udp_peers, "UDP peer");
         let datagrams = plural(rate.datagrams, "datagram");
-        writeln!(to, "  {peers}, {datagrams} of sockets that closed")?;
+        writeln!(to, "  {peers}, {datagrams} over closed sockets")?;
     }
     Ok(())
 }
@@ -207,7 +260,7 @@ fn observed(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
     title("How it was observed", to)?;
     writeln!(
         to,
-        "  {} to {}: {} of it, in {} of an agent",
+        "  {} to {}: {} of it, by {} of the agent",
         units::moment(seen.from_ns),
         units::moment(seen.until_ns),
         units::duration(seen.observed_ns),
@@ -220,14 +273,14 @@ fn observed(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
         plural(seen.ends_seen as u64, "end"),
         match advice.ids.len() {
             1 => "one container".to_owned(),
-            several => format!("{several} containers of that name and image"),
+            several => format!("{several} containers of that name and image or service"),
         },
     )?;
     let beyond_ip = match seen.beyond_ip {
         BeyondIp::Families => "packet, netlink and unix sockets were seen",
-        BeyondIp::FirstUse => "packet, netlink and unix sockets were seen when first used",
+        BeyondIp::FirstUse => "packet, netlink and unix sockets were seen at their first use only",
         BeyondIp::Unseen => "packet, netlink and unix sockets were not seen",
-        BeyondIp::Unknown => "what could be seen beyond IP is not known",
+        BeyondIp::Unknown => "it is not known whether packet, netlink and unix sockets were seen",
     };
     writeln!(to, "  {beyond_ip}")?;
     let (own, nobody) = (seen.lost_of_its_own, seen.lost_of_nobody);
@@ -236,16 +289,14 @@ fn observed(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
     } else {
         writeln!(
             to,
-            "  lost: {} records of its own, {} that may have been; repeats not told: {}",
+            "  lost: {} records of its own, {} that may have been its own; {} repeats counted only",
             units::count(own.lost),
             units::count(nobody.lost),
             units::count(own.suppressed),
         )?;
     }
-    for gap in &seen.gaps {
-        paragraph("  gap: ", gap, to)?;
-    }
-    let unseen = "not seen by hostnet: what it reads of the host's network in /proc and /sys, and \
+    paragraphs("  gap: ", &seen.gaps, to)?;
+    let unseen = "hostnet does not see what it reads of the host's network in /proc and /sys, nor \
                   the multicast groups it joins";
     paragraph("  ", unseen, to)
 }

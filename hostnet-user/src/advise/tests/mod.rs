@@ -3,8 +3,10 @@
 mod acts;
 mod ports;
 mod scene;
+mod services;
 mod shown;
 mod sure;
+mod table;
 
 use self::scene::{DAY, Scene};
 use super::{Advice, show};

@@ -6,12 +6,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    advise::{Advice, Cases},
+    advise::{Advice, Cases, Meant},
     event::{
-        Accept, Bind, Close, Connect, Container, Datagram, Direction, Event, FamilySocket, Health,
-        Joined, Left, Listen, ListenerClosed, LossCount, NetlinkRequest, Operation, Outcome, Owner,
-        OwnerKind, PacketBind, Peer, PeerMethod, PeerParty, RawSocket, Socket, Unix, UnixAddress,
-        UnixKind,
+        Accept, Bind, Close, Connect, Container, Datagram, Direction, Event, ExistingSocket,
+        FamilySocket, Health, Joined, Left, Listen, ListenerClosed, LossCount, NetlinkRequest,
+        Operation, Outcome, Owner, OwnerKind, PacketBind, Peer, PeerMethod, PeerParty, RawSocket,
+        Socket, SocketState, Unix, UnixAddress, UnixKind,
     },
     judge::{surface::Network, surface_of},
 };
@@ -62,6 +62,11 @@ impl Scene {
     /// Another container acts from now on.
     pub fn container(&mut self, name: &str, capabilities: &[&str]) {
         self.owner = container(name, "2026-11-28T00:00:01Z", capabilities);
+    }
+
+    /// Whose events those that follow are.
+    pub fn by(&mut self, owner: Arc<Owner>) {
+        self.owner = owner;
     }
 
     pub fn pass(&mut self, ns: u64) {
@@ -147,10 +152,35 @@ impl Scene {
     }
 
     pub fn accept_itself(&mut self, at: &str) {
-        let (local, remote) = (at.parse().unwrap(), "127.0.0.1:40000".parse().unwrap());
+        let owner = Arc::clone(&self.owner);
+        self.accept_from(at, "127.0.0.1:40000", owner);
+    }
+
+    /// From somebody on this host, over the same connection.
+    pub fn accept_from(&mut self, at: &str, from: &str, whose: Arc<Owner>) {
+        let (local, remote) = (at.parse().unwrap(), from.parse().unwrap());
         let event = self.of(Accept { local, remote }, TCP);
-        let peer = self.peer(Arc::clone(&self.owner), "127.0.0.1:40000");
+        let (possible, method) = (vec![party(whose)], PeerMethod::Connection);
+        let peer = Some(Box::new(Peer { possible, listens_on: None, method }));
         self.take(Event { peer, ..event });
+    }
+
+    /// A connection that was there when the agent began, as the one that accepted it.
+    pub fn accepted_before(&mut self, at: &str, from: &str) {
+        let kind = libc::SOCK_STREAM as u16;
+        let existing = ExistingSocket {
+            socket: hostnet_abi::Socket { family: libc::AF_INET as u16, kind, protocol: TCP },
+            local: Some(at.parse().unwrap()),
+            remote: Some(from.parse().unwrap()),
+            state: SocketState::Established,
+            direction: Some(Direction::Ingress),
+            local_name: None,
+            remote_name: None,
+            backlog: None,
+            interface: None,
+            user: None,
+        };
+        self.act(existing, TCP);
     }
 
     pub fn closed(&mut self, sent: u64, received: u64, seconds: u64) {
@@ -259,8 +289,15 @@ impl Scene {
     pub fn advice(&mut self) -> Advice {
         self.health(Health::Heartbeat { numbers: json!({}) });
         let label = self.owner.label().to_owned();
-        let [advice] = self.cases.advice_for(&label).try_into().unwrap();
-        advice
+        self.called(&label).remove(0)
+    }
+
+    /// The advice for the containers that are called so, or none.
+    pub fn called(&self, wanted: &str) -> Vec<Advice> {
+        match self.cases.advice_for(wanted) {
+            Meant::These(advice) => advice,
+            Meant::OneOf(_) | Meant::Nobody => Vec::new(),
+        }
     }
 }
 
@@ -279,6 +316,16 @@ pub fn unit(name: &str) -> Arc<Owner> {
 }
 
 pub fn container(name: &str, created: &str, capabilities: &[&str]) -> Arc<Owner> {
+    labelled(name, created, capabilities, &[])
+}
+
+/// A container with labels.
+pub fn labelled(
+    name: &str,
+    created: &str,
+    capabilities: &[&str],
+    labels: &[(&str, &str)],
+) -> Arc<Owner> {
     let id = format!("{:0<64}", name.bytes().map(|byte| format!("{byte:02x}")).collect::<String>());
     let container = Container {
         id: id.clone(),
@@ -287,6 +334,7 @@ pub fn container(name: &str, created: &str, capabilities: &[&str]) -> Arc<Owner>
         network_mode: "host".to_owned(),
         capabilities: capabilities.iter().map(|one| (*one).to_owned()).collect(),
         created: created.to_owned(),
+        labels: labels.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
         ..Container::default()
     };
     Arc::new(Owner {

@@ -14,7 +14,7 @@ use crate::{
 /// A web server that also uses what listens on the host: one for everyone, one container.
 fn web() -> Advice {
     let mut scene = Scene::new();
-    scene.listen("0.0.0.0:8080");
+    scene.listen("[::]:8080");
     scene.accept("10.0.0.2:8080", "10.0.0.9:5000", 40);
     scene.closed(180_000_000, 1_200_000, 12);
     scene.listen("127.0.0.1:9100");
@@ -89,6 +89,6 @@ fn whose_network_it_joined_is_said() {
     let declared = Some(format!("container:{}", "ab".repeat(32)));
     scene.act(Joined { declared }, 0);
     let shown = text(&scene.advice());
-    assert!(shown.contains("declared is container:abababababab: by it"), "{shown}");
+    assert!(shown.contains("its network mode is container:abababababab, and"), "{shown}");
     assert!(shown.contains("replace --network container:abababababab by"), "{shown}");
 }

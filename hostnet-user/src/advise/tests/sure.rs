@@ -62,7 +62,7 @@ fn a_verdict_claims_no_more_than_was_seen() {
     assert!(because(&unseen).contains("packet, netlink and unix sockets were not seen"));
     let older = used(Scene::without_agent("old", "2026-01-01T00:00:00Z"), DAY, 20).advice();
     assert_eq!(older.verdict.confidence, Some(Confidence::Low));
-    assert!(older.verdict.doubts.contains(&"its start was not seen".to_owned()));
+    assert!(older.verdict.doubts.iter().any(|one| one.ends_with(": its start was not seen")));
 }
 
 #[test]
@@ -97,11 +97,11 @@ fn a_container_that_is_made_anew_is_the_same() {
     assert_eq!((all[1].observed.lives, all[1].observed.ends_seen), (1, 1));
     assert_eq!(all[1].observed.starts_seen, 1);
     let id = all[1].ids[0].clone();
-    for wanted in ["web", &id[..8], &id] {
-        assert_eq!(scene.cases().advice_for(wanted).len(), 1, "{wanted}");
+    for wanted in ["web", &id[..6], &id] {
+        assert_eq!(scene.called(wanted).len(), 1, "{wanted}");
     }
-    assert!(scene.cases().advice_for("").is_empty());
-    assert!(scene.cases().advice_for("nobody").is_empty());
+    assert!(scene.called("").is_empty());
+    assert!(scene.called("nobody").is_empty());
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub fn section(facts: &Facts) -> Section {
         count: None,
         about: "Whether each container needed host networking for what it was seen to do, and what \
                 would replace it. That something was used is certain; that nothing was is only as \
-                certain as the looking was good.",
+                certain as the observation was complete.",
         content: html! {
             @if let Some(why) = &verdicts.why_not { p { "No verdicts: " (shown::long(why)) "." } }
             @else if verdicts.advice.is_empty() { p { "No container was there to be looked at." } }
@@ -50,7 +50,7 @@ fn one(advice: &Advice) -> Markup {
             }
             div.box {
                 @for reason in &verdict.because { p { "Because " (shown::long(reason)) } }
-                @for doubt in &verdict.doubts { p { "No surer: " (shown::long(doubt)) } }
+                @for doubt in &verdict.doubts { p.dim { (shown::long(doubt)) } }
                 (evidence(advice))
                 @if verdict.answer == Answer::NotNeeded { (change(advice)) }
             }

@@ -1,0 +1,60 @@
+//! The service in a Compose or stack file.
+
+use super::change::{HOST_GATEWAY, Plan};
+
+/// Which file it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum File {
+    /// Compose's.
+    Compose,
+    /// A stack's, or what `docker stack deploy` would take.
+    Stack,
+}
+
+/// The service as YAML; `mode` is the network mode that goes away.
+pub fn service(plan: &Plan, file: File, service: &str, mode: &str) -> String {
+    let removed = match file {
+        File::Compose => format!("network_mode: {}", yaml(mode)),
+        File::Stack => "the external network \"host\" from networks".to_owned(),
+    };
+    let mut lines = vec![
+        "services:".to_owned(),
+        format!("  {}:", yaml(service)),
+        format!("    # remove: {removed}"),
+    ];
+    let mut list = |key: &str, values: Vec<String>| {
+        if !values.is_empty() {
+            lines.push(format!("    {key}:"));
+            lines.extend(values.iter().map(|value| format!("      - {value}")));
+        }
+    };
+    let quoted = |values: &[String]| values.iter().map(|value| yaml(value)).collect();
+    match file {
+        File::Compose => list("ports", quoted(&plan.publish)),
+        File::Stack => list("ports", plan.stack_ports()),
+    }
+    list("networks", quoted(&plan.networks));
+    if plan.host_gateway {
+        list("extra_hosts", quoted(&[HOST_GATEWAY.to_owned()]));
+    }
+    list("cap_add", plan.add.iter().map(|name| yaml(name)).collect());
+    if let [name] = plan.networks.as_slice() {
+        lines.push("networks:".to_owned());
+        lines.push(format!("  {}: {{}}", yaml(name)));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// A text as a YAML scalar. JSON's strings are YAML's in double quotes, and ports have to be
+/// quoted: YAML 1.1 takes `22:22` for a number of base 60.
+fn yaml(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(is_plain)
+        && !matches!(
+            text.to_ascii_lowercase().as_str(),
+            "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
+        );
+    if is_word { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+}
