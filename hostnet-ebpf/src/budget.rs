@@ -84,11 +84,11 @@ pub fn payer(cgroup: u64, tgid: u32) -> u64 {
     {
         payer = known.home;
     }
-    // SAFETY: as above.
-    match Owner::of(payer).entry().map(|entry| unsafe { (*entry).payer }) {
-        None | Some(0) => payer,
-        Some(other) => other,
-    }
+    let Some(entry) = Owner::of(payer).entry() else { return payer };
+    // SAFETY: as above. Volatile, or the compiler compares what was not read where there
+    // is no entry, which the verifier refuses.
+    let other = unsafe { (&raw const (*entry).payer).read_volatile() };
+    if other == 0 { payer } else { other }
 }
 
 #[inline(always)]

@@ -189,6 +189,13 @@ pub fn socket_of_sock(sk: *const bpf_sock) -> Socket {
     }
 }
 
+/// The socket of a `sock_addr` context.
+#[inline(always)]
+pub fn sock_of_context(ctx: *mut bpf_sock_addr) -> *const bpf_sock {
+    // SAFETY: `ctx` is the program's own context; the verifier knows the field as a socket.
+    unsafe { (*ctx).__bindgen_anon_1.sk }
+}
+
 /// The requested or remote address of an IPv4 `sock_addr` context.
 #[inline(always)]
 pub fn user_address4(ctx: *mut bpf_sock_addr) -> Address {
@@ -217,6 +224,29 @@ pub fn user_address6(ctx: *mut bpf_sock_addr) -> Address {
 pub fn user_port(ctx: *mut bpf_sock_addr) -> u16 {
     // SAFETY: as above. The field holds the port in network order in its low half.
     u16::from_be(unsafe { (*ctx).user_port } as u16)
+}
+
+/// The address that an IPv4 datagram is sent from: the socket's, or what the caller
+/// chose for this one; unspecified when the kernel's routes are to choose.
+#[inline(always)]
+pub fn sender4(ctx: *mut bpf_sock_addr) -> Address {
+    // SAFETY: as above; only the sendmsg programs may touch this field.
+    v4_mapped(unsafe { (*ctx).msg_src_ip4 })
+}
+
+/// The same of an IPv6 datagram.
+#[inline(always)]
+pub fn sender6(ctx: *mut bpf_sock_addr) -> Address {
+    // SAFETY: as above, word by word for the same reason.
+    unsafe {
+        let words = (&raw const (*ctx).msg_src_ip6).cast::<u32>();
+        [
+            core::ptr::read_volatile(words),
+            core::ptr::read_volatile(words.add(1)),
+            core::ptr::read_volatile(words.add(2)),
+            core::ptr::read_volatile(words.add(3)),
+        ]
+    }
 }
 
 /// The local address of an IPv4 `bpf_sock`.

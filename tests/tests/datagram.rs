@@ -43,7 +43,8 @@ fn sendto_three_peers_without_connect() {
                     .endpoint("hostnet.remote", &truth["remote"])
                     .endpoint("destination", &truth["remote"])
                     .is("hostnet.local.port", truth["local"]["port"].clone())
-                    .one_of("source.ip", [unspecified, truth["remote"]["ip"].as_str().expect("ip")])
+                    .is("source.ip", unspecified)
+                    .absent("network.community_id")
                     .is("network.type", network)
                     .is("hostnet.socket.family", family)
                     .is("hostnet.socket.type", "dgram"),
@@ -72,12 +73,24 @@ fn a_connected_socket() {
     for (address, network, family) in LOOPBACKS {
         let port = net::free_udp_port();
         let truths = actor.perform(&format!("udp-connect {address} {port} --send 5"));
+        let end = |end: &Value| {
+            let ip = end["ip"].as_str().and_then(|ip| ip.parse().ok()).expect("an address");
+            SocketAddr::new(ip, end["port"].as_u64().expect("a port") as u16)
+        };
+        // connect(2) chose the address, which is known when the socket has been closed.
+        let id = community_id(end(&truths[0]["local"]), end(&truths[0]["remote"]));
+        agent.expect(
+            &udp(&actor, "disconnect_received", "egress")
+                .endpoint("hostnet.local", &truths[0]["local"])
+                .is("network.community_id", id),
+        );
         agent.expect(
             &udp(&actor, "connection_attempted", "egress")
                 .is("hostnet.operation", "connect")
                 .is("event.outcome", "unknown")
                 .endpoint("hostnet.remote", &truths[0]["remote"])
                 .endpoint("destination", &truths[0]["remote"])
+                .absent("network.community_id")
                 .is("network.type", network)
                 .is("hostnet.socket.family", family),
         );
@@ -91,12 +104,7 @@ fn a_server_that_receives_from_two_peers() {
     needs_root!(no tcp);
     let agent = Agent::start();
     let mut actor = Docker::shared().launch("host").actor();
-    for (bind, client, network, family) in [
-        ("127.0.0.1", "127.0.0.1", "ipv4", "inet"),
-        ("::1", "::1", "ipv6", "inet6"),
-        ("::", "127.0.0.1", "ipv4", "inet6"),
-    ] {
-        let unspecified = if family == "inet" { "0.0.0.0" } else { "::" };
+    for (bind, client, network, family) in SERVERS {
         actor.begin(&format!("udp-serve 0 --addr {bind} --count 4"));
         let bound = actor.told();
         let port = bound["local"]["port"].as_u64().expect("a port") as u16;
@@ -110,18 +118,22 @@ fn a_server_that_receives_from_two_peers() {
         }
         assert_eq!(actor.finish().len(), 4);
         for peer in &peers {
-            let peer = peer.local_addr().expect("bound");
-            let peer = json!({"ip": peer.ip().to_string(), "port": peer.port()});
-            agent.expect(
-                &received(&actor, &peer, port)
-                    .is("network.type", network)
-                    .is("hostnet.socket.family", family)
-                    .one_of("destination.ip", [unspecified, client]),
-            );
+            let from = peer.local_addr().expect("bound");
+            let peer = json!({"ip": from.ip().to_string(), "port": from.port()});
+            let expected = received(&actor, &peer, port)
+                .is("network.type", network)
+                .is("hostnet.socket.family", family)
+                .endpoint("hostnet.local", &bound["local"])
+                .endpoint("destination", &bound["local"]);
+            // Which address it came to is known where the socket has only one.
+            agent.expect(&match is_any(bind) {
+                true => expected.absent("network.community_id"),
+                false => expected.is("network.community_id", community_id(from, server)),
+            });
         }
         agent.expect(
             &udp(&actor, "disconnect_received", "ingress")
-                .is("hostnet.local.port", port)
+                .endpoint("hostnet.local", &bound["local"])
                 .is("hostnet.udp.peers", 2)
                 .is("hostnet.udp.datagrams_sent", 4)
                 .is("hostnet.udp.datagrams_received", 4),
@@ -129,9 +141,70 @@ fn a_server_that_receives_from_two_peers() {
     }
     agent.marker();
     let run = agent.stop();
-    run.exactly(6, &any(&actor, "connection_accepted"));
+    run.exactly(2 * SERVERS.len(), &any(&actor, "connection_accepted"));
     run.none(&any(&actor, "connection_attempted"));
-    run.exactly(3, &any(&actor, "bound-socket"));
+    run.exactly(SERVERS.len(), &any(&actor, "bound-socket"));
+}
+
+/// What a UDP server is bound to, where from it is asked, and what comes of that.
+const SERVERS: [(&str, &str, &str, &str); 6] = [
+    ("127.0.0.1", "127.0.0.1", "ipv4", "inet"),
+    ("0.0.0.0", "127.0.0.1", "ipv4", "inet"),
+    ("::1", "::1", "ipv6", "inet6"),
+    ("::", "::1", "ipv6", "inet6"),
+    ("::", "127.0.0.1", "ipv4", "inet6"),
+    ("::ffff:127.0.0.1", "127.0.0.1", "ipv4", "inet6"),
+];
+
+fn is_any(address: &str) -> bool {
+    matches!(address, "0.0.0.0" | "::")
+}
+
+/// What Zeek, Suricata and Wireshark call the flow.
+fn community_id(from: SocketAddr, to: SocketAddr) -> String {
+    let ports = (Some(from.port()), Some(to.port()));
+    let id = community_id::calculate_community_id(
+        0,
+        from.ip().to_canonical(),
+        to.ip().to_canonical(),
+        ports.0,
+        ports.1,
+        17,
+        false,
+    );
+    id.expect("two ends of one family")
+}
+
+/// A socket that is bound to the address that it sends from, and one that leaves the
+/// choice to the kernel.
+#[test]
+fn a_sender_is_told_with_the_address_that_it_sends_from() {
+    needs_root!(no tcp);
+    let agent = Agent::start();
+    let mut actor = Docker::shared().launch("host").actor();
+    let peer = net::free_udp_port();
+    for (bind, to, from) in [
+        ("127.0.0.2", "127.0.0.1", Some("127.0.0.2")),
+        ("::1", "::1", Some("::1")),
+        ("::ffff:127.0.0.2", "::ffff:127.0.0.1", Some("127.0.0.2")),
+        ("0.0.0.0", "127.0.0.1", None),
+        ("::", "::1", None),
+    ] {
+        let truth = actor.one(&format!("udp-send {to} {peer} --from {bind}"));
+        assert_eq!(truth["result"], "ok", "{truth}");
+        let port = truth["local"]["port"].as_u64().expect("a port") as u16;
+        let expected = udp(&actor, "connection_attempted", "egress")
+            .endpoint("hostnet.local", &truth["local"])
+            .endpoint("hostnet.remote", &truth["remote"]);
+        let end = |ip: &str, port| SocketAddr::new(ip.parse().expect("an address"), port);
+        agent.expect(&match from {
+            Some(from) => expected
+                .is("hostnet.local.ip", from)
+                .is("network.community_id", community_id(end(from, port), end(to, peer))),
+            None => expected.absent("network.community_id"),
+        });
+    }
+    agent.stop().exactly(5, &any(&actor, "connection_attempted"));
 }
 
 fn received(actor: &ActorBox, peer: &Value, port: u16) -> Want {

@@ -16,7 +16,18 @@ pub struct Connect {
     pub socket: Socket,
 }
 
-/// A TCP connect came to an end: established, or failed.
+/// Values of [`ConnectOutcome::established`].
+pub mod established {
+    /// It failed.
+    pub const NO: u16 = 0;
+    /// It is established.
+    pub const YES: u16 = 1;
+    /// The other end connects to this one at the same time, without a listener: an
+    /// outcome follows. From here on both addresses are known.
+    pub const NOT_YET: u16 = 2;
+}
+
+/// A TCP connect came to an end, or to the moment at which both its ends are known.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct ConnectOutcome {
@@ -28,7 +39,7 @@ pub struct ConnectOutcome {
     pub local_port: u16,
     /// Remote port, host order.
     pub remote_port: u16,
-    /// 1 when established.
+    /// One of [`established`].
     pub established: u16,
     /// `sk_err`: a positive errno, 0 when established or when the kernel keeps none.
     pub errno: u16,

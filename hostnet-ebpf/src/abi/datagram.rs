@@ -18,6 +18,10 @@ pub mod direction {
 pub struct Datagram {
     /// The peer.
     pub remote: Address,
+    /// Of what was sent, the address it is sent from; of what was received, the
+    /// address the socket is bound to. Unspecified where the kernel chooses by its
+    /// routes, or takes what comes to any address.
+    pub local: Address,
     /// The peer's port, host order.
     pub remote_port: u16,
     /// Local port, host order.

@@ -34,7 +34,7 @@ pub use accept::{Accept, AcceptTaken};
 pub use bind::{Bind, BindAsked, BindRefused, reuse};
 pub use cgroup::{CgroupAttach, CgroupMkdir, CgroupRmdir, MAX_CGROUP_PATH};
 pub use close::Close;
-pub use connect::{Connect, ConnectOutcome};
+pub use connect::{Connect, ConnectOutcome, established};
 pub use datagram::{Datagram, DatagramClose, direction};
 pub use event_table::{DecodeError, EventKind, Payload, Record, decode, header};
 pub use exec::{Exec, MAX_ARGUMENTS, MAX_FILENAME, MAX_PATH, exec_flag};

@@ -24,8 +24,8 @@ use crate::{
     ring::{CreatedIn, Origin, add_one, emit, emit_as},
     settings::offset,
     sock::{
-        address_of, cookie, local_end_copied, socket_of_context, socket_of_sock, user_address4,
-        user_address6, user_port,
+        address_of, cookie, local_end_copied, sender4, sender6, sock_of_context, socket_of_context,
+        socket_of_sock, source4, source6, user_address4, user_address6, user_port,
     },
     task::{Actor, current_cgroup},
 };
@@ -48,7 +48,8 @@ static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(1 << 15, 0);
 #[cgroup_sock_addr(sendmsg4)]
 pub fn sendmsg4(ctx: SockAddrContext) -> i32 {
     if netns::context_is_host(ctx.as_ptr()) {
-        exchanged(Hook::Sendmsg4, &ctx, user_address4(ctx.sock_addr), direction::SENT);
+        let local = || sender4(ctx.sock_addr);
+        exchanged(Hook::Sendmsg4, &ctx, user_address4(ctx.sock_addr), local, direction::SENT);
     }
     1
 }
@@ -56,7 +57,8 @@ pub fn sendmsg4(ctx: SockAddrContext) -> i32 {
 #[cgroup_sock_addr(sendmsg6)]
 pub fn sendmsg6(ctx: SockAddrContext) -> i32 {
     if netns::context_is_host(ctx.as_ptr()) {
-        exchanged(Hook::Sendmsg6, &ctx, user_address6(ctx.sock_addr), direction::SENT);
+        let local = || sender6(ctx.sock_addr);
+        exchanged(Hook::Sendmsg6, &ctx, user_address6(ctx.sock_addr), local, direction::SENT);
     }
     1
 }
@@ -64,7 +66,8 @@ pub fn sendmsg6(ctx: SockAddrContext) -> i32 {
 #[cgroup_sock_addr(recvmsg4)]
 pub fn recvmsg4(ctx: SockAddrContext) -> i32 {
     if netns::context_is_host(ctx.as_ptr()) {
-        exchanged(Hook::Recvmsg4, &ctx, user_address4(ctx.sock_addr), direction::RECEIVED);
+        let local = || source4(sock_of_context(ctx.sock_addr));
+        exchanged(Hook::Recvmsg4, &ctx, user_address4(ctx.sock_addr), local, direction::RECEIVED);
     }
     1
 }
@@ -72,13 +75,21 @@ pub fn recvmsg4(ctx: SockAddrContext) -> i32 {
 #[cgroup_sock_addr(recvmsg6)]
 pub fn recvmsg6(ctx: SockAddrContext) -> i32 {
     if netns::context_is_host(ctx.as_ptr()) {
-        exchanged(Hook::Recvmsg6, &ctx, user_address6(ctx.sock_addr), direction::RECEIVED);
+        let local = || source6(sock_of_context(ctx.sock_addr));
+        exchanged(Hook::Recvmsg6, &ctx, user_address6(ctx.sock_addr), local, direction::RECEIVED);
     }
     1
 }
 
+/// `local` is asked of the first datagram alone.
 #[inline(always)]
-fn exchanged(hook: Hook, ctx: &SockAddrContext, remote: Address, direction: u16) {
+fn exchanged(
+    hook: Hook,
+    ctx: &SockAddrContext,
+    remote: Address,
+    local: impl FnOnce() -> Address,
+    direction: u16,
+) {
     let owner = Owner::of(current_cgroup());
     if !owner.is_told() {
         return;
@@ -99,8 +110,7 @@ fn exchanged(hook: Hook, ctx: &SockAddrContext, remote: Address, direction: u16)
     if FLOWS.insert(key, first, BPF_NOEXIST).is_err() && counted(&key, direction) {
         return;
     }
-    // SAFETY: the verifier knows the field as a socket pointer.
-    let sk: *const bpf_sock = unsafe { (*ctx.sock_addr).__bindgen_anon_1.sk };
+    let sk = sock_of_context(ctx.sock_addr);
     let origin = Origin {
         hook,
         actor: Actor::in_cgroup(owner.cgroup),
@@ -112,6 +122,7 @@ fn exchanged(hook: Hook, ctx: &SockAddrContext, remote: Address, direction: u16)
         origin,
         Datagram {
             remote,
+            local: local(),
             remote_port: user_port(ctx.sock_addr),
             // SAFETY: the verifier knows `sk`; src_port is in host order.
             local_port: unsafe { (*sk).src_port } as u16,

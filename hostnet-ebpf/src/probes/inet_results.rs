@@ -9,7 +9,7 @@
 //! arguments changed in 6.10. Attached from 5.17, where `bpf_get_func_ret` came.
 
 use aya_ebpf::{macros::fexit, programs::FExitContext};
-use hostnet_abi::{AcceptTaken, BindRefused, ConnectOutcome, Hook};
+use hostnet_abi::{AcceptTaken, BindRefused, ConnectOutcome, Hook, established};
 
 use crate::{
     read::returned,
@@ -76,7 +76,7 @@ pub fn inet_stream_connect(ctx: FExitContext) -> i32 {
                 remote: ends.remote,
                 local_port: 0,
                 remote_port: ends.remote_port,
-                established: 0,
+                established: established::NO,
                 errno: errno as u16,
                 socket,
             },

@@ -13,7 +13,7 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use aya_log_ebpf::debug;
-use hostnet_abi::{Accept, Close, ConnectOutcome, Hook, Listen};
+use hostnet_abi::{Accept, Close, ConnectOutcome, Hook, Listen, established};
 
 use crate::{
     netns,
@@ -37,7 +37,8 @@ const TCP_LISTEN: i32 = 10;
 /// `tcp_fin` sets: from then on `bytes_received` counts the peer's FIN.
 const SOCK_DONE: u64 = 1 << 1;
 
-/// The listening socket's cookie, which the sockets accepted from it inherit.
+/// The listening socket's cookie, which the sockets accepted from it inherit. A
+/// socket that connects and meets the other end's SYN has its own.
 #[btf_map]
 static LISTENER: SocketStorage<u64, CLONED> = SocketStorage::new();
 
@@ -53,12 +54,18 @@ pub fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
     if unsafe { field::<_, u16>(sk, offset!(sock_protocol)) } != IPPROTO_TCP {
         return 0;
     }
+    let connects = match (old, new) {
+        (TCP_SYN_SENT, TCP_SYN_RECV) => crosses(&ctx, sk),
+        (TCP_SYN_SENT, TCP_ESTABLISHED | TCP_CLOSE) => true,
+        (TCP_SYN_RECV, TCP_ESTABLISHED | TCP_CLOSE) => has_crossed(sk),
+        _ => false,
+    };
     match (old, new) {
+        _ if connects => connect_went_on(sk, new),
         (TCP_CLOSE, TCP_LISTEN) => listened(&ctx, sk),
-        (TCP_SYN_SENT, TCP_ESTABLISHED | TCP_CLOSE) => connect_ended(sk, new),
         (TCP_SYN_RECV, TCP_ESTABLISHED) => accepted(sk),
         // A connection that never was established has no end to tell.
-        (TCP_SYN_RECV, TCP_CLOSE) | (TCP_CLOSE, TCP_CLOSE) => {}
+        (TCP_SYN_SENT | TCP_SYN_RECV | TCP_CLOSE, TCP_CLOSE) => {}
         (_, TCP_CLOSE) => closed(sk, old),
         _ => {}
     }
@@ -106,15 +113,46 @@ fn listened(ctx: &BtfTracePointContext, sk: *const c_void) {
     emit(origin, Listen { address: ends.local, port, reuse, backlog, socket, interface });
 }
 
-/// `tcp_finish_connect`, `tcp_reset`, `tcp_write_err` or a close before either.
+/// `tcp_rcv_synsent_state_process` on a SYN: both ends connect to each other at the
+/// same time (RFC 9293 3.5), or one socket connects to itself. The socket goes on
+/// through SYN_RECV like an accepted one, and is the one that connected.
 #[inline(always)]
-fn connect_ended(sk: *const c_void, new: i32) {
+fn crosses(ctx: &BtfTracePointContext, sk: *const c_void) -> bool {
+    let own = cookie(sk.cast_mut());
+    let mut initial = own;
+    let mark = LISTENER.get_or_create(sk, &mut initial);
+    if mark.is_null() {
+        debug!(ctx, "no memory to mark socket {}: its connect is told as an accept", own);
+        return false;
+    }
+    // SAFETY: a live value of the storage map. What it came from by accept(2), before it
+    // was disconnected and connected elsewhere, does not matter any more.
+    unsafe { *mark = own };
+    true
+}
+
+/// Whether the socket met the other end's SYN while it connected.
+#[inline(always)]
+fn has_crossed(sk: *const c_void) -> bool {
+    let mark = LISTENER.get(sk);
+    // SAFETY: a live value of the storage map, checked for null.
+    !mark.is_null() && unsafe { *mark } == cookie(sk.cast_mut())
+}
+
+/// `tcp_finish_connect`, `tcp_reset`, `tcp_write_err`, a close before either, or a SYN
+/// of the other end's.
+#[inline(always)]
+fn connect_went_on(sk: *const c_void, new: i32) {
     let Some(origin) = origin(sk) else { return };
     let socket = socket_of(sk);
     let ends = ends_of(sk, socket.family);
-    let established = new == TCP_ESTABLISHED;
     // SAFETY: a BTF-typed socket and the kernel's offset.
     let errno: i32 = unsafe { field(sk, offset!(sock_err)) };
+    let (established, errno) = match new {
+        TCP_ESTABLISHED => (established::YES, 0),
+        TCP_CLOSE => (established::NO, errno as u16),
+        _ => (established::NOT_YET, 0),
+    };
     emit(
         origin,
         ConnectOutcome {
@@ -122,8 +160,8 @@ fn connect_ended(sk: *const c_void, new: i32) {
             remote: ends.remote,
             local_port: source_port(sk),
             remote_port: ends.remote_port,
-            established: established.into(),
-            errno: if established { 0 } else { errno as u16 },
+            established,
+            errno,
             socket,
         },
     );

@@ -18,6 +18,14 @@ pub struct Connect {
     pub outcome: Outcome,
 }
 
+impl Connect {
+    /// The other end as the packets have it.
+    #[must_use]
+    pub fn reached(&self) -> SocketAddr {
+        self.rewritten_to.unwrap_or(self.remote)
+    }
+}
+
 impl Told for Connect {
     fn operation(&self) -> &'static str {
         "connect"

@@ -221,11 +221,8 @@ impl Attribution {
                     self.ends.ended(header);
                 } else {
                     let local = endpoint(close.local, close.local_port);
-                    let ends = (local, endpoint(close.remote, close.remote_port));
-                    let is_it = |(cookie, _): &&mut (u64, Party)| *cookie == header.cookie;
-                    if self.ends.clients.get_mut(&ends).filter(is_it).is_some() {
-                        self.ends.clients.remove(&ends);
-                    }
+                    let remote = endpoint(close.remote, close.remote_port);
+                    self.forget_client(header.cookie, (local, remote));
                 }
                 return;
             }
@@ -278,6 +275,17 @@ impl Attribution {
         let has_room = self.ends.clients.len() < MOST_CONNECTIONS;
         if has_room && self.own_address(ends.1).is_some() {
             self.ends.clients.insert(ends, (cookie, by.clone()));
+        }
+    }
+
+    /// The connection is over.
+    pub(in crate::attribute) fn forget_client(
+        &mut self,
+        cookie: u64,
+        ends: (SocketAddr, SocketAddr),
+    ) {
+        if self.ends.clients.get(&ends).is_some_and(|(known, _)| *known == cookie) {
+            self.ends.clients.remove(&ends);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use hostnet_abi::{ConnectOutcome as OutcomeRecord, Hook};
+use hostnet_abi::{ConnectOutcome as OutcomeRecord, Hook, established};
 
 use super::{same, table::PendingConnect};
 use crate::{
@@ -51,8 +51,16 @@ impl Attribution {
         socket: Socket,
         record: &OutcomeRecord,
     ) {
-        let established = record.established == 1;
-        let outcome = if established {
+        let remote = endpoint(record.remote, record.remote_port);
+        let ends = (endpoint(record.local, record.local_port), remote);
+        if record.established == established::NOT_YET {
+            // The other end may be told first, and then it was this one.
+            let party = self.sockets.get(socket.cookie).map(|tracked| tracked.party.clone());
+            self.note_client(socket.cookie, ends, &party.unwrap_or_else(|| seen_by.clone()));
+            return;
+        }
+        let is_established = record.established == established::YES;
+        let outcome = if is_established {
             Outcome::Success
         } else {
             Outcome::Failure((record.errno != 0).then_some(record.errno))
@@ -67,10 +75,9 @@ impl Attribution {
         if hook == Hook::InetStreamConnect && pending.is_none() && !is_refused {
             return;
         }
-        let remote = endpoint(record.remote, record.remote_port);
         let pending = pending.map_or_else(|| PendingConnect::new(at, hook, remote), |one| *one);
-        let ends = (endpoint(record.local, record.local_port), remote);
-        if !established {
+        if !is_established {
+            self.forget_client(socket.cookie, ends);
             self.sockets.remove(socket.cookie);
         } else if let Some(tracked) = self.sockets.track(&party, socket, at) {
             tracked.since_ns = Some(at);
@@ -98,9 +105,12 @@ impl Attribution {
                 .filter(|to| outcome == Outcome::Success && !same(*to, pending.remote)),
             outcome,
         };
-        // Established is established with whoever listens at that moment.
-        let peer = match (outcome, established_remote) {
-            (Outcome::Success, Some(reached)) => self.listener_at(IPPROTO_TCP, reached, at),
+        // Established is established with whoever listens at that moment, unless the
+        // other end connected as well: two at the same time, or a socket to itself.
+        let peer = match (outcome, ends) {
+            (Outcome::Success, Some((local, reached))) => self
+                .client_at(local, reached)
+                .or_else(|| self.listener_at(IPPROTO_TCP, reached, at)),
             (Outcome::Failure(None | Some(ECONNREFUSED)), _) => None,
             _ => self.listener_at(IPPROTO_TCP, pending.remote, pending.boot_ns),
         };

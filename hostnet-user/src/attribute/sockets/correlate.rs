@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hostnet_abi::{
     Close as CloseRecord, Datagram as DatagramRecord, Header, Hook, Record, Set, direction,
+    established,
 };
 
 use super::{beyond_ip, same, table::PendingBind};
@@ -188,13 +189,7 @@ impl Attribution {
                 return;
             }
         }
-        // The address is not known here, only that it is of the socket's family.
-        let unspecified: IpAddr = if i32::from(socket.socket.family) == libc::AF_INET {
-            Ipv4Addr::UNSPECIFIED.into()
-        } else {
-            Ipv6Addr::UNSPECIFIED.into()
-        };
-        let local = SocketAddr::new(unspecified, record.local_port);
+        let local = any_of_family(endpoint(record.local, record.local_port), socket);
         let operation = Datagram { local, remote, direction };
         // Whoever sent first may have written any address as its own.
         let peer = (direction == Direction::Egress)
@@ -306,10 +301,26 @@ impl Attribution {
     }
 }
 
+/// The same address, no address in particular as the socket's family has it: IPv4
+/// datagrams of an IPv6 socket pass by the hooks of IPv4.
+fn any_of_family(local: SocketAddr, socket: Socket) -> SocketAddr {
+    if !local.ip().to_canonical().is_unspecified() {
+        return local;
+    }
+    let ip: IpAddr = if i32::from(socket.socket.family) == libc::AF_INET {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
+    SocketAddr::new(ip, local.port())
+}
+
 /// Whether an event of the record's socket is sure to come of it: a bind that was
 /// only asked for may yet be refused, and a few records complete others.
 const fn tells(record: &Record, hook: Hook) -> bool {
-    let completes = matches!(record, Record::BindRefused(_) | Record::AcceptTaken(_))
-        || matches!(hook, Hook::InetStreamConnect);
-    !completes && !matches!(record, Record::BindAsked(_))
+    match record {
+        Record::BindAsked(_) | Record::BindRefused(_) | Record::AcceptTaken(_) => false,
+        Record::ConnectOutcome(outcome) if outcome.established == established::NOT_YET => false,
+        _ => !matches!(hook, Hook::InetStreamConnect),
+    }
 }

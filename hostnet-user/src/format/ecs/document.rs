@@ -246,7 +246,7 @@ impl<'a> Document<'a> {
             user,
             container: owner.and_then(|owner| owner.container.as_deref()),
             orchestrator: owner.and_then(|owner| owner.orchestrator.as_deref()),
-            network: event.socket.map(|socket| Network::of(event, socket, &ends)),
+            network: event.socket.map(|socket| Network::of(event, socket)),
             source: ends.source,
             client: ends.client,
             destination: ends.destination,

@@ -1,12 +1,18 @@
 //! `network.*` and `hostnet.socket.*`: what kind of traffic, over what socket.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use community_id::calculate_community_id;
 use serde::Serialize;
 
-use super::ends::Ends;
 use crate::{
     event::{Direction, Event, Operation, Socket, canonical},
     family,
 };
+
+/// IANA's numbers of the protocols that a community id is made of here.
+const TCP: u8 = 6;
+const UDP: u8 = 17;
 
 #[derive(Serialize)]
 pub struct Network {
@@ -37,7 +43,7 @@ pub struct SocketFields {
 }
 
 impl Network {
-    pub fn of(event: &Event, socket: Socket, ends: &Ends) -> Self {
+    pub fn of(event: &Event, socket: Socket) -> Self {
         let told = event.operation.told();
         let family = i32::from(socket.socket.family);
         let protocol = socket.socket.protocol;
@@ -52,7 +58,7 @@ impl Network {
             r#type: is_ip.then_some(if is_v6 { "ipv6" } else { "ipv4" }),
             iana_number: is_ip.then(|| protocol.to_string()),
             direction: told.direction().map(Direction::name),
-            community_id: community_id(ends, protocol),
+            community_id: community_id(event, protocol),
             bytes: match &event.operation {
                 Operation::Close(close) => Some(close.sent + close.received),
                 _ => None,
@@ -85,14 +91,30 @@ impl SocketFields {
     }
 }
 
-/// Joins the event to what Zeek and Suricata saw of the same flow.
-fn community_id(ends: &Ends, protocol: u32) -> Option<String> {
-    let (source, destination) = (ends.source.as_ref()?, ends.destination.as_ref()?);
-    let (from, to) = (source.ip?, destination.ip?);
-    if from.is_unspecified() || !matches!(protocol, 6 | 17) {
+/// Joins the event to what Zeek and Suricata saw of the same flow: the hash of both
+/// ends as its packets have them. None where an end is not known, because the hash of
+/// another flow would join what does not belong together.
+fn community_id(event: &Event, protocol: u32) -> Option<String> {
+    let protocol = u8::try_from(protocol).ok().filter(|number| [TCP, UDP].contains(number))?;
+    let remote = match &event.operation {
+        Operation::Connect(connect) => connect.reached(),
+        Operation::ConnectOutcome(outcome) => outcome.connect.reached(),
+        _ => event.remote()?,
+    };
+    let (local, remote) = (canonical(event.local()?), canonical(remote));
+    let is_known = |end: SocketAddr| !end.ip().is_unspecified() && end.port() != 0;
+    // What a socket that is bound to a group sends does not come from the group.
+    let sends = event.operation.told().direction() != Some(Direction::Ingress);
+    if !is_known(local) || !is_known(remote) || (sends && is_of_many(local.ip())) {
         return None;
     }
-    let protocol = u8::try_from(protocol).ok()?;
-    let (from_port, to_port) = (source.port, destination.port);
-    community_id::calculate_community_id(0, from, to, from_port, to_port, protocol, false).ok()
+    let (ip, port) = (SocketAddr::ip, SocketAddr::port);
+    let (from, to) = (ip(&local), ip(&remote));
+    calculate_community_id(0, from, to, Some(port(&local)), Some(port(&remote)), protocol, false)
+        .ok()
+}
+
+/// Whether it is the address of several: nobody's as a source.
+fn is_of_many(ip: IpAddr) -> bool {
+    ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST)
 }

@@ -10,7 +10,7 @@ use std::{
 pub struct Arguments(Vec<OsString>);
 
 /// Options that are followed by a value; every other `--name` is a switch.
-const VALUED: [&str; 14] = [
+const VALUED: [&str; 15] = [
     "--addr",
     "--port",
     "--count",
@@ -21,6 +21,7 @@ const VALUED: [&str; 14] = [
     "--argv",
     "--datagrams",
     "--by",
+    "--from",
     "--scope",
     "--flow",
     "--mark",

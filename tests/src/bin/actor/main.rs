@@ -10,6 +10,7 @@ mod arguments;
 mod cgroups;
 mod churn;
 mod compat;
+mod crossed;
 mod disguises;
 mod families;
 mod fast_open;
@@ -56,6 +57,7 @@ const TECHNIQUES: &[Subcommands] = &[
     addresses::SUBCOMMANDS,
     cgroups::SUBCOMMANDS,
     compat::SUBCOMMANDS,
+    crossed::SUBCOMMANDS,
     disguises::SUBCOMMANDS,
     families::SUBCOMMANDS,
     fast_open::SUBCOMMANDS,

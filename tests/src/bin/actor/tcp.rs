@@ -73,7 +73,7 @@ fn start(socket: &Socket, peer: SocketAddr) {
 }
 
 /// Waits for the outcome, then makes the socket blocking again.
-fn finish(socket: &Socket) -> io::Result<()> {
+pub fn finish(socket: &Socket) -> io::Result<()> {
     let mut poll = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
     // SAFETY: one valid pollfd for the length of the call.
     let ready = unsafe { libc::poll(&raw mut poll, 1, 60_000) };

@@ -10,12 +10,15 @@ use crate::{
     truth::tell,
 };
 
-/// `udp-send ADDR PORT [ADDR PORT …] [--datagrams N]`: one socket, no connect,
-/// N datagrams of 4 bytes to each peer.
+/// `udp-send ADDR PORT [ADDR PORT …] [--datagrams N] [--from ADDR]`: one socket, no
+/// connect, N datagrams of 4 bytes to each peer; bound to an address where one is given.
 pub fn send(arguments: &Arguments) {
     let peers: Vec<SocketAddr> =
         (0..arguments.operands().len()).step_by(2).map(|at| arguments.peer(at)).collect();
     let socket = socket_for(peers[0], Type::DGRAM);
+    if let Some(own) = arguments.option::<IpAddr>("--from") {
+        socket.bind(&SocketAddr::new(own, 0).into()).expect("bind");
+    }
     for _ in 0..arguments.option("--datagrams").unwrap_or(1) {
         for peer in &peers {
             let result = socket.send_to(b"ping", &SockAddr::from(*peer));
