@@ -1,10 +1,11 @@
 //! From when to when a socket had a local port or name: its events put together.
 //!
-//! A socket is its boot and its cookie. Where its end is not told, whatever came
-//! first ends it: its container left, its process ended, the agent started anew and
-//! did not find it, the host was booted. What is only likely is said to be.
+//! A socket is its boot and its cookie. It is held from its first sign to its close.
+//! Where no close was recorded, [`end`] decides, and nothing else does (`cargo xtask
+//! tidy`). The end of a process ends nothing: others may have inherited the socket.
+//! From then on it is uncertain, until a later sign shows that the socket is there.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Result;
 use rusqlite::types::Value;
@@ -14,8 +15,9 @@ use super::{
     History, Runs, Time,
     containers::moments,
     filter::IS_RARE,
-    history::{COLUMNS, Event},
+    history::{COLUMNS, Event, span_of},
 };
+use crate::format::ecs::read::Process;
 
 /// What a socket does with its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -49,8 +51,6 @@ pub enum Ended {
     Closed,
     /// Its container left the host's network namespace.
     ContainerLeft,
-    /// Its process ended; another may have had the socket, too.
-    ProcessEnded,
     /// The agent started then and did not find it.
     NotFound,
     /// The host was booted, and the agent started then.
@@ -80,10 +80,29 @@ pub struct Holding {
     pub until: Option<Time>,
     /// How that is known.
     pub ended: Option<Ended>,
+    /// From when on it may be over, and why, while no end is known.
+    pub unsure: Option<(Time, String)>,
     /// The event that told of it first.
     pub event: Event,
-    /// The last run that told of it.
-    seen_in: String,
+    /// Who showed that it is there, in order; never none.
+    signs: Vec<Sign>,
+}
+
+/// Something that shows that a socket is there, by whom. Of several in a row by the
+/// same process and in the same run, the last.
+#[derive(Clone, Debug)]
+struct Sign {
+    first: Time,
+    last: Time,
+    run: String,
+    owner: String,
+    process: Process,
+}
+
+/// The one rule for how long a socket without a recorded close is held: until the first
+/// thing that ends whatever its owner had, and that is not older than its last sign.
+fn end(last_sign: Time, ends: impl IntoIterator<Item = (Time, Ended)>) -> Option<(Time, Ended)> {
+    ends.into_iter().filter(|(at, _)| *at >= last_sign).min_by_key(|(at, _)| *at)
 }
 
 /// Sockets by what their events say.
@@ -130,7 +149,7 @@ impl Machine {
         if let Some(open) = self.open.get_mut(&key) {
             // A port that the kernel chose is known by the listen.
             open.held = open.held.max(held);
-            open.seen_in.clone_from(&event.run);
+            open.sign(&event);
             return;
         }
         if let Some(holding) = holding(&key, event, held, began, runs) {
@@ -159,24 +178,14 @@ impl Machine {
 
     /// All holdings, each with its end as far as that follows from anything.
     pub(super) fn finish(mut self, history: &History, runs: &Runs) -> Result<Vec<Holding>> {
-        let owners: BTreeSet<String> =
-            self.open.values().map(|open| open.event.owner.clone()).collect();
+        let owners: BTreeSet<String> = self
+            .open
+            .values()
+            .flat_map(|open| open.signs.iter().map(|sign| sign.owner.clone()))
+            .collect();
         let left = moments(history, "container-left-host-network", Some(&owners))?;
         for mut open in self.open.into_values() {
-            let mut leaves = left.get(&open.event.owner).into_iter().flatten();
-            let mut ends: Vec<(Time, Ended)> = leaves
-                .find(|at| **at >= open.since)
-                .map(|at| (*at, Ended::ContainerLeft))
-                .into_iter()
-                .chain(restarted(&open, runs))
-                .collect();
-            // The end of a TCP listener is told, whoever has it at last.
-            if open.held != Held::Listening || open.protocol != "tcp" {
-                ends.extend(process_end(history, &open)?.map(|at| (at, Ended::ProcessEnded)));
-            }
-            if let Some((at, how)) = ends.into_iter().min_by_key(|(at, _)| *at) {
-                (open.until, open.ended) = (Some(at), Some(how));
-            }
+            open.settle(history, runs, &left)?;
             self.done.push(open);
         }
         self.done.sort_by_key(|one| (one.since, one.event.id));
@@ -215,31 +224,31 @@ fn holding(
         began,
         until: None,
         ended: None,
-        seen_in: event.run.clone(),
+        unsure: None,
+        signs: vec![Sign::of(&event)],
         event,
     })
 }
 
 /// The start of the agent that should have found it and did not.
-fn restarted(open: &Holding, runs: &Runs) -> Option<(Time, Ended)> {
-    let seen = runs.runs.iter().position(|run| run.run == open.seen_in)?;
-    let next = runs.runs.get(seen + 1)?;
-    if next.boot != open.boot {
-        return Some((next.began, Ended::Rebooted));
-    }
+fn restarted(open: &Holding, seen_in: &str, runs: &Runs) -> Option<(Time, Ended)> {
+    let seen = runs.runs.iter().position(|run| run.run == seen_in)?;
     // A TCP socket that is only bound is not shown by every kernel.
     let is_shown = open.held != Held::Bound || open.protocol != "tcp";
-    is_shown.then_some((next.began, Ended::NotFound))
+    runs.runs.get(seen + 1..)?.iter().find_map(|next| match next.boot == open.boot {
+        false => Some((next.began, Ended::Rebooted)),
+        true => is_shown.then_some((next.began, Ended::NotFound)),
+    })
 }
 
-fn process_end(history: &History, open: &Holding) -> Result<Option<Time>> {
-    let Some(entity) = open.event.read.process.entity_id.clone() else { return Ok(None) };
+/// When the process of a sign ended, if that was recorded.
+fn process_end(history: &History, sign: &Sign) -> Result<Option<Time>> {
+    let Some(entity) = sign.process.entity_id.clone() else { return Ok(None) };
     let question = format!(
         "SELECT {COLUMNS} FROM event e WHERE {IS_RARE} AND e.action = 'end' AND e.time_ns >= ?1 \
          AND e.owner = ?2 AND instr(e.document, ?3) > 0 ORDER BY e.time_ns"
     );
-    let values =
-        [Value::from(open.since.0), open.event.owner.clone().into(), entity.clone().into()];
+    let values = [Value::from(sign.first.0), sign.owner.clone().into(), entity.clone().into()];
     let mut at = None;
     history.each(&question, &values, |event| {
         // Its child's end has the same text in it.
@@ -251,7 +260,130 @@ fn process_end(history: &History, open: &Holding) -> Result<Option<Time>> {
     Ok(at)
 }
 
+/// Ten minutes of arrivals at a port that are looked through for one socket's, at most.
+const MOST_SPANS: usize = 64;
+
+/// The last datagram from somebody new that came to a UDP socket after a moment: these
+/// are not counted among the events of its port.
+fn last_arrival(history: &History, open: &Holding, after: Time) -> Result<Option<Event>> {
+    let mut spans = history.connection.prepare_cached(
+        "SELECT max(first_ns, ?4), last_ns FROM peer WHERE span >= ?1 AND direction = 'ingress' \
+         AND protocol = ?2 AND port = ?3 AND last_ns > ?4 ORDER BY last_ns DESC LIMIT ?5",
+    )?;
+    let port = i64::from(open.port);
+    let values = (span_of(after), &open.protocol, port, after.0, MOST_SPANS as i64);
+    let spans = spans.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let question = format!(
+        "SELECT {COLUMNS} FROM event e WHERE e.time_ns BETWEEN ?1 AND ?2 AND \
+         e.action = 'connection_accepted' AND instr(e.document, ?3) > 0 ORDER BY e.time_ns DESC"
+    );
+    for span in spans {
+        let (first, last): (i64, i64) = span?;
+        let cookie = format!("\"cookie\":{}", open.cookie);
+        let mut found = None;
+        history.each(&question, &[first.into(), last.into(), cookie.into()], |event| {
+            let is_of_boot = event.read.host.boot.id.as_deref().unwrap_or_default() == open.boot;
+            if is_of_boot && event.read.hostnet.socket.cookie == Some(open.cookie) {
+                found = Some(event);
+            }
+            Ok(found.is_none())
+        })?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+impl Sign {
+    fn of(event: &Event) -> Self {
+        Self {
+            first: event.time,
+            last: event.time,
+            run: event.run.clone(),
+            owner: event.owner.clone(),
+            process: event.read.process.clone(),
+        }
+    }
+
+    /// The process in words.
+    fn process(&self) -> String {
+        let name = self.process.name.as_deref().unwrap_or("process");
+        self.process.pid.map_or_else(|| name.to_owned(), |pid| format!("{name} (pid {pid})"))
+    }
+}
+
 impl Holding {
+    /// An event shows that the socket is there.
+    fn sign(&mut self, event: &Event) {
+        let new = Sign::of(event);
+        match self.signs.last_mut() {
+            Some(last)
+                if (&last.run, &last.owner, &last.process.entity_id)
+                    == (&new.run, &new.owner, &new.process.entity_id) =>
+            {
+                last.last = last.last.max(new.last);
+            }
+            _ => self.signs.push(new),
+        }
+    }
+
+    /// Finds out how it ended, of one without a recorded close.
+    fn settle(
+        &mut self,
+        history: &History,
+        runs: &Runs,
+        left: &BTreeMap<String, Vec<Time>>,
+    ) -> Result<()> {
+        // The end of a TCP listener is always recorded, whichever process has it at last.
+        let is_recorded = self.held == Held::Listening && self.protocol == "tcp";
+        let mut process_ended = None;
+        while !is_recorded && let Some(last) = self.signs.last().cloned() {
+            process_ended = process_end(history, &last)?.filter(|at| *at >= last.last);
+            let Some(at) = process_ended else { break };
+            match last_arrival(history, self, at)? {
+                Some(event) => self.sign(&event),
+                None => break,
+            }
+        }
+        let Some(last) = self.signs.last().cloned() else { return Ok(()) };
+        let leaves = left.get(&last.owner).into_iter().flatten();
+        let leaves = leaves.map(|at| (*at, Ended::ContainerLeft));
+        let ends = leaves.chain(restarted(self, &last.run, runs));
+        let end = end(last.last, ends);
+        (self.until, self.ended) = end.unzip();
+        if let Some(at) = process_ended.filter(|at| self.until.is_none_or(|until| *at < until)) {
+            let process = last.process();
+            let why = format!(
+                "{process}, the last process known to use it, exited at {at}; a process that \
+                 inherited the socket may still have it"
+            );
+            self.unsure = Some((at, why));
+        }
+        Ok(())
+    }
+
+    /// The process that used it at a moment, as far as is known, or at last.
+    #[must_use]
+    pub fn process(&self, at: Option<Time>) -> &Process {
+        let is_then = |sign: &&Sign| at.is_none_or(|at| sign.first <= at);
+        let sign = self.signs.iter().rfind(is_then).or_else(|| self.signs.first());
+        sign.map_or(&self.event.read.process, |sign| &sign.process)
+    }
+
+    /// What another look at the events of the same socket has found out about its end.
+    pub(super) fn ends_as(&mut self, same: &Self) {
+        (self.until, self.ended) = (same.until, same.ended);
+        self.unsure.clone_from(&same.unsure);
+        self.signs.clone_from(&same.signs);
+    }
+
+    /// Whether its close was recorded, which proves that it was there until then.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.ended == Some(Ended::Closed)
+    }
+
     /// Whether it had it at a moment, by what was told.
     #[must_use]
     pub fn is_at(&self, time: Time) -> bool {

@@ -26,6 +26,8 @@ pub struct ListenerRow {
     pub until: Option<Time>,
     /// How that is known.
     pub ended: Option<Ended>,
+    /// Why it may be over although no end is known.
+    pub why: Option<String>,
     /// Protocol.
     pub protocol: String,
     /// Address, or name of a unix socket.
@@ -66,6 +68,7 @@ impl Answer for ListenerRow {
         ("image", "IMAGE"),
         ("process", "PROCESS"),
         ("pid", "PID"),
+        ("why", "WHY"),
     ];
 
     fn moments(&self) -> Vec<Moment> {
@@ -107,7 +110,7 @@ pub fn listeners(history: &History, filter: &Filter) -> Result<Vec<ListenerRow>>
         };
         let whole = known.iter().find(|one| (&one.boot, one.cookie) == (&open.boot, open.cookie));
         if let Some(whole) = whole {
-            (open.until, open.ended) = (whole.until, whole.ended);
+            open.ends_as(whole);
         }
     }
     let is_meant = |one: &&Holding| {
@@ -128,12 +131,13 @@ fn is_open(holding: &Holding) -> bool {
 
 fn row(holding: &Holding) -> ListenerRow {
     let event = &holding.event;
-    let (container, process) = (&event.read.container, &event.read.process);
+    let (container, process) = (&event.read.container, holding.process(holding.until));
     ListenerRow {
         since: holding.since,
         began: holding.began,
         until: holding.until,
         ended: holding.ended,
+        why: holding.unsure.as_ref().map(|(_, why)| why.clone()),
         protocol: holding.protocol.clone(),
         address: holding.address.clone(),
         port: holding.port,

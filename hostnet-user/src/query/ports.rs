@@ -121,7 +121,8 @@ pub fn who_had_port(
     let mut holdings = holdings_of(history, &runs, port)?;
     holdings.retain(|one| protocol.is_none_or(|protocol| one.protocol == protocol));
     let Some(at) = at else {
-        let rows = holdings.iter().map(|one| row(one, Verdict::Held, None)).collect();
+        let why = |one: &Holding| one.unsure.as_ref().map(|(_, why)| why.clone());
+        let rows = holdings.iter().map(|one| row(one, Verdict::Held, why(one), None)).collect();
         return Ok(PortAnswer { rows, doubts: runs.losses });
     };
     let mut rows = Vec::new();
@@ -129,7 +130,7 @@ pub fn who_had_port(
         let doubt = doubt_of(holding, &runs, at);
         if holding.is_at(at) {
             let verdict = if doubt.is_some() { Verdict::Perhaps } else { Verdict::Held };
-            rows.push(row(holding, verdict, doubt));
+            rows.push(row(holding, verdict, doubt, Some(at)));
         }
     }
     rows.sort_by_key(|row| row.answer != Verdict::Held);
@@ -174,8 +175,12 @@ fn doubt_of(holding: &Holding, runs: &Runs, at: Time) -> Option<String> {
     if is_bound_tcp && began_in != asked_in {
         return Some("the agent was started anew, which does not show sockets like it".to_owned());
     }
-    // An end that was told proves that it was there until then.
-    if holding.ended == Some(Ended::Closed) {
+    if let Some((from, why)) = &holding.unsure
+        && *from <= at
+    {
+        return Some(why.clone());
+    }
+    if holding.is_closed() {
         return None;
     }
     runs.lost(holding.since, at, &ENDS).next().map(|loss| loss.why.clone())
@@ -198,9 +203,9 @@ fn doubts_at(runs: &Runs, at: Time) -> Vec<Doubt> {
     doubts
 }
 
-fn row(holding: &Holding, answer: Verdict, why: Option<String>) -> PortRow {
+fn row(holding: &Holding, answer: Verdict, why: Option<String>, at: Option<Time>) -> PortRow {
     let event = &holding.event;
-    let (container, process) = (&event.read.container, &event.read.process);
+    let (container, process) = (&event.read.container, holding.process(at));
     PortRow {
         answer,
         port: holding.port,

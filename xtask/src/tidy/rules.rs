@@ -8,6 +8,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "bollard-in-docker", check: bollard_in_docker },
     Rule { name: "clients-in-sink", check: clients_in_sink },
     Rule { name: "sigma-in-judge", check: sigma_in_judge },
+    Rule { name: "one-lifetime", check: one_lifetime },
     Rule { name: "pure-stages", check: pure_stages },
     Rule { name: "file-length", check: file_length },
     Rule { name: "local-path", check: local_path },
@@ -53,6 +54,22 @@ fn sigma_in_judge(files: &[File]) -> Vec<Finding> {
     let may = |path: &str| path.starts_with("hostnet-user/src/judge/sigma/");
     let crates = ["serde_norway", "sigma_rust"];
     crate_uses(files, &crates, may, "only hostnet-user/src/judge/sigma may name it")
+}
+
+/// One function decides for how long a socket is held, so that two answers never differ.
+fn one_lifetime(files: &[File]) -> Vec<Finding> {
+    const ONE: &str = "hostnet-user/src/query/holdings.rs";
+    let decides =
+        |line: &str| line.split("//").next().is_some_and(|code| names_part(code, "Ended::"));
+    let others =
+        rust(files).filter(|file| file.path.starts_with("hostnet-user/src/") && file.path != ONE);
+    let found = others.flat_map(|file| findings(file, decides));
+    found
+        .map(|finding| Finding {
+            message: format!("only {ONE} decides how long a socket is held; ask a Holding"),
+            ..finding
+        })
+        .collect()
 }
 
 /// What a replay runs again must not look at the world by itself: everything it knows

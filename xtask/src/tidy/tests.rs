@@ -59,6 +59,13 @@ fn only_sinks_name_network_clients() {
 }
 
 #[test]
+fn one_file_decides_how_long_a_socket_is_held() {
+    let code = "row.ended = Some(Ended::ProcessEnded);";
+    bad("one-lifetime", "hostnet-user/src/report/listeners.rs", code);
+    good("one-lifetime", "hostnet-user/src/query/holdings.rs", code);
+}
+
+#[test]
 fn what_is_replayed_does_not_look_at_the_world() {
     let path = "hostnet-user/src/attribute/owners/whose.rs";
     for code in ["fs::read(path)", "let at = Timestamp::now();", "rustix::fs::open(path)"] {

@@ -68,7 +68,10 @@ fn one(row: &ListenerRow) -> Markup {
             td { (shown::text(&row.container)) }
             td { (shown::process(row.process.as_deref(), row.pid)) }
             td { (shown::time(row.since)) }
-            td { (shown::maybe_time(row.until)) }
+            td {
+                (shown::maybe_time(row.until))
+                @if let Some(why) = &row.why { span.dim { (shown::text(why)) } }
+            }
         }
     }
 }

@@ -133,6 +133,7 @@ fn perform(mut words: Vec<OsString>, listeners: &mut Listeners) -> Done {
         "udp-send" => udp::send(&arguments),
         "udp-connect" => udp::connect(&arguments),
         "udp-serve" => udp::serve(&arguments),
+        "udp-daemon" => udp::daemon(&arguments),
         "exec-chain" => processes::exec_chain(&arguments),
         "exec-as" => processes::exec_as(&arguments),
         "fork-connect" => processes::fork_connect(&arguments, listeners),

@@ -65,3 +65,22 @@ pub fn serve(arguments: &Arguments) {
             .send();
     }
 }
+
+/// `udp-daemon PORT [--count N]`: binds, and goes on in a child that takes N datagrams,
+/// while the process that was started ends.
+pub fn daemon(arguments: &Arguments) {
+    let port = crate::arguments::parse(arguments.operands()[0]);
+    let socket = UdpSocket::bind(SocketAddr::from(([127, 0, 0, 1], port))).expect("bind");
+    // SAFETY: the actor has one thread, so the child may run any code.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "fork: {}", std::io::Error::last_os_error());
+    if child == 0 {
+        let mut buffer = [0; 2048];
+        for _ in 0..arguments.option("--count").unwrap_or(1) {
+            socket.recv_from(&mut buffer).expect("recv_from");
+        }
+        std::process::exit(0);
+    }
+    tell("bind").endpoint("local", socket.local_addr().ok()).with("child", child).send();
+    std::process::exit(0);
+}
