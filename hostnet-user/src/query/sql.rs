@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use rusqlite::{
     hooks::{AuthAction, AuthContext, Authorization},
     types::ValueRef,
@@ -44,16 +44,13 @@ pub fn sql(
 fn ask(history: &mut History, statement: &str, most: usize, limit: Duration) -> Result<SqlAnswer> {
     history.watch(move |elapsed| elapsed > limit)?;
     let names = VIEWS.map(|view| view.name).join(", ");
-    let mut prepared = history
-        .connection
-        .prepare(statement)
-        .with_context(|| format!("only one SELECT over the views {names} is answered"))?;
+    let mut prepared = history.connection.prepare(statement).map_err(|error| wrong(&error))?;
     let mut answer = SqlAnswer {
         columns: prepared.column_names().map(str::to_owned).collect(),
         ..SqlAnswer::default()
     };
     if answer.columns.is_empty() || !prepared.readonly() {
-        bail!("only one SELECT over the views {names} is answered");
+        bail!("only a SELECT is answered; views are {names}");
     }
     let mut rows = prepared.query([])?;
     loop {
@@ -61,8 +58,7 @@ fn ask(history: &mut History, statement: &str, most: usize, limit: Duration) -> 
             Ok(Some(row)) => row,
             Ok(None) => break,
             Err(error) if is_interrupted(&error) => bail!(
-                "the statement took longer than {} s: ask for less time, or allow more with \
-                 --timeout",
+                "the statement took longer than {} s: narrow it down by time_ns, or raise --timeout",
                 limit.as_secs_f64()
             ),
             Err(error) => return Err(error.into()),
@@ -75,6 +71,25 @@ fn ask(history: &mut History, statement: &str, most: usize, limit: Duration) -> 
         answer.rows.push(values.collect::<rusqlite::Result<_>>()?);
     }
     Ok(answer)
+}
+
+/// What is wrong with a statement, and what there is instead.
+fn wrong(error: &rusqlite::Error) -> anyhow::Error {
+    let names = VIEWS.map(|view| view.name).join(", ");
+    let message = match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        other => other.to_string(),
+    };
+    if let Some(table) = message.strip_prefix("no such table: ") {
+        return anyhow!("no such view: {table}; views are {names}");
+    }
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::AuthorizationForStatementDenied) => {
+            anyhow!("only one SELECT over the views is answered: {message}; views are {names}")
+        }
+        _ => anyhow!("{message}"),
+    }
 }
 
 /// Views are read, and what they are made of by them alone.

@@ -33,6 +33,14 @@ macro_rules! field {
     };
 }
 
+/// A number of up to 64 bits, unsigned. SQLite's integers are signed, and a float would
+/// round it: so it is text, with the affinity that compares it with a number as well.
+macro_rules! exact {
+    ($row:literal, $path:literal) => {
+        concat!("CAST(", $row, ".document -> '$.", $path, "' AS TEXT)")
+    };
+}
+
 /// Who, in every view that is about events.
 macro_rules! who {
     () => {
@@ -80,8 +88,10 @@ pub const VIEWS: [View; 7] = [
             " AS remote_ip, ",
             field!("hostnet.remote.port"),
             " AS remote_port, ",
-            field!("hostnet.socket.cookie"),
+            exact!("e", "hostnet.socket.cookie"),
             " AS cookie, ",
+            exact!("e", "hostnet.owner.cgroup.id"),
+            " AS cgroup_id, ",
             field!("message"),
             " AS message, e.document FROM event e"
         ),
@@ -110,13 +120,15 @@ pub const VIEWS: [View; 7] = [
             ", ",
             field!("hostnet.existing.scope"),
             ") AS exposure, ",
-            field!("hostnet.socket.cookie"),
+            exact!("e", "hostnet.socket.cookie"),
             " AS cookie, (SELECT min(c.time_ns) FROM port p \
              JOIN event c ON c.id = p.id WHERE p.span >= e.time_ns / 600000000000 AND p.port = ",
             field!("hostnet.local.port"),
             " AND c.id > e.id AND c.action IN ('closed-listener', \
-             'disconnect_received') AND json_extract(c.document, '$.hostnet.socket.cookie') = ",
-            field!("hostnet.socket.cookie"),
+             'disconnect_received') AND ",
+            exact!("c", "hostnet.socket.cookie"),
+            " = ",
+            exact!("e", "hostnet.socket.cookie"),
             ") AS closed_ns, e.event_id FROM event e WHERE \
              e.action NOT IN ('connection_attempted', 'connection_accepted', \
              'disconnect_received') AND (e.action = 'listen-for-connections' OR e.action = \
@@ -169,13 +181,13 @@ pub const VIEWS: [View; 7] = [
             ", ",
             field!("hostnet.peer.process.name"),
             ")) AS service, ",
-            field!("hostnet.socket.cookie"),
+            exact!("e", "hostnet.socket.cookie"),
             " AS cookie FROM event e WHERE e.action IN \
              ('connection_attempted', 'connection-outcome', 'connection_accepted', \
              'disconnect_received') GROUP BY ",
             field!("host.boot.id"),
             ", ",
-            field!("hostnet.socket.cookie"),
+            exact!("e", "hostnet.socket.cookie"),
             ", ",
             field!("hostnet.remote.ip"),
             ", ",
@@ -207,6 +219,8 @@ pub const VIEWS: [View; 7] = [
             ", ",
             field!("process.executable"),
             " AS executable, ",
+            exact!("e", "hostnet.process.file.inode"),
+            " AS inode, ",
             field!("process.command_line"),
             " AS command_line, ",
             field!("process.parent.pid"),

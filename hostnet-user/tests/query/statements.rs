@@ -116,3 +116,53 @@ fn the_questions_that_must_be_quick_use_their_tables() {
         assert!(plan.contains(index), "{plan}");
     }
 }
+
+/// The kernel counts some cookies down from 2^64, and a float would make them one.
+#[test]
+fn ids_above_2_to_the_63_are_exact() {
+    let mut book = Book::new();
+    book.start(second(0));
+    let by = actor(1, second(1));
+    for (number, cookie) in [u64::MAX, u64::MAX - 1, 1 << 63, 5].into_iter().enumerate() {
+        let local = ([127, 0, 0, 1], 80 + number as u16).into();
+        let socket = acts::socket(cookie, TCP, local);
+        book.act(second(2), &by, socket, acts::listen(local));
+        let closes = second(10 + number as u64);
+        book.act(closes, &by, socket, acts::listener_closed(local));
+        let remote = ([127, 0, 0, 1], 4000).into();
+        book.act(second(3), &by, acts::socket(cookie - 3, TCP, local), acts::accept(local, remote));
+    }
+    let mut history = book.read();
+    let mut all = |statement: &str| sql(&mut history, statement, 10, LIMIT).unwrap().rows;
+    let listeners =
+        all("SELECT cookie, (closed_ns - time_ns) / 1000000000 FROM listeners ORDER BY port");
+    let expected = [
+        vec![json!("18446744073709551615"), json!(8)],
+        vec![json!("18446744073709551614"), json!(9)],
+        vec![json!("9223372036854775808"), json!(10)],
+        vec![json!("5"), json!(11)],
+    ];
+    assert_eq!(listeners, expected);
+    let flows = all("SELECT cookie FROM flows ORDER BY local_port");
+    let expected = ["18446744073709551612", "18446744073709551611", "9223372036854775805", "2"];
+    assert_eq!(flows, expected.map(|cookie| vec![json!(cookie)]));
+    let events = "SELECT count(*) FROM events WHERE cookie = '18446744073709551615' OR cookie = 5";
+    assert_eq!(all(events), [[json!(4)]]);
+    let rows = hostnet::query::listeners(&history, &hostnet::query::Filter::default()).unwrap();
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    rows.iter().for_each(|row| csv.serialize(row).unwrap());
+    let text = String::from_utf8(csv.into_inner().unwrap()).unwrap();
+    assert!(text.contains(",18446744073709551615,") && text.contains(",18446744073709551614,"));
+    assert!(serde_json::to_string(&rows).unwrap().contains("\"cookie\":18446744073709551615,"));
+}
+
+#[test]
+fn a_wrong_statement_says_what_there_is_instead() {
+    let (_book, mut history) = history();
+    let mut error = |statement| sql(&mut history, statement, 1, LIMIT).unwrap_err().to_string();
+    assert!(
+        error("SELECT * FROM nope").starts_with("no such view: nope; views are events, listeners,")
+    );
+    assert!(error("SELECT nope FROM events").contains("no such column: nope"));
+    assert!(error("DELETE FROM event").contains("only"));
+}
