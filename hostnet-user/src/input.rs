@@ -9,7 +9,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{
     attribute::{Apart, Found, Policy, RuntimeNews},
-    event::{Health, Lost, Process, Reached, UserNames},
+    event::{Health, Lost, PastFinding, Process, Reached, UserNames},
     format::ecs::Identity,
     judge::{Law, sigma::RuleText, surface::Network},
     kernel::Recorder,
@@ -60,6 +60,8 @@ pub enum World {
     },
     /// What images reached while other runs judged.
     Reached(Vec<Reached>),
+    /// What other runs have found, so that it is not repeated too soon.
+    Findings(Vec<PastFinding>),
     /// The user's rules from now on.
     Rules(Vec<RuleText>),
     /// What the host calls its users from now on.

@@ -19,6 +19,7 @@ pub mod event;
 pub mod exit_code;
 mod family;
 mod feed;
+mod filter;
 pub mod format;
 pub mod input;
 pub mod judge;

@@ -8,7 +8,7 @@ use hostnet_abi::{Flow, FlowKey};
 
 use crate::{
     attribute::{Attribution, Found, Policy, Request},
-    event::{Event, Health, Operation, OwnerKind, Reached, RecordHealth},
+    event::{Event, Health, Operation, OwnerKind, PastFinding, Reached, RecordHealth},
     format::ecs::Identity,
     input::{Input, World},
     judge::Judge,
@@ -17,12 +17,7 @@ use crate::{
     user_rules::UserRules,
 };
 
-/// Which events are passed on to the outputs.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Only events of this container (name, id or the beginning of an id).
-    pub container: Option<String>,
-}
+pub use crate::filter::Filter;
 
 /// What a run has told, for the summary at its end.
 #[derive(Clone, Debug, Default)]
@@ -102,6 +97,7 @@ impl Stages {
     /// Where the run is: the user's rules see it.
     pub fn identify(&mut self, identity: &Identity) {
         self.user_rules.identify(identity);
+        self.judge.boot(&identity.boot_id);
     }
 
     /// Takes the counts of the UDP flows that the next record closes.
@@ -117,6 +113,10 @@ impl Stages {
         match world {
             World::Run { identity, .. } => self.identify(&identity),
             World::Reached(reached) => self.judge.remember(&reached),
+            World::Findings(found) => {
+                self.judge.remember_findings(&found);
+                self.user_rules.remember(&found);
+            }
             World::Rules(texts) => self.user_rules.replace(&texts),
             World::Lost { place, from_ns, to_ns, by } => {
                 self.summary.lose(&place, by.iter().map(|lost| lost.count).sum());
@@ -142,7 +142,10 @@ impl Stages {
             }
             World::Users(users) => self.attribution.users(users),
             World::Port { cookie, port } => self.attribution.port(cookie, port),
-            World::Runtime { boot_ns, news } => self.attribution.runtime(news, boot_ns),
+            World::Runtime { boot_ns, news } => {
+                self.filter.hear(&news);
+                self.attribution.runtime(news, boot_ns);
+            }
             World::Clock { boot_ns, wall_ns, taken_ns } => {
                 self.seen_ns = wall_ns;
                 self.attribution.clock(boot_ns, wall_ns);
@@ -223,6 +226,16 @@ impl Stages {
         self.outputs.iter_mut().flat_map(|output| output.take_reached()).collect()
     }
 
+    /// What other runs have found, as far as an output has kept it.
+    pub fn take_findings(&mut self) -> Vec<PastFinding> {
+        self.outputs.iter_mut().flat_map(|output| output.take_findings()).collect()
+    }
+
+    /// Which events are passed on.
+    pub const fn filter(&mut self) -> &mut Filter {
+        &mut self.filter
+    }
+
     /// What the outputs tell of themselves since the last call.
     pub fn take_news(&mut self) -> Vec<Health> {
         self.outputs.iter_mut().flat_map(|output| output.take_news()).collect()
@@ -274,6 +287,7 @@ impl Stages {
     }
 
     fn write(&mut self, event: Event) -> Result<()> {
+        self.filter.note(&event);
         if !self.filter.passes(&event) {
             return Ok(());
         }
@@ -302,19 +316,6 @@ fn each(
         outcome = outcome.and(ask(output.as_mut()));
     }
     outcome
-}
-
-impl Filter {
-    /// Whether an event is passed on.
-    #[must_use]
-    pub fn passes(&self, event: &Event) -> bool {
-        let (Some(wanted), Some(owner)) = (&self.container, &event.owner) else { return true };
-        // What others do with its sockets is of it, too.
-        [Some(owner), event.creator.as_ref()].into_iter().flatten().any(|owner| {
-            owner.container.as_ref().is_some_and(|container| container.name == *wanted)
-                || owner.container_id.as_ref().is_some_and(|id| id.starts_with(wanted.as_str()))
-        })
-    }
 }
 
 impl Summary {

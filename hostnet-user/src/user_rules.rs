@@ -7,10 +7,12 @@ use std::{net::SocketAddr, sync::Arc};
 use serde_json::Value;
 
 use crate::{
-    event::{Event, Operation, Owner, Rule, Severity, Technique, UnixAddress, canonical},
+    event::{
+        Event, Operation, Owner, PastFinding, Rule, Severity, Technique, UnixAddress, canonical,
+    },
     format::ecs::{Encoder, Identity},
     judge::{
-        ToldBefore, finding,
+        Repeats, finding,
         sigma::{About, Level, RuleText, Rules},
     },
     record::Recorded,
@@ -21,20 +23,26 @@ pub struct UserRules {
     rules: Rules,
     encoder: Option<Encoder>,
     line: Vec<u8>,
-    told: ToldBefore,
+    repeats: Repeats,
 }
 
 impl UserRules {
     /// None yet. What was found is found again after `repeat_after_ns`.
     #[must_use]
     pub fn new(repeat_after_ns: u64) -> Self {
-        let told = ToldBefore::new(repeat_after_ns);
-        Self { rules: Rules::default(), encoder: None, line: Vec::new(), told }
+        let repeats = Repeats::new(repeat_after_ns);
+        Self { rules: Rules::default(), encoder: None, line: Vec::new(), repeats }
     }
 
     /// Where the run is: documents say so.
     pub fn identify(&mut self, identity: &Identity) {
         self.encoder = Some(Encoder::new(identity));
+        self.repeats.boot(&identity.boot_id);
+    }
+
+    /// What other runs have found.
+    pub fn remember(&mut self, found: &[PastFinding]) {
+        self.repeats.remember(found);
     }
 
     /// These rules from now on. The bad ones among them were told when they were read.
@@ -61,9 +69,10 @@ impl UserRules {
         let owner = event.owner.as_deref().unwrap_or(&nobody);
         for about in self.rules.judge(&document) {
             let subject = subject(event);
-            if self.told.is_news(&about.id, owner, &subject, event.wall_ns) {
+            if let Some(learned) = self.repeats.news(&about.id, owner, &subject, event.wall_ns) {
                 let (rule, sentence) = (Arc::new(rule(&about)), event.operation.to_string());
-                findings.push(finding(event, rule, severity(about.level), subject, sentence));
+                let severity = severity(about.level);
+                findings.push(finding(event, rule, severity, (subject, sentence), learned));
             }
         }
     }

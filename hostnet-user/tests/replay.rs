@@ -116,6 +116,35 @@ fn only_a_container_is_shown_when_one_is_named() {
 }
 
 #[test]
+fn a_container_that_is_not_there_or_not_one_is_said() {
+    let said = |container: &str, input: &[u8], from: &str| {
+        let output = hostnet(&["--json", "--container", container, from], input);
+        assert_eq!(output.status.code(), Some(2), "{container} in {from}");
+        assert!(output.stdout.is_empty());
+        text(&output.stderr).to_owned()
+    };
+    for from in ["-", RECORDING] {
+        let said = said("nobody", &LINES, from);
+        assert!(said.contains("no container has the name \"nobody\""), "{said}");
+    }
+    // Two containers whose ids begin alike.
+    let containers: std::collections::BTreeMap<String, String> = documents(&LINES)
+        .iter()
+        .filter_map(|document| {
+            let of = |at| Some(document.pointer(at)?.as_str()?.to_owned());
+            Some((of("/container/id")?, of("/container/name")?))
+        })
+        .collect();
+    let mut alike = text(&LINES).to_owned();
+    let two: Vec<_> = containers.iter().take(2).collect();
+    for (id, _) in &two {
+        alike = alike.replace(&id[..12], &format!("eee{}", &id[..9]));
+    }
+    let said = said("eee", alike.as_bytes(), "-");
+    assert!(two.len() == 2 && two.iter().all(|(_, name)| said.contains(*name)), "{said}");
+}
+
+#[test]
 fn bad_lines_are_named_and_the_others_go_on() {
     let mut lines: Vec<&[u8]> = LINES.split(|byte| *byte == b'\n').take(3).collect();
     let other = br#"{"@timestamp":"2026-11-23T18:05:00Z","event":{"id":"1","action":"x"}}"#;
@@ -131,7 +160,7 @@ fn bad_lines_are_named_and_the_others_go_on() {
     let many = b"x\n".repeat(105);
     let output = hostnet(&["-"], &many);
     let said: Vec<&str> = text(&output.stderr).lines().collect();
-    assert_eq!((said.len(), said.last()), (101, Some(&"5 more could not be read")));
+    assert_eq!((said.len(), said.last()), (4, Some(&"… and 102 more")));
 }
 
 #[test]

@@ -2,13 +2,14 @@
 //! did.
 
 use std::{
+    cell::RefCell,
     fs,
     path::Path,
     process::{Command, Output},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use hostnet_tests::{ActorBox, Agent, Docker, hostnet, needs_docker, needs_root, want};
+use hostnet_tests::{ActorBox, Agent, Docker, hostnet, needs_docker, needs_root, wait_for, want};
 use serde_json::Value;
 
 /// Now, as seconds since 1970.
@@ -227,4 +228,157 @@ fn every_question_after_all_containers_are_gone() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let output = history.run(&["events", "--since", "tomorrow-ish"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+/// Every daemon that goes to the background does this.
+#[test]
+fn a_socket_is_held_after_the_process_that_opened_it_has_ended() {
+    needs_root!();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("history.db");
+    let mut daemon = Docker::shared().launch("host").actor();
+    let mut client = Docker::shared().launch("host").actor();
+    let agent = Agent::setup().history(&path).start();
+    let bound = daemon.perform("spawn -- udp-daemon 0 --count 2").remove(0);
+    let port = bound["local"]["port"].as_u64().expect("a port");
+    let bind = want().action("bound-socket").is("hostnet.local.port", port);
+    let bind = agent.expect(&bind.owned_by(&daemon.container));
+    let (first, cookie) = (&bind["process"], bind["hostnet"]["socket"]["cookie"].clone());
+    let ends = want().action("end").is("process.entity_id", first["entity_id"].clone());
+    agent.expect(&ends.is("process.pid", first["pid"].clone()));
+    let history = Asked { option: "--history", path: &path };
+    let number = port.to_string();
+    let ask = |at: &str| history.only(&["who-had-port", &number, "--at", at]);
+    let after_exit = now();
+    agent.marker();
+    let row = ask(&after_exit);
+    assert_eq!(row["answer"], "perhaps", "whether a child has it is not known: {row:#}");
+    let why = row["why"].as_str().expect("a reason");
+    assert!(why.contains(&format!("(pid {})", first["pid"])) && why.contains("inherited"), "{why}");
+    let open = history.rows(&["listeners"]);
+    let open = open.iter().find(|row| row["port"] == port).expect("it may listen still");
+    assert!(open["until"].is_null() && open["why"].is_string(), "{open:#}");
+    // Somebody is answered: it was there all the time.
+    client.perform(&format!("udp-send 127.0.0.1 {port}"));
+    let arrival = want().action("connection_accepted").is("hostnet.local.port", port);
+    agent.expect(&arrival.is("hostnet.socket.cookie", cookie.clone()));
+    assert_eq!(ask(&after_exit)["answer"], "held", "a datagram came to it later");
+    agent.stop();
+    let agent = Agent::setup().history(&path).start();
+    let existing = want().action("existing_socket").is("hostnet.socket.cookie", cookie);
+    agent.expect(&existing.owned_by(&daemon.container));
+    let after_restart = now();
+    agent.marker();
+    let row = ask(&after_restart);
+    assert_eq!((&row["answer"], &row["ended"]), (&"held".into(), &Value::Null), "{row:#}");
+    client.perform(&format!("udp-send 127.0.0.1 {port}"));
+    let closed = want().action("disconnect_received").is("hostnet.local.port", port);
+    agent.expect(&closed.is("network.transport", "udp"));
+    let after_close = now();
+    agent.marker();
+    assert_eq!(ask(&after_restart)["answer"], "held");
+    assert_eq!(ask(&after_close)["answer"], "nobody");
+    let ever = history.only(&["who-had-port", &number]);
+    assert_eq!((&ever["ended"], &ever["why"]), (&"closed".into(), &Value::Null), "{ever:#}");
+    agent.stop();
+}
+
+/// Connections that are there when the agent is started anew are told again, and so is
+/// what it finds; a person wants each once.
+#[test]
+fn what_several_runs_of_the_agent_see_is_counted_and_found_once() {
+    needs_root!();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("history.db");
+    let mut holder = Docker::shared().launch("host").actor();
+    let agent = Agent::setup().history(&path).start();
+    holder.perform("hold tcp-connection --times 5");
+    holder.perform("hold udp-connected");
+    let of_it = want().action("connection_accepted").owned_by(&holder.container);
+    agent.expect_many(5, &of_it);
+    agent.stop();
+    let history = Asked { option: "--history", path: &path };
+    let id = holder.container.id.clone();
+    let findings = || history.rows(&["findings", "--container", &id]);
+    let first = findings();
+    assert!(first.iter().any(|row| row["rule_id"] == "unexpected-container"), "{first:#?}");
+    for _ in 0..2 {
+        let agent = Agent::setup().history(&path).start();
+        let existing = want().action("existing_socket").owned_by(&holder.container);
+        // A listener and both ends for each connection.
+        agent.expect_many(16, &existing);
+        agent.stop();
+    }
+    for row in history.rows(&["peers", &id, "--ip", "::1"]) {
+        assert_eq!((&row["begun"], &row["failed"]), (&1.into(), &0.into()), "{row:#}");
+    }
+    let udp = history.only(&["peers", &id, "--ip", "127.0.0.1", "--port", "9"]);
+    assert_eq!(udp["begun"], 1, "{udp:#}");
+    // Between two moments it is counted event by event.
+    let all = history.rows(&["peers", &id, "--since", "1h"]);
+    let begun: u64 = all.iter().filter_map(|row| row["begun"].as_u64()).sum();
+    assert_eq!(begun, 11, "five connections by both ends, and a UDP peer: {all:#?}");
+    let output = Command::new(hostnet())
+        .args(["advise", &id, "--format", "json", "--history"])
+        .arg(&path)
+        .output()
+        .expect("hostnet can be started");
+    let advice: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let measured = &advice[0]["measured"];
+    assert_eq!((&measured["connections_in"], &measured["connections_out"]), (&5.into(), &5.into()));
+    assert_eq!(findings().len(), first.len(), "after three starts: {:#?}", findings());
+    drop(holder);
+}
+
+/// What Compose does with a container that it replaces.
+#[test]
+fn a_container_is_found_by_every_name_it_had() {
+    needs_root!();
+    needs_docker!("containers' names");
+    let docker = Docker::shared();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("history.db");
+    let agent = Agent::setup().history(&path).start();
+    let old_name = Docker::fresh_name("service");
+    let old = RefCell::new(docker.launch("host").name(&old_name).actor());
+    old.borrow_mut().connect_refused();
+    let of = |name: &str| want().action("connection_attempted").is("container.name", name);
+    agent.expect(&of(&old_name));
+    let id = old.borrow().container.id.clone();
+    let new_name = format!("{}_{old_name}", &id[..12]);
+    docker.run(["rename", &old_name, &new_name]);
+    wait_for("the new name", || {
+        old.borrow_mut().connect_refused();
+        agent.count(&of(&new_name)) > 0
+    });
+    let mut next = docker.launch("host").name(&old_name).actor();
+    next.connect_refused();
+    agent.expect(&of(&old_name).owned_by(&next.container));
+    agent.stop();
+    let history = Asked { option: "--history", path: &path };
+    let ids_of = |words: &[&str]| {
+        let rows = history.rows(words);
+        let ids = rows.iter().map(|row| {
+            let id = row.pointer("/container/id").or_else(|| row.get("container_id"));
+            id.and_then(Value::as_str).expect("an id").to_owned()
+        });
+        ids.collect::<std::collections::BTreeSet<_>>()
+    };
+    let both = [id.clone(), next.container.id.clone()].into();
+    assert_eq!(ids_of(&["events", "--container", &old_name]), both);
+    assert_eq!(ids_of(&["events", "--container", &new_name]), [id.clone()].into());
+    let row = history.only(&["containers", "--container", &new_name]);
+    let names = row["names"].as_str().expect("names");
+    assert!(names.contains(&format!("{old_name} 2")) && names.contains(&new_name), "{row:#}");
+    for name in [&old_name, &new_name] {
+        let output = Command::new(hostnet())
+            .args(["advise", name, "--format", "json", "--history"])
+            .arg(&path)
+            .output()
+            .expect("hostnet can be started");
+        let advice: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let all = advice.as_array().expect("advice");
+        assert_eq!(all.len(), 1, "one service: {advice:#}");
+        assert_eq!(all[0]["ids"].as_array().map(Vec::len), Some(2), "{advice:#}");
+    }
 }

@@ -41,6 +41,59 @@ fn only_one_container() {
     run.none(&want().is("hostnet.remote.port", ports[0]));
 }
 
+/// A name may be what another container's id begins with.
+#[test]
+fn an_exact_name_goes_before_the_beginning_of_an_id() {
+    needs_root!();
+    needs_docker!("names");
+    let docker = Docker::shared();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("history.db");
+    let mut other = docker.launch("host").actor();
+    let name = other.container.id[..3].to_owned();
+    let mut chosen = docker.launch("host").name(&name).actor();
+    let agent = Agent::setup().watch(["--container", &name]).start();
+    let beside = Agent::setup().history(&path).start();
+    other.connect_refused();
+    let port = chosen.connect_refused();
+    let connect = want().action("connection_attempted").is("hostnet.remote.port", port);
+    agent.expect(&connect.clone().owned_by(&chosen.container));
+    beside.expect(&connect.owned_by(&chosen.container));
+    let run = agent.stop_with(Signal::TERM);
+    assert_eq!(run.code(), Some(0), "{}", run.messages);
+    run.none(&want().is("container.id", other.container.id.as_str()));
+    let kept = beside.stop();
+    assert!(!kept.all(&want().is("container.id", other.container.id.as_str())).is_empty());
+    let ids = |arguments: &[&str]| {
+        let mut command = Command::new(hostnet());
+        let output = command.args(arguments).output().expect("hostnet can be started");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let rows = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        let ids =
+            rows.filter_map(|row: Value| row.pointer("/container/id")?.as_str().map(Into::into));
+        ids.collect::<std::collections::BTreeSet<String>>()
+    };
+    let history = path.to_str().expect("UTF-8");
+    let only = [chosen.container.id.clone()].into();
+    assert_eq!(ids(&["replay", "--json", "--container", &name, history]), only);
+    let query = ["query", "events", "--format", "json", "--container", &name];
+    assert_eq!(ids(&[&query[..], &["--history", history]].concat()), only);
+}
+
+#[test]
+fn a_name_that_nobody_has_is_said() {
+    needs_root!();
+    let agent = Agent::setup().watch(["--container", "no-such-container"]).start();
+    let run = agent.stop_with(Signal::TERM);
+    assert!(
+        run.messages.contains("no container has the name \"no-such-container\""),
+        "{}",
+        run.messages
+    );
+}
+
 #[test]
 fn a_table_on_a_terminal() {
     needs_root!();

@@ -9,6 +9,7 @@ mod act;
 mod change;
 mod compose;
 mod conditions;
+mod connections;
 mod failed;
 mod observed;
 mod ports;

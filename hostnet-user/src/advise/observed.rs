@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     act::{Act, Bridge, End, Group, Needs},
+    connections::Connections,
     failed::Failed,
     ports::Ports,
     rates::Rates,
@@ -78,6 +79,7 @@ pub struct Observed {
     pub rates: Rates,
     /// Connections of its own that failed.
     pub failed: Failed,
+    connections: Connections,
     bound: VecDeque<u64>,
     own_names: HashSet<Vec<u8>>,
 }
@@ -105,6 +107,9 @@ impl Observed {
             self.names.insert(container.name.clone());
         }
         self.live(event);
+        if self.connections.is_again(event) {
+            return;
+        }
         let reach = Reach::of(event);
         self.ports.take(event, owner, Offer::of(event));
         self.rates.take(event);

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 
 use super::Usage;
 use crate::{
+    exit_code::Exit,
     past::Lines,
     text::{for_terminal, text},
 };
@@ -33,6 +34,38 @@ impl Place<'_> {
 impl std::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", for_terminal(&self.name()), self.line)
+    }
+}
+
+/// Lines that are no event: the first few are named, the rest are counted.
+#[derive(Default)]
+pub struct BadLines(u64);
+
+impl BadLines {
+    /// How many are named.
+    pub const NAMED: u64 = 3;
+
+    /// One more; says what is wrong with it on standard error.
+    ///
+    /// # Errors
+    /// When standard error cannot be written.
+    pub fn say(&mut self, message: &str) -> Result<()> {
+        self.0 += 1;
+        if self.0 <= Self::NAMED {
+            writeln!(std::io::stderr(), "{}", for_terminal(message))?;
+        }
+        Ok(())
+    }
+
+    /// Says how many were not named; how a command ends that met them.
+    ///
+    /// # Errors
+    /// When standard error cannot be written.
+    pub fn finish(&self) -> Result<Exit> {
+        if self.0 > Self::NAMED {
+            writeln!(std::io::stderr(), "… and {} more", self.0 - Self::NAMED)?;
+        }
+        Ok(if self.0 == 0 { Exit::Ok } else { Exit::Partial })
     }
 }
 

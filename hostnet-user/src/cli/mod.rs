@@ -128,7 +128,10 @@ impl Cli {
 pub fn exit_code(error: &anyhow::Error) -> Exit {
     if error.is::<kernel::CannotObserve>() {
         Exit::CannotObserve
-    } else if error.is::<Usage>() || error.is::<crate::observe::BadOutput>() {
+    } else if error.is::<Usage>()
+        || error.is::<crate::event::NotSelected>()
+        || error.is::<crate::observe::BadOutput>()
+    {
         Exit::Usage
     } else {
         Exit::Partial

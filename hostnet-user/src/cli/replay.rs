@@ -2,27 +2,32 @@
 //! same stages as a live one; a history and lines of ours are events already.
 
 use std::{
-    io::{Cursor, Read, Write},
+    fs::File,
+    io::{BufRead, BufReader, Cursor, Read, Seek},
     path::{Path, PathBuf},
 };
 
-use super::{Usage, lines, shown::Shown};
+use anyhow::{Context, Result, bail};
+
+use super::{
+    Usage,
+    lines::{self, BadLines},
+    shown::Shown,
+};
 use crate::{
+    attribute::Policy,
     config::Config,
     event::Event,
     exit_code::Exit,
+    format::ecs::Identity,
     input::{self, Input, World},
-    judge::Judge,
+    judge::{Judge, Law},
     kernel::{Recording, is_recording},
     past::{Past, Span, Told, Unread},
+    query::{self, History},
     record::{Reader, Recorded},
     stages::{Filter, Stages},
-    text::for_terminal,
 };
-use anyhow::{Context, Result, bail};
-
-/// Most lines named that are no events; all are counted.
-const MOST_NAMED: u64 = 100;
 
 /// What every SQLite database begins with.
 const SQLITE: &[u8] = b"SQLite format 3\0";
@@ -60,25 +65,86 @@ pub fn run(args: &Args) -> Result<Exit> {
     let mut start = Vec::new();
     let begun = file.by_ref().take(SQLITE.len() as u64).read_to_end(&mut start);
     begun.with_context(|| format!("cannot read {name}")).map_err(Usage)?;
-    let filter = Filter { container: args.container.clone() };
+    let wanted = args.container.as_deref();
     if start == SQLITE && args.file != Path::new("-") {
         let reader = Reader::open(&args.file).with_context(|| format!("cannot open {name}"));
-        return told_before(args, &filter, Past::of_history(reader.map_err(Usage)?, Span::ALL));
+        let reader = reader.map_err(Usage)?;
+        let filter = match wanted {
+            Some(wanted) => {
+                Filter::of_ids(query::Filter::containers(&History::open(&args.file)?, wanted)?)
+            }
+            None => Filter::default(),
+        };
+        return told_before(args, &filter, Past::of_history(reader, Span::ALL));
     }
     let is_recording = is_recording(&start);
     let whole = Cursor::new(start).chain(file);
+    let Some(wanted) = wanted else {
+        return all(args, Filter::default(), is_recording, Box::new(whole));
+    };
+    // It is read twice: which container a name or the beginning of an id means follows from all
+    // containers in it.
+    let mut twice = rewindable(&args.file, whole).with_context(|| format!("cannot read {name}"))?;
+    let filter = selected(wanted, is_recording, Box::new(BufReader::new(twice.try_clone()?)))?;
+    twice.rewind()?;
+    all(args, filter, is_recording, Box::new(BufReader::with_capacity(1 << 18, twice)))
+}
+
+/// The file, or a copy of what comes through a pipe.
+fn rewindable(path: &Path, mut whole: impl Read) -> Result<File> {
+    if path != Path::new("-") && path.is_file() {
+        return Ok(File::open(path)?);
+    }
+    let mut copy = tempfile::tempfile()?;
+    std::io::copy(&mut whole, &mut copy)?;
+    copy.rewind()?;
+    Ok(copy)
+}
+
+/// A filter that knows all containers.
+fn selected(wanted: &str, is_recording: bool, from: Box<dyn BufRead>) -> Result<Filter> {
+    let mut filter = Filter::of(Some(wanted.to_owned()));
     if is_recording {
+        let mut recording = Recording::read(from).map_err(Usage)?;
+        let (policy, ..) = origin(&mut recording)?;
+        let judge = Judge::new(&Law::default());
+        let mut stages = Stages::new(policy, judge, filter, Vec::new());
+        while let Some((tag, bytes)) = recording.frame()? {
+            stages.input(input::from_frame(tag, bytes)?)?;
+            drop(stages.take_requests());
+        }
+        stages.finish()?;
+        filter = stages.filter().clone();
+    } else {
+        let events = Past::of_lines(from, Span::ALL).flatten();
+        events.for_each(|told| filter.note(&told.record.event));
+    }
+    match filter.start() {
+        Some(not_selected) => Err(not_selected.into()),
+        None => Ok(filter.fixed()),
+    }
+}
+
+fn all(args: &Args, filter: Filter, is_recording: bool, whole: Box<dyn BufRead>) -> Result<Exit> {
+    if is_recording {
+        let name = args.file.display();
         let recording = Recording::read(whole).with_context(|| format!("cannot replay {name}"));
         return recorded(args, filter, recording.map_err(Usage)?);
     }
-    told_before(args, &filter, Past::of_lines(Box::new(whole), Span::ALL))
+    told_before(args, &filter, Past::of_lines(whole, Span::ALL))
+}
+
+/// Where a recording was made, and by which law the run was judged.
+fn origin(recording: &mut Recording<impl Read>) -> Result<(Policy, Identity, Box<Law>)> {
+    let Some((tag, bytes)) = recording.frame()? else { bail!("the recording is empty") };
+    match input::from_frame(tag, bytes)? {
+        Input::World(World::Run { policy, identity, law }) => Ok((policy, identity, law)),
+        _ => bail!("the recording does not begin with the host and settings of its run"),
+    }
 }
 
 fn recorded(args: &Args, filter: Filter, mut recording: Recording<impl Read>) -> Result<Exit> {
-    let Some((tag, bytes)) = recording.frame()? else { bail!("the recording is empty") };
-    let Input::World(World::Run { policy, identity, law }) = input::from_frame(tag, bytes)? else {
-        bail!("the recording does not begin with where it was made");
-    };
+    let (policy, identity, law) = origin(&mut recording)?;
     // A recording has the law that the run was judged by.
     let law = match args.judge {
         true => Config::read(args.config.as_deref()).map_err(Usage)?.law(),
@@ -101,7 +167,7 @@ fn recorded(args: &Args, filter: Filter, mut recording: Recording<impl Read>) ->
 fn told_before(args: &Args, filter: &Filter, mut past: Past) -> Result<Exit> {
     let mut shown = args.shown.retold();
     let mut court = args.judge.then(|| Court::open(args)).transpose()?;
-    let mut unread = 0;
+    let mut bad = BadLines::default();
     while let Some(told) = past.next() {
         match told {
             Ok(mut told) => {
@@ -121,20 +187,14 @@ fn told_before(args: &Args, filter: &Filter, mut past: Past) -> Result<Exit> {
                 return Err(error.context(format!("cannot replay {} on", args.file.display())));
             }
             Err(one @ Unread::One { .. }) => {
-                unread += 1;
-                if unread <= MOST_NAMED {
-                    // In its place among the others, where both are on one terminal.
-                    shown.flush()?;
-                    say(&format!("{}: {one}", args.file.display()))?;
-                }
+                // In its place among the others, where both are on one terminal.
+                shown.flush()?;
+                bad.say(&format!("{}: {one}", args.file.display()))?;
             }
         }
     }
     shown.flush()?;
-    if unread > MOST_NAMED {
-        say(&format!("{} more could not be read", unread - MOST_NAMED))?;
-    }
-    Ok(if unread == 0 { Exit::Ok } else { Exit::Partial })
+    bad.finish()
 }
 
 /// Judges what was told before, by the law of today.
@@ -167,8 +227,4 @@ impl Court {
         let place = |event: &Event| Recorded { sequence: 0, seen_ns, event: event.clone() };
         self.found.iter().map(place).collect()
     }
-}
-
-fn say(message: &str) -> Result<()> {
-    Ok(writeln!(std::io::stderr(), "{}", for_terminal(message))?)
 }

@@ -36,7 +36,7 @@ pub fn history(path: Option<&Path>) -> Result<PathBuf> {
     if !path.is_file() {
         let shown = path.display();
         return Err(Usage(anyhow!(
-            "there is no history {shown}: run `hostnet agent`, or name another with --history"
+            "there is no history {shown}: `hostnet agent` writes it; name another one with --history"
         ))
         .into());
     }
@@ -52,7 +52,8 @@ fn of_lines(file: &Path) -> Result<History> {
     progress::done();
     if let Some(first) = &loaded.first_bad {
         let first = for_terminal(first);
-        let said = format!("{} lines are no event of hostnet in ECS; {first}", loaded.bad);
+        let (bad, s) = (loaded.bad, if loaded.bad == 1 { " is" } else { "s are" });
+        let said = format!("{bad} line{s} not an event of hostnet in ECS, the first: {first}");
         writeln!(std::io::stderr(), "hostnet: {said}")?;
     }
     Ok(history)

@@ -60,7 +60,7 @@ pub fn run(args: Args) -> Result<Exit> {
             reconcile_every: Duration::from_secs(5),
             request_timeout: Duration::from_secs(5),
         },
-        filter: Filter { container: args.container },
+        filter: Filter::of(args.container),
         rules: None,
         law: Law::default(),
         record: args.record,

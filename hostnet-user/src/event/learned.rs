@@ -15,11 +15,34 @@ pub struct Reached {
     pub last_ns: u64,
 }
 
+/// A finding that was made, so that it is not repeated too soon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastFinding {
+    /// Id of the rule.
+    pub rule: String,
+    /// The owner: a container's full id, else where it is, for one boot.
+    pub owner: String,
+    /// What it did.
+    pub subject: String,
+    /// When it was found last, UTC nanoseconds.
+    pub last_ns: u64,
+}
+
 /// What an event adds to what is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Learned {
-    /// This was reached.
-    pub reached: Reached,
-    /// The image that is forgotten for it, because there is room for so many.
-    pub instead_of: Option<String>,
+pub enum Learned {
+    /// Something was reached.
+    Reached {
+        /// What.
+        reached: Reached,
+        /// The image that is forgotten for it, because there is room for so many.
+        instead_of: Option<String>,
+    },
+    /// A finding was made.
+    Found {
+        /// Which.
+        finding: PastFinding,
+        /// Findings up to this moment are forgotten, because there is room for so many.
+        forgotten_to_ns: Option<u64>,
+    },
 }

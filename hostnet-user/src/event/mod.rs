@@ -52,7 +52,7 @@ pub use exit::Exit;
 pub use family_socket::FamilySocket;
 pub use finding::{Finding, FindingEnds, Rule, Severity, Technique};
 pub use health::{Health, LossCount, Lost};
-pub use learned::{Learned, Reached};
+pub use learned::{Learned, PastFinding, Reached};
 pub use listen::Listen;
 pub use name_spoof::NameSpoof;
 pub use netlink::{NetlinkBind, NetlinkRequest};
@@ -66,8 +66,8 @@ pub use surface::Surface;
 pub use unix::{Unix, UnixKind};
 pub use unix_address::UnixAddress;
 pub use who::{
-    Ancestor, Cgroup, Confidence, Container, ExecutedFile, Location, Method, NameSource, Owner,
-    OwnerKind, Process, UserNames, unit,
+    Ancestor, Cgroup, Confidence, Container, ExecutedFile, Location, Method, NameSource,
+    NotSelected, Owner, OwnerKind, Process, UserNames, select, unit,
 };
 
 /// One thing that happened, ready to be recorded.

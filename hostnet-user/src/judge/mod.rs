@@ -8,11 +8,11 @@
 mod detections;
 pub mod expectations;
 mod reach;
+mod repeats;
 mod settings;
 pub mod sigma;
 mod standings;
 pub mod surface;
-mod told;
 
 use std::sync::Arc;
 
@@ -21,15 +21,17 @@ use uuid::Uuid;
 
 pub use detections::{DETECTIONS, Detection, Memory, Suspicion};
 pub use reach::{Offer, Reach, Target, surface as surface_of};
+pub(crate) use repeats::{MOST as MOST_REPEATS, Repeats};
 pub use settings::{Law, Settings};
-pub(crate) use told::ToldBefore;
 
 use self::{
     expectations::{Expectations, Standing},
     standings::Standings,
     surface::Network,
 };
-use crate::event::{Event, Finding, FindingEnds, Owner, OwnerKind, Reached, Rule, Severity};
+use crate::event::{
+    Event, Finding, FindingEnds, Learned, Owner, OwnerKind, PastFinding, Reached, Rule, Severity,
+};
 
 /// What a detection sees of an event.
 pub struct Scene<'a> {
@@ -56,7 +58,7 @@ pub struct Judge {
     /// Those that are not left out, each with what its findings name.
     detections: Vec<(&'static Detection, Arc<Rule>)>,
     memory: Memory,
-    told: ToldBefore,
+    repeats: Repeats,
 }
 
 impl Judge {
@@ -72,7 +74,7 @@ impl Judge {
             standings: Standings::new(Expectations::new(&law.expect, &law.expectations)),
             detections: judged.map(|one| (one, Arc::new(one.rule()))).collect(),
             memory: Memory::learning_for(settings.learn_ns()),
-            told: ToldBefore::new(repeat_after_ns),
+            repeats: Repeats::new(repeat_after_ns),
         }
     }
 
@@ -85,6 +87,16 @@ impl Judge {
     /// What images reached while other runs judged.
     pub fn remember(&mut self, reached: &[Reached]) {
         self.memory.remember(reached);
+    }
+
+    /// What other runs have found.
+    pub fn remember_findings(&mut self, found: &[PastFinding]) {
+        self.repeats.remember(found);
+    }
+
+    /// The boot of the host that is judged.
+    pub fn boot(&mut self, boot: &str) {
+        self.repeats.boot(boot);
     }
 
     /// The host's network from now on.
@@ -117,11 +129,13 @@ impl Judge {
         for (detection, rule) in &self.detections {
             if !detection.excuse.holds(&scene)
                 && let Some(suspicion) = (detection.judge)(&scene, &mut self.memory)
-                && self.told.is_news(detection.id, owner, &suspicion.subject, event.wall_ns)
+                && let Some(learned) =
+                    self.repeats.news(detection.id, owner, &suspicion.subject, event.wall_ns)
             {
                 let Suspicion { subject, sentence, severity } = suspicion;
                 let severity = severity.unwrap_or(detection.severity);
-                findings.push(finding(event, Arc::clone(rule), severity, subject, sentence));
+                let rule = Arc::clone(rule);
+                findings.push(finding(event, rule, severity, (subject, sentence), learned));
             }
         }
         event.learned = self.memory.take_learned().map(Box::new);
@@ -134,14 +148,14 @@ pub(crate) fn finding(
     event: &Event,
     rule: Arc<Rule>,
     severity: Severity,
-    subject: String,
-    sentence: String,
+    (subject, sentence): (String, String),
+    learned: Learned,
 ) -> Event {
     let id = finding_id(event.id, &rule.id);
     let ends = FindingEnds::of(event.operation.told());
     let operation = Finding { rule, severity, subject, sentence, evidence: event.id, ends };
     let operation = operation.into();
-    Event { id, amends: None, learned: None, operation, ..event.clone() }
+    Event { id, amends: None, learned: Some(Box::new(learned)), operation, ..event.clone() }
 }
 
 /// Sorts with the event that shows it; the same whenever that is judged again.

@@ -14,7 +14,7 @@ pub use stream::{LineStream, is_broken_pipe};
 pub use table::Table;
 
 use crate::{
-    event::{Health, Reached},
+    event::{Health, PastFinding, Reached},
     record::{Recorded, SinkNumbers},
 };
 
@@ -54,6 +54,12 @@ pub trait Output: Send {
     /// What images reached while other runs judged, as far as the output has kept it;
     /// asked once, at the start.
     fn take_reached(&mut self) -> Vec<Reached> {
+        Vec::new()
+    }
+
+    /// What other runs have found, as far as the output has kept it; asked once, at the
+    /// start.
+    fn take_findings(&mut self) -> Vec<PastFinding> {
         Vec::new()
     }
 

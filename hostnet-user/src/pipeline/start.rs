@@ -8,7 +8,7 @@ use super::{Control, Pipeline, SETTLING};
 use crate::{
     adoption,
     attribute::fetch::procfs,
-    event::Health,
+    event::{Health, NotSelected},
     input::World,
     kernel::{self, Programs},
     survey::Survey,
@@ -34,6 +34,10 @@ impl Pipeline {
         let reached = self.stages.take_reached();
         if !reached.is_empty() {
             self.world(World::Reached(reached))?;
+        }
+        let findings = self.stages.take_findings();
+        if !findings.is_empty() {
+            self.world(World::Findings(findings))?;
         }
         self.clock()?;
         if let Some(network) = self.survey.network() {
@@ -81,6 +85,13 @@ impl Pipeline {
             }
         }
         let stop = self.hear_of_runtime(control)?;
+        match self.stages.filter().start() {
+            Some(ambiguous @ NotSelected::Ambiguous { .. }) => return Err(ambiguous.into()),
+            Some(unknown @ NotSelected::Unknown(_)) => {
+                tracing::warn!("{unknown} yet; its events are shown once there is one");
+            }
+            None => {}
+        }
         self.stages.attribution.forget_answered();
         // Now that the canary has run, host processes may be quietened.
         self.serve_requests()?;

@@ -15,8 +15,11 @@ use crate::format::ecs::read::Read;
 /// A container, as long as it was seen in the host's network namespace.
 #[derive(Clone, Debug, Serialize)]
 pub struct ContainerRow {
-    /// Name, or the beginning of the id while no name is known.
+    /// Its last name, or the beginning of the id while no name is known.
     pub container: String,
+    /// Every name that it had, each with the times of the first and the last event under it;
+    /// empty when it had one.
+    pub names: String,
     /// Full id; `host` or `unknown` for what is no container.
     pub container_id: String,
     /// Image as it was asked for.
@@ -43,6 +46,7 @@ impl Answer for ContainerRow {
     const TABLE: &'static [(&'static str, &'static str)] = &[
         ("container", "CONTAINER"),
         ("container_id", "ID"),
+        ("names", "NAMES"),
         ("image", "IMAGE"),
         ("declared", "DECLARED"),
         ("first", "FIRST"),
@@ -60,6 +64,9 @@ impl Answer for ContainerRow {
     }
 }
 
+/// A name, with the first and the last event under it.
+type Name = (String, Time, Time);
+
 /// An owner and what it is called.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
@@ -68,11 +75,30 @@ pub(super) struct Known {
     pub(super) events: u64,
     pub(super) ids: (i64, i64),
     pub(super) times: (Time, Time),
+    /// Every name that it had, with the first and the last event under it.
+    pub(super) names: Vec<Name>,
 }
 
 impl Known {
     pub(super) fn name(&self) -> &str {
         self.read.container.label().unwrap_or(&self.owner)
+    }
+
+    /// Every id and name by which it may be asked for.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&str, &str)> {
+        let has_id = self.read.container.id.is_some() || !self.names.is_empty();
+        let names = self.names.iter().map(|(name, ..)| name.as_str());
+        let names = names.chain(std::iter::once(""));
+        names.filter(move |_| has_id).map(|name| (self.owner.as_str(), name))
+    }
+
+    /// The names as text, of one that had several.
+    fn all_names(&self) -> String {
+        if self.names.len() < 2 {
+            return String::new();
+        }
+        let each = self.names.iter().map(|(name, first, last)| format!("{name} {first} to {last}"));
+        each.collect::<Vec<_>>().join(", ")
     }
 
     pub(super) fn image(&self) -> Option<String> {
@@ -92,6 +118,7 @@ pub(super) fn known(history: &History) -> Result<Vec<Known>> {
          FROM active GROUP BY owner ORDER BY 3",
     )?;
     let mut rows = statement.query([])?;
+    let mut all_names = all_names(history)?;
     let mut known = Vec::new();
     while let Some(row) = rows.next()? {
         let (first, last): (i64, i64) = (row.get(2)?, row.get(3)?);
@@ -103,8 +130,10 @@ pub(super) fn known(history: &History) -> Result<Vec<Known>> {
         {
             read = named.read;
         }
+        let owner: String = row.get(0)?;
         known.push(Known {
-            owner: row.get(0)?,
+            names: all_names.remove(&owner).unwrap_or_default(),
+            owner,
             read,
             events: row.get::<_, i64>(1)?.cast_unsigned(),
             ids: (first, last),
@@ -112,6 +141,20 @@ pub(super) fn known(history: &History) -> Result<Vec<Known>> {
         });
     }
     Ok(known)
+}
+
+/// Every name of every owner, in the order in which it had them.
+fn all_names(history: &History) -> Result<HashMap<String, Vec<Name>>> {
+    let mut statement = history.connection.prepare_cached(
+        "SELECT owner, name, min(first_ns), max(last_ns) FROM name GROUP BY owner, name ORDER BY 3",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut names = HashMap::<String, Vec<Name>>::new();
+    while let Some(row) = rows.next()? {
+        let name = (row.get(1)?, Time(row.get(2)?), Time(row.get(3)?));
+        names.entry(row.get(0)?).or_default().push(name);
+    }
+    Ok(names)
 }
 
 /// Names of owners, for answers that have only their ids.
@@ -162,6 +205,7 @@ pub fn containers(history: &History, filter: &Filter) -> Result<Vec<ContainerRow
         }
         rows.push(ContainerRow {
             container: one.name().to_owned(),
+            names: one.all_names(),
             image: one.image(),
             runtime: one.read.container.runtime.clone(),
             declared: one.read.hostnet.netns.declared.clone(),

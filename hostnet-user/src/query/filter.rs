@@ -6,11 +6,12 @@ use anyhow::{Result, bail};
 use rusqlite::types::Value;
 
 use super::{History, Time, containers, history::Event};
+use crate::event::{NotSelected, select};
 
 /// Which events are asked about; everything where nothing is said.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Containers of this name, or whose id begins so; `host` for the host's own.
+    /// Containers that have or had this name, or whose id begins so; `host` for the host's own.
     pub container: Option<String>,
     /// Containers of this image, with its tag or without.
     pub image: Option<String>,
@@ -54,67 +55,58 @@ impl Filter {
     /// The owners that are meant; `None` for everybody.
     ///
     /// # Errors
-    /// When the history has no such container, or cannot be read.
+    /// When the history has no such container, several ids begin so, or it cannot be read.
     pub fn owners(&self, history: &History) -> Result<Option<BTreeSet<String>>> {
         if self.container.is_none() && self.image.is_none() {
             return Ok(None);
         }
         let known = containers::known(history)?;
-        let is_named = |one: &containers::Known| match self.container.as_deref() {
-            Some(wanted) => {
-                one.owner == wanted || one.name() == wanted || one.owner.starts_with(wanted)
-            }
-            None => true,
+        let selected =
+            self.container.as_deref().map(|wanted| one_of(&known, wanted)).transpose()?;
+        let is_meant = |one: &&containers::Known| {
+            let is_selected = selected.as_ref().is_none_or(|ids| ids.contains(&one.owner));
+            is_selected && self.image.as_deref().is_none_or(|wanted| one.is_of_image(wanted))
         };
-        let is_of_image = |one: &containers::Known| match self.image.as_deref() {
-            Some(wanted) => one.is_of_image(wanted),
-            None => true,
-        };
-        // Who has exactly the name is meant, not whoever's id begins like it.
-        let exact: BTreeSet<String> = known
-            .iter()
-            .filter(|one| self.container.as_deref().is_some_and(|wanted| one.name() == wanted))
-            .filter(|one| is_of_image(one))
-            .map(|one| one.owner.clone())
-            .collect();
-        if !exact.is_empty() {
-            return Ok(Some(exact));
-        }
-        let meant: BTreeSet<String> = known
-            .iter()
-            .filter(|one| is_named(one) && is_of_image(one))
-            .map(|one| one.owner.clone())
-            .collect();
-        if meant.is_empty() {
-            let wanted = [&self.container, &self.image];
-            let wanted: Vec<&str> = wanted.into_iter().flatten().map(String::as_str).collect();
-            bail!(
-                "the history knows no container {}: `hostnet query containers` lists them",
-                wanted.join(" of image ")
-            );
+        let meant: BTreeSet<String> =
+            known.iter().filter(is_meant).map(|one| one.owner.clone()).collect();
+        if let Some(image) = self.image.as_deref().filter(|_| meant.is_empty()) {
+            let who = self.container.as_deref().unwrap_or("no container");
+            let is = if self.container.is_some() { "is not" } else { "in the history is" };
+            bail!("{who} {is} of image {image}: `hostnet query containers` lists them");
         }
         Ok(Some(meant))
+    }
+
+    /// The containers that a word means.
+    ///
+    /// # Errors
+    /// When the history has no such container, several ids begin so, or it cannot be read.
+    pub fn containers(history: &History, wanted: &str) -> Result<BTreeSet<String>> {
+        let known = containers::known(history)?;
+        Ok(select(wanted, known.iter().flat_map(containers::Known::keys))?)
     }
 
     /// The containers that are called the same as the one with this name or id, or an id
     /// that begins so, and everybody without a name; `None` when there is no such one.
     ///
     /// # Errors
-    /// When the history cannot be read.
+    /// When several ids begin so, or the history cannot be read.
     pub fn namesakes(history: &History, wanted: &str) -> Result<Option<BTreeSet<String>>> {
         let known = containers::known(history)?;
-        let is_meant = |one: &&containers::Known| {
-            let is_it = one.name() == wanted || !wanted.is_empty() && one.owner.starts_with(wanted);
-            one.read.container.id.is_some() && is_it
+        let selected = match select(wanted, known.iter().flat_map(containers::Known::keys)) {
+            Ok(selected) => selected,
+            Err(NotSelected::Unknown(_)) => return Ok(None),
+            Err(ambiguous @ NotSelected::Ambiguous { .. }) => return Err(ambiguous.into()),
         };
-        let meant: BTreeSet<&str> =
-            known.iter().filter(is_meant).map(containers::Known::name).collect();
-        if meant.is_empty() {
-            return Ok(None);
-        }
+        let names = |one: &containers::Known| {
+            one.names.iter().map(|(name, ..)| name.clone()).collect::<Vec<_>>()
+        };
+        let meant: BTreeSet<String> =
+            known.iter().filter(|one| selected.contains(&one.owner)).flat_map(names).collect();
         let may_be = |one: &&containers::Known| {
-            let name = one.read.container.name.as_deref();
-            name.is_none_or(str::is_empty) || meant.contains(one.name())
+            selected.contains(&one.owner)
+                || one.names.is_empty()
+                || names(one).iter().any(|name| meant.contains(name))
         };
         Ok(Some(known.iter().filter(may_be).map(|one| one.owner.clone()).collect()))
     }
@@ -129,6 +121,20 @@ impl Filter {
             || is(&process.executable)
             || is(&process.entity_id)
             || process.pid.is_some_and(|pid| wanted.parse() == Ok(pid))
+    }
+}
+
+/// The owners that a word means: `host` and the like, or containers.
+fn one_of(known: &[containers::Known], wanted: &str) -> Result<BTreeSet<String>> {
+    match select(wanted, known.iter().flat_map(containers::Known::keys)) {
+        Ok(selected) => Ok(selected),
+        Err(NotSelected::Unknown(_)) if known.iter().any(|one| one.owner == wanted) => {
+            Ok(BTreeSet::from([wanted.to_owned()]))
+        }
+        Err(NotSelected::Unknown(_)) => {
+            bail!("the history knows no container {wanted}: `hostnet query containers` lists them")
+        }
+        Err(ambiguous @ NotSelected::Ambiguous { .. }) => Err(ambiguous.into()),
     }
 }
 

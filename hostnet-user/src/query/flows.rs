@@ -194,6 +194,13 @@ impl Open {
     }
 
     fn begin(&mut self, socket: Socket, other: Other, event: Event, is_later: bool) -> Vec<Flow> {
+        // What a UDP socket exchanges with a peer is one flow: another run of the agent shows
+        // its first datagram again.
+        let is_datagram = event.read.hostnet.socket.protocol != "tcp";
+        let is_open = |flows: &Vec<(Other, Flow)>| flows.iter().any(|(known, _)| *known == other);
+        if is_datagram && self.flows.get(&socket).is_some_and(is_open) {
+            return Vec::new();
+        }
         // The same socket with the same end once more: what was before is over.
         let mut ended: Vec<Flow> = self.remove(&socket, &other).into_iter().collect();
         if is_later {

@@ -80,9 +80,14 @@ impl History {
             if version == 0 {
                 return Err(StoreError::Damaged("it is no history of hostnet".to_owned()));
             }
-            if version < schema::TALLIES {
-                tracing::warn!("the history is an older hostnet's: this takes a while");
-                schema::complete(&connection)?;
+            if version < schema::VERSION {
+                if version < schema::TALLIES {
+                    tracing::warn!(
+                        "the history was written by an older hostnet: its events are counted now, \
+                         which takes a while"
+                    );
+                }
+                schema::complete(&connection, version)?;
             }
             Ok(connection)
         };
@@ -225,7 +230,8 @@ fn load(
             owner,
             text,
         ])?;
-        tally.count(loaded.events, time.0.cast_unsigned(), &owner, &Touch::of_document(&read));
+        let at = (loaded.events, time.0.cast_unsigned());
+        tally.count(to, at, &owner, &Touch::of_document(&read))?;
         if loaded.events.is_multiple_of(10_000) {
             std::mem::take(&mut tally).keep(to)?;
             tick(loaded.events);

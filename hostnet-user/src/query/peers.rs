@@ -221,6 +221,7 @@ fn by_event(
          'disconnect_received', 'existing_socket')"
     );
     let values = [Value::from(from.0), Value::from(to.0)];
+    let again = again(history, (from, to))?;
     history.each(&question, &values, |event| {
         if owners.is_some_and(|owners| !owners.contains(&event.owner)) {
             return Ok(true);
@@ -230,11 +231,23 @@ fn by_event(
             let is_address = with.address.as_ref().is_none_or(|one| *one == exchange.with.address);
             let is_port = with.port.is_none_or(|one| one == exchange.with.port);
             if is_address && is_port {
-                found.add(&event.owner, exchange.with, &exchange.sums, (at, at));
+                let is_again = again.contains(&event.id);
+                let sums = if is_again { exchange.sums.again() } else { Some(exchange.sums) };
+                if let Some(sums) = sums {
+                    found.add(&event.owner, exchange.with, &sums, (at, at));
+                }
             }
         }
         Ok(true)
     })
+}
+
+/// Rows that show a connection that was counted before.
+fn again(history: &History, (from, to): (Time, Time)) -> Result<BTreeSet<u64>> {
+    let mut statement =
+        history.connection.prepare_cached("SELECT id FROM again WHERE span BETWEEN ?1 AND ?2")?;
+    let ids = statement.query_map([span_of(from), span_of(to)], |row| row.get::<_, i64>(0))?;
+    Ok(ids.map(|id| id.map(i64::cast_unsigned)).collect::<rusqlite::Result<_>>()?)
 }
 
 fn row(key: Key, sum: Sum, names: &HashMap<String, (String, Option<String>)>) -> PeerRow {

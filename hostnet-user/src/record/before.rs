@@ -6,12 +6,13 @@ use std::path::Path;
 use super::{
     delivery::Outbox,
     error::StoreError,
+    journal::Past,
     news::News,
     now_ns,
     reader::Reader,
     store::{LastRow, Standing, Store},
 };
-use crate::event::{Reached, RecordHealth};
+use crate::event::RecordHealth;
 
 /// Runs without an end that are looked for, from the last on.
 const MOST_CRASHES: usize = 64;
@@ -55,12 +56,15 @@ fn crashes(store: &Store) -> Result<Vec<LastRow>, StoreError> {
     Ok(crashed)
 }
 
-/// What images had reached; without it, it is learned anew.
-pub fn reached(store: &Store) -> Vec<Reached> {
-    let known = store.reached().inspect_err(|error| {
-        tracing::error!("cannot tell what images have reached before: {error}");
+/// What other runs have learned and found; without it, it is learned and found anew.
+pub fn past(store: &Store) -> Past {
+    let reached = store.reached().inspect_err(|error| {
+        tracing::error!("cannot read what images have reached before: {error}");
     });
-    known.unwrap_or_default()
+    let findings = store.findings().inspect_err(|error| {
+        tracing::error!("cannot read what was found before, which is reported again: {error}");
+    });
+    Past { reached: reached.unwrap_or_default(), findings: findings.unwrap_or_default() }
 }
 
 /// Where a sink goes on. A cursor that is not known or that is ahead belongs to another

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::{
     before,
     delivery::{Delivery, Outbox},
-    journal::Journal,
+    journal::{Journal, Past},
     keeper::{Keeper, Settings},
     news::news,
     now_ns,
@@ -18,10 +18,7 @@ use super::{
     tail::Tail,
     writer::Writer,
 };
-use crate::{
-    format::ecs::{Encoder, Identity},
-    sink::Sink,
-};
+use crate::{format::ecs::Identity, sink::Sink};
 
 /// Batches that may wait for the writer before the pipeline does.
 const MOST_WAITING: usize = 4;
@@ -53,7 +50,7 @@ pub fn begin(
     if let Some(store) = store {
         before::tell_of_crashes(store, &tell);
     }
-    let reached = store.map_or_else(Vec::new, before::reached);
+    let past = store.map_or_else(Past::default, before::past);
     let standing = |outbox: &Outbox| {
         let known = store.and_then(|store| before::standing(store, outbox));
         let standing = known.unwrap_or(Standing { cursor: last, ..Standing::default() });
@@ -71,7 +68,7 @@ pub fn begin(
     let (ended, end) = mpsc::sync_channel(1);
     let writer = Writer { commands: asked, keeper, tail: Arc::clone(&tail), ended, last, total };
     start("record", move || writer.run())?;
-    Ok(Journal::new(Encoder::new(identity), commands, end, told, tail, reached))
+    Ok(Journal::new(identity, commands, end, told, tail, past))
 }
 
 fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {

@@ -15,12 +15,12 @@ use anyhow::{Result, bail};
 use super::{
     Recorded, Row,
     tail::{Left, SinkNumbers, Tail},
-    touch::Touch,
+    touch::{Touch, boot_key},
     writer::Command,
 };
 use crate::{
-    event::{Event, Health, OwnerKind, Reached},
-    format::ecs::{self, Encoder},
+    event::{Event, Health, OwnerKind, PastFinding, Reached},
+    format::ecs::{self, Encoder, Identity},
     output::Output,
 };
 
@@ -40,22 +40,33 @@ pub struct Journal {
     ended: Receiver<Vec<Left>>,
     news: Receiver<Health>,
     tail: Arc<Tail>,
-    reached: Vec<Reached>,
+    past: Past,
+    boot: i64,
+}
+
+/// What the judgements of other runs have left.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    /// What images reached.
+    pub reached: Vec<Reached>,
+    /// What was found.
+    pub findings: Vec<PastFinding>,
 }
 
 impl Journal {
     /// A journal for a writer that says on `ended` what was left when it ended, of a
-    /// history that knew what images `reached` when the run began.
+    /// history that knew what is `past` when the run began.
     pub(super) fn new(
-        encoder: Encoder,
+        identity: &Identity,
         writer: SyncSender<Command>,
         ended: Receiver<Vec<Left>>,
         news: Receiver<Health>,
         tail: Arc<Tail>,
-        reached: Vec<Reached>,
+        past: Past,
     ) -> Self {
+        let (encoder, boot) = (Encoder::new(identity), boot_key(&identity.boot_id));
         let (line, rows) = (Vec::new(), Vec::with_capacity(BATCH));
-        Self { encoder, line, rows, writer: Some(writer), ended, news, tail, reached }
+        Self { encoder, line, rows, writer: Some(writer), ended, news, tail, past, boot }
     }
 
     fn hand_over(&mut self) -> Result<()> {
@@ -87,7 +98,7 @@ impl Output for Journal {
             action: told.action().name().to_owned(),
             owner: owner(&record.event),
             document,
-            touch: Touch::of_event(&record.event),
+            touch: Touch::of_event(&record.event, self.boot),
             learned: record.event.learned.clone(),
         });
         if self.rows.len() >= BATCH { self.hand_over() } else { Ok(()) }
@@ -116,7 +127,11 @@ impl Output for Journal {
     }
 
     fn take_reached(&mut self) -> Vec<Reached> {
-        std::mem::take(&mut self.reached)
+        std::mem::take(&mut self.past.reached)
+    }
+
+    fn take_findings(&mut self) -> Vec<PastFinding> {
+        std::mem::take(&mut self.past.findings)
     }
 
     fn take_news(&mut self) -> Vec<Health> {

@@ -1,14 +1,14 @@
 //! The tables of a history, and how an older one becomes today's.
 //!
-//! `PRAGMA user_version` is the number of migrations that a file has had. Each is
-//! run once, in order, in a transaction of its own with the new number.
+//! `PRAGMA user_version` is the number of migrations that a file has had. Those it has not
+//! had are run once, in order, in one transaction with the new number.
 
 use rusqlite::Connection;
 
 use super::{error::StoreError, tally};
 
 /// All of them; a released one never changes.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     // The document is plain JSON: any `sqlite3` can ask it. `total` counts the bytes
     // of all documents up to and with this one, purged ones included.
     "CREATE TABLE event (
@@ -88,10 +88,41 @@ const MIGRATIONS: [&str; 4] = [
         last_ns INTEGER NOT NULL,
         PRIMARY KEY (image, destination)
     ) STRICT, WITHOUT ROWID;",
+    // Names of containers, and connections that are counted once; see tally.rs. What was
+    // found; see learned.rs.
+    "CREATE TABLE name (
+        span INTEGER NOT NULL,
+        owner TEXT NOT NULL,
+        name TEXT NOT NULL,
+        first_ns INTEGER NOT NULL,
+        last_ns INTEGER NOT NULL,
+        PRIMARY KEY (span, owner, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE counted (
+        boot INTEGER NOT NULL,
+        cookie INTEGER NOT NULL,
+        address TEXT NOT NULL,
+        port INTEGER NOT NULL,
+        span INTEGER NOT NULL,
+        PRIMARY KEY (boot, cookie, address, port)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE again (
+        span INTEGER NOT NULL,
+        id INTEGER NOT NULL,
+        PRIMARY KEY (span, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE found (
+        rule TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        last_ns INTEGER NOT NULL,
+        PRIMARY KEY (rule, owner, subject)
+    ) STRICT, WITHOUT ROWID;",
 ];
 
-/// The version that came with tables that follow from the rows.
+/// The versions that came with tables that follow from the rows.
 pub(crate) const TALLIES: u32 = 3;
+pub(crate) const NAMES: u32 = 5;
 
 /// The version that is written.
 pub const VERSION: u32 = MIGRATIONS.len() as u32;
@@ -108,26 +139,37 @@ pub fn check(found: u32) -> Result<(), StoreError> {
 
 /// Makes, for as long as the connection lives, the tables that an older file has not
 /// got, so that it is answered from like any other.
-pub(crate) fn complete(connection: &Connection) -> Result<(), StoreError> {
-    let tables = MIGRATIONS[TALLIES as usize - 1].split_inclusive(';');
-    for table in tables.filter(|step| step.contains("CREATE TABLE")) {
-        connection.execute_batch(&table.replace("CREATE TABLE", "CREATE TEMP TABLE"))?;
+pub(crate) fn complete(connection: &Connection, found: u32) -> Result<(), StoreError> {
+    for step in MIGRATIONS.iter().skip(found as usize) {
+        for table in step.split_inclusive(';').filter(|step| step.contains("CREATE TABLE")) {
+            connection.execute_batch(&table.replace("CREATE TABLE", "CREATE TEMP TABLE"))?;
+        }
     }
-    tally::fill(connection)
+    fill(connection, found)
+}
+
+/// Fills the tables that follow from the rows and that version `found` had not got.
+fn fill(connection: &Connection, found: u32) -> Result<(), StoreError> {
+    match found {
+        ..TALLIES => tally::fill(connection),
+        TALLIES..NAMES => tally::fill_names(connection),
+        _ => Ok(()),
+    }
 }
 
 /// Brings the tables up to date; returns the version that was there.
 pub fn migrate(connection: &mut Connection) -> Result<u32, StoreError> {
     let found = version(connection)?;
     check(found)?;
-    for (index, step) in MIGRATIONS.iter().enumerate().skip(found as usize) {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(step)?;
-        if index as u32 + 1 == TALLIES {
-            tally::fill(&transaction)?;
-        }
-        transaction.pragma_update(None, "user_version", index as u32 + 1)?;
-        transaction.commit()?;
+    if found == VERSION {
+        return Ok(found);
     }
+    let transaction = connection.transaction()?;
+    for step in MIGRATIONS.iter().skip(found as usize) {
+        transaction.execute_batch(step)?;
+    }
+    fill(&transaction, found)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()?;
     Ok(found)
 }

@@ -232,7 +232,7 @@ impl Store {
                     StoreError::Failed(format!("row {} is not UTF-8: {error}", row.id))
                 })?;
                 head = head.after(run, row);
-                tally.add(row);
+                tally.add(&transaction, row)?;
                 insert.execute(params![
                     row.id.cast_signed(),
                     run,

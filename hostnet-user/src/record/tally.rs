@@ -1,5 +1,6 @@
 //! What is counted beside the rows, so that questions about ports, peers and owners
-//! are answered without reading documents: the tables `port`, `peer` and `active`.
+//! are answered without reading documents: the tables `port`, `peer`, `active` and `name`,
+//! and `counted` and `again`, by which nothing is counted twice.
 //!
 //! They follow from the rows, are written with them, and go with them. Time is cut
 //! into spans, which all begin with: what is written now is together, and so is
@@ -11,8 +12,9 @@ use rusqlite::{Connection, params};
 
 use super::{
     Row,
+    begun::Begun,
     error::StoreError,
-    reached,
+    learned,
     touch::{Sums, Touch, With},
 };
 use crate::{event::Learned, format::ecs::read::Read};
@@ -30,14 +32,17 @@ pub struct Tally {
     ports: Vec<(u64, u16, u64)>,
     owners: BTreeMap<u64, BTreeMap<String, Counted>>,
     learned: Vec<Learned>,
+    begun: Begun,
 }
 
 /// What is counted of an owner in a span.
+#[derive(Default)]
 struct Counted {
     events: u64,
     ids: (u64, u64),
     times: (u64, u64),
     peers: BTreeMap<With, Exchanged>,
+    names: BTreeMap<String, (u64, u64)>,
 }
 
 struct Exchanged {
@@ -46,32 +51,53 @@ struct Exchanged {
 }
 
 impl Tally {
-    /// A row, and what it says.
-    pub fn add(&mut self, row: &Row) {
-        self.count(row.id, row.time_ns, &row.owner, &row.touch);
+    /// A row for these tables, and what it says.
+    ///
+    /// # Errors
+    /// When the tables cannot be read.
+    pub fn add(&mut self, of: &Connection, row: &Row) -> Result<(), StoreError> {
         self.learned.extend(row.learned.as_deref().cloned());
+        self.count(of, (row.id, row.time_ns), &row.owner, &row.touch)
     }
 
-    pub(crate) fn count(&mut self, id: u64, at: u64, owner: &str, touch: &Touch) {
+    pub(crate) fn count(
+        &mut self,
+        of: &Connection,
+        (id, at): (u64, u64),
+        owner: &str,
+        touch: &Touch,
+    ) -> Result<(), StoreError> {
         let span = at / SPAN_NS;
+        let is_first = self.begun.is_first(of, (id, span), touch)?;
         self.ports.extend(touch.port.map(|port| (span, port, id)));
         if owner.is_empty() && touch.exchanges.is_empty() {
-            return;
+            return Ok(());
         }
         let owners = self.owners.entry(span).or_default();
-        let new = || Counted { events: 0, ids: (id, id), times: (at, at), peers: BTreeMap::new() };
+        let new = || Counted { events: 0, ids: (id, id), times: (at, at), ..Counted::default() };
         known_or(owners, owner, new, |counted| {
             counted.events += 1;
             counted.ids = around(counted.ids, id);
             counted.times = around(counted.times, at);
+            if let Some(name) = &touch.name {
+                known_or(
+                    &mut counted.names,
+                    name,
+                    || (at, at),
+                    |times| *times = around(*times, at),
+                );
+            }
             for exchange in &touch.exchanges {
+                let sums = if is_first { Some(exchange.sums) } else { exchange.sums.again() };
+                let Some(sums) = sums else { continue };
                 let new = || Exchanged { sums: Sums::default(), times: (at, at) };
                 known_or(&mut counted.peers, &exchange.with, new, |exchanged| {
-                    exchanged.sums.add(&exchange.sums);
+                    exchanged.sums.add(&sums);
                     exchanged.times = around(exchanged.times, at);
                 });
             }
         });
+        Ok(())
     }
 
     /// Writes it down; to be done in the transaction of the rows.
@@ -79,7 +105,7 @@ impl Tally {
     /// # Errors
     /// When it cannot be written.
     pub fn keep(self, to: &Connection) -> Result<(), StoreError> {
-        let Self { mut ports, owners, learned } = self;
+        let Self { mut ports, owners, learned, begun } = self;
         ports.sort_unstable();
         let mut port = to.prepare_cached("INSERT OR IGNORE INTO port VALUES (?1, ?2, ?3)")?;
         for (span, number, id) in ports {
@@ -104,8 +130,16 @@ impl Tally {
         )?;
         let owners =
             owners.iter().flat_map(|(span, owners)| owners.iter().map(move |one| (span, one)));
-        for (span, (owner, Counted { events, ids, times, peers })) in owners {
+        let mut called = to.prepare_cached(
+            "INSERT INTO name VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET \
+             first_ns = min(first_ns, excluded.first_ns), last_ns = max(last_ns, excluded.last_ns)",
+        )?;
+        for (span, (owner, Counted { events, ids, times, peers, names })) in owners {
             let span = span.cast_signed();
+            for (name, (first, last)) in names {
+                let times = (first.cast_signed(), last.cast_signed());
+                called.execute(params![span, owner, name, times.0, times.1])?;
+            }
             for (with, Exchanged { sums, times }) in peers {
                 peer.execute(params![
                     span,
@@ -139,7 +173,8 @@ impl Tally {
                 ])?;
             }
         }
-        reached::keep(to, &learned)
+        begun.keep(to)?;
+        learned::keep(to, &learned)
     }
 }
 
@@ -171,7 +206,11 @@ pub fn forget(of: &Connection) -> Result<(), StoreError> {
     let oldest: Option<i64> =
         of.query_row("SELECT min(time_ns) FROM event", [], |row| row.get(0))?;
     let span = oldest.map_or(i64::MAX, |oldest| (oldest.cast_unsigned() / SPAN_NS).cast_signed());
-    for table in ["port", "peer", "active"] {
+    // All of them are looked through for old spans only when there is one.
+    let first: Option<i64> = of.query_row("SELECT min(span) FROM active", [], |row| row.get(0))?;
+    let is_old = first.is_some_and(|first| first < span);
+    let tables = ["port", "peer", "active", "name", "again", "counted"];
+    for table in &tables[..if is_old { tables.len() } else { 3 }] {
         of.prepare_cached(&format!("DELETE FROM {table} WHERE span < ?1"))?.execute([span])?;
     }
     Ok(())
@@ -197,11 +236,26 @@ pub fn fill(of: &Connection) -> Result<(), StoreError> {
             let document = Read::of(row.get_ref(3)?.as_bytes().unwrap_or_default());
             let touch = document.map(|document| Touch::of_document(&document));
             let (id, at) = (after.cast_unsigned(), at.cast_unsigned());
-            tally.count(id, at, owner, &touch.unwrap_or_default());
+            tally.count(of, (id, at), owner, &touch.unwrap_or_default())?;
         }
         tally.keep(of)?;
         if after == before {
             return Ok(());
         }
     }
+}
+
+/// Makes the table of names of rows that were there before it, of the first and the last
+/// event in each span: reading all of them would take too long.
+///
+/// # Errors
+/// When the rows cannot be read, or the table not be written.
+pub fn fill_names(of: &Connection) -> Result<(), StoreError> {
+    of.execute_batch(
+        "INSERT INTO name SELECT a.span, a.owner, json_extract(e.document, '$.container.name') \
+         AS called, min(e.time_ns), max(e.time_ns) FROM active a JOIN event e ON \
+         e.id IN (a.first_id, a.last_id) WHERE json_valid(e.document) AND called != '' \
+         GROUP BY 1, 2, 3",
+    )?;
+    Ok(())
 }

@@ -15,6 +15,45 @@ pub struct Touch {
     pub port: Option<u16>,
     /// What passed between its owner and others.
     pub exchanges: Vec<Exchange>,
+    /// The connection that begins with it, or that it shows to be there. Only the first
+    /// event of a connection counts it.
+    pub began: Option<Connection>,
+    /// The socket that it ends: its connections are no longer there.
+    pub ended: Option<Socket>,
+    /// The name of the container that it is of.
+    pub name: Option<String>,
+}
+
+/// A socket of one boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Socket {
+    /// Which boot, by [`boot_key`].
+    pub boot: i64,
+    /// The kernel's id of it.
+    pub cookie: u64,
+}
+
+/// A connection, or what a UDP socket exchanges with one peer: it is counted once, however
+/// many runs of the agent see it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Connection {
+    /// Of the owner's.
+    pub socket: Socket,
+    /// The other end's address, or the name of a unix socket.
+    pub address: String,
+    /// Its port; 0 where there is none.
+    pub port: u16,
+    /// It begins with this event: no run can have seen it before.
+    pub is_new: bool,
+}
+
+/// A boot's id as a number: FNV-1a, the same in every build.
+#[must_use]
+pub fn boot_key(id: &str) -> i64 {
+    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash.cast_signed()
 }
 
 /// Something between an owner and somebody at an address.
@@ -59,6 +98,14 @@ pub struct Sums {
 }
 
 impl Sums {
+    /// What is left of them where the connection was counted before; `None` when that is
+    /// nothing.
+    #[must_use]
+    pub fn again(self) -> Option<Self> {
+        let rest = Self { begun: 0, ..self };
+        (rest != Self::default()).then_some(rest)
+    }
+
     /// Adds others.
     pub const fn add(&mut self, other: &Self) {
         self.begun += other.begun;
@@ -76,8 +123,11 @@ const INGRESS: &str = Direction::Ingress.name();
 impl Touch {
     /// What an event says.
     #[must_use]
-    pub fn of_event(event: &Event) -> Self {
-        let Some(socket) = event.socket else { return Self::default() };
+    pub fn of_event(event: &Event, boot: i64) -> Self {
+        let container = event.owner.as_ref().and_then(|owner| owner.container.as_ref());
+        let name = container.map(|container| container.name.clone());
+        let name = name.filter(|name| !name.is_empty());
+        let Some(socket) = event.socket else { return Self { name, ..Self::default() } };
         let told = event.operation.told();
         let direction = told.direction().map_or("", Direction::name);
         let protocol = crate::family::protocol(socket.socket.family, socket.socket.protocol);
@@ -103,6 +153,8 @@ impl Touch {
                 }
                 _ => Vec::new(),
             },
+            socket: Socket { boot, cookie: socket.cookie },
+            name,
         };
         facts.touch()
     }
@@ -111,9 +163,9 @@ impl Touch {
     #[must_use]
     pub fn of_document(document: &read::Read) -> Self {
         let read::Hostnet { local, remote, socket, udp, peer, .. } = &document.hostnet;
-        if socket.cookie.is_none() {
-            return Self::default();
-        }
+        let name = document.container.name.clone().filter(|name| !name.is_empty());
+        let Some(cookie) = socket.cookie else { return Self { name, ..Self::default() } };
+        let boot = boot_key(document.host.boot.id.as_deref().unwrap_or_default());
         let direction = document.network.direction.as_deref().unwrap_or_default();
         let bytes = |end: &read::End| end.bytes.unwrap_or(0);
         let (source, destination) = (bytes(&document.source), bytes(&document.destination));
@@ -136,6 +188,8 @@ impl Touch {
                     Some((remote, (flow.sent, flow.received)))
                 })
                 .collect(),
+            socket: Socket { boot, cookie },
+            name,
         };
         facts.touch()
     }
@@ -157,11 +211,43 @@ struct Facts<'a> {
     peer: String,
     bytes: (u64, u64),
     flows: Vec<(At, (u64, u64))>,
+    socket: Socket,
+    name: Option<String>,
 }
 
 impl Facts<'_> {
-    fn touch(self) -> Touch {
-        Touch { port: self.port(), exchanges: self.exchanges() }
+    fn touch(mut self) -> Touch {
+        let (port, name) = (self.port(), self.name.take());
+        let (began, ended) = (self.began(), self.ended());
+        Touch { port, exchanges: self.exchanges(), began, ended, name }
+    }
+
+    /// What is not there after it, a refused connection, is counted by itself.
+    fn began(&self) -> Option<Connection> {
+        let is_about = matches!(
+            self.action,
+            "connection_attempted" | "connection_accepted" | "existing_socket"
+        );
+        if !is_about || self.is_failure || self.socket.cookie == 0 {
+            return None;
+        }
+        let name = || {
+            let is_ingress = self.direction == INGRESS;
+            let name = if is_ingress { &self.local_name } else { &self.remote_name };
+            name.clone().map(|name| (name, 0))
+        };
+        let (address, port) = self.remote.clone().or_else(name)?;
+        let is_new = self.action != "existing_socket" && self.protocol == "tcp";
+        Some(Connection { socket: self.socket, address, port, is_new })
+    }
+
+    fn ended(&self) -> Option<Socket> {
+        let is_end = match self.action {
+            "disconnect_received" => true,
+            "connection-outcome" => self.is_failure,
+            _ => false,
+        };
+        (is_end && self.socket.cookie != 0).then_some(self.socket)
     }
 
     /// Connections that came in have the port of their listener, which holds it.

@@ -1,7 +1,7 @@
 //! Answers one by one: listeners, flows, containers, processes, trees, gaps.
 
 use hostnet::{
-    event::{Direction, Outcome, Process},
+    event::{Datagram, Direction, FlowCount, Outcome, Process},
     query::{
         Filter, PeerFilter, Subject, Time, Verdict, around, containers, events, first_seen, flows,
         listeners, processes, tree, who_had_port,
@@ -215,13 +215,120 @@ fn an_answer_says_what_it_cannot_know() {
     assert_eq!(ask(25, "udp").0, Verdict::Held);
     assert_eq!(ask(25, "tcp").0, Verdict::Held);
     let (answer, why) = ask(50, "udp");
-    assert!(answer == Verdict::Unknown && why.contains("no agent ran"), "{why}");
-    assert_eq!(ask(95, "udp").0, Verdict::Nobody, "its process ended");
+    assert!(answer == Verdict::Perhaps && why.contains("no agent ran"), "{why}");
+    assert_eq!(ask(95, "udp").0, Verdict::Nobody, "the agent that started then did not find it");
     let (answer, why) = ask(150, "tcp");
-    assert!(answer == Verdict::Unknown && why.contains("no agent ran"), "{why}");
+    assert!(answer == Verdict::Perhaps && why.contains("no agent ran"), "{why}");
     assert_eq!(ask(205, "tcp").0, Verdict::Nobody, "the host was booted");
     let (answer, why) = ask(999, "tcp");
     assert!(answer == Verdict::Unknown && why.contains("ends at"), "{why}");
     let ever = who_had_port(&history, 53, None, None).expect("an answer");
     assert_eq!(ever.rows.len(), 2);
+}
+
+/// The close of a socket or a sign of it later proves that somebody had it, whichever
+/// process ended meanwhile.
+#[test]
+fn the_end_of_a_process_ends_no_socket() {
+    let mut book = Book::new();
+    book.start(second(0));
+    let parent = actor(1, second(1));
+    let process = acts::process(2001, "child", second(2), Some(&parent.process));
+    let child = Actor { process, ..parent.clone() };
+    let at: std::net::SocketAddr = ([0, 0, 0, 0], 53).into();
+    let (shown, silent) = (acts::socket(7, UDP, at), acts::socket(8, TCP, at));
+    for socket in [shown, silent] {
+        book.act(second(10), &parent, socket, acts::bind(at));
+    }
+    book.life(second(20), &parent, acts::exit());
+    let from = ([127, 0, 0, 1], 4000).into();
+    let arrival = Datagram { local: at, remote: from, direction: Direction::Ingress };
+    book.act(second(30), &child, shown, arrival.into());
+    book.life(second(60), &child, acts::exec());
+    let ask = |history: &hostnet::query::History, at: u64, protocol| {
+        let at = Some(time(at));
+        let mut rows = who_had_port(history, 53, Some(protocol), at).expect("an answer").rows;
+        assert_eq!(rows.len(), 1, "{rows:#?}");
+        rows.remove(0)
+    };
+    let history = book.read();
+    for (at, protocol, answer, pid) in [
+        (15, "udp", Verdict::Held, 1001),
+        (25, "udp", Verdict::Held, 1001),
+        (35, "udp", Verdict::Held, 2001),
+        (15, "tcp", Verdict::Held, 1001),
+        (25, "tcp", Verdict::Perhaps, 1001),
+        (50, "tcp", Verdict::Perhaps, 1001),
+    ] {
+        let row = ask(&history, at, protocol);
+        assert_eq!((row.answer, row.pid), (answer, Some(pid)), "{protocol} at {at}: {row:#?}");
+        assert_eq!(row.why.is_some(), answer == Verdict::Perhaps, "{row:#?}");
+    }
+    book.life(second(70), &child, acts::left());
+    book.life(second(80), &actor(2, second(1)), acts::exec());
+    let history = book.read();
+    assert_eq!(ask(&history, 65, "tcp").answer, Verdict::Perhaps);
+    assert_eq!(ask(&history, 75, "tcp").answer, Verdict::Nobody, "the container left");
+    assert_eq!(ask(&history, 75, "udp").answer, Verdict::Nobody);
+}
+
+/// A first datagram is told anew by each run of the agent.
+#[test]
+fn a_udp_peer_that_two_runs_see_is_one_peer_and_one_flow() {
+    let mut book = Book::new();
+    let client = actor(1, second(1));
+    let (own, peer) = (([10, 0, 0, 5], 5000).into(), ([10, 0, 0, 7], 53).into());
+    let socket = acts::socket(9, UDP, own);
+    for run in 0..3 {
+        book.start(second(10 + 100 * run));
+        let sent = Datagram { local: own, remote: peer, direction: Direction::Egress };
+        book.act(second(20 + 100 * run), &client, socket, sent.into());
+        if run == 2 {
+            let count = FlowCount { remote: peer, sent: 3, received: 1 };
+            book.act(second(240), &client, socket, acts::datagrams_closed(own, vec![count]));
+        }
+        book.stop(second(50 + 100 * run));
+    }
+    let history = book.read();
+    let mut rows = Vec::new();
+    flows(&history, &Filter::default(), &PeerFilter::default(), |row| {
+        rows.push(row);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(rows.len(), 1, "{rows:#?}");
+    assert_eq!((rows[0].ts, rows[0].orig_pkts), (time(20), Some(3)));
+    let narrowed = Filter { since: Some(time(5)), until: Some(time(299)), ..Filter::default() };
+    for filter in [Filter::default(), narrowed] {
+        let rows = hostnet::query::peers(&history, &filter, &PeerFilter::default()).unwrap();
+        let sum = |of: fn(&hostnet::query::PeerRow) -> u64| rows.iter().map(of).sum::<u64>();
+        assert_eq!((sum(|row| row.begun), sum(|row| row.datagrams_sent)), (1, 3), "{rows:#?}");
+    }
+}
+
+#[test]
+fn the_beginning_of_several_ids_is_refused_with_their_names() {
+    let mut book = Book::new();
+    book.start(second(0));
+    let digit = |number: u64| acts::id(number)[..1].to_owned();
+    let other = (2..).find(|number| digit(*number) == digit(1)).expect("one of sixteen digits");
+    for number in [1, other as u32] {
+        book.life(second(1), &actor(number, second(1)), acts::exec());
+    }
+    book.stop(second(2));
+    let history = book.read();
+    let owners = |wanted: &str| {
+        let filter = Filter { container: Some(wanted.to_owned()), ..Filter::default() };
+        filter.owners(&history).map(|owners| owners.map(|all| all.len()))
+    };
+    let names = ["service-1".to_owned(), format!("service-{other}")];
+    let errors = [owners(&digit(1)).err(), Filter::namesakes(&history, &digit(1)).err()];
+    for error in errors {
+        let error = error.expect("two are meant").to_string();
+        assert!(names.iter().all(|name| error.contains(name)), "{error}");
+    }
+    assert_eq!(owners(&acts::id(1)).unwrap(), Some(1));
+    assert_eq!(owners(&names[1]).unwrap(), Some(1));
+    let error = owners("nobody").unwrap_err().to_string();
+    assert!(error.contains("knows no container nobody"), "{error}");
 }

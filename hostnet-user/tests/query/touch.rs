@@ -10,12 +10,16 @@ use hostnet::{
     judge::Judge,
     kernel::Recording,
     output::Output,
-    record::{Recorded, touch::Touch},
+    record::{
+        Recorded,
+        touch::{Touch, boot_key},
+    },
     stages::{Filter, Stages},
 };
 
 struct Compare {
     encoder: Encoder,
+    boot: i64,
     /// Events that touch a port, and somebody else.
     counts: Arc<Mutex<(usize, usize)>>,
 }
@@ -25,7 +29,7 @@ impl Output for Compare {
         let mut line = Vec::new();
         self.encoder.encode(record, &mut line)?;
         let read = Read::of(&line)?;
-        let touch = Touch::of_event(&record.event);
+        let touch = Touch::of_event(&record.event, self.boot);
         assert_eq!(touch, Touch::of_document(&read), "{}", line.escape_ascii());
         let mut counts = self.counts.lock().expect("not poisoned");
         counts.0 += usize::from(touch.port.is_some());
@@ -47,7 +51,11 @@ fn an_event_and_its_document_count_the_same() {
         panic!("it begins with where it was made");
     };
     let counts = Arc::new(Mutex::new((0, 0)));
-    let compare = Compare { encoder: Encoder::new(&identity), counts: Arc::clone(&counts) };
+    let compare = Compare {
+        encoder: Encoder::new(&identity),
+        boot: boot_key(&identity.boot_id),
+        counts: Arc::clone(&counts),
+    };
     let mut stages =
         Stages::new(policy, Judge::new(&law), Filter::default(), vec![Box::new(compare)]);
     while let Some((tag, bytes)) = recording.frame().expect("readable") {

@@ -11,7 +11,7 @@ fn reached(image: &str, destination: &str, first_ns: u64, last_ns: u64) -> Reach
 
 fn taught(reached: Reached, instead_of: Option<&str>) -> Event {
     let instead_of = instead_of.map(str::to_owned);
-    let learned = Some(Box::new(Learned { reached, instead_of }));
+    let learned = Some(Box::new(Learned::Reached { reached, instead_of }));
     Event { learned, ..event(reachable("it")) }
 }
 

@@ -50,7 +50,7 @@ pub fn ask(history: &mut History, args: &Args) -> Result<()> {
         }
         Question::Sql(of) => sql(history, of, common.limit, common.format, &mut out)?,
     }
-    out.finish(&nothing(&filter))
+    out.finish(&no_rows(&args.question, &filter))
 }
 
 fn put<A: Answer>(out: &mut Output, rows: Vec<A>) -> Result<()> {
@@ -91,7 +91,7 @@ fn who_had_port(
     if !names_nobody && at.is_some() {
         for doubt in &answer.doubts {
             let why = for_terminal(&doubt.why);
-            writeln!(std::io::stderr(), "hostnet: others may have had it: {why}")?;
+            writeln!(std::io::stderr(), "hostnet: others may have had the port: {why}")?;
         }
     }
     Ok(())
@@ -106,7 +106,7 @@ fn sql(
 ) -> Result<()> {
     if format == Format::Timesketch {
         return Err(Usage(anyhow::anyhow!(
-            "SQL has no moments for a timeline: use --format json or csv"
+            "rows of SQL have no times for a timeline: use --format json or csv"
         ))
         .into());
     }
@@ -115,17 +115,38 @@ fn sql(
     let answer: SqlAnswer = query::sql(history, &of.statement, most, timeout).map_err(Usage)?;
     out.sql(&answer)?;
     if answer.is_cut {
-        writeln!(std::io::stderr(), "hostnet: there are more than {most} rows")?;
+        writeln!(std::io::stderr(), "hostnet: only the first {most} rows are shown (--limit)")?;
     }
     Ok(())
 }
 
-fn nothing(filter: &Filter) -> String {
-    let when = match (filter.since, filter.until) {
-        (None, None) => String::new(),
-        (Some(since), None) => format!(" since {since}"),
-        (None, Some(until)) => format!(" until {until}"),
-        (Some(since), Some(until)) => format!(" from {since} to {until}"),
-    };
-    format!("nothing in the history answers that{when}")
+/// That there is no row, and what was asked for.
+fn no_rows(question: &Question, filter: &Filter) -> String {
+    let mut asked = Vec::new();
+    match question {
+        Question::WhoHadPort(of) => {
+            asked.push(format!("port {}", of.port));
+            asked.extend(of.protocol.as_ref().map(|protocol| format!("protocol {protocol}")));
+        }
+        Question::Peers(of) | Question::Flows(of) => {
+            asked.extend(of.ip.as_ref().map(|ip| format!("address {ip}")));
+            asked.extend(of.port.map(|port| format!("port {port}")));
+        }
+        Question::Around(of) => asked.push(format!("within {} of {}", of.within, of.time)),
+        Question::FirstSeen(of) => asked.push(of.what.clone()),
+        Question::Events
+        | Question::Listeners
+        | Question::Containers
+        | Question::Processes
+        | Question::Findings
+        | Question::Tree(_)
+        | Question::Sql(_) => {}
+    }
+    asked.extend(filter.container.as_ref().map(|name| format!("container {name}")));
+    asked.extend(filter.image.as_ref().map(|image| format!("image {image}")));
+    asked.extend(filter.actions.iter().map(|action| format!("action {action}")));
+    asked.extend(filter.process.as_ref().map(|process| format!("process {process}")));
+    asked.extend(filter.since.map(|since| format!("since {since}")));
+    asked.extend(filter.until.map(|until| format!("until {until}")));
+    if asked.is_empty() { "no rows".to_owned() } else { format!("no rows ({})", asked.join(", ")) }
 }

@@ -12,7 +12,7 @@ use crate::{
     past::LONGEST_LINE,
 };
 
-/// Most lines listed that are no event; all are counted.
+/// Most lines listed as JSON that are no event; all are counted.
 const MOST_BAD: usize = 100;
 
 #[derive(clap::Args)]

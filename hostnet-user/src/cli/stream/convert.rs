@@ -7,7 +7,11 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{cli::lines, exit_code::Exit, format::Format};
+use crate::{
+    cli::lines::{self, BadLines},
+    exit_code::Exit,
+    format::Format,
+};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -27,7 +31,7 @@ enum Choice {
     Cef,
 }
 
-/// A line that is no event is told and passed over.
+/// A line that is no event is named and left out.
 pub fn run(args: &Args) -> Result<Exit> {
     let format = match args.format {
         Choice::Ocsf => Format::Ocsf,
@@ -35,7 +39,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     };
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     let mut converted = Vec::new();
-    let mut exit = Exit::Ok;
+    let mut bad = BadLines::default();
     lines::each(&args.files, |place, line| {
         converted.clear();
         match format.render(line, &mut converted) {
@@ -44,12 +48,11 @@ pub fn run(args: &Args) -> Result<Exit> {
                 out.write_all(&converted)?;
             }
             Err(error) => {
-                exit = Exit::Partial;
-                writeln!(std::io::stderr(), "{place}: {error:#}")?;
+                bad.say(&format!("{place}: {error:#}"))?;
             }
         }
         Ok(())
     })?;
     out.flush()?;
-    Ok(exit)
+    bad.finish()
 }

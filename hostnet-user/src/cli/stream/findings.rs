@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::{
+    cli::lines::BadLines,
     completeness::{Run, Verdict},
     text::for_terminal,
 };
@@ -59,19 +60,18 @@ impl Findings {
         for run in &self.runs {
             run_as_text(run, out)?;
         }
-        for BadLine { file, line, reason } in &self.bad {
+        for BadLine { file, line, reason } in self.bad.iter().take(BadLines::NAMED as usize) {
             let (file, reason) = (for_terminal(file), for_terminal(reason));
-            writeln!(out, "no event: {file}:{line}: {reason}")?;
+            writeln!(out, "not an event: {file}:{line}: {reason}")?;
         }
-        let unlisted = self.bad_lines - self.bad.len() as u64;
-        if unlisted > 0 {
-            writeln!(out, "no event: {unlisted} more lines")?;
+        if self.bad_lines > BadLines::NAMED {
+            writeln!(out, "… and {} more", self.bad_lines - BadLines::NAMED)?;
         }
         let (lines, runs) = (self.lines, self.runs.len());
-        let verdict = self.verdict().map_or("no event of hostnet", Verdict::name);
+        let verdict = self.verdict().map_or("no events of hostnet", Verdict::name);
         let bad = match self.bad_lines {
             0 => String::new(),
-            bad => format!(", {bad} of them no event"),
+            bad => format!(", {bad} of them not events"),
         };
         writeln!(out, "{verdict}: {lines} lines{bad}, {runs} runs")
     }
@@ -115,10 +115,7 @@ fn run_as_text(run: &Run, out: &mut impl Write) -> io::Result<()> {
     let (id, host) = (for_terminal(id), for_terminal(host));
     let (first, last) = (for_terminal(first), for_terminal(last));
     writeln!(out, "{}: run {id} on {host}, {first} to {last}", run.verdict().name())?;
-    writeln!(
-        out,
-        "  {events} events, {duplicates} lines more than once, {checkpoints} checkpoints"
-    )?;
+    writeln!(out, "  {events} events, {duplicates} repeated lines, {checkpoints} checkpoints")?;
     let (holes, missing) = run.holes();
     if missing > 0 {
         let shown = holes.iter().take(MOST_SHOWN).map(|hole| match hole.last - hole.first {
@@ -133,7 +130,11 @@ fn run_as_text(run: &Run, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "  {missing} events are {what}: {}", shown.join(", "))?;
     }
     if run.conflicts > 0 {
-        writeln!(out, "  {} lines are another event with a number that is taken", run.conflicts)?;
+        writeln!(
+            out,
+            "  {} lines have a sequence number that another event already has",
+            run.conflicts
+        )?;
     }
     if run.unplaced > 0 {
         writeln!(out, "  {} lines could not be placed: too much is missing", run.unplaced)?;
@@ -145,18 +146,27 @@ fn run_as_text(run: &Run, out: &mut impl Write) -> io::Result<()> {
         };
         let place = for_terminal(&what.place);
         let (owner, operation) = (known(&what.owner), known(&what.operation));
-        writeln!(out, "  not told, and counted: {count} in {place}: {operation} of {owner}")?;
+        writeln!(
+            out,
+            "  counted but not in the stream ({place}): {count} × {operation} of {owner}"
+        )?;
     }
     match (&run.stopped, run.crashed_after) {
         (Some((reason, _)), _) if run.has_ended() => {
             writeln!(out, "  stopped: {}", for_terminal(reason))
         }
-        (Some(_), _) => writeln!(out, "  its stop is not its last event"),
+        (Some(_), _) => writeln!(out, "  agent-stopped is not its last event"),
         (None, Some(sequence)) => {
-            writeln!(out, "  ended without a word after event {sequence}, as the next run found")
+            writeln!(
+                out,
+                "  the agent was killed or crashed after event {sequence}, as its next run found"
+            )
         }
         (None, None) => {
-            writeln!(out, "  has no end: it runs on, ended without a word, or the end is elsewhere")
+            writeln!(
+                out,
+                "  no end: the agent still runs, was killed, or the end is in another file"
+            )
         }
     }
 }

@@ -4,11 +4,13 @@
 mod container;
 mod owner;
 pub mod process;
+mod selector;
 mod unit;
 mod users;
 
 pub use container::Container;
 pub use owner::{Cgroup, Confidence, Method, Owner, OwnerKind};
 pub use process::{Ancestor, ExecutedFile, Location, Process};
+pub use selector::{NotSelected, select};
 pub use unit::unit;
 pub use users::{NameSource, UserNames};

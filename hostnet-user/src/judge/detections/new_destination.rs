@@ -100,7 +100,7 @@ impl Profiles {
             profile.learned_ns = now_ns;
             let (image, destination) = (image.to_owned(), destination.to_owned());
             let reached = Reached { image, destination, first_ns: now_ns, last_ns: now_ns };
-            self.learned = Some(Learned { reached, instead_of });
+            self.learned = Some(Learned::Reached { reached, instead_of });
         }
         is_first && now_ns.saturating_sub(profile.since_ns) >= self.learn_ns
     }
@@ -199,10 +199,10 @@ mod tests {
     fn what_was_learned_goes_on_in_the_next_run() {
         let (mut memory, mut after) = (learning(), learning());
         let (learned, _) = reaches(&mut memory, "203.0.113.9:443", 5);
-        let learned = learned.unwrap();
-        assert_eq!(learned.reached.destination, "203.0.0.0/16 port 443");
-        assert_eq!((learned.reached.first_ns, learned.instead_of), (5, None));
-        after.remember(&[learned.reached]);
+        let Some(Learned::Reached { reached, instead_of }) = learned else { panic!("nothing") };
+        assert_eq!(reached.destination, "203.0.0.0/16 port 443");
+        assert_eq!((reached.first_ns, instead_of), (5, None));
+        after.remember(&[reached]);
         // What was known is no news, and the time of learning began then.
         assert_eq!(reaches(&mut after, "203.0.113.9:443", HOUR_NS), (None, false));
         let (learned, is_suspicious) = reaches(&mut after, "198.51.100.7:443", HOUR_NS + 5);
@@ -217,7 +217,8 @@ mod tests {
         assert!(reaches(&mut memory, "203.0.113.9:443", 0).0.is_some());
         assert!(reaches(&mut memory, "203.0.113.9:443", STILL_AT_WORK_NS - 1).0.is_none());
         let (learned, is_suspicious) = reaches(&mut memory, "203.0.113.9:443", STILL_AT_WORK_NS);
-        assert_eq!(learned.unwrap().reached.last_ns, STILL_AT_WORK_NS);
+        let Some(Learned::Reached { reached, .. }) = learned else { panic!("nothing") };
+        assert_eq!(reached.last_ns, STILL_AT_WORK_NS);
         assert!(!is_suspicious);
         assert!(reaches(&mut memory, "203.0.113.9:443", STILL_AT_WORK_NS + 1).0.is_none());
     }
@@ -230,7 +231,10 @@ mod tests {
             profiles.is_news("sha256:0", "a", at);
             profiles.take_learned();
             profiles.is_news(&format!("sha256:{at}"), "a", at);
-            let forgot = profiles.take_learned().and_then(|learned| learned.instead_of);
+            let forgot = match profiles.take_learned() {
+                Some(Learned::Reached { instead_of, .. }) => instead_of,
+                _ => None,
+            };
             let most = MOST_IMAGES as u64;
             assert_eq!(forgot, (at >= most).then(|| format!("sha256:{}", at - most + 1)), "{at}");
             assert!(profiles.by_image.len() <= MOST_IMAGES);
