@@ -7,7 +7,7 @@ use anyhow::Result;
 use hostnet_abi::{Flow, FlowKey};
 
 use crate::{
-    attribute::fetch::{procfs, sock_diag},
+    attribute::fetch::procfs,
     input::{self, InputRef, World},
     kernel::{Maps, Recorder},
     stages::Stages,
@@ -21,15 +21,13 @@ pub struct Feed<'a> {
     pub maps: &'a mut Maps,
     /// Where cgroups are.
     pub cgroup_root: &'a Path,
-    /// The kernel's word on sockets, where it gives it.
-    pub sockets: Option<&'a sock_diag::Connection>,
     /// Where inputs are written down.
     pub recorder: &'a mut Option<Recorder>,
 }
 
 impl Feed<'_> {
     /// Takes one record: first the processes it names, the cgroup it is from, the counts
-    /// of the flows it closes, the port it does not know.
+    /// of the flows it closes.
     ///
     /// # Errors
     /// When the recording or an output cannot be written.
@@ -50,11 +48,6 @@ impl Feed<'_> {
             && let Some((start_ns, path)) = procfs::v1_place(pid)
         {
             self.world(World::V1Place { pid, start_ns, path })?;
-        }
-        if let Some(cookie) = self.stages.attribution.wanted_port(bytes)
-            && let Some(port) = self.sockets.and_then(|sockets| sock_diag::port(sockets, cookie))
-        {
-            self.world(World::Port { cookie, port })?;
         }
         let flows = self.stages.attribution.wanted_flows(bytes);
         if !flows.is_empty() {

@@ -66,8 +66,8 @@ pub enum World {
     Rules(Vec<RuleText>),
     /// What the host calls its users from now on.
     Users(UserNames),
-    /// The port that the socket of the next record listens on.
-    Port { cookie: u64, port: u16 },
+    /// Ports of listeners that waited for theirs, by cookie.
+    ListeningPorts(Vec<(u64, u16)>),
     /// News from the container runtime at `boot_ns`.
     Runtime { boot_ns: u64, news: RuntimeNews },
     /// Both clocks at one moment, and the time up to which records have been taken

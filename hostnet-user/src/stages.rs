@@ -141,7 +141,7 @@ impl Stages {
                 self.judge.network(network);
             }
             World::Users(users) => self.attribution.users(users),
-            World::Port { cookie, port } => self.attribution.port(cookie, port),
+            World::ListeningPorts(ports) => self.attribution.listening_ports(&ports),
             World::Runtime { boot_ns, news } => {
                 self.filter.hear(&news);
                 self.attribution.runtime(news, boot_ns);

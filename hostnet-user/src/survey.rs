@@ -1,7 +1,11 @@
 //! What the kernel shows beside its records: the sockets there are, and the
 //! host's network. It knows how to ask and when, not what it means.
 
-use std::{io, path::Path};
+use std::{
+    io,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 
@@ -15,12 +19,20 @@ use crate::{
     kernel::{self, Programs},
 };
 
+/// The rest between two questions for the listeners' ports.
+const PORTS_REST: Duration = Duration::from_millis(100);
+
+/// After a question, the rest is at least this many times as long as its answer took.
+const PORTS_SHARE: u32 = 19;
+
 /// What can be asked; by default nothing.
 #[derive(Default)]
 pub struct Survey {
     sockets: Option<sock_diag::Connection>,
     network: Option<HostNetwork>,
     users: HostUsers,
+    /// When the listeners' ports may be asked for again.
+    next_ports: Option<Instant>,
 }
 
 impl Survey {
@@ -38,13 +50,31 @@ impl Survey {
                  other end named, and neighbours are taken for others: {error:#}"
             );
         }
-        (Self { sockets, network: network.ok(), users: HostUsers::default() }, existing)
+        (Self { sockets, network: network.ok(), ..Self::default() }, existing)
     }
 
-    /// Where to ask about single sockets.
+    /// The ports may be asked for again at once: the run ends.
+    pub const fn ask_ports_at_once(&mut self) {
+        self.next_ports = None;
+    }
+
+    /// The ports of the host's listeners that `is_wanted`, by cookie; `None` when it is
+    /// too early to ask again.
     #[must_use]
-    pub const fn sockets(&self) -> Option<&sock_diag::Connection> {
-        self.sockets.as_ref()
+    pub fn listening_ports(&mut self, is_wanted: impl Fn(u64) -> bool) -> Option<World> {
+        let begun = Instant::now();
+        if self.next_ports.is_some_and(|next| begun < next) {
+            return None;
+        }
+        let mut ports = Vec::new();
+        sock_diag::listening_ports(self.sockets.as_ref()?, |cookie, port| {
+            if is_wanted(cookie) {
+                ports.push((cookie, port));
+            }
+        });
+        let over = Instant::now();
+        self.next_ports = Some(over + PORTS_REST.max((over - begun) * PORTS_SHARE));
+        Some(World::ListeningPorts(ports))
     }
 
     /// What this host calls its users, when that is news.
@@ -57,7 +87,7 @@ impl Survey {
     /// The sockets there are now.
     #[must_use]
     pub fn listeners(&self, cgroup_root: &Path) -> Option<World> {
-        let sockets = sock_diag::now(self.sockets()?, cgroup_root);
+        let sockets = sock_diag::now(self.sockets.as_ref()?, cgroup_root);
         Some(World::Listeners { boot_ns: kernel::boot_clock(), sockets })
     }
 

@@ -65,6 +65,7 @@ pub use service::Service;
 pub use skip::skip;
 pub use technique::{Technique, Trial, all};
 pub use terminal::{Terminal, hostile_controls};
+pub use user::User;
 pub use want::{Want, want};
 
 use std::{

@@ -1,11 +1,18 @@
 //! A container that does more than anybody can be told of loses only its own
 //! repeats, and each of them is counted.
 
-use hostnet_tests::{
-    Agent,
-    flood::{Flood, Plan},
-    needs_root,
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
 };
+
+use hostnet_tests::{
+    Actor, Agent, Docker, User, at,
+    flood::{Flood, Plan},
+    needs_root, program,
+};
+use serde_json::Value;
 
 /// Floods of one kind from both cores beside another container that acts, and
 /// checks that generated, told and counted agree.
@@ -45,4 +52,51 @@ fn raw_sockets() {
 fn binds() {
     needs_root!();
     flood("bind", &["bind", "bind-asked"], "bound-socket");
+}
+
+/// Delays of connects to port 7, from when they happened to when they were reported, by address.
+type Delays = Arc<Mutex<BTreeMap<String, Duration>>>;
+
+fn note_delay(delays: &Delays, event: &Value) {
+    let text = |field| at(event, field).and_then(Value::as_str).unwrap_or_default();
+    let is_mark = at(event, "hostnet.remote.port").and_then(Value::as_u64) == Some(7);
+    if text("event.action") != "connection_attempted" || !is_mark {
+        return;
+    }
+    let time = |field| text(field).parse::<jiff::Timestamp>().expect("a time");
+    let delay = time("event.created").duration_since(time("@timestamp"));
+    let delay = Duration::try_from(delay).unwrap_or_default();
+    delays.lock().expect("not poisoned").insert(text("hostnet.remote.ip").to_owned(), delay);
+}
+
+/// The port of a listener that was never bound is not in its record. Whoever makes such
+/// listeners as fast as possible must not keep the agent from a quiet container's events.
+#[test]
+fn listens_without_bind_of_a_host_user_delay_no_event_of_a_container() {
+    needs_root!();
+    const MARKS: usize = 500;
+    let delays = Delays::default();
+    let noting = Arc::clone(&delays);
+    let agent = Agent::setup()
+        .divert(move |event| {
+            note_delay(&noting, event);
+            false
+        })
+        .start();
+    let mut quiet = Docker::shared().launch("host").actor();
+    let user = User::nobody();
+    let mut command = user.command(program("actor").to_str().expect("a path"));
+    command.arg("repl");
+    let mut flooding = Actor::started(command);
+    flooding.begin("flood listen 5000");
+    quiet.one(&format!("marks 5000 --times {MARKS}"));
+    let listens = flooding.finish().remove(0)["acts"].as_u64().expect("a number");
+    agent.marker();
+    let run = agent.stop();
+    assert!(listens > 20_000, "no flood: {listens} listens");
+    let delays = delays.lock().expect("not poisoned");
+    let latest = delays.values().max().expect("at least one was reported");
+    assert_eq!(delays.len(), MARKS, "connects reported, the latest after {latest:?}");
+    assert!(*latest < hostnet_tests::patience() / 10, "the latest was reported after {latest:?}");
+    assert_eq!(run.code(), Some(0));
 }

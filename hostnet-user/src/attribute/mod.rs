@@ -41,7 +41,7 @@ use owners::{ContainerRegistry, Strays, V1Claims};
 use party::Party;
 use processes::{Older, ProcessTable};
 use shortfall::Unheard;
-use sockets::SocketTable;
+use sockets::{PortlessListeners, SocketTable};
 
 /// What does not change during a run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -109,7 +109,7 @@ pub struct Attribution {
     ends: Ends,
     held: Held,
     unheard: Unheard,
-    listening_port: Option<(u64, u16)>,
+    portless: PortlessListeners,
     /// What the host calls its users.
     users: Option<Arc<UserNames>>,
     /// The runtime does not answer: nobody waits for names.
@@ -139,7 +139,7 @@ impl Attribution {
             ends: Ends::default(),
             held: Held::default(),
             unheard: Unheard::default(),
-            listening_port: None,
+            portless: PortlessListeners::default(),
             users: None,
             runtime_is_silent: false,
             flow_counts: Vec::new(),
@@ -227,7 +227,8 @@ impl Attribution {
     /// for an outcome, a process or a name.
     pub fn waits_since(&mut self) -> Option<u64> {
         let sockets = self.sockets.waits_since();
-        sockets.into_iter().chain(self.held.waits_since()).min()
+        let portless = self.portless.waits_since();
+        sockets.into_iter().chain(portless).chain(self.held.waits_since()).min()
     }
 
     /// What the host calls its users from now on.

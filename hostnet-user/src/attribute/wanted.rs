@@ -49,29 +49,6 @@ impl Attribution {
         tracked.flows.iter().map(|remote| flow_key(header.cookie, *remote)).collect()
     }
 
-    /// The socket of a record that says it listens, but not where: the kernel
-    /// announces a listen without bind before it has chosen the port
-    /// (`inet_csk_listen_start`, net/ipv4/inet_connection_sock.c, 4.16–7.3).
-    #[must_use]
-    pub fn wanted_port(&self, bytes: &[u8]) -> Option<u64> {
-        let header = hostnet_abi::header(bytes)?;
-        if header.kind != EventKind::Listen as u16 {
-            return None;
-        }
-        let (header, _, record, _) = decode(bytes).ok()?;
-        matches!(record, Record::Listen(listen) if listen.port == 0).then_some(header.cookie)
-    }
-
-    /// The port that the socket of the next record listens on.
-    pub fn port(&mut self, cookie: u64, port: u16) {
-        self.listening_port = Some((cookie, port));
-    }
-
-    pub(super) fn port_of(&mut self, socket: u64) -> Option<u16> {
-        let (cookie, port) = self.listening_port.take()?;
-        (cookie == socket).then_some(port)
-    }
-
     /// Counts of the flows that the next closing record ends.
     pub fn flows(&mut self, counts: &[(FlowKey, Flow)]) {
         self.flow_counts = counts

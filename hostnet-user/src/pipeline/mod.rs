@@ -160,6 +160,7 @@ impl Pipeline {
             if let Some(network) = self.survey.changed_network() {
                 self.world(network)?;
             }
+            self.listening_ports()?;
             let count = self.drain()?;
             wait = match count {
                 BATCH => Duration::ZERO,
@@ -206,6 +207,8 @@ impl Pipeline {
             // A record that another processor is writing holds up those behind it.
             std::thread::yield_now();
         }
+        self.survey.ask_ports_at_once();
+        self.listening_ports()?;
         self.stages.finish().or_else(|error| self.output_error(error))?;
         self.tell_losses()?;
         let events = self.stages.told() + 1; // The stop itself is the last.
@@ -283,9 +286,8 @@ impl Pipeline {
                     continue;
                 }
             }
-            let (stages, sockets) = (&mut self.stages, self.survey.sockets());
-            let (cgroup_root, recorder) = (root.path(), &mut self.recorder);
-            let mut feed = Feed { stages, maps, cgroup_root, sockets, recorder };
+            let (stages, recorder) = (&mut self.stages, &mut self.recorder);
+            let mut feed = Feed { stages, maps, cgroup_root: root.path(), recorder };
             let outcome = feed.record(&record);
             drop(record);
             outcome.or_else(|error| self.output_error(error))?;
@@ -301,6 +303,16 @@ impl Pipeline {
     fn world(&mut self, world: World) -> Result<()> {
         write_down(&mut self.recorder, InputRef::World(&world))?;
         self.stages.world(world).or_else(|error| self.output_error(error))
+    }
+
+    /// Asks for the ports of the listeners that wait for theirs, all at once.
+    fn listening_ports(&mut self) -> Result<()> {
+        let attribution = &mut self.stages.attribution;
+        if !attribution.awaits_ports() {
+            return Ok(());
+        }
+        let ports = self.survey.listening_ports(|cookie| attribution.awaits_port(cookie));
+        ports.map_or(Ok(()), |ports| self.world(ports))
     }
 
     fn users(&mut self) -> Result<()> {

@@ -23,7 +23,21 @@ impl Attribution {
         &mut self,
         header: &Header,
         hook: Hook,
-        mut record: Record,
+        record: Record,
+        tail: &[u8],
+    ) {
+        self.port_shown_by(header, &record);
+        if !self.waits_for_port(header, hook, &record) {
+            self.settled_record(header, hook, record, tail);
+        }
+    }
+
+    /// A record of which all is known that it does not say itself.
+    pub(super) fn settled_record(
+        &mut self,
+        header: &Header,
+        hook: Hook,
+        record: Record,
         tail: &[u8],
     ) {
         let asked = (header.tid != 0).then(|| self.sockets.take_bind(header.tid)).flatten();
@@ -41,11 +55,6 @@ impl Attribution {
         let is_end = matches!(record, Record::Close(_) | Record::DatagramClose(_));
         if is_end && self.sockets.must_wait(header, hook, record) {
             return;
-        }
-        if let Record::Listen(listen) = &mut record
-            && let Some(port) = self.port_of(header.cookie)
-        {
-            listen.port = port;
         }
         let party = match header.tgid {
             0 => self.party_of_socket(header, &record),
@@ -265,6 +274,7 @@ impl Attribution {
         for asked in self.sockets.overdue_binds(boot_ns) {
             self.tell_unanswered_bind(asked, None);
         }
+        self.report_portless(boot_ns);
         for cookie in self.sockets.overdue(boot_ns) {
             self.tell_pending_accept(cookie);
             let Some(tracked) = self.sockets.get(cookie).cloned() else { continue };

@@ -9,11 +9,13 @@ mod beyond_ip;
 mod connect;
 mod correlate;
 mod existing;
+mod portless;
 mod table;
 
 use std::net::SocketAddr;
 
 pub use existing::Existing;
+pub(super) use portless::PortlessListeners;
 pub(super) use table::SocketTable;
 
 use crate::event::canonical;

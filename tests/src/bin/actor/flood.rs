@@ -70,6 +70,7 @@ fn repeat(kind: &str, is_over: &AtomicBool) -> u64 {
         "connect" => &|| socket.connect(&peer.into()).expect("UDP connects to any address"),
         "raw-socket" => &raw_socket,
         "bind" => &bind,
+        "listen" => &listen,
         other => panic!("no such flood: {other}"),
     };
     let mut done = 0;
@@ -92,4 +93,10 @@ fn bind() {
     let any_port = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
     let socket: Socket = socket_for(any_port, Type::DGRAM);
     socket.bind(&any_port.into()).expect("a free port");
+}
+
+/// Without a bind: the kernel chooses the port after it has said that there is a listener.
+fn listen() {
+    let any = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    socket_for(any, Type::STREAM).listen(1).expect("a free port");
 }

@@ -118,18 +118,16 @@ const PACKET_DIAG_INFO: u16 = 0;
 const PACKET_DIAG_UID: u16 = 5;
 const NDIAG_PROTO_ALL: u8 = u8::MAX;
 
+fn inet_request(family: i32, protocol: i32, states: u32) -> Vec<u8> {
+    let (family, protocol) = (family as u8, protocol as u8);
+    InetRequest { family, protocol, states, ..InetRequest::default() }.as_bytes().to_vec()
+}
+
 impl Family {
     /// The request's bytes.
     pub fn request(self) -> Vec<u8> {
         match self {
-            Self::Inet { family, protocol } => InetRequest {
-                family: family as u8,
-                protocol: protocol as u8,
-                states: STATES,
-                ..InetRequest::default()
-            }
-            .as_bytes()
-            .to_vec(),
+            Self::Inet { family, protocol } => inet_request(family, protocol, STATES),
             Self::Unix => UnixRequest {
                 family: libc::AF_UNIX as u8,
                 states: u32::MAX,
@@ -152,6 +150,14 @@ impl Family {
             }
             .as_bytes()
             .to_vec(),
+        }
+    }
+
+    /// The bytes of a request for listeners alone; of a family that has none, for all.
+    pub fn listeners_request(self) -> Vec<u8> {
+        match self {
+            Self::Inet { family, protocol } => inet_request(family, protocol, 1 << TCP_LISTEN),
+            Self::Unix | Self::Packet | Self::Netlink => self.request(),
         }
     }
 

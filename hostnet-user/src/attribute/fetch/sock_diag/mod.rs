@@ -147,12 +147,23 @@ fn inodes(shown: &BTreeMap<u64, Shown>) -> HashSet<u32> {
     shown.values().map(|one| one.inode).filter(|inode| *inode != 0).collect()
 }
 
-/// The local port of a TCP socket; `None` when it is gone or cannot be asked for.
-#[must_use]
-pub fn port(connection: &Connection, cookie: u64) -> Option<u16> {
-    let is_tcp = |row: &Row| matches!(row.by, "sock_diag/tcp" | "sock_diag/tcp6");
-    let shown = dump(connection, is_tcp, &mut HashMap::new());
-    Some(shown.get(&cookie)?.found.local?.port())
+/// The local ports of TCP listeners, by cookie; what cannot be asked for is left out.
+/// The kernel walks its listeners alone, not all its TCP sockets
+/// (`inet_diag_dump_icsk`, net/ipv4/inet_diag.c, 4.4–7.3).
+pub fn listening_ports(connection: &Connection, mut each: impl FnMut(u64, u16)) {
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        let tcp = Family::Inet { family, protocol: libc::IPPROTO_TCP };
+        let outcome = connection.dump(&tcp.listeners_request(), |answer| {
+            if let Some(shown) = tcp.read(answer)
+                && let Some(local) = shown.found.local
+            {
+                each(shown.found.cookie, local.port());
+            }
+        });
+        if let Err(error) = outcome {
+            tracing::debug!("cannot ask for listeners: {error}");
+        }
+    }
 }
 
 fn asked(mut refused: impl FnMut(&Row) -> Option<String>) -> Vec<Asked> {
