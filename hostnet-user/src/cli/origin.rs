@@ -29,11 +29,12 @@ pub fn now(source: &Path) -> Origin {
 /// Whether a history is what the agent wrote: what is good about it, or what is bad.
 pub fn verified(history: &Path) -> Result<String, String> {
     match record::verify(history, None, &[]) {
-        Ok(Ok(Good { rows, range, checkpoints, key, .. })) => Ok(format!(
-            "{rows} rows ({} to {}) are what was kept; {checkpoints} checkpoints agree{}",
+        Ok(Ok(Good { rows, range, checkpoints, key, signed_to, unsigned, .. })) => Ok(format!(
+            "{rows} rows ({} to {}) are what was kept; {checkpoints} checkpoints agree{}; \
+             {unsigned} rows are not signed",
             range.0,
             range.1,
-            key.map(|key| format!(", signed with {key}")).unwrap_or_default()
+            key.map(|key| format!(", signed with {key} up to row {signed_to}")).unwrap_or_default()
         )),
         Ok(Err(Bad { row, why, .. })) => Err(format!("row {row} is bad: {why}")),
         Err(error) => Err(format!("it cannot be read: {error}")),

@@ -34,6 +34,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
     /// The agent's public key: 64 hexadecimal digits, or a file that holds them.
+    /// With it, a history whose last rows no checkpoint of that key covers is bad.
     /// Without it, any key will do, as long as it is one.
     #[arg(long, value_name = "PUB")]
     key: Option<String>,
@@ -54,7 +55,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     let shown = for_terminal(&history.display().to_string()).into_owned();
     match record::verify(&history, key.as_deref(), &elsewhere) {
         Ok(Ok(good)) => {
-            writeln!(out, "{shown}: {}", sentence(&good))?;
+            writeln!(out, "{shown}: {}", sentence(&good, key.is_some()))?;
             Ok(Exit::Ok)
         }
         Ok(Err(Bad { row, run, sequence, why })) => {
@@ -76,14 +77,23 @@ pub fn run(args: &Args) -> Result<Exit> {
     }
 }
 
-fn sentence(good: &Good) -> String {
+fn sentence(good: &Good, has_key: bool) -> String {
     let (first, last) = good.range;
     let mut text = format!(
         "{} rows ({first} to {last}) of {} runs are what was kept; {} checkpoints agree",
         good.rows, good.runs, good.checkpoints
     );
-    if let Some(key) = &good.key {
-        text.push_str(&format!(", signed with {key}"));
+    let signatures = match &good.key {
+        Some(key) if has_key => format!(", signed with {key} up to row {}", good.signed_to),
+        Some(key) => format!(
+            ", signed up to row {} with {key}, which anybody may have made: give --key to compare",
+            good.signed_to
+        ),
+        None => ", and none is signed".to_owned(),
+    };
+    text.push_str(&signatures);
+    if good.unsigned > 0 {
+        text.push_str(&format!("; {} rows after that are not signed", good.unsigned));
     }
     for (first, last) in &good.never_kept {
         text.push_str(&format!("\nrows {first} to {last} were never kept"));

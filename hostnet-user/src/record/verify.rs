@@ -32,8 +32,12 @@ pub struct Good {
     pub runs: usize,
     /// Checkpoints in it, and elsewhere that are of rows still in it.
     pub checkpoints: u64,
-    /// The key they are signed with.
+    /// The key of those checkpoints; `None` when there is none.
     pub key: Option<String>,
+    /// The last row that a signed checkpoint covers; 0 when none does.
+    pub signed_to: u64,
+    /// Rows after that one: what they say is chained, and signed by nobody.
+    pub unsigned: u64,
     /// Rows that were never kept, first and last: the chain goes on over them.
     pub never_kept: Vec<(u64, u64)>,
 }
@@ -66,9 +70,19 @@ pub fn verify(
         Err(error) => return Ok(Err(Bad::at(0, "", 0, error.to_string()))),
     };
     let mut check = Check::new(bounds, key.map(str::to_owned));
-    let outcome = check.rows(&reader).and_then(|()| check.end(elsewhere));
+    let outcome = check
+        .rows(&reader)
+        .and_then(|()| check.end(elsewhere))
+        .and_then(|()| check.signatures(&reader, key.is_some()));
     Ok(outcome.map(|()| check.good))
 }
+
+/// The time that the last rows may span without a checkpoint, when a key was given. The
+/// agent signs every few seconds, and last of all when it ends.
+const MAX_UNSIGNED_NS: u64 = 300_000_000_000;
+
+/// The most rows without a checkpoint then, whatever their times say.
+const MAX_UNSIGNED: u64 = 500_000;
 
 /// What the history says of its chain.
 struct Bounds {
@@ -262,7 +276,10 @@ impl Check {
             Some((_, hash)) if hash.to_string() != checkpoint.hash => {
                 return bad("a checkpoint of it has another value: it was written anew".to_owned());
             }
-            Some(_) => self.good.checkpoints += 1,
+            Some(_) => {
+                self.good.checkpoints += 1;
+                self.good.signed_to = self.good.signed_to.max(checkpoint.row);
+            }
             None if checkpoint.row > self.bounds.start.0 => {
                 return bad("a checkpoint is of it, and it is not there".to_owned());
             }
@@ -296,7 +313,36 @@ impl Check {
             self.checkpoint(checkpoint)?;
         }
         self.good.runs = self.runs.len();
-        self.good.key.clone_from(&self.key);
+        if self.good.checkpoints > 0 {
+            self.good.key.clone_from(&self.key);
+        }
+        Ok(())
+    }
+
+    /// Counts the rows that no checkpoint covers. Whoever has the file can write those
+    /// anew, so that with a key given they must be few and recent.
+    fn signatures(&mut self, reader: &Reader, has_key: bool) -> Result<(), Bad> {
+        let query = "SELECT count(*), coalesce(max(time_ns) - min(time_ns), 0) FROM event \
+                     WHERE id > ?1";
+        let (unsigned, span_ns) = reader
+            .connection()
+            .query_row(query, [self.good.signed_to.cast_signed()], |row| {
+                Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
+            })
+            .map_err(|error| self.next(error.to_string()))?;
+        self.good.unsigned = unsigned;
+        let row = self.good.signed_to + 1;
+        if has_key && self.good.signed_to == 0 && self.good.rows > 0 {
+            let why = "no checkpoint in it is signed with the given key".to_owned();
+            return Err(Bad::at(self.good.range.0, "", 0, why));
+        }
+        if has_key && (span_ns > MAX_UNSIGNED_NS || unsigned > MAX_UNSIGNED) {
+            let why = format!(
+                "no checkpoint covers it and the rows after it, {unsigned} in all: the agent \
+                 signs every few seconds"
+            );
+            return Err(Bad::at(row, "", 0, why));
+        }
         Ok(())
     }
 

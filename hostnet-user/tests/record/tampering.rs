@@ -3,7 +3,12 @@
 
 use std::{fs, path::Path};
 
-use hostnet::record::{Bad, Reader, checkpoint::Checkpoint, verify};
+use hostnet::record::{
+    Bad, Reader,
+    chain::{Hash, Link},
+    checkpoint::Checkpoint,
+    verify,
+};
 use rusqlite::Connection;
 
 use crate::support::{Destination, Place, Run, outbox};
@@ -57,6 +62,110 @@ fn an_untouched_history_is_good() {
     let other = "00".repeat(32);
     let bad = verify(&place.path(), Some(&other), &[]).expect("readable").expect_err("not its key");
     assert!(bad.why.contains("another key"), "{bad:?}");
+    assert_eq!((good.signed_to > 0, good.signed_to + good.unsigned), (true, told), "{good:?}");
+}
+
+/// Who has a copy and no key takes the checkpoints out, changes an event and makes the
+/// chain fit again. Nothing is wrong with that history but that nobody signed it.
+#[test]
+fn a_copy_written_anew_without_the_key_is_not_what_the_key_signed() {
+    let (place, told) = history();
+    let public = fs::read_to_string(place.path().with_extension("pub")).expect("a public key");
+    write_anew(&place.path(), |rows| {
+        rows.retain(|row| row.action != "chain-checkpoint");
+        rows[7].document = rows[7].document.replace("xxxxxxxx", "xxxxxxxy");
+    });
+    let good = verify(&place.path(), None, &[]).expect("readable").expect("it follows");
+    assert_eq!((good.checkpoints, good.key, good.signed_to), (0, None, 0));
+    assert!(good.unsigned > told / 2);
+    let bad = verify(&place.path(), Some(public.trim()), &[]).expect("readable");
+    let bad = bad.expect_err("nobody signed it");
+    assert!(bad.why.contains("no checkpoint"), "{bad:?}");
+}
+
+/// A row as it is chained.
+struct Row {
+    action: String,
+    document: String,
+    run: String,
+    sequence: i64,
+    time_ns: i64,
+    event_id: String,
+    dataset: String,
+    owner: Option<String>,
+}
+
+/// Writes the whole history anew, as somebody would who has no key.
+fn write_anew(path: &Path, change: impl FnOnce(&mut Vec<Row>)) {
+    let connection = Connection::open(path).expect("a database");
+    let query = "SELECT action, document, run, sequence, time_ns, event_id, dataset, owner \
+                 FROM event ORDER BY id";
+    let mut rows: Vec<Row> = connection
+        .prepare(query)
+        .expect("columns")
+        .query_map([], |row| {
+            Ok(Row {
+                action: row.get(0)?,
+                document: row.get(1)?,
+                run: row.get(2)?,
+                sequence: row.get(3)?,
+                time_ns: row.get(4)?,
+                event_id: row.get(5)?,
+                dataset: row.get(6)?,
+                owner: row.get(7)?,
+            })
+        })
+        .expect("rows")
+        .collect::<Result<_, _>>()
+        .expect("text");
+    change(&mut rows);
+    let history: String =
+        connection.query_row("SELECT history FROM chain", [], |row| row.get(0)).expect("a chain");
+    let mut hash = Hash::genesis(history.parse().expect("a UUID"));
+    let mut total = 0;
+    connection.execute_batch("BEGIN; DELETE FROM event").expect("room");
+    for (at, row) in rows.iter().enumerate() {
+        let id = at as i64 + 1;
+        total += row.document.len() as i64;
+        hash = hash.then(&Link {
+            id: id as u64,
+            run: row.run.as_bytes(),
+            sequence: row.sequence as u64,
+            time_ns: row.time_ns as u64,
+            event_id: row.event_id.as_bytes(),
+            dataset: row.dataset.as_bytes(),
+            action: row.action.as_bytes(),
+            owner: row.owner.as_deref().unwrap_or_default().as_bytes(),
+            document: row.document.as_bytes(),
+        });
+        connection
+            .execute(
+                "INSERT INTO event (id, run, sequence, time_ns, event_id, dataset, action, owner, \
+                 document, total, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                rusqlite::params![
+                    id,
+                    row.run,
+                    row.sequence,
+                    row.time_ns,
+                    row.event_id,
+                    row.dataset,
+                    row.action,
+                    row.owner,
+                    row.document,
+                    total,
+                    hash.bytes()
+                ],
+            )
+            .expect("room");
+    }
+    let head = rows.len() as i64;
+    connection
+        .execute(
+            "UPDATE chain SET head_id = ?1, head_hash = ?2, total = ?3",
+            rusqlite::params![head, hash.bytes(), total],
+        )
+        .expect("room");
+    connection.execute_batch("COMMIT").expect("room");
 }
 
 /// Every value of a row, at the ends and in the middle.
