@@ -1,11 +1,12 @@
 //! A netlink dump: one request out, all its answers in (netlink(7)). It knows
 //! nothing of what is asked, and trusts no length the kernel's bytes name.
 
-use std::{io, os::fd::OwnedFd, time::Duration};
+use std::{cell::Cell, io, os::fd::OwnedFd, time::Duration};
 
 use rustix::net::{
-    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send,
-    socket_with, sockopt,
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketAddrAny, SocketFlags, SocketType,
+    netlink::{self, SocketAddrNetlink},
+    recvfrom, send, socket_with, sockopt,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -20,6 +21,8 @@ const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLM_F_REQUEST: u16 = 1;
 const NLM_F_DUMP: u16 = 0x300;
+/// In an answer: what it is about changed while it was made.
+const NLM_F_DUMP_INTR: u16 = 0x10;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 
 /// `struct nlmsghdr`
@@ -35,7 +38,15 @@ struct MessageHeader {
 
 /// A netlink socket. It asks about the network namespace it was opened in,
 /// wherever it is used afterwards.
-pub struct Connection(OwnedFd);
+///
+/// Whoever has `CAP_NET_ADMIN` may send to it, too (`netlink_sendmsg` and
+/// `NL_CFG_F_NONROOT_SEND`, net/netlink/af_netlink.c): only what the kernel sent counts,
+/// and of that only what answers the question just asked.
+pub struct Connection {
+    socket: OwnedFd,
+    /// The number of the last question.
+    asked: Cell<u32>,
+}
 
 impl Connection {
     /// Opens one for sock_diag in this thread's network namespace.
@@ -54,13 +65,13 @@ impl Connection {
         let (kind, flags) = (SocketType::RAW, SocketFlags::CLOEXEC);
         let socket = socket_with(AddressFamily::NETLINK, kind, flags, protocol)?;
         sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(PATIENCE))?;
-        Ok(Self(socket))
+        Ok(Self { socket, asked: Cell::new(0) })
     }
 
     /// The socket's own inode: it is in the answers, too.
     #[must_use]
     pub fn inode(&self) -> u32 {
-        rustix::fs::fstat(&self.0).map_or(0, |stat| stat.st_ino as u32)
+        rustix::fs::fstat(&self.socket).map_or(0, |stat| stat.st_ino as u32)
     }
 
     /// Asks for every socket that `request` is about; `each` gets every answer.
@@ -74,29 +85,43 @@ impl Connection {
     /// The same of another protocol, whose requests and answers are of these kinds.
     ///
     /// # Errors
-    /// The kernel's refusal.
+    /// The kernel's refusal; `Interrupted` when what was asked for changed meanwhile, so
+    /// that the answers may lack some or have some twice.
     pub fn dump_as(
         &self,
         (asks, answers): (u16, u16),
         request: &[u8],
         mut each: impl FnMut(&[u8]),
     ) -> io::Result<()> {
+        let question = self.asked.get().wrapping_add(1);
+        self.asked.set(question);
         let header = MessageHeader {
             length: (size_of::<MessageHeader>() + request.len()) as u32,
             kind: asks,
             flags: NLM_F_REQUEST | NLM_F_DUMP,
-            sequence: 0,
+            sequence: question,
             port: 0,
         };
-        send(&self.0, &[header.as_bytes(), request].concat(), SendFlags::empty())?;
+        send(&self.socket, &[header.as_bytes(), request].concat(), SendFlags::empty())?;
         let mut buffer = vec![0; ANSWER];
+        let mut changed = false;
         loop {
-            let (length, _) = recv(&self.0, &mut buffer[..], RecvFlags::empty())?;
+            let (_, length, sender) = recvfrom(&self.socket, &mut buffer[..], RecvFlags::empty())?;
+            if !is_kernel(sender) {
+                continue;
+            }
             let mut rest = buffer.get(..length).unwrap_or_default();
-            while let Some((kind, message, after)) = next_message(rest) {
+            while let Some((header, message, after)) = next_message(rest) {
                 rest = after;
-                match kind {
+                if header.sequence != question {
+                    continue;
+                }
+                changed |= header.flags & NLM_F_DUMP_INTR != 0;
+                match header.kind {
                     // Both carry a negative errno, or 0.
+                    NLMSG_DONE | NLMSG_ERROR if changed => {
+                        return outcome(message).and(Err(io::ErrorKind::Interrupted.into()));
+                    }
                     NLMSG_DONE | NLMSG_ERROR => return outcome(message),
                     kind if kind == answers => each(message),
                     _ => {}
@@ -106,11 +131,17 @@ impl Connection {
     }
 }
 
-fn next_message(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+/// Whether a message is the kernel's: nobody else can send from port 0.
+pub fn is_kernel(sender: Option<SocketAddrAny>) -> bool {
+    let sender = sender.and_then(|sender| SocketAddrNetlink::try_from(sender).ok());
+    sender.is_some_and(|sender| sender.pid() == 0)
+}
+
+fn next_message(bytes: &[u8]) -> Option<(MessageHeader, &[u8], &[u8])> {
     let (header, _) = MessageHeader::read_from_prefix(bytes).ok()?;
     let message = bytes.get(size_of::<MessageHeader>()..header.length as usize)?;
     let after = (header.length as usize).next_multiple_of(4);
-    Some((header.kind, message, bytes.get(after..).unwrap_or_default()))
+    Some((header, message, bytes.get(after..).unwrap_or_default()))
 }
 
 fn outcome(message: &[u8]) -> io::Result<()> {

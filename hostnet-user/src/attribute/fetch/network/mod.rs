@@ -15,10 +15,10 @@ use std::{
 
 use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SocketFlags, SocketType, bind, netlink::SocketAddrNetlink,
-    recv, socket_with,
+    recvfrom, socket_with,
 };
 
-use super::netlink::Connection;
+use super::netlink::{Connection, is_kernel};
 use crate::judge::surface::{Address, Interface, Network, Route, Way};
 use messages::{Dump, Link, Reached, Table};
 
@@ -36,6 +36,9 @@ const SHARE: u32 = 20;
 /// A range wider than this, in bits, is a way out and nobody's network, also where
 /// it has no gateway: `0.0.0.0/1` of a tunnel.
 const WIDEST_NETWORK: (u8, u8) = (8, 16);
+
+/// Messages about changes that are read at a time.
+const MAX_READS: usize = 64;
 
 /// Routes that are kept, the narrowest first: a node with a route for each of its
 /// containers has some hundreds.
@@ -80,8 +83,9 @@ impl HostNetwork {
     /// The kernel's refusal.
     pub fn read(&mut self) -> io::Result<Network> {
         let begun = Instant::now();
-        self.is_stale = false;
         let read = self.ask();
+        // An answer that was overtaken by a change is asked for again.
+        self.is_stale = read.is_err();
         let over = Instant::now();
         self.next = over + REST.max((over - begun) * SHARE);
         let network = read?;
@@ -130,14 +134,17 @@ impl HostNetwork {
     fn has_news(&self) -> bool {
         let mut has_news = false;
         let mut buffer = [0; 1 << 13];
-        loop {
-            match recv(&self.changes, &mut buffer[..], RecvFlags::empty()) {
+        // What is left is news as well, and who keeps sending must not keep us here.
+        for _ in 0..MAX_READS {
+            match recvfrom(&self.changes, &mut buffer[..], RecvFlags::empty()) {
+                Ok((_, _, sender)) => has_news |= is_kernel(sender),
                 // What did not fit was a change, too.
-                Ok(_) | Err(rustix::io::Errno::NOBUFS) => has_news = true,
+                Err(rustix::io::Errno::NOBUFS) => has_news = true,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_nothing) => return has_news,
             }
         }
+        has_news
     }
 }
 
