@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 
-use rustix::fs::{Dir, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, StatxFlags};
 
 use crate::{
     attribute::{Apart, Holder, cgroups::path::from_proc_cgroup},
@@ -232,10 +232,14 @@ pub fn process(pid: u32, cgroup_root: &Path) -> Option<Process> {
 /// sure to be gone.
 fn executable(pid: u32) -> (Vec<u8>, ExecutedFile) {
     let mut path = link(pid, "exe");
-    let Ok(metadata) = fs::metadata(format!("/proc/{pid}/exe")) else {
+    // What the kernel has in memory is enough: a file system in user space, or one of a
+    // server that is away, is not asked, because it may never answer (statx(2), 4.11).
+    let (flags, mask) = (AtFlags::STATX_DONT_SYNC, StatxFlags::BASIC_STATS);
+    let metadata = rustix::fs::statx(rustix::fs::CWD, format!("/proc/{pid}/exe"), flags, mask);
+    let Ok(metadata) = metadata else {
         return (path, ExecutedFile::default());
     };
-    let is_gone = metadata.nlink() == 0 && path.ends_with(DELETED);
+    let is_gone = metadata.stx_nlink == 0 && path.ends_with(DELETED);
     if is_gone {
         path.truncate(path.len() - DELETED.len());
     }
@@ -243,10 +247,9 @@ fn executable(pid: u32) -> (Vec<u8>, ExecutedFile) {
     if memfd {
         path.remove(0);
     }
-    let device = metadata.dev();
     let file = ExecutedFile {
-        inode: metadata.ino(),
-        device: (rustix::fs::major(device), rustix::fs::minor(device)),
+        inode: metadata.stx_ino,
+        device: (metadata.stx_dev_major, metadata.stx_dev_minor),
         deleted: is_gone && !memfd,
         memfd,
     };
