@@ -32,6 +32,12 @@ impl CgroupTree {
     /// that happen, the newer path is the true one.
     pub fn insert(&mut self, id: u64, path: String) {
         self.removed.retain(|(_, removed)| *removed != id);
+        if let Some(before) = self.cgroups.get(&id)
+            && before.path != path
+            && self.by_path.get(&before.path) == Some(&id)
+        {
+            self.by_path.remove(&before.path);
+        }
         let parent = parent_path(&path).and_then(|parent| self.id(parent));
         self.by_path.insert(path.clone(), id);
         self.cgroups.insert(id, Cgroup { path, parent });
@@ -64,11 +70,14 @@ impl CgroupTree {
         self.path(id).is_some_and(|path| self.id(path) == Some(id))
     }
 
-    /// The cgroup and those above it, innermost first.
+    /// The cgroup and those above it, innermost first. It ends whatever was inserted: a
+    /// cgroup is above another only by a shorter path.
     pub fn lineage(&self, id: u64) -> impl Iterator<Item = u64> {
         iter::successors(Some(id), |id| {
             let cgroup = self.cgroups.get(id)?;
-            cgroup.parent.or_else(|| self.id(parent_path(&cgroup.path)?))
+            let parent = cgroup.parent.or_else(|| self.id(parent_path(&cgroup.path)?))?;
+            let is_shorter = |above: &Cgroup| above.path.len() < cgroup.path.len();
+            self.cgroups.get(&parent).is_none_or(is_shorter).then_some(parent)
         })
     }
 
@@ -118,6 +127,18 @@ mod tests {
         tree.insert(7, "/b".to_owned());
         assert!(tree.expire(u64::MAX).is_empty());
         assert_eq!(tree.path(7), Some("/b"));
+    }
+
+    #[test]
+    fn lineage_of_an_id_with_two_paths_ends() {
+        let mut tree = CgroupTree::default();
+        tree.insert(1, "/".to_owned());
+        tree.insert(1, "/docker".to_owned());
+        tree.insert(2, "/docker/a".to_owned());
+        tree.insert(1, "/docker/a/b".to_owned());
+        assert_eq!(tree.lineage(1).take(9).count(), 2);
+        assert_eq!(tree.lineage(2).take(9).count(), 1);
+        assert_eq!((tree.id("/"), tree.id("/docker")), (None, None));
     }
 
     #[test]
