@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail};
 use rusqlite::{
     hooks::{AuthAction, AuthContext, Authorization},
+    limits::Limit,
     types::ValueRef,
 };
 use serde_json::Value as Json;
@@ -41,7 +42,12 @@ pub fn sql(
     answer
 }
 
+/// The longest text or blob that a statement may make, in bytes: one call of a function
+/// cannot be interrupted, and takes as long as what it makes is long.
+const MAX_LENGTH: i32 = 16 << 20;
+
 fn ask(history: &mut History, statement: &str, most: usize, limit: Duration) -> Result<SqlAnswer> {
+    history.connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_LENGTH)?;
     history.watch(move |elapsed| elapsed > limit)?;
     let names = VIEWS.map(|view| view.name).join(", ");
     let mut prepared = history.connection.prepare(statement).map_err(|error| wrong(&error))?;
