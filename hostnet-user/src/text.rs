@@ -43,14 +43,20 @@ pub const fn is_unsafe(c: char) -> bool {
     matches!(c,
         // C0, DEL and C1; U+009B alone starts a control sequence.
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}'
-        // Soft hyphen, Arabic letter mark, Mongolian vowel separator.
-        | '\u{ad}' | '\u{61c}' | '\u{180e}'
+        // Soft hyphen, Arabic letter mark.
+        | '\u{ad}' | '\u{61c}'
         // Zero-width characters and the two direction marks.
         | '\u{200b}'..='\u{200f}'
         // Line and paragraph separators, bidirectional embeddings and overrides.
         | '\u{2028}'..='\u{202e}'
         // Word joiner, invisible operators, bidirectional isolates, deprecated formats.
         | '\u{2060}'..='\u{206f}'
+        // Letters that are drawn as nothing: combining grapheme joiner, Hangul fillers,
+        // Khmer inherent vowels, Mongolian variation selectors, an empty Braille pattern.
+        | '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{3164}' | '\u{ffa0}'
+        | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}'
+        // Variation selectors.
+        | '\u{fe00}'..='\u{fe0f}'
         // Byte order mark, interlinear annotations.
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         // Tags and variation selectors: whole messages that no font draws.
@@ -131,6 +137,10 @@ mod tests {
             .chain(['\u{200e}', '\u{200f}', '\u{61c}'])
             .chain(['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}'])
             .chain(['\u{2028}', '\u{2029}'])
+            .chain(['\u{3164}', '\u{115f}', '\u{1160}', '\u{ffa0}', '\u{2800}', '\u{34f}'])
+            .chain(['\u{17b4}', '\u{17b5}'])
+            .chain('\u{180b}'..='\u{180f}')
+            .chain('\u{fe00}'..='\u{fe0f}')
     }
 
     /// Reads back what [`for_terminal`] wrote.
