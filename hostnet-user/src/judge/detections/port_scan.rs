@@ -7,7 +7,7 @@ use std::{
 
 use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::{
-    event::{Outcome, Severity},
+    event::{Outcome, Owner, Severity},
     judge::Target,
 };
 
@@ -36,7 +36,23 @@ const MOST_OWNERS: usize = 4096;
 /// Who was refused where, lately.
 #[derive(Debug, Default)]
 pub struct Targets {
-    by_owner: HashMap<u64, Tries>,
+    by_owner: HashMap<Scanner, Tries>,
+}
+
+/// Who scans: a container, from whichever of its cgroups; else a cgroup.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Scanner {
+    Container(String),
+    Cgroup(u64),
+}
+
+impl From<&Owner> for Scanner {
+    fn from(owner: &Owner) -> Self {
+        match &owner.container_id {
+            Some(id) => Self::Container(id.clone()),
+            None => Self::Cgroup(owner.cgroup_id),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -49,9 +65,9 @@ struct Tries {
 fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Option<Suspicion> {
     let reach = scene.reach?;
     let (Target::Ip(address), Outcome::Failure(_)) = (reach.to, reach.outcome) else { return None };
-    let tries = memory.port_scan.tries(scene.owner.cgroup_id, scene.event.wall_ns);
-    tries.refused.insert(address);
-    if tries.refused.len() != MANY {
+    let tries = memory.port_scan.tries(scene.owner.into(), scene.event.wall_ns);
+    // What comes after is the same scan.
+    if tries.refused.len() >= MANY || !tries.refused.insert(address) || tries.refused.len() < MANY {
         return None;
     }
     let hosts: HashSet<_> = tries.refused.iter().map(SocketAddr::ip).collect();
@@ -66,10 +82,10 @@ fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Option<Suspicion> {
 }
 
 impl Targets {
-    fn tries(&mut self, owner: u64, now_ns: u64) -> &mut Tries {
+    fn tries(&mut self, owner: Scanner, now_ns: u64) -> &mut Tries {
         if self.by_owner.len() >= MOST_OWNERS && !self.by_owner.contains_key(&owner) {
             let oldest = self.by_owner.iter().min_by_key(|(_, tries)| tries.last_ns);
-            if let Some(oldest) = oldest.map(|(owner, _)| *owner) {
+            if let Some(oldest) = oldest.map(|(owner, _)| owner.clone()) {
                 self.by_owner.remove(&oldest);
             }
         }
@@ -78,9 +94,6 @@ impl Targets {
             *tries = Tries { since_ns: now_ns, ..Tries::default() };
         }
         // Once it is a scan, more of it says nothing new.
-        if tries.refused.len() > MANY {
-            tries.refused.shrink_to(MANY);
-        }
         tries.last_ns = now_ns;
         tries
     }
@@ -88,6 +101,8 @@ impl Targets {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::{
         Memory,
         testing::{judged_with, reached, refused, refused_at},
@@ -104,6 +119,21 @@ mod tests {
             .collect();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].sentence, "was refused at 20 places on 127.0.0.1 within a minute");
+    }
+
+    #[test]
+    fn child_cgroups_of_one_container_are_one_scanner_and_memory_is_bounded() {
+        let mut memory = Memory::default();
+        let mut found = 0;
+        for port in 1..=60_000 {
+            let mut event = refused(&format!("127.0.0.1:{port}"));
+            let owner = Arc::make_mut(event.owner.as_mut().expect("an owner"));
+            owner.cgroup_id = 1_000 + port % 20;
+            found += usize::from(judged_with(&DETECTION, &event, &mut memory).is_some());
+        }
+        assert_eq!(found, 1);
+        let tries = &memory.port_scan.by_owner;
+        assert!(tries.len() == 1 && tries.values().all(|tries| tries.refused.len() <= MANY));
     }
 
     #[test]
