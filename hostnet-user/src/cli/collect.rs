@@ -187,7 +187,8 @@ fn coverage(facts: &Facts) -> Json {
 }
 
 /// The configuration without what could let somebody in: it never holds secrets, only
-/// their places, but an address may name a user and a password.
+/// their places, but an address may name a user and a password, and some receivers take
+/// a token in the path or the query.
 fn redacted(config: &Config) -> Result<String> {
     let mut value = toml::Value::try_from(config).context("cannot write the configuration")?;
     redact(&mut value);
@@ -197,11 +198,8 @@ fn redacted(config: &Config) -> Result<String> {
 fn redact(value: &mut toml::Value) {
     match value {
         toml::Value::String(text) => {
-            if let Some((scheme, rest)) = text.split_once("://") {
-                let end = rest.find('/').unwrap_or(rest.len());
-                if let Some(at) = rest[..end].rfind('@') {
-                    *text = format!("{scheme}://redacted{}", &rest[at..]);
-                }
+            if let Some(redacted) = redacted_address(text) {
+                *text = redacted;
             }
         }
         toml::Value::Array(all) => all.iter_mut().for_each(redact),
@@ -210,9 +208,56 @@ fn redact(value: &mut toml::Value) {
     }
 }
 
+/// An address with its scheme, host and port alone; `None` when it has nothing else, or
+/// is none. A path of a file system has no secret.
+fn redacted_address(text: &str) -> Option<String> {
+    let (scheme, rest) = match text.split_once("://") {
+        Some(("unix" | "file", _)) => return None,
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), text),
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (host, beyond) = rest.split_at(end);
+    if scheme.is_empty() {
+        // `user:password@host` without a scheme, as some clients take it.
+        let (user, host) = host.rsplit_once('@')?;
+        return user.contains(':').then(|| format!("redacted@{host}{beyond}"));
+    }
+    let (user, host) = match host.rsplit_once('@') {
+        Some((_, host)) => ("redacted@", host),
+        None => ("", host),
+    };
+    let beyond = match beyond {
+        "" | "/" => beyond.to_owned(),
+        _ => format!("/redacted ({} bytes)", beyond.len()),
+    };
+    let redacted = format!("{scheme}{user}{host}{beyond}");
+    (redacted != text).then_some(redacted)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_in_a_path_or_a_query_is_not_packed() {
+        for text in [
+            "https://ch.example:8443/?user=ingest&password=hunter2&query=INSERT",
+            "https://collector.example/receiver/v1/http/hunter2",
+            "https://splunk.example:8088/services/collector/event?token=hunter2",
+            "https://me:hunter2@host/a@b",
+            "https://host?hunter2",
+            "me:hunter2@host",
+        ] {
+            let redacted = redacted_address(text).unwrap();
+            assert!(!redacted.contains("hunter2"), "{redacted}");
+        }
+        let plain =
+            ["https://host:1/", "tcp://host:1", "unix:///run/x.sock", "/var/log/a@b", "a@b"];
+        assert!(plain.iter().all(|text| redacted_address(text).is_none()));
+        let shown = redacted_address("https://h.example:8443/x?y").unwrap();
+        assert_eq!(shown, "https://h.example:8443/redacted (4 bytes)");
+    }
 
     #[test]
     fn a_user_in_an_address_is_not_packed() {
@@ -220,7 +265,7 @@ mod tests {
         let mut value: toml::Value = toml::from_str(text).unwrap();
         redact(&mut value);
         let shown = toml::to_string(&value).unwrap();
-        assert!(shown.contains("nats://redacted@host:4222") && shown.contains("https://host/a@b"));
+        assert!(shown.contains("nats://redacted@host:4222"));
         assert!(!shown.contains("hunter2"));
     }
 
