@@ -108,8 +108,11 @@ impl Vigil {
             });
         }
         self.wiped = wiped;
-        programs.maps.seal()?;
-        self.is_sealed = true;
+        // A map may be full: the canary, which shows whether programs run, goes out anyway.
+        match programs.maps.seal() {
+            Ok(()) => self.is_sealed = true,
+            Err(error) => tracing::warn!("a wipe of maps cannot be noticed: {error:#}"),
+        }
         let host = programs.host.network_namespace;
         let cookies = kernel::in_network_namespace(host, canary)?;
         self.asked = Some(Asked { at_ns: now_ns, cookies, answered: BTreeSet::new() });
