@@ -92,7 +92,7 @@ impl Ring {
         let producer = Mapping::new(&fd, page, page, ProtFlags::READ)?;
         let window = Mapping::new(&fd, 2 * page, WINDOW.min(size), ProtFlags::READ)?;
         // A ring that was pinned has what the agent before has not given back.
-        let position = consumer.word(0).load(Ordering::Acquire);
+        let position = consumer.first_word().load(Ordering::Acquire);
         Ok(Self { fd, size, consumer, producer, window, window_start: 0, position, records: 0 })
     }
 
@@ -123,7 +123,7 @@ impl Ring {
     fn next(&mut self) -> Result<Option<(NonNull<u8>, usize)>> {
         loop {
             // Pairs with the store in __bpf_ringbuf_reserve.
-            if self.position == self.producer.word(0).load(Ordering::Acquire) {
+            if self.position == self.producer.first_word().load(Ordering::Acquire) {
                 return Ok(None);
             }
             let at = self.at(RECORD_HEADER)?;
@@ -148,7 +148,7 @@ impl Ring {
     /// Whether there is more to take, now or once it has been written.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        self.position != self.producer.word(0).load(Ordering::Acquire)
+        self.position != self.producer.first_word().load(Ordering::Acquire)
     }
 
     /// How full it is, and how much has been through it.
@@ -156,7 +156,7 @@ impl Ring {
     pub fn numbers(&self) -> RingNumbers {
         RingNumbers {
             size_bytes: self.size,
-            produced_bytes: self.producer.word(0).load(Ordering::Acquire),
+            produced_bytes: self.producer.first_word().load(Ordering::Acquire),
             consumed_bytes: self.position,
             records: self.records,
         }
@@ -165,8 +165,8 @@ impl Ring {
     /// Whether records and what is not given back take more than half of it.
     #[must_use]
     pub fn is_half_full(&self) -> bool {
-        let given_back = self.consumer.word(0).load(Ordering::Relaxed);
-        let produced = self.producer.word(0).load(Ordering::Acquire);
+        let given_back = self.consumer.first_word().load(Ordering::Relaxed);
+        let produced = self.producer.first_word().load(Ordering::Acquire);
         produced.wrapping_sub(given_back) > self.size / 2
     }
 
@@ -210,7 +210,7 @@ impl Ring {
     /// next will not see them.
     pub fn give_back(&self, position: u64) {
         // Published only after they have been read; the kernel may then reuse it.
-        self.consumer.word(0).store(position, Ordering::Release);
+        self.consumer.first_word().store(position, Ordering::Release);
     }
 }
 
@@ -250,10 +250,10 @@ impl Mapping {
         Ok(Self { start, length })
     }
 
-    fn word(&self, index: usize) -> &AtomicU64 {
+    fn first_word(&self) -> &AtomicU64 {
         // SAFETY: page-aligned memory of at least one page, shared with the kernel,
-        // which accesses these words atomically.
-        unsafe { AtomicU64::from_ptr(self.start.as_ptr().cast::<u64>().add(index)) }
+        // which accesses this word atomically.
+        unsafe { AtomicU64::from_ptr(self.start.as_ptr().cast::<u64>()) }
     }
 }
 
