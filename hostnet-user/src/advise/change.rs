@@ -47,20 +47,14 @@ pub struct Plan {
 }
 
 /// The command that starts a container.
-const fn command(manager: &Manager, is_in_pod: bool) -> &'static str {
+const fn command(manager: &Manager) -> &'static str {
     match manager {
-        Manager::Podman if is_in_pod => "podman pod create",
         Manager::Podman => "podman run",
+        Manager::Pod { .. } => "podman pod create",
         Manager::Docker => "docker run",
         Manager::Compose { .. } => "docker compose",
         Manager::Swarm { .. } => "docker service create",
     }
-}
-
-/// Whether the container is one of a Podman pod: all of them share one network.
-pub fn is_in_pod(observed: &Observed) -> bool {
-    observed.manager() == Manager::Podman
-        && observed.declared.as_ref().is_some_and(|mode| mode.starts_with("container:"))
 }
 
 impl Change {
@@ -70,9 +64,8 @@ impl Change {
         let plan = Plan::of(observed, ports, needs);
         let mode = observed.declared.as_deref().unwrap_or("host");
         let manager = observed.manager();
-        let is_in_pod = is_in_pod(observed);
         let (kind, file) = match &manager {
-            _ if is_in_pod => (File::Compose, String::new()),
+            Manager::Pod { .. } => (File::Compose, String::new()),
             Manager::Compose { project, .. } => {
                 (File::Compose, format!("the Compose file of project {project}"))
             }
@@ -83,7 +76,7 @@ impl Change {
             Manager::Docker | Manager::Podman => (File::Compose, "Compose".to_owned()),
         };
         Self {
-            command: command(&manager, is_in_pod),
+            command: command(&manager),
             docker_run: plan.options(&manager),
             file,
             compose: compose::service(&plan, kind, &service(observed), mode),
@@ -100,7 +93,7 @@ pub fn service(observed: &Observed) -> String {
             let of_stack = stack.and_then(|stack| service.strip_prefix(&stack)?.strip_prefix('_'));
             of_stack.map(str::to_owned).unwrap_or(service)
         }
-        Manager::Docker | Manager::Podman => observed.label(),
+        Manager::Docker | Manager::Podman | Manager::Pod { .. } => observed.label(),
     }
 }
 

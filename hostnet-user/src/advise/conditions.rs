@@ -43,12 +43,20 @@ pub fn conditions(observed: &Observed, ports: &[Port], needs: &[Needs]) -> Vec<S
             conditions.push(format!("{subject}: {says}"));
         }
     }
-    if needs.contains(&Needs::HostGateway) && matches!(observed.manager(), Manager::Swarm { .. }) {
-        conditions.push(
+    match observed.manager() {
+        Manager::Swarm { .. } if needs.contains(&Needs::HostGateway) => conditions.push(
             "docker service create does not know host-gateway: give the service the node's \
              address instead of host.docker.internal"
                 .to_owned(),
-        );
+        ),
+        Manager::Pod { pod } => {
+            let name = if pod.is_empty() { String::new() } else { format!(" {pod}") };
+            conditions.push(format!(
+                "the containers of its pod{name} share one network: give podman pod create the \
+                 options of each of them"
+            ));
+        }
+        Manager::Docker | Manager::Podman | Manager::Compose { .. } | Manager::Swarm { .. } => {}
     }
     let others: Vec<&str> = needs
         .iter()

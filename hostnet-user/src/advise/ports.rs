@@ -146,6 +146,8 @@ impl Ports {
     ) {
         let (local, remote) = (canonical(local), canonical(remote));
         let place = self.listening(transport, local).unwrap_or(local);
+        // Where the kernel did not show the address, the listener's is it.
+        let local = if local.ip().is_unspecified() { place } else { local };
         let is_known = self.all.contains_key(&Place::of(transport, place));
         let Some(found) = self.at(transport, place) else { return };
         found.is_inferred |= !is_known;

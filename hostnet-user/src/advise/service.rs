@@ -11,6 +11,11 @@ pub enum Manager {
     Docker,
     /// `podman run`.
     Podman,
+    /// `podman pod create`: all containers of a pod share its network.
+    Pod {
+        /// The pod's name; empty where that is not known.
+        pod: String,
+    },
     /// Docker Compose.
     Compose {
         /// Of this project.
@@ -45,14 +50,21 @@ impl Manager {
         if let (Some(project), Some(service)) = (project, label("com.docker.compose.service")) {
             return Self::Compose { project, service };
         }
-        if container.runtime == "podman" { Self::Podman } else { Self::Docker }
+        let shares = container.network_mode.starts_with("container:");
+        match container.runtime.as_str() {
+            "podman" if shares || !container.pod.is_empty() => {
+                Self::Pod { pod: container.pod.clone() }
+            }
+            "podman" => Self::Podman,
+            _ => Self::Docker,
+        }
     }
 
     /// What its service is called; `None` where a command started one container.
     #[must_use]
     pub fn service(&self) -> Option<String> {
         match self {
-            Self::Docker | Self::Podman => None,
+            Self::Docker | Self::Podman | Self::Pod { .. } => None,
             Self::Compose { project, service } => Some(format!("{project}-{service}")),
             Self::Swarm { service, .. } => Some(service.clone()),
         }
@@ -62,7 +74,7 @@ impl Manager {
     #[must_use]
     pub fn is_called(&self, wanted: &str) -> bool {
         match self {
-            Self::Docker | Self::Podman => false,
+            Self::Docker | Self::Podman | Self::Pod { .. } => false,
             Self::Compose { service, .. } => service == wanted,
             Self::Swarm { service, stack } => {
                 stack.as_ref().and_then(|stack| service.strip_prefix(&**stack)?.strip_prefix('_'))

@@ -230,9 +230,13 @@ fn silence(case: &Case<'_>) -> Option<String> {
         return is_alone.then(|| "nobody but the container itself used its ports".to_owned());
     }
     let is_idle = observed.things.is_empty() && ports.is_empty();
+    let is_infra = observed.container.as_ref().is_some_and(|container| container.is_infra);
     Some(match (lends_to, failed.is_none()) {
         ([], false) if is_idle => failed.to_string(),
         ([], false) => format!("it exchanged nothing with anybody, and {failed}"),
+        ([], true) if is_idle && is_infra => {
+            "it holds the network of its pod and does nothing else in the network".to_owned()
+        }
         ([], true) if is_idle => "it did nothing in the network".to_owned(),
         ([_, ..], true) if is_idle => format!(
             "it did nothing in the network itself; it holds the network of {}, so look there",

@@ -142,6 +142,8 @@ fn a_container_of_a_pod_is_published_by_its_pod() {
     let web = labelled("web", MADE, &[], &[]);
     let container = crate::event::Container {
         runtime: "podman".to_owned(),
+        network_mode: format!("container:{id}"),
+        pod: "shop".to_owned(),
         ..web.container.as_deref().cloned().unwrap()
     };
     let web = Arc::new(Owner { container: Some(Arc::new(container)), ..(*web).clone() });
@@ -149,6 +151,8 @@ fn a_container_of_a_pod_is_published_by_its_pod() {
     scene.act(Joined { declared: Some(format!("container:{id}")) }, 0);
     serve(&mut scene, &web, 80);
     let text = text(&scene.called("web")[0]);
+    let condition = "the containers of its pod shop share one network";
+    assert!(text.contains(condition), "{text}");
     let expected = "in your podman pod create command, replace --network host by\n      -p 80:80";
     assert!(text.contains(expected), "{text}");
     let [infra] = scene.called("9c-infra").try_into().unwrap();
