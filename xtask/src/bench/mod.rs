@@ -60,7 +60,7 @@ pub struct Args {
     /// Also write the results as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Also write the results as Markdown tables, for a README to quote.
+    /// Also write the results as Markdown tables, for docs/cost/README.md to quote.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
 }

@@ -17,6 +17,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "allow-reason", check: allow_reason },
     Rule { name: "changelog", check: changelog },
     Rule { name: "skip-word", check: skip_word },
+    Rule { name: "readme-length", check: readme_length },
 ];
 
 const MAX_LINES: usize = 400;
@@ -291,6 +292,21 @@ fn changelog(files: &[File]) -> Vec<Finding> {
         Some((at, _)) => finding(Some(at + 1), "the first section must be \"Unreleased\""),
         None => finding(None, "has no section; it must begin with \"## Unreleased\""),
     }
+}
+
+/// A reader of README wants to begin; the rest has pages below docs/.
+fn readme_length(files: &[File]) -> Vec<Finding> {
+    const PATH: &str = "README.md";
+    const MAX_WORDS: usize = 800;
+    let words = |file: &&File| file.text.split_whitespace().count();
+    let too_long = files.iter().filter(|file| file.path == PATH && words(file) > MAX_WORDS);
+    too_long
+        .map(|file| Finding {
+            path: PATH.into(),
+            line: None,
+            message: format!("{} words; {MAX_WORDS} is the most, docs/ has room", words(&file)),
+        })
+        .collect()
 }
 
 /// Skipped tests are counted by one line that one helper prints.

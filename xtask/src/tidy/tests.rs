@@ -134,6 +134,13 @@ fn a_lint_is_allowed_for_a_reason() {
 }
 
 #[test]
+fn a_readme_of_more_than_800_words_is_found() {
+    good("readme-length", "README.md", &"word ".repeat(800));
+    bad("readme-length", "README.md", &"word ".repeat(801));
+    good("readme-length", "docs/limits.md", &"word ".repeat(801));
+}
+
+#[test]
 fn a_skip_that_nobody_counts_is_found() {
     bad("skip-word", "tests/tests/a.rs", "tell(\"skipping: no root\");");
     bad("skip-word", "hostnet-user/src/a.rs", "println!(\"skipped: no root\");");
