@@ -46,8 +46,8 @@ impl Survey {
         });
         if let Err(error) = &network {
             tracing::warn!(
-                "the host's network is not known, so that only what goes to loopback has its \
-                 other end named, and neighbours are taken for others: {error:#}"
+                "cannot read the host's addresses and routes: {error:#}; only other ends on loopback \
+                 are named, and other addresses may be shown with the wrong surface"
             );
         }
         (Self { sockets, network: network.ok(), ..Self::default() }, existing)
@@ -112,7 +112,7 @@ fn told(asked: &HostNetwork, found: io::Result<Option<Network>>) -> Option<World
     match found {
         Ok(found) => Some(World::network(found?, asked.chosen_ports())),
         Err(error) => {
-            tracing::warn!("cannot ask for the host's network: {error}");
+            tracing::warn!("cannot read the host's addresses and routes: {error}");
             None
         }
     }

@@ -74,7 +74,9 @@ impl Vigil {
             // Nobody there, or nobody who minds: then it is said to nobody.
             drop(sd_notify::notify(&[NotifyState::Watchdog]));
             if let Err(error) = self.look(programs, now_ns, &mut news) {
-                tracing::warn!("cannot tell whether the programs still run: {error:#}");
+                tracing::warn!(
+                    "cannot check whether the eBPF programs are still attached: {error:#}"
+                );
             }
         }
         let is_due = |asked: &Asked| taken_ns.saturating_sub(asked.at_ns) > PATIENCE_NS;
@@ -87,7 +89,7 @@ impl Vigil {
     fn look(&mut self, programs: &mut Programs, now_ns: u64, news: &mut Vec<Health>) -> Result<()> {
         let detached = programs.detached()?;
         if !detached.is_empty() {
-            let reason = "somebody has detached it";
+            let reason = "another program has detached it";
             for hook in &detached {
                 programs.coverage.set(*hook, State::Unproven(reason.to_owned()));
             }

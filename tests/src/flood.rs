@@ -68,6 +68,8 @@ pub struct Account {
     pub told: BTreeMap<String, u64>,
     /// Records told as suppressed, by kind.
     pub suppressed: BTreeMap<String, u64>,
+    /// What the events that say so say.
+    pub said: BTreeSet<String>,
     /// Records told as lost, by kind.
     pub lost: BTreeMap<String, u64>,
     /// Addresses of single acts, and how often they were told.
@@ -97,6 +99,8 @@ impl Accounts {
                 };
                 *counts.entry(kind.to_owned()).or_default() +=
                     one["count"].as_u64().unwrap_or_default();
+                let message = event["message"].as_str().unwrap_or_default();
+                account.said.insert(message.to_owned());
             }
             return false;
         }

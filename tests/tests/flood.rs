@@ -33,6 +33,8 @@ fn flood(kind: &'static str, records: &[&str], action: &str) {
             assert_eq!(guilty.told(action) + suppressed, acts + in_flood, "{guilty:?}");
         }
     }
+    let why = " counted but not shown: over its limit of observe.events_per_second";
+    assert!(guilty.said.iter().any(|said| said.contains(why)), "{said:?}", said = guilty.said);
     assert!(!guilty.binds.contains("failure"), "a bind whose end was suppressed");
 }
 

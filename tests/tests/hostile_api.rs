@@ -60,6 +60,11 @@ const NO_HTTP: Outcome = Unreachable("no HTTP");
 const LATE: Outcome = Unreachable("no answer within");
 const TOO_LONG: Outcome = Unreachable("more than");
 const NOT_THIS: Outcome = Unreachable("unexpected JSON");
+const OLD_CLIENT: Outcome = Warned(
+    "Docker refused the list of containers: client API 1.41 is older than the daemon's minimum 1.44",
+);
+const REFUSED_LIST: Outcome =
+    Warned("Docker refused the list of containers: answers with status 403: lists are not for you");
 const UNINSPECTED: Outcome = Warned("could not inspect a container");
 
 const SCRIPTS: &[Script] = &[
@@ -121,6 +126,14 @@ const SCRIPTS: &[Script] = &[
     script("/version", "depth", NOT_THIS, |s| api::json(&s, &"[".repeat(500_000))),
     script("/containers/json", "list: no answer", LATE, |s| api::silence(&s)),
     script("/containers/json", "list: 1 GB", TOO_LONG, |s| gigabyte(&s)),
+    script("/containers/json", "list: the client is too old", OLD_CLIENT, |s| {
+        let text = "client version 1.41 is too old. Minimum supported API version is 1.44, \
+                    please upgrade your client to a newer version";
+        refusal(&s, "400 Bad Request", text)
+    }),
+    script("/containers/json", "list: refused by a proxy", REFUSED_LIST, |s| {
+        refusal(&s, "403 Forbidden", "lists are not for you")
+    }),
     script("/containers/json", "list: an object", NOT_THIS, |s| api::json(&s, "{}")),
     script("/containers/json", "list: 10 000 000 nothings", TOO_LONG, |s| {
         api::json(&s, &format!("[{}{{}}]", "{},".repeat(10_000_000)))
@@ -220,6 +233,13 @@ fn slowly(mut stream: &UnixStream, bytes: &[u8]) -> io::Result<()> {
 fn gigabyte(mut stream: &UnixStream) -> io::Result<()> {
     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")?;
     endless(stream, &[b' '; 65_536])
+}
+
+/// As Docker refuses a request.
+fn refusal(mut stream: &UnixStream, status: &str, message: &str) -> io::Result<()> {
+    let body = format!(r#"{{"message":"{message}"}}"#);
+    let length = body.len();
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
 impl Script {

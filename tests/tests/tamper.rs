@@ -36,7 +36,7 @@ fn states(event: &Value) -> Vec<(&str, &str)> {
 fn detaches(agent: &Agent) {
     let changed = want().action("coverage-changed");
     let event = told(agent, || detach(agent, BPF_CGROUP_INET4_BIND), &changed);
-    assert_eq!(states(&event), [("cgroup/bind4", "somebody has detached it")]);
+    assert_eq!(states(&event), [("cgroup/bind4", "another program has detached it")]);
     let events = agent.expect_many(2, &changed);
     let again = "it was detached, and is attached again";
     assert_eq!(states(&events[1]), [("cgroup/bind4", again)]);

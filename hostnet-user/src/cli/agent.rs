@@ -21,11 +21,11 @@ use crate::{
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  hostnet agent                                    by /etc/hostnet/config.toml, or the defaults
+  hostnet agent                                    with /etc/hostnet/config.toml, or the defaults
   hostnet agent --config trial.toml
   systemd-run -p Type=notify hostnet agent         as a service, until it is stopped
 
-SIGTERM drains and tells the end; SIGHUP opens files anew.")]
+SIGTERM writes what is left and stops; SIGHUP opens files again and reads rules again.")]
 pub struct Args {
     /// Configuration file [default: /etc/hostnet/config.toml when it exists].
     #[arg(long, value_name = "FILE", env = "HOSTNET_CONFIG")]

@@ -56,20 +56,20 @@ enum Command {
     Doctor(doctor::Args),
     /// Ask the history: who held a port, who talked to whom, what happened when.
     Query(query::Args),
-    /// Print the events of a recorded run, of a history, or of lines written before.
+    /// Print events again: of a recorded run, a history, or files of events.
     ///
     /// Exit codes: 0 all of them, 2 the file cannot be opened, 4 some could not be read,
     /// which standard error names.
     Replay(replay::Args),
-    /// List, check and try what findings are made by.
+    /// List, check and test the rules that make findings.
     Rules(rules::Args),
-    /// Write one HTML page about what the history has.
+    /// Write the history as one HTML page that needs no server.
     Report(report::Args),
     /// Pack the history, a page about it, the configuration and their hashes into one file.
     Collect(collect::Args),
-    /// Check or convert lines that hostnet has written.
+    /// Check files of events for gaps, or convert them to OCSF or CEF.
     Stream(stream::Args),
-    /// Remove the programs that an agent has pinned.
+    /// Remove the eBPF programs that an agent left pinned in the kernel.
     Uninstall(uninstall::Args),
     /// Check that a history is what the agent wrote, and name the first record that is not.
     Verify(verify::Args),

@@ -21,9 +21,10 @@ use crate::{
 #[command(after_help = "\
 Examples:
   hostnet watch                          who does what in the host's network, now
-  hostnet watch --container web --all    of web alone, host processes told as well
+  hostnet watch --container web          only the container web
+  hostnet watch --all                    host processes, too
   hostnet watch --json | jq .message     ECS documents, one per line
-  hostnet watch --record run.bin         for `hostnet replay run.bin`, later and elsewhere")]
+  hostnet watch --record run.bin         keep the run for `hostnet replay run.bin`, here or elsewhere")]
 pub struct Args {
     #[command(flatten)]
     shown: Shown,
@@ -36,13 +37,13 @@ pub struct Args {
     /// Endpoint of the container runtime's API [default: DOCKER_HOST, then the usual places].
     #[arg(long, value_name = "URL")]
     docker: Option<String>,
-    /// Write down the run's inputs to this new file, for `hostnet replay`.
+    /// Record the run to this new file, for `hostnet replay`.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// How sockets beyond IP (unix, packet, netlink, …) are seen.
     #[arg(long, value_enum, default_value_t)]
     beyond_ip: BeyondIp,
-    /// Show what the eBPF programs log.
+    /// Show the log messages of the eBPF programs.
     #[arg(long)]
     kernel_log: bool,
 }

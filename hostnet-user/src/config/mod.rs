@@ -1,6 +1,7 @@
 //! The agent's configuration file. What is not in it has the default; what is
 //! not known is an error that names the line.
 
+mod explain;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use hostnet_abi::Hook;
 use serde::{Deserialize, Serialize};
 
+use self::explain::explain;
 use crate::{
     judge::{self, Law, expectations},
     kernel::{BeyondIp, Budget, LoadOptions},
@@ -259,12 +261,7 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let config: Self = toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            let line = text[..at].matches('\n').count() + 1;
-            let text = text.lines().nth(line - 1).unwrap_or_default().trim();
-            anyhow!("line {line}: {}: {text}", error.message())
-        })?;
+        let config: Self = toml::from_str(text).map_err(|error| anyhow!(explain(text, &error)))?;
         for (name, mib) in [
             ("ring_mib", config.observe.ring_mib),
             ("reserved_ring_mib", config.observe.reserved_ring_mib),

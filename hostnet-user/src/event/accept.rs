@@ -33,6 +33,11 @@ impl Told for Accept {
         Some(Direction::Ingress)
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "accepted {} on {}", canonical(self.remote), canonical(self.local))
+        write!(
+            f,
+            "accepted a connection from {} on {}",
+            canonical(self.remote),
+            canonical(self.local)
+        )
     }
 }

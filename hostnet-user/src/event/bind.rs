@@ -6,6 +6,7 @@ use hostnet_abi::reuse;
 use serde::Serialize;
 
 use super::{Action, Outcome, PeerParty, Told, canonical, sharing};
+use crate::errno;
 
 /// Who can reach an address that was bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -98,8 +99,11 @@ impl Told for Bind {
                 write!(f, "bound {local}{}", self.scope().phrase())?;
                 sharing(f, &self.shares_port_with)
             }
-            Outcome::Failure(_) => write!(f, "failed to bind {local}"),
-            Outcome::Unknown => write!(f, "asked to bind {local}"),
+            Outcome::Failure(errno) => {
+                write!(f, "failed to bind {local}")?;
+                errno::suffix(f, errno)
+            }
+            Outcome::Unknown => write!(f, "asked to bind {local}, result unknown"),
         }
     }
 }

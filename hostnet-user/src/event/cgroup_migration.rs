@@ -44,7 +44,7 @@ impl Told for CgroupMigration {
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, to, pid, by } = self;
-        write!(f, "process {pid} went from cgroup {} to {}", from.path, to.path)?;
+        write!(f, "process {pid} moved from cgroup {} to {}", from.path, to.path)?;
         if by.pid == *pid {
             return Ok(());
         }

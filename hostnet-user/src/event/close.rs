@@ -47,7 +47,7 @@ impl Told for Close {
         let (local, remote) = (canonical(self.local), canonical(self.remote));
         write!(
             f,
-            "closed {local} with {remote}, {} bytes in, {} bytes out",
+            "closed the connection of {local} with {remote}: {} bytes received, {} bytes sent",
             self.received, self.sent
         )?;
         if let Some(duration) = self.duration_ns {

@@ -26,11 +26,11 @@ impl Told for Joined {
         &["start"]
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "is in the host network namespace")?;
+        write!(f, "uses the host's network")?;
         match self.declared.as_deref() {
             Some("host") => Ok(()),
-            Some(mode) if !mode.is_empty() => write!(f, ", declared {mode}"),
-            _ => write!(f, ", declared mode not known"),
+            Some(mode) if !mode.is_empty() => write!(f, ", though its network mode is {mode}"),
+            _ => write!(f, "; its network mode is not known yet"),
         }
     }
 }
@@ -53,7 +53,7 @@ impl Told for Left {
         &["end"]
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "left the host network namespace")
+        write!(f, "no longer uses the host's network")
     }
 }
 
@@ -79,6 +79,6 @@ impl Told for Identified {
         &["info"]
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "is the container of {} earlier events told without a name", self.events)
+        write!(f, "is now known by name; {} earlier events show only its id", self.events)
     }
 }

@@ -132,12 +132,16 @@ impl Told for ExistingSocket {
         let (local, remote) = self.ends();
         let kind = self.kind();
         match (self.state, local, remote) {
-            (SocketState::Listen, Some(local), _) => write!(f, "already listens on {local}"),
-            (SocketState::SynSent, _, Some(remote)) => write!(f, "already connects to {remote}"),
-            (_, Some(local), Some(remote)) => write!(f, "already has {local} with {remote}"),
-            (_, None, Some(remote)) => write!(f, "already has a connection with {remote}"),
-            (_, Some(local), None) => write!(f, "already has {local}"),
-            (_, None, None) => write!(f, "already has a socket"),
+            (SocketState::Listen, Some(local), _) => write!(f, "was already listening on {local}"),
+            (SocketState::SynSent, _, Some(remote)) => {
+                write!(f, "was already connecting to {remote}")
+            }
+            (_, Some(local), Some(remote)) => {
+                write!(f, "already had a connection of {local} with {remote}")
+            }
+            (_, None, Some(remote)) => write!(f, "already had a connection with {remote}"),
+            (_, Some(local), None) => write!(f, "already had {local} open"),
+            (_, None, None) => write!(f, "already had a socket open"),
         }?;
         write!(f, " ({kind})")?;
         match self.interface {

@@ -34,8 +34,8 @@ impl Told for Exit {
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.status() {
-            Some(status) => write!(f, "ended with status {status}"),
-            None => write!(f, "was ended by signal {}", self.code & 0x7f),
+            Some(status) => write!(f, "exited with status {status}"),
+            None => write!(f, "was killed by signal {}", self.code & 0x7f),
         }
     }
 }

@@ -37,10 +37,10 @@ impl Told for FamilySocket {
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hostnet_abi::Socket { family, protocol, .. } = self.socket;
         match family::protocol(family, protocol) {
-            Some(name) => write!(f, "opened a socket of family {}, {name}", family::name(family)),
+            Some(name) => write!(f, "opened a socket: {} {name}", family::name(family)),
             None => write!(
                 f,
-                "opened a socket of family {} ({family}), protocol {protocol}",
+                "opened a socket: {} (family {family}, protocol {protocol})",
                 family::name(family)
             ),
         }

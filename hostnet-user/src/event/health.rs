@@ -1,6 +1,6 @@
 //! The agent about itself: start, stop, losses, the runtime's reachability.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -71,6 +71,48 @@ pub enum Health {
     Record(Box<RecordHealth>),
 }
 
+/// The most operations that the first event names; `hostnet doctor` lists all.
+const MAX_NAMED: usize = 4;
+
+/// `not seen on this kernel: errno of a refused bind, … (hostnet doctor lists them)`
+fn unseen(f: &mut fmt::Formatter<'_>, coverage: &Value) -> fmt::Result {
+    let mut operations: Vec<&str> = Vec::new();
+    for row in coverage.as_array().into_iter().flatten() {
+        let name = row["operation"].as_str().unwrap_or("?");
+        // Both IP versions have a hook each.
+        let name = name.trim_end_matches(", IPv4").trim_end_matches(", IPv6");
+        if row["state"] != "proven" && row["set"] != "start" && !operations.contains(&name) {
+            operations.push(name);
+        }
+    }
+    let more = operations.len().saturating_sub(MAX_NAMED);
+    operations.truncate(MAX_NAMED);
+    write!(f, "not seen on this kernel: {}", operations.join("; "))?;
+    if more > 0 {
+        write!(f, "; and {more} more")?;
+    }
+    write!(f, " (hostnet doctor lists them)")
+}
+
+/// `5 operations of web counted but not shown: over its limit of events per second`
+fn suppressed(f: &mut fmt::Formatter<'_>, by: &[LossCount]) -> fmt::Result {
+    let mut owners: BTreeMap<&str, u64> = BTreeMap::new();
+    for one in by {
+        let label = one.owner.as_deref().map_or("unknown", Owner::label);
+        *owners.entry(label).or_default() += one.count;
+    }
+    const WHY: &str = "limit of observe.events_per_second";
+    if let [(owner, count)] = owners.iter().collect::<Vec<_>>()[..] {
+        return write!(f, "{count} operations of {owner} counted but not shown: over its {WHY}");
+    }
+    let count: u64 = owners.values().sum();
+    write!(f, "{count} operations counted but not shown: over their owners' {WHY}")?;
+    for (index, (owner, count)) in owners.iter().enumerate() {
+        write!(f, "{}{owner} {count}", if index == 0 { ": " } else { ", " })?;
+    }
+    Ok(())
+}
+
 impl Told for Health {
     fn operation(&self) -> &'static str {
         "health"
@@ -121,24 +163,24 @@ impl Told for Health {
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started { complete: true, .. } => {
-                write!(f, "hostnet observes the host network namespace, every hook proven")
+                write!(f, "hostnet observes the host's network; every hook was proven")
             }
-            Self::Started { .. } => {
-                write!(f, "hostnet observes the host network namespace, some hooks unproven")
+            Self::Started { coverage, .. } => {
+                write!(f, "hostnet observes the host's network; ")?;
+                unseen(f, coverage)
             }
             Self::Stopped { reason, events, lost } => {
-                write!(f, "hostnet stopped ({reason}): {events} events told, {lost} records lost")
+                write!(
+                    f,
+                    "hostnet stopped ({reason}): {events} events written, {lost} records lost"
+                )
             }
             Self::Lost { place, from_ns, to_ns, by } => {
                 let count: u64 = by.iter().map(|loss| loss.count).sum();
                 let seconds = to_ns.saturating_sub(*from_ns) as f64 / 1e9;
                 write!(f, "{count} records lost in {seconds:.1} s ({place})")
             }
-            Self::Suppressed { from_ns, to_ns, by } => {
-                let count: u64 = by.iter().map(|one| one.count).sum();
-                let seconds = to_ns.saturating_sub(*from_ns) as f64 / 1e9;
-                write!(f, "{count} repeats beyond their owners' budgets in {seconds:.1} s")
-            }
+            Self::Suppressed { by, .. } => suppressed(f, by),
             Self::CoverageChanged { coverage, .. } => {
                 let text = |row: &Value, key: &str| row[key].as_str().unwrap_or("?").to_owned();
                 write!(f, "coverage changed:")?;
@@ -148,18 +190,28 @@ impl Told for Health {
                 })
             }
             Self::MapsWiped { maps } => {
-                write!(f, "somebody emptied the programs' maps: {}", maps.join(", "))
+                write!(
+                    f,
+                    "the maps of hostnet's eBPF programs were emptied by another program: {}",
+                    maps.join(", ")
+                )
             }
             Self::Stalled { from_ns, to_ns } => {
                 let seconds = to_ns.saturating_sub(*from_ns) as f64 / 1e9;
-                write!(f, "hostnet stood still for {seconds:.1} s")
+                write!(
+                    f,
+                    "hostnet did not run for {seconds:.1} s: it was stopped or got no processor time"
+                )
             }
             Self::Adopted { from_ns, to_ns, unread } => {
                 let seconds = to_ns.saturating_sub(*from_ns) as f64 / 1e9;
-                write!(f, "no agent read records for {seconds:.1} s; ")?;
+                write!(f, "no agent ran for {seconds:.1} s; ")?;
                 match unread {
-                    None => write!(f, "the programs went on, and what they told is told now"),
-                    Some(count) => write!(f, "another version's programs told {count} in vain"),
+                    None => write!(f, "the pinned programs went on, and what they saw follows"),
+                    Some(count) => write!(
+                        f,
+                        "{count} records of the pinned programs are lost: another version made them"
+                    ),
                 }
             }
             Self::RuntimeReachable { endpoint, version } => {
@@ -169,17 +221,20 @@ impl Told for Health {
                 write!(f, "container runtime at {endpoint} does not answer: {reason}")
             }
             Self::RulesRefused { judged, refused, faults } => {
-                write!(f, "{refused} faults in rules, {judged} rules are judged")?;
+                write!(f, "{refused} faults in rule files, {judged} rules in use")?;
                 faults.first().map_or(Ok(()), |first| write!(f, ": {first}"))
             }
             Self::RulesMended { judged } => {
-                write!(f, "no faults in rules any more, {judged} rules are judged")
+                write!(f, "rule files have no faults any more, {judged} rules in use")
             }
             Self::Heartbeat { numbers } => {
                 let number = |path| numbers.pointer(path).and_then(Value::as_u64);
                 let told = number("/told").unwrap_or_default();
                 let lost = number("/lost_total").unwrap_or_default();
-                write!(f, "hostnet observes: {told} events told, {lost} records lost")
+                write!(
+                    f,
+                    "hostnet observes the host's network: {told} events written, {lost} records lost"
+                )
             }
             Self::Undecodable { reason, count } => {
                 write!(f, "{count} records could not be read: {reason}")

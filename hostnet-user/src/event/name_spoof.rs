@@ -31,6 +31,10 @@ impl Told for NameSpoof {
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let victim = self.victim.as_ref().map_or(&*self.claimed, |victim| victim.label());
-        write!(f, "has cgroup {}, named after {victim}, which is elsewhere", self.cgroup.path)
+        write!(
+            f,
+            "has cgroup {}, named like container {victim}, which runs in another cgroup",
+            self.cgroup.path
+        )
     }
 }

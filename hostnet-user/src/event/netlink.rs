@@ -64,12 +64,12 @@ impl Told for NetlinkRequest {
             let bytes = self.unread;
             return write!(
                 f,
-                "sent {bytes} B more of a batch by netlink {protocol} than is looked at"
+                "sent a batch over netlink {protocol} of which hostnet did not read the last {bytes} bytes"
             );
         }
         match self.name() {
-            Some(name) => write!(f, "asked for {name} by netlink {protocol}"),
-            None => write!(f, "sent message {} by netlink {protocol}", self.message),
+            Some(name) => write!(f, "sent {name} over netlink {protocol}"),
+            None => write!(f, "sent message {} over netlink {protocol}", self.message),
         }
     }
 }
@@ -92,7 +92,7 @@ impl Told for NetlinkBind {
         &["info"]
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "joined netlink groups {:#x}", self.groups)
+        write!(f, "subscribed to netlink groups {:#x}", self.groups)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Action, Outcome, Told};
-use crate::family;
+use crate::{errno, family};
 
 /// A packet socket was bound to an interface and a protocol.
 #[derive(Clone, Copy, Debug)]
@@ -30,14 +30,17 @@ impl Told for PacketBind {
         self.outcome
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failed = matches!(self.outcome, Outcome::Failure(_));
+        f.write_str(if failed { "failed to capture " } else { "captures " })?;
         match family::protocol(libc::AF_PACKET as u16, self.protocol) {
-            Some(name) => write!(f, "takes {name} frames")?,
-            None => write!(f, "takes frames of type {:#06x}", self.protocol)?,
+            Some(name) => write!(f, "{name} frames")?,
+            None => write!(f, "frames of type {:#06x}", self.protocol)?,
         }
         match self.interface {
-            0 => write!(f, " from all interfaces"),
-            index => write!(f, " from interface {index}"),
+            0 => write!(f, " on all interfaces")?,
+            index => write!(f, " on interface {index}")?,
         }
+        errno::suffix(f, self.outcome.errno())
     }
 }
 
@@ -62,6 +65,6 @@ impl Told for SocketFilter {
         &["info"]
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "attached a filter of {} instructions to a socket", self.instructions)
+        write!(f, "attached a BPF filter of {} instructions to a socket", self.instructions)
     }
 }

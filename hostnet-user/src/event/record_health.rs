@@ -72,48 +72,55 @@ impl RecordHealth {
     pub fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HistoryFailed { path, reason, set_aside: None } => {
-                write!(f, "history {path} cannot be kept: {reason}")
+                write!(f, "the history {path} cannot be written: {reason}")
             }
             Self::HistoryFailed { path, reason, set_aside: Some(aside) } => {
-                write!(f, "history {path} is damaged ({reason}); it is now {aside}")
+                write!(
+                    f,
+                    "the history {path} is damaged ({reason}): it was renamed to {aside}, and a \
+                     new one begun"
+                )
             }
             Self::HistoryRecovered { path, failed_ns, given_up } => {
                 let seconds = *failed_ns as f64 / 1e9;
                 write!(
                     f,
-                    "history {path} is kept again after {seconds:.1} s; {given_up} events are \
-                     not in it"
+                    "the history {path} is written again after {seconds:.1} s; {given_up} events \
+                     are missing from it"
                 )
             }
             Self::HistoryPurged(Purge { first, last, reason, .. }) => {
-                write!(f, "history rows {first} to {last} go ({reason})")
+                write!(f, "history rows {first} to {last} were deleted ({reason})")
             }
             Self::Checkpoint(checkpoint) => {
-                write!(f, "history row {} has chain value {}", checkpoint.row, checkpoint.hash)
+                write!(f, "history row {} has hash {}", checkpoint.row, checkpoint.hash)
             }
             Self::SinkFailing { sink, reason, waiting } => {
-                write!(f, "sink {sink} takes no events: {reason}; {waiting} wait")
+                write!(f, "sink {sink} does not take events: {reason}; {waiting} events wait")
             }
             Self::SinkRecovered { sink, waiting, failed_ns } => {
                 let seconds = *failed_ns as f64 / 1e9;
-                write!(f, "sink {sink} takes events again after {seconds:.1} s; {waiting} wait")
+                write!(
+                    f,
+                    "sink {sink} takes events again after {seconds:.1} s; {waiting} events wait"
+                )
             }
             Self::SinkDropped { sink, dropped, refused, reason } => {
                 write!(
                     f,
-                    "sink {sink} was not given {dropped} events and refused {refused}: {reason}"
+                    "sink {sink}: {dropped} events dropped before delivery, {refused} refused: {reason}"
                 )
             }
             Self::Crashed { run, sequence, last_ns, found_ns } => {
                 let seconds = found_ns.saturating_sub(*last_ns) as f64 / 1e9;
                 write!(
                     f,
-                    "run {run} ended without a word after event {sequence}: nothing was told for \
-                     {seconds:.1} s"
+                    "run {run} crashed or was killed after event {sequence}: nothing was \
+                     recorded for {seconds:.1} s"
                 )
             }
             Self::ClockStepped { by_ns } => {
-                write!(f, "the clock was set by {:+.3} s", *by_ns as f64 / 1e9)
+                write!(f, "the system clock was set by {:+.3} s", *by_ns as f64 / 1e9)
             }
         }
     }

@@ -19,7 +19,7 @@ use clap::ValueEnum;
 use hostnet_abi::{Hook, Set};
 use serde::{Deserialize, Serialize};
 
-use super::{CgroupRoot, Coverage, State, btf::Named, complaint::brief};
+use super::{CgroupRoot, Coverage, State, btf::Named, complaint::brief, coverage::NOT_PERMITTED};
 
 /// How sockets beyond IP are seen: unix, packet, netlink and the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -157,7 +157,7 @@ impl Attacher<'_> {
                 Err(_older_kernel) if self.kernel < hook.since() => needs(hook),
                 Err(reason) => {
                     // Where the first is not allowed none is, and each try takes its time.
-                    if is_first && reason.contains("Operation not permitted") {
+                    if is_first && reason.contains(NOT_PERMITTED) {
                         refusal = Some(reason.clone());
                     }
                     State::Refused(reason)

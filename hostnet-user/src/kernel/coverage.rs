@@ -30,6 +30,9 @@ impl std::fmt::Display for State {
     }
 }
 
+/// How the kernel refuses whatever it does not allow at all.
+pub const NOT_PERMITTED: &str = "Operation not permitted";
+
 /// The state of every hook of the chosen sets.
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {
@@ -102,21 +105,47 @@ impl Coverage {
         self.attached().any(|hook| hook.set() == set)
     }
 
-    /// What is not proven, a line each: a set that was refused whole is one line.
+    /// What is not seen, a line each: a set that was refused whole is one line.
     #[must_use]
     pub fn gaps(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for (hook, state) in self.hooks.iter().filter(|(_, state)| **state != State::Proven) {
-            let line = if self.has(hook.set()) {
-                format!("{} ({}): {state}", hook.sees(), hook.attach_point())
-            } else {
-                format!("set {}: {state}", hook.set().name())
+            let line = match (self.has(hook.set()), state) {
+                (false, State::Refused(reason)) => self.refused(hook.set(), reason),
+                (false, _) => format!("nothing of set {} is seen: {state}", hook.set().name()),
+                (true, _) => {
+                    format!("{} is not seen ({}): {state}", hook.sees(), hook.attach_point())
+                }
             };
-            if lines.last() != Some(&line) {
+            if !lines.contains(&line) {
                 lines.push(line);
             }
         }
         lines
+    }
+
+    /// What it means that the kernel refused all of a set.
+    fn refused(&self, set: Set, reason: &str) -> String {
+        let why = match set {
+            Set::Families if reason.contains(NOT_PERMITTED) => {
+                "this kernel does not allow fexit programs".to_owned()
+            }
+            _ => format!("this kernel refuses the programs of set {}: {reason}", set.name()),
+        };
+        let what = match set {
+            Set::Families if self.has(Set::FirstUse) => {
+                "unix, packet and netlink sockets are seen at first use only; the errno of a \
+                 refused bind and the process that accepts are not seen"
+            }
+            Set::Families => {
+                "unix, packet and netlink sockets, the errno of a refused bind and the process \
+                 that accepts are not seen"
+            }
+            Set::FirstUse => "unix, packet and netlink sockets are not seen",
+            Set::Inet | Set::Connect => "IP sockets are not seen",
+            Set::Life => "containers that start are not seen",
+        };
+        format!("{why}: {what} (hostnet doctor)")
     }
 
     /// The statement, in the order of the hook table; what is asked at start comes last.

@@ -360,7 +360,11 @@ fn adopt(prepared: Prepared, pins: Pins, options: &LoadOptions) -> Result<Progra
 /// Numbers are worth less than what they are about.
 fn meter_of(programs: &Arc<[Running]>, source: Source<'_>) -> Option<Meter> {
     let meter = Meter::new(Arc::clone(programs), source);
-    meter.inspect_err(|error| tracing::warn!("no numbers of programs: {error:#}")).ok()
+    meter
+        .inspect_err(|error| {
+            tracing::warn!("the run times of programs are not measured: {error:#}")
+        })
+        .ok()
 }
 
 /// Kernel type information is parsed once and is many small allocations; glibc

@@ -99,7 +99,7 @@ impl Maps {
     pub fn quieten(&mut self, cgroup: u64, is_service: bool) -> Result<()> {
         let class = if is_service { cgroup_class::SERVICE } else { cgroup_class::HOST };
         unless_there(self.cgroups.insert(cgroup, entry(class, 0), BPF_NOEXIST))
-            .context("cannot class a cgroup as the host's")
+            .context("cannot mark a cgroup as the host's")
     }
 
     /// Gives a container's cgroup a budget of its own, or has it share the one of
@@ -120,7 +120,7 @@ impl Maps {
     pub fn mix(&mut self, cgroup: u64) -> Result<()> {
         let before = self.cgroups.get(&cgroup, 0).map(|entry| entry.0).unwrap_or_default();
         let mixed = AyaCgroup(Cgroup { class: cgroup_class::MIXED, ..before });
-        self.cgroups.insert(cgroup, mixed, 0).context("cannot tell all of a cgroup")
+        self.cgroups.insert(cgroup, mixed, 0).context("cannot mark a cgroup as shared")
     }
 
     /// Tells a cgroup's tasks in full until it is classed again.

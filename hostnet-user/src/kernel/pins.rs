@@ -222,7 +222,7 @@ impl Drop for Pins {
             return;
         }
         if let Err(error) = remove_all(&self.directory) {
-            tracing::error!("what is pinned is not all removed: {error:#}");
+            tracing::error!("not all pinned programs could be removed: {error:#}");
         }
     }
 }

@@ -37,7 +37,7 @@ impl Told {
             .iter()
             .map(|entry| entry.map(|(key, total)| (key.0, total)))
             .collect::<Result<_, _>>()
-            .context("cannot read what has been told")?;
+            .context("cannot read the counters that were reported")?;
         let pulse = Array::try_from(source("PULSE")?)?;
         Ok(Self { totals, fresh: Vec::new(), map, pulse })
     }
@@ -81,7 +81,9 @@ impl Told {
     pub fn note(&mut self, boot_ns: u64) -> Result<()> {
         for key in self.fresh.drain(..) {
             let total = self.totals.get(&key).copied().unwrap_or_default();
-            self.map.insert(AyaToldKey(key), total, 0).context("cannot note what was told")?;
+            self.map
+                .insert(AyaToldKey(key), total, 0)
+                .context("cannot store the counters that were reported")?;
         }
         self.pulse.set(0, boot_ns, 0).context("cannot note that records were read")
     }

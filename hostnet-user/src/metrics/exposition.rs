@@ -25,10 +25,10 @@ pub fn exposition(metrics: &Metrics) -> String {
     let mut text = Page(Registry::with_prefix("hostnet"));
     let pipeline = lock(&metrics.pipeline).clone();
     text.info(env!("CARGO_PKG_VERSION"));
-    text.counters("events", "Events told, by operation", "operation", &pipeline.events);
+    text.counters("events", "Events, by operation", "operation", &pipeline.events);
     text.counter(
         "told",
-        "Events told, the agent's own among them: the last event.sequence",
+        "Events, the agent's own among them: the last event.sequence",
         pipeline.told,
     );
     text.counters("records_lost", "Records lost, by where", "place", &pipeline.lost);
@@ -126,7 +126,7 @@ fn sinks(text: &mut Page, sinks: &BTreeMap<String, SinkNumbers>) {
     );
     text.counters(
         "sink_dropped",
-        "Events a sink was not given, or refused for good",
+        "Events that were dropped before delivery, or that the sink refused",
         "sink",
         sinks.iter().map(|(name, sink)| (name, &sink.dropped)),
     );

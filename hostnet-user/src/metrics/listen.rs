@@ -112,7 +112,7 @@ fn remove_old(path: &Path) -> Result<()> {
             bail!("a socket of another user is there")
         }
         Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
-            bail!("somebody listens there already")
+            bail!("another process listens there already")
         }
         Ok(_) => fs::remove_file(path).context("an old socket cannot be removed"),
     }

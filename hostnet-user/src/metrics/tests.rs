@@ -234,7 +234,7 @@ fn a_unix_socket_is_its_users_alone_and_replaces_an_old_one() {
     let mode = path.symlink_metadata().expect("a socket").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let error = Server::open(&listen, numbers()).err().expect("it is in use");
-    assert!(format!("{error:#}").ends_with("somebody listens there already"), "{error:#}");
+    assert!(format!("{error:#}").ends_with("another process listens there already"), "{error:#}");
     let _serving = Serving::begin(server);
     let mut stream = UnixStream::connect(&path).expect("a server");
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").expect("it reads");

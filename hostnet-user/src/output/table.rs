@@ -65,7 +65,8 @@ impl<W: Write> Table<W> {
             let sentence = format!("{}: {}", finding.rule.name, finding.sentence);
             return writeln!(self.lines, "{style}{severity}  {}{style:#}", for_terminal(&sentence));
         }
-        write!(self.lines, "{style}{}{style:#}  ", cell(told.operation(), OPERATION))?;
+        let operation = short(told.operation());
+        write!(self.lines, "{style}{}{style:#}  ", cell(operation, OPERATION))?;
         if event.local().is_none() && event.remote().is_none() {
             let mut sentence = event.operation.to_string();
             if let Some(peer) = &event.peer {
@@ -108,6 +109,18 @@ fn local_time(wall_ns: u64, zone: &TimeZone) -> String {
     let timestamp =
         Timestamp::from_nanosecond(i128::from(wall_ns)).unwrap_or(Timestamp::UNIX_EPOCH);
     zone.to_datetime(timestamp).strftime("%H:%M:%S%.3f").to_string()
+}
+
+/// An operation in a word that its column has room for.
+fn short(operation: &str) -> &str {
+    match operation {
+        "existing_socket" => "existing",
+        "cgroup-migration" => "cgroup-move",
+        "netlink-request" => "netlink",
+        "family-socket" => "socket",
+        "socket-filter" => "filter",
+        other => other,
+    }
 }
 
 /// Safe text, cut or padded to exactly `width` characters.

@@ -139,7 +139,7 @@ impl Pipeline {
         control: &Receiver<Control>,
     ) -> Result<Summary> {
         let reason = match begun.and_then(|stop| stop.map_or_else(|| self.attend(control), Ok)) {
-            Err(error) if is_broken_pipe(&error) => "nobody reads the output".to_owned(),
+            Err(error) if is_broken_pipe(&error) => "the reader of the output is gone".to_owned(),
             outcome => outcome?,
         };
         self.finish(reason)
@@ -250,7 +250,9 @@ impl Pipeline {
         let mut next = match control.recv_timeout(wait) {
             Ok(control) => Some(control),
             Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => return Ok(Some("nobody is in control".into())),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Ok(Some("the controlling thread ended".into()));
+            }
         };
         while let Some(control_message) = next {
             match control_message {
@@ -261,8 +263,8 @@ impl Pipeline {
                 }
                 Control::Reopen => {
                     match self.stages.reopen() {
-                        Ok(()) => tracing::info!("outputs opened anew"),
-                        Err(error) => tracing::error!("cannot open outputs anew: {error:#}"),
+                        Ok(()) => tracing::info!("files opened again"),
+                        Err(error) => tracing::error!("cannot open files again: {error:#}"),
                     }
                     self.user_rules()?;
                 }

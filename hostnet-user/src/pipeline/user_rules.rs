@@ -34,7 +34,7 @@ impl UserRuleFiles {
         let (rules, wrong) = Rules::parse(&texts);
         faults.extend(wrong);
         for fault in &faults {
-            tracing::warn!("a rule is not judged: {fault}");
+            tracing::warn!("a rule is not used: {fault}");
         }
         if faults != self.faults {
             self.news = Some(health(rules.len(), &faults));
@@ -46,7 +46,7 @@ impl UserRuleFiles {
         }
         self.are_told = true;
         tracing::info!(
-            "rules in {}: {} judged, {refused} faults",
+            "rules in {}: {} in use, {refused} faults",
             place.directory.display(),
             rules.len(),
         );

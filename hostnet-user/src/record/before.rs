@@ -27,7 +27,7 @@ pub fn tell_of_crashes(store: &Store, news: &News) {
         // The oldest first: where one is told, those before it are, too.
         Ok(crashed) => {
             for LastRow { run, sequence, time_ns: last_ns, .. } in crashed.into_iter().rev() {
-                tracing::warn!("run {run} ended without a word after event {sequence}");
+                tracing::warn!("run {run} crashed or was killed after event {sequence}");
                 let found_ns = now_ns();
                 news.tell(RecordHealth::Crashed { run, sequence, last_ns, found_ns });
             }
@@ -99,7 +99,7 @@ pub fn drop_what_waited(
         if dropped > 0 {
             let (sink, refused) = (outbox.name.clone(), 0);
             let reason = "the history that has them could not be read at the start".to_owned();
-            tracing::error!("sink {sink}: {dropped} events given up: {reason}");
+            tracing::error!("sink {sink}: {dropped} events dropped: {reason}");
             news.tell(RecordHealth::SinkDropped { sink, dropped, refused, reason });
         }
         standing

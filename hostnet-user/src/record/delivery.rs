@@ -132,7 +132,7 @@ impl Loop {
                 }
                 Next::ReadUntil(last) => self.catch_up(last),
                 Next::Reopen => match self.own.sink.reopen() {
-                    Ok(()) => tracing::info!("sink {} opened anew", self.own.outbox.name),
+                    Ok(()) => tracing::info!("sink {} opened again", self.own.outbox.name),
                     Err(error) => {
                         tracing::error!("sink {}: {error:#}", self.own.outbox.name);
                     }
@@ -317,7 +317,7 @@ impl Loop {
             return;
         }
         let (sink, reason) = (self.own.outbox.name.clone(), std::mem::take(&mut self.reason));
-        tracing::error!("sink {sink}: {} events given up: {reason}", dropped + refused);
+        tracing::error!("sink {sink}: {} events dropped: {reason}", dropped + refused);
         self.own.news.tell(RecordHealth::SinkDropped { sink, dropped, refused, reason });
     }
 

@@ -170,7 +170,9 @@ impl Keeper {
         let Some(failing) = self.failing.take() else { return };
         let (path, given_up) = (self.path(), failing.given_up);
         let failed_ns = u64::try_from(failing.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        tracing::info!("the history {path} is kept again; {given_up} events are not in it");
+        tracing::info!(
+            "the history {path} is written again; {given_up} events are missing from it"
+        );
         self.news.tell(RecordHealth::HistoryRecovered { path, failed_ns, given_up });
     }
 
@@ -279,7 +281,9 @@ impl Keeper {
             Err(StoreError::Damaged(reason)) => {
                 let aside = place.set_aside(now_ns() / 1_000_000_000).map_err(StoreError::from)?;
                 let (path, aside) = (self.path(), aside.display().to_string());
-                tracing::error!("the history {path} is damaged: {reason}; it is now {aside}");
+                tracing::error!(
+                    "the history {path} is damaged: {reason}; it was renamed to {aside}, and a new one begun"
+                );
                 let set_aside = Some(aside);
                 self.news.tell(RecordHealth::HistoryFailed { path, reason, set_aside });
                 self.failing.get_or_insert(Failing { since: Instant::now(), given_up: 0 });
@@ -304,7 +308,7 @@ impl Keeper {
             if self.failing.is_none() {
                 self.failing = Some(Failing { since: Instant::now(), given_up: 0 });
                 let (path, reason) = (self.path(), error.to_string());
-                tracing::error!("the history {path} cannot be kept: {reason}");
+                tracing::error!("the history {path} cannot be written: {reason}");
                 let set_aside = None;
                 self.news.tell(RecordHealth::HistoryFailed { path, reason, set_aside });
             }

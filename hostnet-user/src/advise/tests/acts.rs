@@ -40,7 +40,7 @@ fn what_only_a_bridge_does_not_give_is_needed() {
     let redis = || unit("redis-server.service");
     type Act = fn(&mut Scene);
     let cases: [(&str, Act, Group); 11] = [
-        ("takes all frames from all interfaces", Scene::sniff, Group::PacketSocket),
+        ("captures all frames on all interfaces", Scene::sniff, Group::PacketSocket),
         ("raw socket for IP protocol 112", |scene| scene.raw_socket(112), Group::RawSocket),
         ("raw socket for IP protocol 6", |scene| scene.raw_socket(6), Group::RawSocket),
         ("224.0.0.251:5353 (multicast)", |scene| scene.send("224.0.0.251:5353"), Group::Multicast),

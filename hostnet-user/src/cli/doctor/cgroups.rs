@@ -47,7 +47,7 @@ pub fn layout(_: &Args) -> Check {
             NAME,
             format!(
                 "{layout}; cgroup v2 does not show the container of {unplaced} {}, so that their \
-                 sockets are told as the host's",
+                 sockets are taken for the host's",
                 if unplaced == 1 { "process" } else { "processes" }
             ),
             REMEDY,

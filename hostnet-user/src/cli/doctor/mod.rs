@@ -20,7 +20,7 @@ use crate::exit_code::Exit;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  hostnet doctor            what is seen here, by which hook, and what to do about the rest
+  hostnet doctor            what can be seen on this host, by which hook, and what to do about the rest
   hostnet doctor --json     the same for a program
 
 Exit codes: 0 everything is seen, 3 nothing can be, 4 a part is not.")]

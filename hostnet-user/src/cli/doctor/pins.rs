@@ -10,7 +10,7 @@ use crate::{
 
 pub fn pinned(_: &Args) -> Check {
     const NAME: &str = "pinned programs";
-    // A wrong configuration is the agent's to complain of.
+    // The agent complains of a wrong configuration.
     let configured = Config::read(None).ok().and_then(|config| config.observe.pin);
     let directory = configured.unwrap_or_else(|| PathBuf::from(DEFAULT_PIN));
     let versions = kernel::pinned(&directory);

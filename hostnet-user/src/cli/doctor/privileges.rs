@@ -49,7 +49,9 @@ fn judge(user: u32, effective: Option<u64>, is_first_user_namespace: bool) -> Ch
     if !is_first_user_namespace {
         return Check::fail(
             NAME,
-            format!("user {user} in a user namespace of its own, whose capabilities do not count"),
+            format!(
+                "user {user} in a user namespace of its own; capabilities in there do not count"
+            ),
             "run it as the host's root, in a container without user namespace remapping",
         );
     }
@@ -60,7 +62,7 @@ fn judge(user: u32, effective: Option<u64>, is_first_user_namespace: bool) -> Ch
     let missing: Vec<&Capability> =
         CAPABILITIES.iter().filter(|capability| !capability.is_held(effective)).collect();
     if missing.is_empty() {
-        return Check::ok(NAME, format!("{user} with every capability that is used"));
+        return Check::ok(NAME, format!("{user} with every capability that hostnet uses"));
     }
     let list: Vec<String> = missing
         .iter()

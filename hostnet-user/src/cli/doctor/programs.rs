@@ -37,25 +37,29 @@ pub fn attached() -> (Check, Coverage) {
 fn judge(coverage: &Coverage) -> Check {
     let (rows, unproven) = (coverage.rows().len(), coverage.unproven().count());
     if unproven == 0 {
-        return Check::ok(NAME, format!("all {rows} hooks attached, proven and detached again"));
+        return Check::ok(
+            NAME,
+            format!("all {rows} hooks were attached, proven and detached again"),
+        );
     }
     let attached: Vec<Hook> = coverage.attached().collect();
     if coverage.unproven().all(|hook| hook.set() == Set::Families)
         && attached.iter().any(|hook| hook.set() == Set::FirstUse)
     {
         let finding = format!(
-            "all {} hooks that this kernel takes attached, proven and detached again; it refuses \
-             the set families",
+            "all {} hooks that this kernel allows were attached, proven and detached again; it \
+             refuses the set families (fexit programs)",
             attached.len()
         );
-        let advice = "nothing is broken: unix, packet and netlink sockets are told at their first \
-                      send or receive instead of when they are opened";
+        let advice = "nothing is broken: unix, packet and netlink sockets are seen at their first \
+                      send or receive instead of when they are opened; the errno of a refused bind \
+                      and the process that accepts are not seen";
         return Check::warn(NAME, finding, advice);
     }
     Check::warn(
         NAME,
         format!("{unproven} of {rows} hooks not proven"),
-        "see the reasons below; an operation whose hook is not proven may go unseen",
+        "see the reasons below; operations of hooks that are not proven may not be seen",
     )
 }
 

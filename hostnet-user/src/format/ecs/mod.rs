@@ -33,7 +33,7 @@ use self::{
     timestamp::Timestamps,
 };
 use crate::{
-    event::{Event, Owner, OwnerKind, Process},
+    event::{Event, Operation, Owner, OwnerKind, Process},
     record::Recorded,
     text,
 };
@@ -81,8 +81,20 @@ fn message(event: &Event, to: &mut String) {
         subject(owner, event.process.as_deref(), to);
         to.push(' ');
     }
+    let sentence = to.len();
+    if let (Operation::Exit(_), Some(process)) = (&event.operation, &event.process) {
+        let is_named = event.owner.as_ref().is_some_and(|owner| owner.kind != OwnerKind::Container);
+        if !is_named {
+            process_name(process, to);
+            to.push(' ');
+        }
+    }
     // Writing to a string cannot fail.
     let _infallible = write!(to, "{}", event.operation);
+    // The process is the subject then, not the container: `web: process sh (pid 7) …`.
+    if sentence > 0 && to[sentence..].starts_with("process ") {
+        to.insert(sentence - 1, ':');
+    }
     // A finding's own sentence says whose it is.
     if let Some(peer) = event.peer.as_ref().filter(|_| !event.is_finding()) {
         let _infallible = write!(to, " ({peer})");
@@ -100,7 +112,13 @@ fn subject(owner: &Owner, process: Option<&Process>, to: &mut String) {
     if owner.kind != OwnerKind::Container
         && let Some(process) = process
     {
-        let name = text::text(&process.name).readable;
-        let _infallible = write!(to, " process {name} (pid {})", process.pid);
+        to.push(' ');
+        process_name(process, to);
     }
+}
+
+/// `process sshd (pid 7)`
+fn process_name(process: &Process, to: &mut String) {
+    let name = text::text(&process.name).readable;
+    let _infallible = write!(to, "process {name} (pid {})", process.pid);
 }

@@ -51,7 +51,7 @@ pub const FIELDS: &[Field] = &[
     field(
         "amends",
         Text,
-        "`event.id` of the earlier event that this one completes; of a late name, the first of those told without it.",
+        "`event.id` of the earlier event that this one completes; of a late name, the first of those that came without it.",
     ),
     field("local.ip", Ip, "Local address, whichever side began; IPv4 for a v4-mapped one."),
     field("local.port", Number, "Local port; 0 when the kernel had not chosen one yet."),
@@ -104,7 +104,7 @@ pub const FIELDS: &[Field] = &[
     field("socket.protocol_number", Number, "Its number, where it has no name (`other`)."),
     field("socket.errno", Number, "errno of the failure; its name is in `event.reason`."),
     field("netns.inode", Number, "Inode of the host's network namespace."),
-    field("netns.is_host", Flag, "Always true: nothing else is told."),
+    field("netns.is_host", Flag, "Always true: other sockets are not reported."),
     field("netns.declared", Text, "The network mode the runtime declares for the container."),
     field(
         "owner.kind",
@@ -133,7 +133,7 @@ pub const FIELDS: &[Field] = &[
     field("owner.moved_to.path", Text, "Path of that cgroup."),
     field("attribution.method", METHODS, METHOD_TEXT),
     field("attribution.confidence", CONFIDENCES, CONFIDENCE_TEXT),
-    field("creator.kind", OWNER_KINDS, "Who made the socket, when that was somebody else."),
+    field("creator.kind", OWNER_KINDS, "Who made the socket, when that was not the owner."),
     field("creator.attribution.method", METHODS, "How the creator is known."),
     field("creator.attribution.confidence", CONFIDENCES, "How sure."),
     field("creator.cgroup.id", Number, "cgroup-v2 id the socket was made in."),
@@ -273,7 +273,7 @@ pub const FIELDS: &[Field] = &[
     field(
         "finding.subject",
         Text,
-        "What it is about: the same act of the same owner has the same, and is told once a day.",
+        "What it is about: the same act of the same owner has the same, and is reported once a day.",
     ),
     field("finding.evidence", Text, "`event.id` of the event that shows it."),
     field("bind.scope", SCOPES, "Who can reach the address."),

@@ -1,5 +1,6 @@
 //! Which runtime answers, or why none does.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -153,6 +154,12 @@ pub fn is_absent(reason: &str) -> bool {
     reason == NO_SOCKET
 }
 
+/// Whether the reason is that the runtime would not answer, and not an answer that
+/// cannot be read.
+pub fn is_refusal(reason: &str) -> bool {
+    !reason.starts_with(NOT_A_RUNTIME)
+}
+
 pub fn late(limit: Duration) -> String {
     format!("no answer within {limit:?}")
 }
@@ -179,8 +186,16 @@ pub fn describe(error: &Error) -> String {
         },
         Error::RequestTimeoutError => "no answer in time".into(),
         Error::DockerResponseServerError { status_code, message } => {
-            let message = cut(message.trim(), 256).escape_debug();
-            format!("answers with status {status_code}: {message}")
+            let refusal = refusal(message);
+            match too_old(&refusal) {
+                Some((ours, least)) => {
+                    format!("client API {ours} is older than the daemon's minimum {least}")
+                }
+                None => {
+                    let message = cut(refusal.trim(), 256).escape_debug();
+                    format!("answers with status {status_code}: {message}")
+                }
+            }
         }
         Error::APIVersionParseError {} => format!("{NOT_A_RUNTIME}: no version of its API"),
         Error::JsonDataError { .. } | Error::JsonSerdeError { .. } => {
@@ -196,6 +211,27 @@ pub fn describe(error: &Error) -> String {
             causes.collect::<Vec<_>>().join(": ")
         }
     }
+}
+
+/// The text of a refusal, which Docker and Podman send as JSON.
+fn refusal(body: &str) -> Cow<'_, str> {
+    #[derive(serde::Deserialize)]
+    struct Refusal {
+        message: String,
+    }
+    serde_json::from_str(body).map_or(Cow::Borrowed(body), |Refusal { message }| message.into())
+}
+
+/// The versions in Docker's `client version 1.41 is too old. Minimum supported API version
+/// is 1.44, please upgrade your client to a newer version`.
+fn too_old(message: &str) -> Option<(&str, &str)> {
+    let (ours, rest) = message.strip_prefix("client version ")?.split_once(" is too old")?;
+    let (_, rest) = rest.split_once("API version is ")?;
+    let least = rest.split(',').next()?;
+    let is_version = |text: &str| {
+        (1..=16).contains(&text.len()) && text.chars().all(|c| c.is_ascii_digit() || c == '.')
+    };
+    (is_version(ours) && is_version(least)).then_some((ours, least))
 }
 
 type Cause<'a> = &'a (dyn StdError + 'static);

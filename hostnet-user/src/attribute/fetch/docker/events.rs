@@ -95,7 +95,7 @@ impl Events {
         let lasted = self.back_off.lasted(self.began);
         self.ended = Some((SystemTime::now(), Instant::now() + self.back_off.next()));
         if lasted || reason != self.told {
-            warn!(reason, "lost the event stream of the container runtime");
+            warn!("the container runtime's stream of events broke off: {reason}");
             self.told = reason;
         }
         Err(lasted)

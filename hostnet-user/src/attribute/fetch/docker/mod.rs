@@ -32,7 +32,7 @@ use crate::{
     event::{Container, UserNames},
 };
 pub use census::{Census, Counted, census};
-use client::{Runtime, connect, describe, endpoints, is_answer, late};
+use client::{Runtime, connect, describe, endpoints, is_answer, is_refusal, late};
 use events::{BackOff, Events};
 use inspect::Inspected;
 use inspections::{Answer, Inspections};
@@ -158,20 +158,22 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
         if list.is_cut || list.strange > 0 {
             let kept = list.containers.len();
             let why = if list.is_cut { "there are more" } else { "others cannot be read" };
-            self.warn_of_list(format!("only {kept} containers of it are known, {why}"));
+            self.warn_of_list(format!(
+                "the list of containers is not complete: only {kept} of them are known, {why}"
+            ));
         }
     }
 
-    fn warn_of_list(&mut self, reason: String) {
-        if reason != self.no_list {
-            warn!(reason, "the list of containers is not complete");
-            self.no_list = reason;
+    fn warn_of_list(&mut self, complaint: String) {
+        if complaint != self.no_list {
+            warn!("{complaint}");
+            self.no_list = complaint;
         }
     }
 
     fn warn_of_inspect(&mut self, id: &str, reason: String) {
         if reason != self.no_inspect {
-            warn!(id, reason, "could not inspect a container");
+            warn!("could not inspect a container, {id}: {reason}");
             self.no_inspect = reason;
         }
     }
@@ -250,7 +252,9 @@ impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
                         if !matches!(self.told, Some(RuntimeNews::Reachable { .. })) {
                             self.unreachable(&runtime.endpoint, reason.clone());
                         }
-                        self.warn_of_list(reason);
+                        let who = runtime.version.split(' ').next().unwrap_or("the runtime");
+                        let did = if is_refusal(&reason) { "refused" } else { "did not send" };
+                        self.warn_of_list(format!("{who} {did} the list of containers: {reason}"));
                         continue;
                     }
                     Reply::Silence(reason) => {

@@ -199,7 +199,8 @@ fn network(
     if routes.len() > MOST_ROUTES {
         let count = routes.len() - MOST_ROUTES;
         tracing::warn!(
-            "the host has {count} routes more than are minded: its widest networks may be taken for others'"
+            "the host has {count} more routes than hostnet reads: addresses of its widest networks may be \
+             shown with the wrong surface"
         );
         routes.truncate(MOST_ROUTES);
     }

@@ -107,6 +107,6 @@ fn sentence(message: &str, owner: Option<&Owner>, process: Option<&Process>) -> 
         let rest = message.strip_prefix(owner.label())?.strip_prefix(" (")?;
         rest.split_once(')').map(|(_, rest)| rest)
     });
-    let rest = rest.and_then(|rest| rest.strip_prefix(' '));
+    let rest = rest.and_then(|rest| rest.strip_prefix(": ").or_else(|| rest.strip_prefix(' ')));
     rest.unwrap_or(message).to_owned()
 }
