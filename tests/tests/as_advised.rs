@@ -2,18 +2,16 @@
 //! them still does, at the same address, and nobody reaches them at another.
 
 use std::{
-    fs::File,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket},
-    os::fd::AsFd as _,
     path::Path,
-    process::{Child, Command},
+    process::Command,
     thread,
 };
 
 use hostnet_tests::{
-    Agent, Container, Docker, PAGE, hostnet, needs_docker, needs_root, net, patience, wait_for,
+    Agent, Container, Docker, Machine, PAGE, hostnet, needs_docker, needs_root, net, patience,
+    wait_for, want,
 };
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -136,73 +134,6 @@ impl Server {
     }
 }
 
-/// A machine of its own: a network namespace at the other end of a wire.
-struct Machine {
-    process: Child,
-    wire: String,
-    /// The host's address on the wire.
-    host: Ipv4Addr,
-}
-
-impl Machine {
-    fn new() -> Self {
-        let own = std::process::id();
-        let (wire, far) = (format!("hnw{own}"), format!("hnf{own}"));
-        let process = Command::new("unshare")
-            .args(["--net", "sleep", "1000"])
-            .spawn()
-            .expect("unshare can be started");
-        let host = Ipv4Addr::new(10, 214, (own % 251) as u8, 1);
-        let pid = process.id().to_string();
-        let namespace = format!("/proc/{pid}/ns/net");
-        let ours = std::fs::read_link("/proc/self/ns/net").expect("a namespace");
-        wait_for("a network namespace", || {
-            std::fs::read_link(&namespace).is_ok_and(|link| link != ours)
-        });
-        ip(&["link", "add", &wire, "type", "veth", "peer", "name", &far, "netns", &pid]);
-        ip(&["address", "add", &format!("{host}/24"), "dev", &wire]);
-        ip(&["link", "set", &wire, "up"]);
-        let machine = Self { process, wire, host };
-        let address = format!("10.214.{}.2/24", own % 251);
-        machine.run(&["ip", "address", "add", &address, "dev", &far]);
-        machine.run(&["ip", "link", "set", &far, "up"]);
-        machine
-    }
-
-    /// Runs a command there.
-    fn run(&self, words: &[&str]) {
-        let pid = self.process.id().to_string();
-        let status = Command::new("nsenter").args(["-t", &pid, "-n"]).args(words).status();
-        let status = status.expect("nsenter can be started");
-        assert!(status.success(), "{words:?}: {status}");
-    }
-
-    /// Whether the server answers this machine.
-    fn fetches(&self, server: Server, port: u16) -> bool {
-        let namespace = File::open(format!("/proc/{}/ns/net", self.process.id()));
-        let namespace = namespace.expect("a namespace");
-        let enter = || {
-            let kind = Some(LinkNameSpaceType::Network);
-            move_into_link_name_space(namespace.as_fd(), kind).expect("root may enter it");
-            answers(server, SocketAddr::new(self.host.into(), port))
-        };
-        thread::scope(|scope| scope.spawn(enter).join().expect("a thread of its own"))
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let _ = Command::new("ip").args(["link", "delete", &self.wire]).status();
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn ip(words: &[&str]) {
-    let status = Command::new("ip").args(words).status().expect("ip can be started");
-    assert!(status.success(), "ip {words:?}: {status}");
-}
-
 /// Whether the server at this address answers a process of the host.
 fn answers(server: Server, at: SocketAddr) -> bool {
     if !server.is_udp() {
@@ -237,7 +168,10 @@ impl World<'_> {
             Itself => within(container),
             Visitor::Container => within(self.client),
             Host(ip) => answers(server, SocketAddr::new(ip, port)),
-            Far => self.machine.fetches(server, port),
+            Far => {
+                let at = SocketAddr::new(self.machine.host.into(), port);
+                self.machine.does(|| answers(server, at))
+            }
         };
         one(port) && (server != Server::TwoPorts || one(port + 1))
     }
@@ -265,7 +199,7 @@ fn who_reached_a_container_reaches_it_as_advised_and_at_no_other_address() {
     let history = directory.path().join("history.db");
     let docker = Docker::publishing();
     let agent = Agent::setup().docker_host(docker.host()).history(&history).start();
-    let machine = Machine::new();
+    let machine = Machine::start();
     let own = IpAddr::V4(machine.host);
     let client = docker.launch("host").start(["sleep", "1000"]);
     let world = World { machine: &machine, client: &client };
@@ -350,4 +284,65 @@ fn is_bound(port: u16) -> bool {
         let table = std::fs::read_to_string(table).unwrap_or_default();
         table.lines().any(|line| line.contains(&port) && line.contains(" 0A "))
     })
+}
+
+/// `hostnet advise` as a person reads it.
+fn words(history: &Path, name: &str) -> String {
+    let mut command = Command::new(hostnet());
+    command.args(["advise", name, "--history"]).arg(history);
+    let output = command.output().expect("hostnet can be started");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_container_is_one_by_every_name_and_a_service_by_all_its_containers() {
+    needs_root!();
+    needs_docker!("names and labels");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let history = directory.path().join("history.db");
+    let docker = Docker::shared();
+    let agent = Agent::setup().history(&history).start();
+    let service = Docker::fresh_name("service");
+    let label = format!("com.docker.swarm.service.name={service}");
+    let mut renamed = docker.launch("host").actor();
+    // Two tasks of a Swarm service, each under a name that ends in random letters.
+    let mut tasks = ["1.k3v9w", "2.x81hq"].map(|end| {
+        let launch = docker.launch("host").name(&format!("{service}.{end}"));
+        launch.options(["--label", &label]).actor()
+    });
+    let refused = renamed.connect_refused();
+    agent.expect(&want().attempt(refused).owned_by(&renamed.container));
+    let (old, id) = (renamed.container.name.clone(), renamed.container.id.clone());
+    let new = format!("{}_{old}", &id[..12]);
+    docker.run(["rename", &old, &new]);
+    let renamed_event = want().is("container.id", id.as_str()).is("container.name", &*new);
+    let mut deadline = 200;
+    while agent.count(&renamed_event) == 0 {
+        renamed.connect_refused();
+        agent.marker();
+        deadline -= 1;
+        assert!(deadline > 0, "the new name never came");
+    }
+    for task in &mut tasks {
+        let refused = task.connect_refused();
+        agent.expect(&want().attempt(refused).owned_by(&task.container));
+    }
+    agent.marker();
+    agent.stop();
+    for name in [&old, &new, &id] {
+        let said = advice(&history, name);
+        assert_eq!(strings(&said["ids"]), [&*id], "{name}: {said:#}");
+    }
+    for name in [&service, &tasks[0].container.name] {
+        let said = advice(&history, name);
+        assert_eq!(said["label"], service.as_str(), "{said:#}");
+        assert_eq!(strings(&said["ids"]).len(), 2, "{name}: {said:#}");
+        assert!(
+            strings(&said["verdict"]["because"])[0]
+                .starts_with("all 2 of its connections were refused")
+        );
+    }
+    let words = words(&history, &service);
+    assert!(words.contains("in your docker service create command"), "{words}");
+    assert!(!words.contains("docker run"), "{words}");
 }

@@ -87,7 +87,7 @@ impl Filter {
     }
 
     /// The containers that are called the same as the one with this name or id, or an id
-    /// that begins so, and everybody without a name; `None` when there is no such one.
+    /// that begins so, those that may be of the same service, and everybody without a name; `None` when there is no such one.
     ///
     /// # Errors
     /// When several ids begin so, or the history cannot be read.
@@ -99,7 +99,7 @@ impl Filter {
             Err(ambiguous @ NotSelected::Ambiguous { .. }) => return Err(ambiguous.into()),
         };
         let names = |one: &containers::Known| {
-            one.names.iter().map(|(name, ..)| name.clone()).collect::<Vec<_>>()
+            one.names.iter().map(|(name, ..)| stem(name).to_owned()).collect::<Vec<_>>()
         };
         let meant: BTreeSet<String> =
             known.iter().filter(|one| selected.contains(&one.owner)).flat_map(names).collect();
@@ -122,6 +122,17 @@ impl Filter {
             || is(&process.entity_id)
             || process.pid.is_some_and(|pid| wanted.parse() == Ok(pid))
     }
+}
+
+/// What the names of a service's containers have in common: Swarm's tasks are called
+/// `service.slot.task`, Compose's replicas `project-service-number`.
+fn stem(name: &str) -> &str {
+    let mut parts = name.rsplitn(3, '.');
+    if let (Some(_), Some(_), Some(service)) = (parts.next(), parts.next(), parts.next()) {
+        return service;
+    }
+    let unnumbered = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    unnumbered.strip_suffix(['-', '_']).unwrap_or(name)
 }
 
 /// The owners that a word means: `host` and the like, or containers.
