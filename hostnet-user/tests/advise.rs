@@ -104,3 +104,82 @@ fn wrong_questions_are_explained() {
     let output = advise(&["--since", "2200-01-01T00:00:00Z", &name]);
     assert!(text(&output.stderr).contains("no container was seen"), "{}", text(&output.stderr));
 }
+
+/// The recorded run with these events after it.
+fn with(events: &[Value]) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let mut lines = std::fs::read(LINES.path()).expect("a file");
+    for event in events {
+        lines.extend(event.to_string().bytes().chain([b'\n']));
+    }
+    file.write_all(&lines).expect("room");
+    file
+}
+
+/// The first event of the recorded run that is one.
+fn recorded(is_one: impl Fn(&Value) -> bool) -> Value {
+    let lines = std::fs::read_to_string(LINES.path()).expect("a file");
+    let mut events = lines.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    events.find(is_one).expect("the run has one of every kind")
+}
+
+#[test]
+fn a_connection_whose_peer_is_not_known_does_not_decide_where_another_is_known() {
+    let known = recorded(|event| {
+        event["hostnet"]["surface"]["target"] == "host-loopback"
+            && event["event"]["action"] == "connection_attempted"
+            && event["event"]["kind"] == "event"
+            && event["hostnet"]["peer"].is_object()
+    });
+    let mut unknown = known.clone();
+    unknown["event"]["id"] = "01a213b0-7aff-7463-8fe1-000000000001".into();
+    unknown["hostnet"]["socket"]["cookie"] = 1.into();
+    unknown["hostnet"].as_object_mut().expect("an object").remove("peer");
+    let (ip, port) = (&known["hostnet"]["remote"]["ip"], &known["hostnet"]["remote"]["port"]);
+    let place = format!("{}:{port}", ip.as_str().expect("an address"));
+    let name = known["container"]["name"].as_str().expect("a name");
+    let of = |file: &std::path::Path| -> Value {
+        let file = file.to_str().expect("UTF-8");
+        let output = hostnet(&["advise", "--file", file, name, "--format", "json"]);
+        serde_json::from_slice::<Vec<Value>>(&output.stdout).expect("JSON").remove(0)
+    };
+    let things = |advice: &Value| {
+        let all = advice["evidence"].as_array().expect("evidence").iter();
+        let of_place = |one: &&Value| one["subject"].as_str().is_some_and(|it| it.contains(&place));
+        all.filter(of_place).map(|one| one["bridge"].clone()).collect::<Vec<Value>>()
+    };
+    let (before, after) = (of(LINES.path()), of(with(&[unknown]).path()));
+    assert_eq!(things(&before).len(), 1, "{before:#}");
+    assert_eq!(things(&after), things(&before), "{after:#}");
+    assert_eq!(after["verdict"]["answer"], before["verdict"]["answer"]);
+}
+
+#[test]
+fn three_thousand_ports_are_a_page_with_the_condition_first() {
+    let bound = recorded(|event| {
+        event["event"]["action"] == "bound-socket" && event["network"]["transport"] == "udp"
+    });
+    let one = |index: u32| {
+        let mut event = bound.clone();
+        event["event"]["id"] = format!("01a213b0-86f6-7463-8fe1-{index:012}").into();
+        event["hostnet"]["socket"]["cookie"] = index.into();
+        for end in ["/hostnet/local", "/source", "/server"] {
+            let end = event.pointer_mut(end).expect("a local end");
+            end["ip"] = "0.0.0.0".into();
+            end["port"] = (20_000 + 2 * index).into();
+        }
+        event["hostnet"]["bind"]["scope"] = "any".into();
+        event["hostnet"]["bind"]["requested_port"] = (20_000 + 2 * index).into();
+        event
+    };
+    let file = with(&(1..=3000).map(one).collect::<Vec<Value>>());
+    let file = file.path().to_str().expect("UTF-8");
+    let name = bound["container"]["name"].as_str().expect("a name");
+    let shown = hostnet(&["advise", "--file", file, name]);
+    let shown = text(&shown.stdout);
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(lines.len() < 250, "{}", lines.len());
+    let line = |words: &str| lines.iter().position(|line| line.contains(words)).expect(words);
+    assert!(line("ports are published") < line("-p 20002:20002/udp"), "{shown}");
+    assert!(shown.contains("  and 29"), "{shown}");
+}

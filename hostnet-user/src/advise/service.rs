@@ -39,7 +39,10 @@ impl Manager {
     /// Who started the container.
     #[must_use]
     pub fn of(container: &Container) -> Self {
-        let label = |key: &str| container.labels.get(key).filter(|text| !text.is_empty()).cloned();
+        let labels = &container.labels;
+        // Events have no dots in the names of labels.
+        let value = |key: &str| labels.get(key).or_else(|| labels.get(&key.replace('.', "_")));
+        let label = |key: &str| value(key).filter(|text| !text.is_empty()).cloned();
         if let Some(service) = label("com.docker.swarm.service.name") {
             return Self::Swarm { service, stack: label("com.docker.stack.namespace") };
         }
