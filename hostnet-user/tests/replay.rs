@@ -251,7 +251,10 @@ fn a_source_that_breaks_is_the_end_and_says_so() {
     let mut past = Past::of_lines(Box::new(from), Span::ALL);
     assert!(past.next().expect("one").is_ok());
     let end = past.next().expect("an error").unwrap_err();
-    assert!(matches!(end, Unread::Rest(_)) && end.to_string() == "cannot read on: broken", "{end}");
+    assert!(
+        matches!(end, Unread::Rest(_)) && end.to_string() == "cannot read the next line: broken",
+        "{end}"
+    );
     assert!(past.next().is_none() && past.identity().is_some());
     let long = Cursor::new([b"{".repeat(3 << 20), b"\nx".to_vec()].concat());
     let why: Vec<String> = Past::of_lines(Box::new(long), Span::ALL)

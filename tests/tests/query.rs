@@ -277,7 +277,8 @@ fn a_socket_is_held_after_the_process_that_opened_it_has_ended() {
     let after_close = now();
     agent.marker();
     assert_eq!(ask(&after_restart)["answer"], "held");
-    assert_eq!(ask(&after_close)["answer"], "nobody");
+    let row = ask(&after_close);
+    assert_eq!(row["answer"], "nobody", "{row:#}");
     let ever = history.only(&["who-had-port", &number]);
     assert_eq!((&ever["ended"], &ever["why"]), (&"closed".into(), &Value::Null), "{ever:#}");
     agent.stop();

@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     let Some(case) = name.strip_suffix(ENDING).filter(|case| !case.is_empty()) else {
         let shown = args.output.display();
         return Err(Usage(anyhow!(
-            "{shown} does not end in {ENDING}: it must, because that is what it will be"
+            "the name {shown} must end in {ENDING}, the kind of file that is written"
         ))
         .into());
     };

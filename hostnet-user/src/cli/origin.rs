@@ -30,7 +30,7 @@ pub fn now(source: &Path) -> Origin {
 pub fn verified(history: &Path) -> Result<String, String> {
     match record::verify(history, None, &[]) {
         Ok(Ok(Good { rows, range, checkpoints, key, signed_to, unsigned, .. })) => Ok(format!(
-            "{rows} rows ({} to {}) are what was kept; {checkpoints} checkpoints agree{}; \
+            "{rows} rows ({} to {}) are unchanged since they were written; {checkpoints} checkpoints match{}; \
              {unsigned} rows are not signed",
             range.0,
             range.1,

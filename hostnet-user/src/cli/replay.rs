@@ -184,7 +184,9 @@ fn told_before(args: &Args, filter: &Filter, mut past: Past) -> Result<Exit> {
             }
             Err(Unread::Rest(error)) => {
                 shown.flush()?;
-                return Err(error.context(format!("cannot replay {} on", args.file.display())));
+                return Err(
+                    error.context(format!("cannot replay the rest of {}", args.file.display()))
+                );
             }
             Err(one @ Unread::One { .. }) => {
                 // In its place among the others, where both are on one terminal.

@@ -80,7 +80,7 @@ pub fn run(args: &Args) -> Result<Exit> {
 fn sentence(good: &Good, has_key: bool) -> String {
     let (first, last) = good.range;
     let mut text = format!(
-        "{} rows ({first} to {last}) of {} runs are what was kept; {} checkpoints agree",
+        "{} rows ({first} to {last}) of {} runs are unchanged since they were written; {} checkpoints match",
         good.rows, good.runs, good.checkpoints
     );
     let signatures = match &good.key {

@@ -153,7 +153,7 @@ impl Past {
                 *page = rows.into_iter();
             },
             Source::Lines(lines) => {
-                let line = lines.next_line().context("cannot read on")?;
+                let line = lines.next_line().context("cannot read the next line")?;
                 Ok(line.map(|(number, line)| (Place::Line(number), line.to_vec())))
             }
         }

@@ -78,7 +78,7 @@ impl History {
             let version = schema::version(&connection)?;
             schema::check(version)?;
             if version == 0 {
-                return Err(StoreError::Damaged("it is no history of hostnet".to_owned()));
+                return Err(StoreError::Damaged("it is not a history of hostnet".to_owned()));
             }
             if version < schema::VERSION {
                 if version < schema::TALLIES {
@@ -152,7 +152,7 @@ impl History {
             let id: i64 = row.get(0)?;
             let document: String = row.get(4)?;
             let read = Read::of(document.as_bytes())
-                .with_context(|| format!("row {id} is not what was kept; see `hostnet verify`"))?;
+                .with_context(|| format!("row {id} cannot be read as an event; `hostnet verify` says whether it was changed"))?;
             let event = Event {
                 id: id.cast_unsigned(),
                 run: row.get(1)?,

@@ -179,7 +179,7 @@ impl Runs {
             (Some(run), None) if run.has_ended => {
                 format!("the agent stopped at {} and has not run since", run.last)
             }
-            (Some(run), None) => format!("the record ends at {}", run.last),
+            (Some(run), None) => format!("the history ends at {}", run.last),
             (Some(run), Some(next)) => {
                 format!("no agent ran from {} to {}", run.last, next.began)
             }

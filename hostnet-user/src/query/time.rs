@@ -44,7 +44,7 @@ impl Time {
         match duration(text) {
             Ok(before) => Ok(Self(now.0.saturating_sub(before))),
             Err(_no_duration) => bail!(
-                "{text:?} is no time: it must be such as 2026-11-28T10:00:00Z, 2026-11-28, \
+                "{text:?} is not a time: write 2026-11-28T10:00:00Z, 2026-11-28, \
                  1795457100.5 (seconds since 1970) or 10m (before now)"
             ),
         }
@@ -78,7 +78,7 @@ impl Time {
 /// # Errors
 /// When it is none, or negative.
 pub fn duration(text: &str) -> Result<i64> {
-    let no_duration = || anyhow::anyhow!("{text:?} is no duration such as 10m or 1h30m");
+    let no_duration = || anyhow::anyhow!("{text:?} is not a duration: write 10m or 1h30m");
     let span: Span = text.parse().map_err(|_| no_duration())?;
     let duration: SignedDuration =
         span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| no_duration())?;
@@ -147,7 +147,7 @@ mod tests {
     fn what_is_no_time_is_named() {
         for text in ["", "yesterday", "10", "2026-13-01", "-5m", "10x", "1.2.3"] {
             let said = parse(text);
-            assert!(text == "10" || said.contains("is no time"), "{text}: {said}");
+            assert!(text == "10" || said.contains("is not a time"), "{text}: {said}");
         }
         assert!(parse("99999999999999999999").contains("2262"));
     }

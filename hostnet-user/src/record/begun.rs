@@ -11,11 +11,17 @@ use super::{
     touch::{Connection, Socket, Touch},
 };
 
+/// A connection that began in a batch.
+struct Fresh {
+    span: u64,
+    is_new: bool,
+}
+
 /// What a batch of rows changes.
 #[derive(Default)]
 pub struct Begun {
-    /// Those that began in this batch and are still there, with their spans.
-    fresh: BTreeMap<Socket, Vec<(Connection, u64)>>,
+    /// Those that began in this batch and are still there, by socket and other end.
+    fresh: BTreeMap<Socket, BTreeMap<(String, u16), Fresh>>,
     /// Sockets that ended in it and may be in the table.
     ended: BTreeSet<Socket>,
     /// Rows that show a connection that was counted before.
@@ -35,24 +41,21 @@ impl Begun {
     ) -> Result<bool, StoreError> {
         if let Some(socket) = touch.ended {
             let fresh = self.fresh.remove(&socket).unwrap_or_default();
-            if !fresh.iter().any(|(one, _)| one.is_new) {
+            if !fresh.values().any(|one| one.is_new) {
                 self.ended.insert(socket);
             }
         }
         let Some(connection) = &touch.began else { return Ok(true) };
-        let fresh = self.fresh.entry(connection.socket).or_default();
-        let is_same =
-            |one: &Connection| (&one.address, one.port) == (&connection.address, connection.port);
-        let is_known = fresh.iter().any(|(one, _)| is_same(one))
-            || !connection.is_new
-                && !self.ended.contains(&connection.socket)
-                && is_counted(of, connection)?;
-        if is_known {
+        let Connection { socket, address, port, is_new } = connection;
+        let end = (address.clone(), *port);
+        let is_fresh = self.fresh.get(socket).is_some_and(|fresh| fresh.contains_key(&end));
+        let may_be_counted = !is_new && !self.ended.contains(socket);
+        if is_fresh || may_be_counted && is_counted(of, connection)? {
             self.again.push((span, id));
-        } else {
-            fresh.push((connection.clone(), span));
+            return Ok(false);
         }
-        Ok(!is_known)
+        self.fresh.entry(*socket).or_default().insert(end, Fresh { span, is_new: *is_new });
+        Ok(true)
     }
 
     /// Writes it down; to be done in the transaction of the rows.
@@ -66,10 +69,11 @@ impl Begun {
         }
         let mut begin =
             to.prepare_cached("INSERT OR IGNORE INTO counted VALUES (?1, ?2, ?3, ?4, ?5)")?;
-        for (connection, span) in self.fresh.into_values().flatten() {
-            let Connection { socket: Socket { boot, cookie }, address, port, .. } = connection;
-            let span = span.cast_signed();
-            begin.execute(params![boot, cookie.cast_signed(), address, port, span])?;
+        for (Socket { boot, cookie }, fresh) in self.fresh {
+            for ((address, port), Fresh { span, .. }) in fresh {
+                let span = span.cast_signed();
+                begin.execute(params![boot, cookie.cast_signed(), address, port, span])?;
+            }
         }
         let mut again = to.prepare_cached("INSERT OR IGNORE INTO again VALUES (?1, ?2)")?;
         for (span, id) in self.again {

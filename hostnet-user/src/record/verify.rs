@@ -198,23 +198,23 @@ impl Check {
             Err(Bad::at(link.id, &run, link.sequence, why.to_owned()))
         };
         if link.id <= self.id {
-            return bad("it is before where the chain begins");
+            return bad("it is before the row at which the chain begins");
         }
         let hash = self.hash.then(&link);
         if kept != Some(hash) {
             if link.id > self.id + 1 {
                 return Err(self.next(format!(
-                    "rows {} to {} are missing, or row {} is not what was kept",
+                    "rows {} to {} are missing, or row {} was changed",
                     self.id + 1,
                     link.id - 1,
                     link.id
                 )));
             }
-            return bad("it is not what was kept, or not in its place");
+            return bad("its content or its place was changed");
         }
         let length = link.document.len() as u64;
         if self.total.is_some_and(|before| before + length != total) {
-            return bad("the bytes counted up to it are wrong");
+            return bad("the count of bytes up to it is wrong");
         }
         // A run that began while the history could not be read left places before it.
         let is_begin = link.run != self.run;
@@ -228,7 +228,7 @@ impl Check {
             action if action == checkpoint::ACTION.as_bytes() => {
                 match Checkpoint::of_document(link.document) {
                     Ok(Some(checkpoint)) => self.checkpoint(&checkpoint)?,
-                    _ => return bad("it says that it is a checkpoint and is none"),
+                    _ => return bad("it claims to be a checkpoint and is not a valid one"),
                 }
             }
             b"history-purged" => self.purges.extend(purge(link.document)),
@@ -254,17 +254,19 @@ impl Check {
         let bad = |why: String| Err(Bad::at(checkpoint.row, "", 0, why));
         if checkpoint.history != self.bounds.history {
             return bad(format!(
-                "a checkpoint of it is of another history, {}",
+                "its checkpoint belongs to another history, {}",
                 checkpoint.history
             ));
         }
         if !checkpoint.is_signed() {
-            return bad("a checkpoint of it has a signature that is not its key's".to_owned());
+            return bad(
+                "its checkpoint has a signature that was not made with the key it names".to_owned()
+            );
         }
         match &self.key {
             Some(key) if *key != checkpoint.key => {
                 return bad(format!(
-                    "a checkpoint of it is signed with another key, {}",
+                    "its checkpoint is signed with another key, {}",
                     checkpoint.key
                 ));
             }
@@ -274,14 +276,16 @@ impl Check {
         let at = self.hashes.binary_search_by_key(&checkpoint.row, |(id, _)| *id);
         match at.ok().and_then(|index| self.hashes.get(index)) {
             Some((_, hash)) if hash.to_string() != checkpoint.hash => {
-                return bad("a checkpoint of it has another value: it was written anew".to_owned());
+                return bad(
+                    "its checkpoint has another hash: the rows up to it were rewritten".to_owned()
+                );
             }
             Some(_) => {
                 self.good.checkpoints += 1;
                 self.good.signed_to = self.good.signed_to.max(checkpoint.row);
             }
             None if checkpoint.row > self.bounds.start.0 => {
-                return bad("a checkpoint is of it, and it is not there".to_owned());
+                return bad("a checkpoint names it, and it is missing".to_owned());
             }
             None => {}
         }
@@ -291,22 +295,22 @@ impl Check {
     fn end(&mut self, elsewhere: &[Checkpoint]) -> Result<(), Bad> {
         if (self.id, self.hash) != self.bounds.head {
             let (head, _) = self.bounds.head;
-            return Err(self.next(format!("the chain ends with row {head}, and it is not there")));
+            return Err(self.next(format!("the chain ends with row {head}, which is missing")));
         }
         if self.total.is_some_and(|total| total != self.bounds.total) && self.good.rows > 0 {
-            return Err(self.next("the bytes counted at the end are wrong".to_owned()));
+            return Err(self.next("the count of bytes at the end is wrong".to_owned()));
         }
         self.begin()?;
         let own: Vec<_> =
             elsewhere.iter().filter(|one| one.history == self.bounds.history).collect();
         if own.is_empty() && !elsewhere.is_empty() {
-            let why = "no checkpoint elsewhere is of this history: it is another one, or new";
+            let why = "no checkpoint in the other file is of this history: it is another history, or a new one";
             return Err(Bad::at(self.good.range.0, "", 0, why.to_owned()));
         }
         for checkpoint in own {
             if checkpoint.row > self.id {
                 return Err(self.next(format!(
-                    "a checkpoint elsewhere is of row {}, and the last here is {}",
+                    "a checkpoint in the other file names row {}, but the last row here is {}",
                     checkpoint.row, self.id
                 )));
             }
@@ -360,8 +364,7 @@ impl Check {
         if self.purges.iter().any(|purge| purge.last >= start && agrees(purge)) {
             return Ok(());
         }
-        let why =
-            format!("rows up to {start} are not there, and no row says that they were purged");
+        let why = format!("rows up to {start} are missing, and no row says that they were purged");
         Err(Bad::at(start, "", 0, why))
     }
 

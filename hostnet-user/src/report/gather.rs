@@ -44,7 +44,7 @@ pub fn gather(history: &History, filter: &Filter, origin: Origin) -> Result<Fact
     let extent = query::extent(history, filter)?;
     let Some((first, last)) = &extent.ends else {
         bail!(
-            "there is no event of that time: `hostnet query events --limit 1` shows the first one"
+            "there are no events in that time: `hostnet query events --limit 1` shows the first one"
         )
     };
     let window =

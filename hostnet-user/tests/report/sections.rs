@@ -115,5 +115,5 @@ fn an_empty_time_is_said_to_be_one() {
     let (history, _book) = kept(afternoon());
     let filter = Filter { until: Some(Time(5)), ..Filter::default() };
     let error = hostnet::report::gather(&history, &filter, hostnet::report::Origin::default());
-    assert!(error.unwrap_err().to_string().contains("no event of that time"));
+    assert!(error.unwrap_err().to_string().contains("no events in that time"));
 }

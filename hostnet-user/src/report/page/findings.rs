@@ -15,7 +15,7 @@ pub fn section(facts: &Facts) -> Section {
                 reason for, the worst first. Evidence is the id of the event that shows it: hostnet \
                 query sql \"SELECT document FROM events WHERE event_id = 'ID'\".",
         content: html! {
-            @if findings.rules.is_empty() { p { "Nothing was found." } }
+            @if findings.rules.is_empty() { p { "No findings." } }
             @for (at, rule) in findings.rules.iter().enumerate() { (one(at, rule)) }
         },
     }

@@ -20,7 +20,7 @@ pub fn section(facts: &Facts) -> Section {
                 host's: what is on all addresses is reachable from wherever the host is.",
         content: html! {
             @if let Some(since) = part.since {
-                p.more { "There is too much of this to put together: only from " (shown::time(since)) " on." }
+                p.more { "There are too many events to show all: those from " (shown::time(since)) " on are listed." }
             }
             @if containers.is_empty() { p { "No container listened." } }
             @else { (table(&containers)) }

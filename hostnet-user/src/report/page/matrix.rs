@@ -19,7 +19,7 @@ pub fn section(facts: &Facts) -> Section {
                 host; where that is this host, by the service that was there. Failed ones are in the \
                 number, and below it.",
         content: html! {
-            @if contacts.who.is_empty() { p { "No container began anything." } }
+            @if contacts.who.is_empty() { p { "No container made a connection." } }
             @else { div.scroll { (table(contacts)) } }
             (shown::more(who, "containers", "hostnet query peers"))
             (shown::more(targets, "targets", "hostnet query peers"))

@@ -17,12 +17,12 @@ pub fn section(facts: &Facts) -> Section {
         anchor: "processes",
         title: "Processes",
         count: None,
-        about: "What ran in each container while it was in the host's network, under who made it.",
+        about: "What each container ran while it used the host's network; children below their parents.",
         content: html! {
             @if let Some(since) = part.since {
-                p.more { "There is too much of this to put together: only from " (shown::time(since)) " on." }
+                p.more { "There are too many events to show all: those from " (shown::time(since)) " on are listed." }
             }
-            @if part.rows.shown.is_empty() { p { "No process was told of." } }
+            @if part.rows.shown.is_empty() { p { "No process was seen." } }
             @for tree in &part.rows.shown { (one(tree)) }
             (shown::more(part.rows.rest(), "containers", "hostnet query tree"))
         },

@@ -28,7 +28,7 @@ pub fn section(facts: &Facts) -> Section {
                     tr {
                         td { (shown::time(run.times.0)) }
                         td { (shown::time(run.times.1)) }
-                        td { (if run.has_ended { "ended" } else { "last heard of" }) }
+                        td { (if run.has_ended { "ended" } else { "no end recorded" }) }
                         td.m.dim { (shown::cut(&run.run, 40)) }
                     }
                 } }
@@ -46,9 +46,9 @@ fn verdict(record: &Record) -> Markup {
         p {
             @if record.is_complete() {
                 span.badge.good { "complete" }
-                " An agent looked all the time, nothing was lost, and all its hooks were proven."
+                " An agent observed all of this time, nothing was lost, and every hook was proven to work."
             } @else if record.runs.is_empty() {
-                span.badge.medium { "unknown" } " No run of an agent is in the record."
+                span.badge.medium { "unknown" } " The history has no run of an agent."
             } @else {
                 span.badge.medium { "not complete" } " "
                 @if record.of > 0 { (shown::count(record.of as u64, "gap", "gaps")) ", listed below. " }
@@ -66,7 +66,7 @@ fn gaps(record: &Record) -> Markup {
                 tr {
                     td { (shown::time(gap.times.0)) }
                     td { (shown::time(gap.times.1)) }
-                    td { span.badge.medium { (if gap.is_blind { "nobody looked" } else { "missing" }) } }
+                    td { span.badge.medium { (if gap.is_blind { "no agent ran" } else { "missing" }) } }
                     td.w { (shown::long(&gap.why)) }
                 }
             } }

@@ -46,7 +46,7 @@ pub fn section(facts: &Facts) -> Section {
                     }
                 }
                 @if facts.record.gaps.iter().any(|gap| gap.is_blind) {
-                    span { i.blind {} "no agent looked" }
+                    span { i.blind {} "no agent ran" }
                 }
             }
             (shown::more(rest, "containers", "hostnet query containers"))

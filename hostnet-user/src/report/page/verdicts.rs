@@ -24,7 +24,7 @@ pub fn section(facts: &Facts) -> Section {
                 certain as the observation was complete.",
         content: html! {
             @if let Some(why) = &verdicts.why_not { p { "No verdicts: " (shown::long(why)) "." } }
-            @else if verdicts.advice.is_empty() { p { "No container was there to be looked at." } }
+            @else if verdicts.advice.is_empty() { p { "No container used the host's network." } }
             @for advice in verdicts.advice.iter().take(SHOWN) { (one(advice)) }
             (shown::more(verdicts.advice.len().saturating_sub(SHOWN), "containers", "hostnet advise"))
         },
