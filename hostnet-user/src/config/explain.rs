@@ -42,7 +42,13 @@ impl Place<'_> {
         }
         if let Some(rest) = message.strip_prefix("unknown field `") {
             let (given, expected) = rest.split_once("`, ")?;
-            return Some(format!("{section} has no {given:?}; it can have {}", names(expected)));
+            let names = names(expected);
+            let is_section = section.trim_matches(['[', ']']).split('.').next() == Some(given);
+            return Some(if is_section {
+                format!("there is no section {section}; there can be {names}")
+            } else {
+                format!("{section} has no {given:?}; it can have {names}")
+            });
         }
         if let Some(field) = message.strip_prefix("missing field `") {
             return Some(format!("{section} needs {}", field.trim_end_matches('`')));
@@ -93,7 +99,10 @@ mod tests {
                 "[observe]\nal = true\n",
                 "line 2: [observe] has no \"al\"; it can have all, ring_mib, ",
             ),
-            ("[observ]\nall = true\n", "line 1: [observ] has no \"observ\"; it can have observe, "),
+            (
+                "[observ]\nall = true\n",
+                "line 1: there is no section [observ]; there can be observe, ",
+            ),
             ("[[sink]]\ntype = \"file\"\n", "line 1: [[sink]] needs path"),
             (
                 "[observe]\nall = \"yes\"\n",
