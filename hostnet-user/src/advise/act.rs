@@ -24,7 +24,7 @@ pub enum Bridge {
     AsWell,
     /// The same, when this is done or holds.
     If(String),
-    /// It cannot be told, because of this.
+    /// It is not known, because of this.
     Unclear(String),
     /// It would not be there, because of this.
     Not(String),

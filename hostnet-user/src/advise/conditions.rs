@@ -31,7 +31,10 @@ pub fn conditions(observed: &Observed, ports: &[Port], needs: &[Needs]) -> Vec<S
     }
     conditions.extend(narrowed(&published));
     conditions.extend(seen_as_gateway(&published));
-    let ipv4 = published.iter().filter(|port| port.is_ipv4_alone && port.at.is_empty());
+    // Swarm publishes at no address in particular.
+    let has_addresses = !matches!(observed.manager(), Manager::Swarm { .. });
+    let ipv4 =
+        published.iter().filter(|port| has_addresses && port.is_ipv4_alone && port.at.is_empty());
     if let Some(places) = places(ipv4.copied()) {
         conditions.push(format!(
             "{places}: it listens on IPv4 only, and Docker publishes on IPv6, too; -p \
