@@ -85,6 +85,7 @@ fn actions_in_the_recording_are_all_but_those_listed_here() {
         Action::OpenedOtherSocket,
         Action::AttachedSocketFilter,
         Action::RequestedNetlinkChange,
+        Action::JoinedMulticastGroup,
         Action::JoinedNetlinkGroups,
         Action::UsedUnixSocket,
         // Of the live agent, which a recording of the stages does not have.

@@ -147,4 +147,8 @@ hook_table! {
     37 => TcpV4Connect { program: "tcp_v4_connect", attach: "fentry/tcp_v4_connect", set: Connect, since: (5, 17), sees: "TCP connect, IPv4" },
     38 => TcpV6Connect { program: "tcp_v6_connect", attach: "fentry/tcp_v6_connect", set: Connect, since: (5, 17), sees: "TCP connect, IPv6" },
     39 => InetDgramConnect { program: "inet_dgram_connect", attach: "fentry/inet_dgram_connect", set: Connect, since: (5, 17), sees: "connect of UDP, raw and ping sockets" },
+    42 => IpMcJoinGroup { program: "ip_mc_join_group", attach: "fexit/ip_mc_join_group", set: Families, since: (5, 17), sees: "multicast group joined, IPv4" },
+    43 => IpMcSource { program: "ip_mc_source", attach: "fexit/ip_mc_source", set: Families, since: (5, 17), sees: "multicast group joined for one source, IPv4" },
+    44 => Ipv6SockMcJoin { program: "ipv6_sock_mc_join", attach: "fexit/ipv6_sock_mc_join", set: Families, since: (5, 17), sees: "multicast group joined, IPv6" },
+    45 => Ip6McSource { program: "ip6_mc_source", attach: "fexit/ip6_mc_source", set: Families, since: (5, 17), sees: "multicast group joined for one source, IPv6" },
 }

@@ -6,7 +6,8 @@
 use crate::{
     Accept, AcceptTaken, Address, Bind, BindAsked, BindRefused, CgroupAttach, CgroupMkdir,
     CgroupRmdir, Close, Connect, ConnectOutcome, Datagram, DatagramClose, Exec, Exit, FamilySocket,
-    Fork, Listen, NetlinkBind, NetlinkRequest, PacketBind, RawSocket, Socket, SocketFilter,
+    Fork, Listen, MulticastJoin, NetlinkBind, NetlinkRequest, PacketBind, RawSocket, Socket,
+    SocketFilter,
 };
 
 /// `TCP_LISTEN` (include/net/tcp_states.h).
@@ -223,6 +224,13 @@ impl Repeats for SocketFilter {
     #[inline(always)]
     fn subject(&self) -> Subject {
         of_socket(self.socket, self.instructions)
+    }
+}
+
+impl Repeats for MulticastJoin {
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        Subject { address: self.group, port: self.local_port, detail: self.interface }
     }
 }
 

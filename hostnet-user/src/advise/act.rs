@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use super::multicast;
 use crate::{
     event::{
         Container, Event, FamilySocket, Operation, Outcome, Owner, OwnerKind, PeerParty, Scope,
@@ -114,10 +115,10 @@ pub enum Group {
 
 const DNS_PORT: u16 = 53;
 const IPPROTO_RAW: u32 = 255;
-const MACVLAN: &str = "a macvlan or ipvlan network can give it without host networking";
+pub(super) const MACVLAN: &str = "a macvlan or ipvlan network can give it without host networking";
 
 impl Act {
-    fn new(group: Group, subject: impl Into<String>, bridge: Bridge) -> Self {
+    pub(super) fn new(group: Group, subject: impl Into<String>, bridge: Bridge) -> Self {
         Self { group, subject: subject.into(), bridge, needs: None, to: None }
     }
 
@@ -136,6 +137,7 @@ impl Act {
             Operation::RawSocket(raw) => Some(raw_socket(raw.protocol, event)),
             Operation::PacketBind(bind) if is_refused(bind.outcome) => None,
             Operation::PacketBind(_) => Some(packet_socket(event)),
+            Operation::MulticastJoin(join) => Some(multicast::group(join)),
             Operation::NetlinkRequest(_) => Some(network_change(event, owner)),
             Operation::FamilySocket(opened) => family_socket(event, opened),
             Operation::ExistingSocket(_) => existing_socket(event),

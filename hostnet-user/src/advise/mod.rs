@@ -11,6 +11,7 @@ mod compose;
 mod conditions;
 mod connections;
 mod failed;
+mod multicast;
 mod observed;
 mod ports;
 mod publish;
@@ -114,6 +115,8 @@ pub struct Observation {
     pub runs: usize,
     /// How far operations beyond IP were seen.
     pub beyond_ip: BeyondIp,
+    /// Whether the multicast groups that sockets join were seen.
+    pub groups_joined: bool,
     /// What was lost of its own.
     pub lost_of_its_own: Losses,
     /// What was lost and may have been its own.
@@ -331,6 +334,7 @@ impl Cases {
             ends_seen: one.lives.iter().filter(|life| life.until_ns.is_some()).count(),
             runs: self.window.runs(),
             beyond_ip: self.window.beyond_ip(),
+            groups_joined: self.window.sees_groups_joined(),
             lost_of_its_own: own,
             lost_of_nobody: of_nobody,
             gaps: self.window.gaps(&times),

@@ -47,6 +47,8 @@ pub struct Use {
     /// It listens on all IPv4 addresses, and on no IPv6 address.
     pub is_ipv4_alone: bool,
     pub shared_with: Option<String>,
+    /// It was there before the agent, which has not seen what was done with it then.
+    pub is_from_before: bool,
 }
 
 impl Use {
@@ -55,6 +57,7 @@ impl Use {
         self.visitors.absorb(other.visitors);
         self.chosen_by_kernel |= other.chosen_by_kernel;
         self.is_inferred &= other.is_inferred;
+        self.is_from_before |= other.is_from_before;
         self.shared_with = self.shared_with.take().or(other.shared_with);
     }
 }
@@ -108,6 +111,7 @@ impl Ports {
         let other = shared.iter().find(|party| !party.owner.is_same(owner));
         if let Some(found) = self.at(transport, local) {
             found.is_inferred = false;
+            found.is_from_before |= is_existing;
             if let Some(other) = other {
                 found.shared_with = Some(other.to_string());
             }

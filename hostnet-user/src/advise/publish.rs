@@ -39,6 +39,9 @@ pub struct Port {
     /// It listens on all IPv4 addresses, and on no IPv6 address.
     #[serde(skip)]
     pub is_ipv4_alone: bool,
+    /// What the socket did first was not seen.
+    #[serde(skip)]
+    pub is_from_before: bool,
 }
 
 /// Whether a port has to be published.
@@ -116,6 +119,7 @@ fn port(place: Place, used: Use) -> Port {
         at,
         visitors,
         is_ipv4_alone: used.is_ipv4_alone,
+        is_from_before: used.is_from_before || used.is_inferred,
     }
 }
 
@@ -178,6 +182,7 @@ impl Port {
             && self.publish == next.publish
             && self.at == next.at
             && self.is_ipv4_alone == next.is_ipv4_alone
+            && self.is_from_before == next.is_from_before
     }
 
     fn join(&mut self, next: Self) {
@@ -186,6 +191,14 @@ impl Port {
         self.by_itself += next.by_itself;
         self.last_ns = self.last_ns.max(next.last_ns);
         self.visitors.absorb(next.visitors);
+    }
+
+    /// Whether it is a UDP server that takes what comes to any address, a group's or the
+    /// broadcast one among them.
+    #[must_use]
+    pub fn takes_any_datagram(&self) -> bool {
+        let is_published = !matches!(self.publish, Publish::No | Publish::Impossible(_));
+        self.transport == "udp" && self.ip.is_unspecified() && is_published
     }
 
     /// Writes the values of `-p`, now that it is known how many ports are one.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{
     Observation,
     act::{Bridge, Group},
+    multicast,
     observed::Observed,
     publish::{Port, Publish},
     window::{BeyondIp, Window},
@@ -166,6 +167,7 @@ fn phrase(group: Group, subject: &str) -> String {
         Group::HostLoopback => format!("it uses a service on the host's loopback, {subject}"),
         Group::AbstractSocket if subject.starts_with("serves ") => format!("it {subject}"),
         Group::AbstractSocket => format!("it uses the {subject}"),
+        Group::Multicast if subject.starts_with("joined ") => format!("it {subject}"),
         Group::Multicast | Group::LinkLocal => format!("it talks {subject}"),
         _ => format!("it {subject}"),
     }
@@ -292,6 +294,9 @@ fn doubts(case: &Case<'_>) -> Doubts {
         BeyondIp::Unseen => doubts.at_most(Confidence::Low, "only IP sockets were seen"),
         BeyondIp::Unknown => doubts
             .at_most(Confidence::Low, "the record does not say what could be seen on this kernel"),
+    }
+    if let Some(says) = multicast::unseen(case.ports, window) {
+        doubts.at_most(Confidence::Low, says);
     }
     if window.hooks_missing() {
         let says = "some operations are not seen on this kernel (hostnet doctor lists them)";

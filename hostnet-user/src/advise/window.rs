@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use hostnet_abi::Hook;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -53,6 +54,8 @@ pub struct Window {
     runs: Vec<(u64, u64)>,
     beyond_ip: BeyondIp,
     hooks_missing: bool,
+    /// Whether every run saw multicast groups joined; `None` without a run.
+    groups_joined: Option<bool>,
     by_container: HashMap<String, Losses>,
     of_nobody: Vec<LostAt>,
     gaps: Vec<Gap>,
@@ -88,6 +91,7 @@ impl Default for Window {
             runs: Vec::new(),
             beyond_ip: BeyondIp::Unknown,
             hooks_missing: false,
+            groups_joined: None,
             by_container: HashMap::new(),
             of_nobody: Vec::new(),
             gaps: Vec::new(),
@@ -155,6 +159,11 @@ impl Window {
                 && row["set"].as_str().is_some_and(|set| set != "start" && has(set))
         };
         self.hooks_missing |= rows.iter().any(is_missing);
+        let joins = [Hook::IpMcJoinGroup, Hook::Ipv6SockMcJoin].map(Hook::attach_point);
+        let sees = joins
+            .iter()
+            .all(|at| rows.iter().any(|row| row["hook"] == *at && is(row, &["proven"])));
+        self.groups_joined = Some(sees && self.groups_joined != Some(false));
         let beyond_ip = if rows.is_empty() {
             BeyondIp::Unknown
         } else if has("families") {
@@ -265,6 +274,12 @@ impl Window {
     #[must_use]
     pub const fn beyond_ip(&self) -> BeyondIp {
         self.beyond_ip
+    }
+
+    /// Whether a socket that joined a multicast group was always told of.
+    #[must_use]
+    pub fn sees_groups_joined(&self) -> bool {
+        self.groups_joined == Some(true)
     }
 
     /// Whether hooks of the sets that were chosen were not proven.

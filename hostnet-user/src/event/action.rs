@@ -44,6 +44,7 @@ actions! {
     BoundPacketSocket = "bound-packet-socket",
     AttachedSocketFilter = "attached-socket-filter",
     RequestedNetlinkChange = "requested-netlink-change",
+    JoinedMulticastGroup = "joined-multicast-group",
     JoinedNetlinkGroups = "joined-netlink-groups",
     UsedUnixSocket = "used-unix-socket",
     ExistingSocket = "existing_socket",

@@ -71,6 +71,7 @@ impl Kind {
             A::RequestedNetlinkChange => {
                 ("Request Network Change", Class::Network, Activity::Other)
             }
+            A::JoinedMulticastGroup => ("Join Multicast Group", Class::Network, Activity::Other),
             A::JoinedNetlinkGroups => ("Join Netlink Groups", Class::Network, Activity::Other),
             A::UsedUnixSocket => ("Use Unix Socket", Class::Network, Activity::Other),
             A::ExistingSocket => ("Existing Socket", Class::Evidence, Activity::Is(1)),

@@ -156,6 +156,7 @@ pub fn surface(event: &Event, network: &Network) -> Option<Surface> {
         Operation::RawSocket(_) => Some(Surface::Raw),
         Operation::PacketBind(_) => Some(Surface::Packet),
         Operation::NetlinkRequest(_) | Operation::NetlinkBind(_) => Some(Surface::Netlink),
+        Operation::MulticastJoin(_) => Some(Surface::Multicast),
         Operation::FamilySocket(_) => Some(match family {
             Some(libc::AF_PACKET) => Surface::Packet,
             Some(libc::AF_NETLINK) => Surface::Netlink,

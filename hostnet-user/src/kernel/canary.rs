@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use hostnet_abi::{Hook, Set, decode};
 
-use super::{CgroupRoot, Coverage, Rings, State, boot_clock, canary_beyond_ip};
+use super::{CgroupRoot, Coverage, Rings, State, boot_clock, canary_beyond_ip, canary_multicast};
 
 /// How long a record may take; the operations themselves have returned by then.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -38,11 +38,13 @@ pub fn prove(rings: &mut Rings, root: &CgroupRoot, coverage: &mut Coverage) -> R
         (Canary::Process, process_and_cgroup(root)),
     ];
     // Sockets are opened for hooks that are there; not everybody may open them.
-    let beyond_ip: [(Canary, Operation); 4] = [
+    let beyond_ip: [(Canary, Operation); 6] = [
         (Canary::Refusals, refusals),
         (Canary::Unix, canary_beyond_ip::unix),
         (Canary::Netlink, canary_beyond_ip::netlink),
         (Canary::Packet, canary_beyond_ip::packet),
+        (Canary::Multicast4, canary_multicast::ipv4),
+        (Canary::Multicast6, canary_multicast::ipv6),
     ];
     let beyond_ip = beyond_ip
         .into_iter()
@@ -100,6 +102,8 @@ enum Canary {
     Unix,
     Netlink,
     Packet,
+    Multicast4,
+    Multicast6,
 }
 
 impl Canary {
@@ -112,6 +116,8 @@ impl Canary {
             InetBind | Inet6Bind | InetStreamConnect => self == Self::Refusals,
             InetAccept => self == Self::Ipv4,
             NetlinkBind | NetlinkUnicast | SocketPostCreate => self == Self::Netlink,
+            IpMcJoinGroup | IpMcSource => self == Self::Multicast4,
+            Ipv6SockMcJoin | Ip6McSource => self == Self::Multicast6,
             PacketBind | SkAttachFilter => self == Self::Packet,
             _ if matches!(hook.set(), Set::Families | Set::FirstUse) => self == Self::Unix,
             _ if hook.set() == Set::Life => self == Self::Process,

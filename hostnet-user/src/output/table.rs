@@ -229,7 +229,8 @@ fn style(event: &Event) -> Style {
             | Operation::PacketBind(_)
             | Operation::SocketFilter(_)
             | Operation::NetlinkRequest(_)
-            | Operation::NetlinkBind(_),
+            | Operation::NetlinkBind(_)
+            | Operation::MulticastJoin(_),
             _,
         ) => AnsiColor::Magenta,
         (Operation::Unix(_), _) => AnsiColor::Blue,

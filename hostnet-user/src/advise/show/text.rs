@@ -296,9 +296,9 @@ fn observed(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
         )?;
     }
     paragraphs("  gap: ", &seen.gaps, to)?;
-    let unseen = "hostnet does not see what it reads of the host's network in /proc and /sys, nor \
-                  the multicast groups it joins";
-    paragraph("  ", unseen, to)
+    let unseen = "hostnet does not see what it reads of the host's network in /proc and /sys";
+    let groups = if seen.groups_joined { "" } else { ", nor the multicast groups it joins" };
+    paragraph("  ", &format!("{unseen}{groups}"), to)
 }
 
 fn plural(count: u64, noun: &str) -> String {

@@ -2,7 +2,7 @@
 
 use super::{
     because,
-    scene::{BEGIN, DAY, HOUR, SECOND, Scene},
+    scene::{BEGIN, DAY, HOUR, SECOND, Scene, UDP},
     text, web_server,
 };
 use crate::{
@@ -129,4 +129,45 @@ fn memory_is_bounded() {
     assert!(advice.evidence_beyond > 50_000);
     assert_eq!(advice.verdict.answer, Answer::NotEnoughObserved);
     assert!(because(&advice).contains("more places than are looked at"));
+}
+
+/// What comes to it may have been sent to a group, and nobody saw whether it joined one.
+#[test]
+fn a_udp_server_on_all_addresses_is_doubted_where_groups_joined_are_not_seen() {
+    let server = |set, is_older: bool, at: &str| {
+        let mut scene = Scene::seen_by(set);
+        if is_older {
+            scene.bound_before(at);
+        } else {
+            scene.bind(at, at, UDP);
+        }
+        for port in 5000..5020 {
+            scene.receive(at, &format!("192.168.1.9:{port}"));
+        }
+        scene.pass(DAY);
+        let verdict = scene.advice().verdict;
+        assert_eq!(verdict.answer, Answer::NotNeeded, "{verdict:?}");
+        let doubted = verdict.doubts.iter().any(|one| one.contains("may be a multicast or"));
+        assert!(!doubted || verdict.confidence == Some(Confidence::Low), "{verdict:?}");
+        doubted
+    };
+    for any in ["0.0.0.0:1900", "[::]:1900"] {
+        assert!(server("first-use", false, any));
+        assert!(!server("families", false, any));
+        assert!(server("families", true, any), "it may have joined before");
+    }
+    assert!(!server("first-use", false, "192.168.1.2:1900"), "what it takes was sent there");
+    // What was seen is not doubted.
+    let mut scene = Scene::new();
+    scene.bind("0.0.0.0:1900", "0.0.0.0:1900", UDP);
+    scene.join("239.255.255.250", 2);
+    scene.receive("0.0.0.0:1900", "192.168.1.9:5000");
+    let advice = scene.advice();
+    assert_eq!(advice.verdict.answer, Answer::Needed);
+    assert!(because(&advice).contains("it joined multicast group 239.255.255.250: multicast"));
+    // Within the host it depends on who else is there.
+    let mut scene = Scene::new();
+    scene.bind("0.0.0.0:1900", "0.0.0.0:1900", UDP);
+    scene.join("239.255.255.250", 1);
+    assert_eq!(scene.advice().verdict.answer, Answer::NotEnoughObserved);
 }

@@ -141,6 +141,7 @@ impl Attribution {
             | Record::SocketFilter(_)
             | Record::NetlinkRequest(_)
             | Record::NetlinkBind(_)
+            | Record::MulticastJoin(_)
             | Record::Unix(_) => {
                 // What was told as existing at start is used for the first time.
                 if hook.set() == Set::FirstUse && self.sockets.is_known_older(header.cookie) {

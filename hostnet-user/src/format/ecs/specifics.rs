@@ -1,6 +1,6 @@
 //! Fields under `hostnet` that only some kinds of events have.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -9,7 +9,8 @@ use super::{ends::Side, parts::cgroup_value, record_health, timestamp::Timestamp
 use crate::{
     event::{
         Bind, CgroupMigration, Event, ExistingSocket, Exit, FlowCount, Health, LossCount,
-        NameSpoof, Operation, PacketBind, Scope, SocketFilter, SocketState, Unix, UnixKind,
+        MulticastJoin, NameSpoof, Operation, PacketBind, Scope, SocketFilter, SocketState, Unix,
+        UnixKind,
     },
     text,
 };
@@ -36,6 +37,8 @@ pub struct Specifics<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     netlink: Option<NetlinkFields>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    multicast: Option<MulticastFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     exit: Option<ExitFields>,
     #[serde(skip_serializing_if = "Option::is_none")]
     identified: Option<IdentifiedFields>,
@@ -50,6 +53,15 @@ pub struct Specifics<'a> {
     /// Start and end of a loss, which ECS has fields for.
     #[serde(skip)]
     pub range: Option<(String, String)>,
+}
+
+#[derive(Serialize)]
+struct MulticastFields {
+    group: IpAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interface_index: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -181,6 +193,11 @@ impl<'a> Specifics<'a> {
             Operation::NetlinkBind(bind) => {
                 let groups = Some(bind.groups);
                 fields.netlink = Some(NetlinkFields { groups, ..NetlinkFields::default() });
+            }
+            Operation::MulticastJoin(join) => {
+                let MulticastJoin { group, source, interface, .. } = *join;
+                fields.multicast =
+                    Some(MulticastFields { group, source, interface_index: interface });
             }
             Operation::ExistingSocket(existing) => {
                 fields.existing = Some(existing_fields(existing))

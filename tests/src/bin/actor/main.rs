@@ -21,6 +21,7 @@ mod listeners;
 mod messages;
 mod mixed;
 mod mptcp;
+mod multicast;
 mod namespaces;
 mod netlink;
 mod odd_protocols;
@@ -65,6 +66,7 @@ const TECHNIQUES: &[Subcommands] = &[
     handed::SUBCOMMANDS,
     messages::SUBCOMMANDS,
     mptcp::SUBCOMMANDS,
+    multicast::SUBCOMMANDS,
     namespaces::SUBCOMMANDS,
     netlink::SUBCOMMANDS,
     odd_protocols::SUBCOMMANDS,

@@ -140,6 +140,7 @@ pub struct Hostnet<'a> {
     pub packet: Option<Packet>,
     pub filter: Option<Filter>,
     pub netlink: Option<Netlink>,
+    pub multicast: Option<Multicast>,
     pub exit: Option<Exit>,
     pub identified: Option<Identified>,
     pub migration: Option<&'a RawValue>,
@@ -232,6 +233,13 @@ pub struct Netlink {
     pub flags: Option<u16>,
     pub unread_bytes: Option<u32>,
     pub groups: Option<u32>,
+}
+
+#[derive(Deserialize)]
+pub struct Multicast {
+    pub group: IpAddr,
+    pub source: Option<IpAddr>,
+    pub interface_index: Option<u32>,
 }
 
 #[derive(Deserialize)]

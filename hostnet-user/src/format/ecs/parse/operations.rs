@@ -16,9 +16,9 @@ use crate::{
     event::{
         Accept, Bind, Cgroup, CgroupMigration, Close, Connect, ConnectOutcome, Datagram,
         DatagramClose, Direction, Exec, ExistingSocket, Exit, FamilySocket, FlowCount, Identified,
-        Joined, Left, Listen, ListenerClosed, Mover, NameSpoof, NetlinkBind, NetlinkRequest,
-        Operation, Owner, OwnerKind, PacketBind, Process, RawSocket, Socket, SocketFilter, Unix,
-        UnixKind,
+        Joined, Left, Listen, ListenerClosed, Mover, MulticastJoin, NameSpoof, NetlinkBind,
+        NetlinkRequest, Operation, Owner, OwnerKind, PacketBind, Process, RawSocket, Socket,
+        SocketFilter, Unix, UnixKind,
     },
     text,
 };
@@ -80,6 +80,11 @@ pub fn operation(
         ("netlink-bind", _) => {
             let netlink = needed("hostnet.netlink", &hostnet.netlink)?;
             NetlinkBind { groups: *needed("hostnet.netlink.groups", &netlink.groups)? }.into()
+        }
+        ("multicast-join", _) => {
+            let fields = needed("hostnet.multicast", &hostnet.multicast)?;
+            let (group, source, interface) = (fields.group, fields.source, fields.interface_index);
+            MulticastJoin { local: ends.local, group, source, interface }.into()
         }
         ("unix-connect", _) => unix(document, UnixKind::Connect, ends)?.into(),
         ("unix-bind", _) => unix(document, UnixKind::Bind, ends)?.into(),

@@ -19,7 +19,7 @@ pub fn all() -> Vec<Event> {
     let all: Vec<Event> = operations().into_iter().map(|(kind, what)| event(kind, what)).collect();
     let told: HashSet<_> = all.iter().map(|event| discriminant(&event.operation)).collect();
     all.iter().for_each(|event| has_a_sample(&event.operation));
-    assert_eq!(told.len(), 26, "every operation has a sample");
+    assert_eq!(told.len(), 27, "every operation has a sample");
     let told: HashSet<Action> = all.iter().map(|event| event.operation.told().action()).collect();
     let unsampled: Vec<_> = Action::ALL.iter().filter(|action| !told.contains(action)).collect();
     assert_eq!(unsampled, Vec::<&Action>::new(), "every action has a sample");
@@ -34,7 +34,12 @@ fn has_a_sample(operation: &Operation) {
         O::Close(_) | O::ListenerClosed(_) | O::Datagram(_) | O::DatagramClose(_) => {}
         O::RawSocket(_) | O::FamilySocket(_) | O::PacketBind(_) | O::SocketFilter(_) => {}
         O::NetlinkRequest(_) | O::NetlinkBind(_) | O::Unix(_) | O::ExistingSocket(_) => {}
-        O::Exec(_) | O::Exit(_) | O::CgroupMigration(_) | O::Joined(_) | O::Left(_) => {}
+        O::MulticastJoin(_)
+        | O::Exec(_)
+        | O::Exit(_)
+        | O::CgroupMigration(_)
+        | O::Joined(_)
+        | O::Left(_) => {}
         O::Identified(_) | O::NameSpoof(_) | O::Finding(_) | O::Health(_) => {}
     }
 }
@@ -166,6 +171,13 @@ fn at(address: &str) -> SocketAddr {
     endpoint(from_socket_addr(address).0, address.port())
 }
 
+fn multicast_join(source: Option<&str>, interface: Option<u32>) -> MulticastJoin {
+    let ip = |text: &str| text.parse().expect("an address");
+    let (group, source) = (ip("239.255.255.250"), source.map(ip));
+    let local = interface.map(|_| at("0.0.0.0:1900"));
+    MulticastJoin { local, group, source, interface }
+}
+
 fn kind(family: i32, kind: i32, protocol: u32) -> Option<Kind> {
     Some(Kind { family: family as u16, kind: kind as u16, protocol })
 }
@@ -225,6 +237,8 @@ fn operations() -> Vec<(Option<Kind>, Operation)> {
         ),
         (packet, SocketFilter { instructions: 8, sha256: Some("00".repeat(32)) }.into()),
         (route, NetlinkBind { groups: 0x11 }.into()),
+        (udp, multicast_join(Some("192.0.2.1"), Some(2)).into()),
+        (udp, multicast_join(None, None).into()),
         (None, Exec { command_line: "server --quietly".to_owned() }.into()),
         (None, Exit { code: 3 << 8 }.into()),
         (None, Exit { code: 9 }.into()),
