@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     act::Needs,
-    compose::{self, File},
+    compose::{self, Dialect},
     conditions::conditions,
     observed::Observed,
     publish::{Port, Publish},
@@ -65,15 +65,15 @@ impl Change {
         let mode = observed.declared.as_deref().unwrap_or("host");
         let manager = observed.manager();
         let (kind, file) = match &manager {
-            Manager::Pod { .. } => (File::Compose, String::new()),
+            Manager::Pod { .. } => (Dialect::Compose, String::new()),
             Manager::Compose { project, .. } => {
-                (File::Compose, format!("the Compose file of project {project}"))
+                (Dialect::Compose, format!("the Compose file of project {project}"))
             }
             Manager::Swarm { stack: Some(stack), .. } => {
-                (File::Stack, format!("the stack file of {stack}"))
+                (Dialect::Stack, format!("the stack file of {stack}"))
             }
-            Manager::Swarm { stack: None, .. } => (File::Stack, "a stack file".to_owned()),
-            Manager::Docker | Manager::Podman => (File::Compose, "Compose".to_owned()),
+            Manager::Swarm { stack: None, .. } => (Dialect::Stack, "a stack file".to_owned()),
+            Manager::Docker | Manager::Podman => (Dialect::Compose, "Compose".to_owned()),
         };
         Self {
             command: command(&manager),

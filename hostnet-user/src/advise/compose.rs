@@ -2,9 +2,9 @@
 
 use super::change::{HOST_GATEWAY, Plan};
 
-/// Which file it is.
+/// Whose words the file is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum File {
+pub enum Dialect {
     /// Compose's.
     Compose,
     /// A stack's, or what `docker stack deploy` would take.
@@ -12,10 +12,10 @@ pub enum File {
 }
 
 /// The service as YAML; `mode` is the network mode that goes away.
-pub fn service(plan: &Plan, file: File, service: &str, mode: &str) -> String {
-    let removed = match file {
-        File::Compose => format!("network_mode: {}", yaml(mode)),
-        File::Stack => "the external network \"host\" from networks".to_owned(),
+pub fn service(plan: &Plan, dialect: Dialect, service: &str, mode: &str) -> String {
+    let removed = match dialect {
+        Dialect::Compose => format!("network_mode: {}", yaml(mode)),
+        Dialect::Stack => "the external network \"host\" from networks".to_owned(),
     };
     let mut lines = vec![
         "services:".to_owned(),
@@ -29,9 +29,9 @@ pub fn service(plan: &Plan, file: File, service: &str, mode: &str) -> String {
         }
     };
     let quoted = |values: &[String]| values.iter().map(|value| yaml(value)).collect();
-    match file {
-        File::Compose => list("ports", quoted(&plan.publish)),
-        File::Stack => list("ports", plan.stack_ports()),
+    match dialect {
+        Dialect::Compose => list("ports", quoted(&plan.publish)),
+        Dialect::Stack => list("ports", plan.stack_ports()),
     }
     list("networks", quoted(&plan.networks));
     if plan.host_gateway {
