@@ -154,10 +154,14 @@ fn broken_config() {
     let directory = directory();
     let broken = [
         ("this is not TOML", &["config.toml", "1"][..]),
-        ("[observe]\nall = \"yes\"\n", &["config.toml", "line 2", "boolean"]),
+        ("[observe]\nall = \"yes\"\n", &["config.toml", "line 2", "true or false"]),
         ("[observe]\neverything = true\n", &["config.toml", "everything"]),
-        ("[[sink]]\ntype = \"pigeon\"\n", &["config.toml", "pigeon"]),
-        ("[[sink]]\ntype = \"file\"\nformat = \"ecs\"\n", &["config.toml", "path"]),
+        (
+            "[[sink]]\ntype = \"pigeon\"\n",
+            &["[[sink]] type \"pigeon\" is not one of stdout, file,"],
+        ),
+        ("[[sink]]\ntype = \"file\"\nformat = \"ecs\"\n", &["config.toml", "[[sink]] needs path"]),
+        ("[observ]\nall = true\n", &["there is no section [observ]; there can be observe,"]),
     ];
     for (text, words) in broken {
         let path = config(directory.path(), text);

@@ -40,7 +40,7 @@ fn rules_find_what_they_say_and_are_read_anew() {
     assert!(finding["container"]["id"].is_string());
     let is_told = |words: &str| agent.messages().contains(words);
     assert!(is_told("bad.yml:3: is not YAML"), "{}", agent.messages());
-    assert!(is_told("1 judged, 1 faults"), "{}", agent.messages());
+    assert!(is_told("1 in use, 1 faults"), "{}", agent.messages());
     let refused = agent.expect(&want().action("rules-refused"));
     let health = &refused["hostnet"]["health"];
     assert_eq!((&health["judged"], &health["refused"]), (&1.into(), &1.into()), "{health}");
@@ -54,7 +54,7 @@ fn rules_find_what_they_say_and_are_read_anew() {
     write(rules, "bad.yml", BIND, "bind");
     write(rules, "other.yml", "2b1f8b55-1d7b-4a43-9a56-1f3a5c1f0f03", "raw-socket");
     agent.signal(Signal::HUP);
-    wait_for("the rules to be read anew", || is_told("2 judged, 0 faults"));
+    wait_for("the rules to be read anew", || is_told("2 in use, 0 faults"));
     let second = actor.one("listen 127.0.0.1 0");
     agent.expect(&found(BIND, &second["local"]["port"]));
     let mended = agent.expect(&want().action("rules-mended"));
