@@ -10,7 +10,7 @@ use std::{
 pub struct Arguments(Vec<OsString>);
 
 /// Options that are followed by a value; every other `--name` is a switch.
-const VALUED: [&str; 15] = [
+const VALUED: [&str; 17] = [
     "--addr",
     "--port",
     "--count",
@@ -26,6 +26,8 @@ const VALUED: [&str; 15] = [
     "--flow",
     "--mark",
     "--protocol",
+    "--pause",
+    "--open",
 ];
 
 impl Arguments {
