@@ -1,4 +1,5 @@
 mod hostile;
+mod parties;
 pub(crate) mod samples;
 
 use std::sync::LazyLock;
