@@ -101,6 +101,40 @@ fn received_and_lost_are_all_that_was_produced() {
     assert!(!socket.exists() || UnixStream::connect(&socket).is_err(), "nobody serves any more");
 }
 
+/// The form is the one that the request wants most, and HEAD has the same head.
+#[test]
+fn the_form_of_metrics_follows_the_q_values_of_accept() {
+    needs_root!();
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("metrics.sock");
+    let metrics = format!("[metrics]\nlisten = \"unix:{}\"\n", socket.display());
+    let agent = Agent::setup().observe(&metrics).start();
+    let ask = |method: &str, accept: &str| {
+        let mut stream = UnixStream::connect(&socket).expect("the agent serves");
+        let request =
+            format!("{method} /metrics HTTP/1.1\r\nHost: hostnet\r\nAccept: {accept}\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("text");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        (head.to_lowercase(), body.to_owned())
+    };
+    for (accept, kind) in [
+        ("application/openmetrics-text;q=0", "text/plain"),
+        ("application/openmetrics-text;q=0.2,text/plain;q=0.7", "text/plain"),
+        ("application/openmetrics-text;q=0.7,text/plain;q=0.2", "application/openmetrics-text"),
+        ("application/openmetrics-text,*/*;q=0.1", "application/openmetrics-text"),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let (head, body) = ask(method, accept);
+            assert!(head.starts_with("http/1.1 200 "), "{method} {accept}: {head}");
+            assert!(head.contains(&format!("content-type: {kind}")), "{method} {accept}: {head}");
+            assert_eq!(body.is_empty(), method == "HEAD", "{method} {accept}: {body}");
+        }
+    }
+    agent.stop();
+}
+
 /// Prometheus' own tool, where it is installed.
 fn promtool(page: &str) {
     let promtool = Command::new("promtool")

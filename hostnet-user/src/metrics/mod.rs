@@ -4,6 +4,7 @@
 //! Whoever has numbers puts them here, whole, from time to time; whoever shows them
 //! takes what was put last. Nothing here knows how either does it.
 
+mod accept;
 mod classic;
 mod exposition;
 mod listen;

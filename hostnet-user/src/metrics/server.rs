@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
-    header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue},
+    header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, VARY},
     server::conn::http1,
     service::service_fn,
 };
@@ -20,7 +20,7 @@ use tokio::{
     sync::Semaphore,
 };
 
-use super::{Listen, Metrics, classic, exposition, listen::Listener};
+use super::{Listen, Metrics, accept::wants_openmetrics, classic, exposition, listen::Listener};
 
 /// Connections served at once; more are closed unread.
 const MOST_CONNECTIONS: usize = 8;
@@ -127,9 +127,10 @@ fn begin(stream: Box<dyn Stream>, room: &Arc<Semaphore>, metrics: &Arc<Metrics>)
 }
 
 fn answer(request: &Request<Incoming>, metrics: &Metrics) -> Response<Full<Bytes>> {
-    if request.method() != Method::GET {
-        let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
-        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+    // The answer to HEAD is that to GET; hyper leaves out its body.
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refused;
     }
     let state = |is_good| match is_good {
@@ -140,13 +141,16 @@ fn answer(request: &Request<Incoming>, metrics: &Metrics) -> Response<Full<Bytes
         "/metrics" => {
             let page = exposition(metrics);
             let accepted = request.headers().get_all(ACCEPT).iter();
-            let mut accepted = accepted.filter_map(|accepted| accepted.to_str().ok());
-            let is_open =
-                accepted.any(|accepted| accepted.contains("application/openmetrics-text"));
-            let (page, kind) =
-                if is_open { (page, OPENMETRICS) } else { (classic(&page), CLASSIC) };
+            let accepted = accepted.filter_map(|accepted| accepted.to_str().ok());
+            let (page, kind) = if wants_openmetrics(accepted) {
+                (page, OPENMETRICS)
+            } else {
+                (classic(&page), CLASSIC)
+            };
             let mut response = Response::new(Full::from(page));
             response.headers_mut().insert(CONTENT_TYPE, kind);
+            // The form depends on it, so a cache must not give one for the other.
+            response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
             response
         }
         "/healthz" => state(metrics.is_alive()),
