@@ -18,6 +18,40 @@ fn write(directory: &Path, name: &str, id: &str, operation: &str) {
     fs::write(directory.join(name), text).expect("a rule");
 }
 
+/// YAML's numbers and truth values match ECS's texts, and the other way round.
+#[test]
+fn a_rule_finds_what_has_the_same_value_in_another_type() {
+    needs_root!();
+    let directory = tempfile::tempdir().expect("a directory");
+    let fields = [
+        "user.id: 0",
+        "network.iana_number: 6",
+        "process.user.id|lt: 1000",
+        "hostnet.local.port|gte: '1'",
+        "hostnet.netns.is_host: yes",
+    ];
+    for (number, field) in fields.iter().enumerate() {
+        let text = format!(
+            "title: A test\nid: 2b1f8b55-1d7b-4a43-9a56-1f3a5c1f0f1{number}\nlogsource:\n    product: \
+             hostnet\ndetection:\n    s:\n        {field}\n        hostnet.operation: listen\n    \
+             condition: s\n"
+        );
+        fs::write(directory.path().join(format!("{number}.yml")), text).expect("a rule");
+    }
+    let rules = format!("[rules]\ndirectory = {:?}", directory.path().display().to_string());
+    let agent = Agent::setup().observe(&rules).start();
+    let mut actor = Docker::shared().launch("host").actor();
+    let listening = actor.one("listen 127.0.0.1 0");
+    for (number, field) in fields.iter().enumerate() {
+        let id = format!("2b1f8b55-1d7b-4a43-9a56-1f3a5c1f0f1{number}");
+        let found = want().action("finding").is("rule.id", id);
+        let found = found.is("hostnet.local.port", listening["local"]["port"].clone());
+        let finding = agent.expect(&found);
+        assert_eq!(finding["rule"]["ruleset"], "sigma", "{field}");
+    }
+    agent.stop();
+}
+
 #[test]
 fn rules_find_what_they_say_and_are_read_anew() {
     needs_root!();

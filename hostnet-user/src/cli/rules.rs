@@ -47,7 +47,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
         format: Format,
     },
-    /// Check rules: each fault with its file and line on standard error, exit code 2.
+    /// Check rules: each fault with its file and line on standard error, exit code 2; what is
+    /// good and never matches is warned of.
     Check {
         /// Rules, or directories of them [default: that of the configuration].
         paths: Vec<PathBuf>,
@@ -163,12 +164,15 @@ fn list(paths: &[PathBuf], format: Format) -> Result<Exit> {
         });
         columns(&mut out, ["ID", "SEVERITY", "TECHNIQUES", "TITLE"], &cells.collect::<Vec<_>>())?;
     }
-    told(&faults)
+    told(&rules, &faults)
 }
 
 /// What is wrong, one line each, and the exit code of that.
-fn told(faults: &[RuleFault]) -> Result<Exit> {
+fn told(rules: &Rules, faults: &[RuleFault]) -> Result<Exit> {
     let mut err = anstream::stderr().lock();
+    for warning in rules.warnings() {
+        writeln!(err, "warning: {warning}")?;
+    }
     for fault in faults {
         writeln!(err, "{fault}")?;
     }
@@ -180,18 +184,20 @@ fn check(paths: &[PathBuf], format: Format) -> Result<Exit> {
     let mut out = anstream::stdout().lock();
     if format == Format::Json {
         let good: Vec<_> = rules.iter().map(|about| &**about).collect();
-        writeln!(out, "{}", json!({ "rules": good, "faults": faults }))?;
+        let warnings: Vec<_> = rules.warnings().collect();
+        let found = json!({ "rules": good, "faults": faults, "warnings": warnings });
+        writeln!(out, "{found}")?;
     } else {
         let s = if rules.len() == 1 { " is" } else { "s are" };
         writeln!(out, "{} rule{s} good", rules.len())?;
     }
-    told(&faults)
+    told(&rules, &faults)
 }
 
 fn test(rule: &Path, files: &[PathBuf], format: Format) -> Result<Exit> {
     let (rules, faults) = load(std::slice::from_ref(&rule.to_owned()));
     if rules.is_empty() {
-        told(&faults)?;
+        told(&rules, &faults)?;
         return Err(Usage(anyhow!("{} has no rule that is good", rule.display())).into());
     }
     let (mut events, mut matches) = (0_u64, 0_u64);
@@ -226,7 +232,7 @@ fn test(rule: &Path, files: &[PathBuf], format: Format) -> Result<Exit> {
     } else {
         writeln!(out, "{matches} matches in {events} events")?;
     }
-    told(&faults)
+    told(&rules, &faults)
 }
 
 fn export(directory: &Path) -> Result<Exit> {

@@ -5,6 +5,10 @@
 use serde_json::Value;
 use sigma_rust::Event;
 
+/// Ends the name of a field that is compared by size: what it holds is then a number,
+/// even where ECS writes it as text.
+pub const BY_SIZE: &str = "#number";
+
 /// The fields that rules name.
 #[derive(Debug, Default)]
 pub struct Wanted(Vec<(String, Vec<String>)>);
@@ -13,7 +17,10 @@ impl Wanted {
     /// Each field once.
     pub fn new<'a>(names: impl Iterator<Item = &'a String>) -> Self {
         let names: std::collections::BTreeSet<&String> = names.collect();
-        let path = |name: &str| name.split('.').map(ToOwned::to_owned).collect();
+        let path = |name: &str| {
+            let name = name.strip_suffix(BY_SIZE).unwrap_or(name);
+            name.split('.').map(ToOwned::to_owned).collect()
+        };
         Self(names.into_iter().map(|name| (name.clone(), path(name))).collect())
     }
 
@@ -24,6 +31,14 @@ impl Wanted {
         for (name, path) in &self.0 {
             found.clear();
             collect(document, path, &mut found);
+            if name.ends_with(BY_SIZE) {
+                if let [value] = found.as_slice()
+                    && let Some(number) = number(value)
+                {
+                    event.insert(name.as_str(), number);
+                }
+                continue;
+            }
             match found.as_slice() {
                 [] => {}
                 [Value::String(text)] => event.insert(name.as_str(), text.as_str()),
@@ -59,6 +74,18 @@ fn collect<'a>(value: &'a Value, path: &[String], found: &mut Vec<&'a Value>) {
         (Value::Null | Value::Object(_), _) | (_, [_, ..]) => {}
         (value, []) => found.push(value),
     }
+}
+
+/// A number, or one that is written as text; what is too large is the largest.
+fn number(value: &Value) -> Option<i64> {
+    let number: i128 = match value {
+        Value::Number(number) => {
+            number.as_i64().map(i128::from).or(number.as_u64().map(i128::from))?
+        }
+        Value::String(text) => text.trim().parse().ok()?,
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+    };
+    Some(i64::try_from(number).unwrap_or(if number < 0 { i64::MIN } else { i64::MAX }))
 }
 
 fn text(value: &Value) -> String {

@@ -91,18 +91,20 @@ fn read_one(path: &Path) -> io::Result<String> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no file"));
     }
-    let mut text = String::new();
-    File::open(path)?.take(MOST_BYTES as u64 + 1).read_to_string(&mut text).map_err(|error| {
-        match error.kind() {
-            io::ErrorKind::InvalidData => io::Error::other("it is not UTF-8"),
-            _ => error,
-        }
-    })?;
-    if text.len() > MOST_BYTES {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MOST_BYTES {
         let most = MOST_BYTES >> 10;
         return Err(io::Error::other(format!("it has more than {most} KiB: give it fewer values")));
     }
-    Ok(text)
+    let is_utf_16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    String::from_utf8(bytes).map_err(|_not_utf_8| {
+        io::Error::other(if is_utf_16 {
+            "it is not UTF-8: it begins with the byte order mark of UTF-16; save it as UTF-8"
+        } else {
+            "it is not UTF-8"
+        })
+    })
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> RuleFault {

@@ -8,12 +8,14 @@ mod condition;
 mod cost;
 mod document;
 mod fault;
+mod field;
 mod fields;
 mod load;
 mod pack;
 mod parse;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -42,6 +44,8 @@ struct Rule {
     dataset: Option<String>,
     fields: BTreeSet<String>,
     detection: sigma_rust::Rule,
+    /// What it is judged with and cannot match.
+    warnings: Vec<RuleFault>,
 }
 
 /// What a rule says of itself.
@@ -120,6 +124,11 @@ impl Rules {
     /// What the rules say of themselves, in the order of their files.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<About>> {
         self.rules.iter().map(|rule| &rule.about)
+    }
+
+    /// What is not wrong with the rules, and hardly what was meant.
+    pub fn warnings(&self) -> impl Iterator<Item = &RuleFault> {
+        self.rules.iter().flat_map(|rule| &rule.warnings)
     }
 
     /// How many there are.

@@ -6,45 +6,21 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde_norway::{Mapping, Value};
 use uuid::Uuid;
 
-use super::{
-    About, Level, Rule, RuleFault, condition,
-    cost::{LONGEST_VALUE, MOST_VALUES, regex_fault},
-    fields,
-};
-
-/// Modifiers that are known.
-const MODIFIERS: [&str; 20] = [
-    "all",
-    "base64",
-    "base64offset",
-    "cased",
-    "cidr",
-    "contains",
-    "endswith",
-    "exists",
-    "fieldref",
-    "gt",
-    "gte",
-    "lt",
-    "lte",
-    "re",
-    "startswith",
-    "utf16",
-    "utf16be",
-    "utf16le",
-    "wide",
-    "windash",
-];
-
-/// Those that compare a part of a text, so that a list may be compared.
-const OF_PARTS: [&str; 3] = ["contains", "exists", "re"];
+use super::{About, Level, Rule, RuleFault, condition, cost::MOST_VALUES};
 
 /// What events are of, by `logsource.category`.
 const CATEGORIES: [&str; 4] = ["network", "process", "state", "health"];
 
 /// Reads a rule.
 pub fn rule(file: &str, text: &str) -> Result<Rule, Vec<RuleFault>> {
-    let mut reader = Reader { file, text, faults: Vec::new(), values: 0, fields: BTreeSet::new() };
+    let mut reader = Reader {
+        file,
+        text,
+        faults: Vec::new(),
+        warnings: Vec::new(),
+        values: 0,
+        fields: BTreeSet::new(),
+    };
     let rule = reader.rule();
     match rule {
         Some(rule) if reader.faults.is_empty() => Ok(rule),
@@ -57,16 +33,21 @@ pub fn line_of_top(text: &str, key: &str) -> usize {
     line_of_key(text, 0, key, true).map_or(1, |line| line + 1)
 }
 
-struct Reader<'a> {
-    file: &'a str,
+pub struct Reader<'a> {
+    pub file: &'a str,
     text: &'a str,
     faults: Vec<RuleFault>,
-    values: usize,
-    fields: BTreeSet<String>,
+    pub warnings: Vec<RuleFault>,
+    pub values: usize,
+    pub fields: BTreeSet<String>,
 }
 
 impl Reader<'_> {
     fn rule(&mut self) -> Option<Rule> {
+        if self.text.starts_with('\u{feff}') {
+            self.fault(1, "begins with a UTF-8 byte order mark: save it as UTF-8 without one");
+            return None;
+        }
         let value: Value = match serde_norway::from_str(self.text) {
             Ok(value) => value,
             Err(error) => {
@@ -91,18 +72,22 @@ impl Reader<'_> {
         }
         let about = self.about(map);
         let dataset = self.dataset(map);
+        let mut prepared = map.clone();
         match map.get("detection") {
-            Some(Value::Mapping(detection)) => self.detection(detection),
+            Some(Value::Mapping(detection)) => {
+                prepared.insert("detection".into(), self.detection(detection).into());
+            }
             Some(_) => self.fault_at("detection", "detection must have selections and a condition"),
             None => self.fault(1, "has no detection: say what it is that fires"),
         }
         if !self.faults.is_empty() {
             return None;
         }
-        match sigma_rust::rule_from_yaml(self.text) {
+        match serde_norway::from_value(prepared.into()) {
             Ok(detection) => {
                 let fields = std::mem::take(&mut self.fields);
-                Some(Rule { about: Arc::new(about), dataset, fields, detection })
+                let warnings = std::mem::take(&mut self.warnings);
+                Some(Rule { about: Arc::new(about), dataset, fields, detection, warnings })
             }
             Err(error) => {
                 let line = self.line_in_detection("condition");
@@ -180,8 +165,10 @@ impl Reader<'_> {
         Some(format!("hostnet.{category}"))
     }
 
-    fn detection(&mut self, detection: &Mapping) {
+    /// The same detection with values that match what the fields hold.
+    fn detection(&mut self, detection: &Mapping) -> Mapping {
         let before = self.faults.len();
+        let mut prepared = detection.clone();
         for (key, value) in detection {
             let Value::String(name) = key else {
                 self.fault_at("detection", "a selection has no name");
@@ -193,13 +180,17 @@ impl Reader<'_> {
             let line = self.line_in_detection(name);
             match value {
                 Value::Mapping(fields) => {
-                    self.selection(line, fields);
+                    let (_, fields) = self.selection(line, fields);
+                    prepared.insert(key.clone(), fields.into());
                 }
                 Value::Sequence(several) if several.iter().all(Value::is_mapping) => {
-                    let mut at = line;
+                    let (mut at, mut groups) = (line, Vec::new());
                     for fields in several.iter().filter_map(Value::as_mapping) {
-                        at = self.selection(at, fields);
+                        let (last, fields) = self.selection(at, fields);
+                        at = last;
+                        groups.push(fields.into());
                     }
+                    prepared.insert(key.clone(), Value::Sequence(groups));
                 }
                 Value::Sequence(_) => self.fault(
                     line,
@@ -222,11 +213,12 @@ impl Reader<'_> {
         if self.faults.len() == before {
             self.condition(detection);
         }
+        prepared
     }
 
-    /// One group of fields. Returns the line of the last one.
-    fn selection(&mut self, line: usize, fields: &Mapping) -> usize {
-        let mut at = line;
+    /// One group of fields. Returns the line of the last one, and the group as it is judged.
+    fn selection(&mut self, line: usize, fields: &Mapping) -> (usize, Mapping) {
+        let (mut at, mut prepared) = (line, Mapping::new());
         if fields.is_empty() {
             self.fault(line, "a selection has no fields");
         }
@@ -238,76 +230,11 @@ impl Reader<'_> {
             let found = line_of_key(self.text, at - 1, key, false);
             let line = found.map_or(at, |line| line + 1);
             at = line;
-            self.field(line, key, value);
-        }
-        at
-    }
-
-    fn field(&mut self, line: usize, key: &str, value: &Value) {
-        let mut words = key.split('|');
-        let name = words.next().unwrap_or_default();
-        let modifiers: Vec<String> = words.map(str::to_lowercase).collect();
-        if let Some(unknown) = modifiers.iter().find(|one| !MODIFIERS.contains(&one.as_str())) {
-            let known = MODIFIERS.join(", ");
-            self.fault(line, format!("unknown modifier `{unknown}`: it must be one of {known}"));
-            return;
-        }
-        let has = |one: &str| modifiers.iter().any(|modifier| modifier == one);
-        let named = if has("fieldref") { value.as_str() } else { None };
-        for name in std::iter::once(name).chain(named) {
-            if !fields::is_known(name) {
-                let reason = format!(
-                    "no event has a field `{name}`: fields are those of ECS and of docs/events.md"
-                );
-                self.fault(line, reason);
-                return;
-            }
-            self.fields.insert(name.to_owned());
-        }
-        if fields::is_list(name) && !OF_PARTS.iter().any(|one| has(one)) {
-            let reason =
-                format!("`{name}` may have several values: compare it with |contains or |re");
-            self.fault(line, reason);
-            return;
-        }
-        let several = match value {
-            Value::Sequence(several) => several.as_slice(),
-            one => std::slice::from_ref(one),
-        };
-        self.values += several.len();
-        for one in several {
-            self.value(line, key, one, has("re"));
-        }
-    }
-
-    fn value(&mut self, line: usize, key: &str, value: &Value, is_regex: bool) {
-        let text = match value {
-            Value::String(text) => Some(text.as_str()),
-            Value::Null => {
-                self.fault(line, format!("`{key}` is compared with nothing: use |exists: false"));
-                return;
-            }
-            _ => None,
-        };
-        let line = text.and_then(|text| self.line_of_value(line, text)).unwrap_or(line);
-        if let Some(text) = text {
-            if text.len() > LONGEST_VALUE {
-                let reason = format!(
-                    "a value has {} bytes, and {LONGEST_VALUE} are judged at most",
-                    text.len()
-                );
-                self.fault(line, reason);
-                return;
-            }
-            if is_regex && let Some(reason) = regex_fault(text) {
-                self.fault(line, reason);
-                return;
+            if let Some((key, value)) = self.field(line, key, value) {
+                prepared.insert(key.into(), value);
             }
         }
-        // The crate's own word on this field and value alone, for its line.
-        if let Err(error) = alone(key, value) {
-            self.fault(line, in_words(&error.to_string()));
-        }
+        (at, prepared)
     }
 
     fn condition(&mut self, detection: &Mapping) {
@@ -343,7 +270,7 @@ impl Reader<'_> {
     }
 
     /// The line at or after `line` that has this value.
-    fn line_of_value(&self, line: usize, value: &str) -> Option<usize> {
+    pub fn line_of_value(&self, line: usize, value: &str) -> Option<usize> {
         let first = value.lines().next().filter(|first| !first.is_empty())?;
         let lines = self.text.lines().enumerate().skip(line - 1);
         let has_it = |(_, text): &(usize, &str)| text.contains(first);
@@ -354,24 +281,10 @@ impl Reader<'_> {
         self.fault(line_of_top(self.text, key), reason);
     }
 
-    fn fault(&mut self, line: usize, reason: impl Into<String>) {
+    pub fn fault(&mut self, line: usize, reason: impl Into<String>) {
         let file = self.file.to_owned();
         self.faults.push(RuleFault { file, line: Some(line), reason: reason.into() });
     }
-}
-
-/// Whether the crate takes this field with this value.
-fn alone(key: &str, value: &Value) -> serde_norway::Result<()> {
-    let map = |pairs: Vec<(&str, Value)>| {
-        Value::Mapping(pairs.into_iter().map(|(key, value)| (key.into(), value)).collect())
-    };
-    let detection = map(vec![("s", map(vec![(key, value.clone())])), ("condition", "s".into())]);
-    let rule = map(vec![
-        ("title", "t".into()),
-        ("logsource", map(vec![("product", "p".into())])),
-        ("detection", detection),
-    ]);
-    serde_norway::from_value::<sigma_rust::Rule>(rule).map(drop)
 }
 
 /// The line, counted from 0, from `from` on at which this key stands.
@@ -386,7 +299,7 @@ fn line_of_key(text: &str, from: usize, key: &str, is_top: bool) -> Option<usize
 }
 
 /// Another's sentence as a part of ours.
-fn in_words(message: &str) -> String {
+pub fn in_words(message: &str) -> String {
     let mut chars = message.chars();
     let first = chars.next().into_iter().flat_map(char::to_lowercase);
     first.chain(chars).collect::<String>().trim_end_matches('.').to_owned()
