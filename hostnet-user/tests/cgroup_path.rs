@@ -55,7 +55,7 @@ fn lossy(path: &str) -> String {
 #[test]
 fn every_row_of_the_corpus() {
     let rows = rows();
-    assert_eq!(rows.len(), 63);
+    assert_eq!(rows.len(), 65);
     for Row { number, path, expected } in rows {
         let found: Vec<_> = claims(&path).map(|claim| claim.qualified_id()).collect();
         assert_eq!(found, expected, "row {number}: {path}");
@@ -134,7 +134,42 @@ fn machines() {
         ids("/machine.slice/machine-my\\x2dhost.scope/payload/init.scope"),
         [of("nspawn:my-host", "nspawn")]
     );
-    assert_eq!(ids("/machine.slice/machine-qemu\\x2d1\\x2dvm.scope/libvirt/emulator"), []);
+    // Every escape is undone, and what is none stays.
+    assert_eq!(
+        ids("/machine.slice/machine-a\\x40b\\xc3\\xa9\\xzz.scope"),
+        [of("nspawn:a@b\u{e9}\\xzz", "nspawn")]
+    );
+    // A machine may be called so without libvirt.
+    assert_eq!(
+        ids("/machine.slice/machine-lxc\\x2dweb.scope/payload"),
+        [of("nspawn:lxc-web", "nspawn")]
+    );
+}
+
+#[test]
+fn libvirts_containers_bear_their_own_names_and_its_virtual_machines_none() {
+    for (path, name) in [
+        ("/machine.slice/machine-lxc\\x2d969\\x2dhubud0xians01.scope/libvirt", "hubud0xians01"),
+        ("/machine.slice/machine-lxc\\x2d969\\x2dhubud0xians01.scope", "hubud0xians01"),
+        ("/machine.slice/machine-lxc\\x2d1\\x2da\\x2db.scope/libvirt/sub", "a-b"),
+        ("/machine.slice/machine-lxc\\x2dweb.scope/libvirt", "web"),
+        ("/machine/lxc-969-web.libvirt-lxc", "web"),
+        ("/machine/lxc-969-a-b.libvirt-lxc/system.slice/ssh.service", "a-b"),
+        ("/libvirt/lxc/web", "web"),
+    ] {
+        assert_eq!(ids(path), [of(&format!("libvirt-lxc:{name}"), "libvirt-lxc")], "{path}");
+    }
+    for path in [
+        "/machine.slice/machine-qemu\\x2d1\\x2dvm.scope/libvirt/emulator",
+        "/machine.slice/machine-qemu\\x2d12\\x2dlxc\\x2d1\\x2dx.scope/libvirt/vcpu0",
+        "/machine.slice/machine-qemu\\x2dvm.scope",
+        "/machine.slice/machine-ch\\x2d3\\x2dvm.scope",
+        "/machine/qemu-1-vm.libvirt-qemu/emulator",
+        "/libvirt/qemu/vm/vcpu0",
+        "/system.slice/systemd-vmspawn@vm.service",
+    ] {
+        assert_eq!(ids(path), [], "{path}");
+    }
 }
 
 #[test]

@@ -170,6 +170,21 @@ fn containerd_in_every_runtimes_cgroups() {
     }
 }
 
+/// libvirt's containers, and its virtual machines, which are no containers.
+#[test]
+fn a_container_in_libvirts_cgroup_is_called_by_its_own_name() {
+    needs_root!();
+    if !has("ctr", "containerd") {
+        return;
+    }
+    let (containerd, port) = (Containerd::start(), net::closed_port());
+    let agent = Agent::start();
+    let place = "/machine.slice/machine-lxc\\x2d969\\x2dhubud0xians01.scope/libvirt";
+    containerd.connects("libvirt", place, port);
+    let expected = by_path("libvirt-lxc:hubud0xians01", "libvirt-lxc");
+    only(agent, port, &expected.is("hostnet.owner.cgroup.path", place));
+}
+
 /// What anybody may call a cgroup names nobody, but a container is not the host.
 #[test]
 fn containerd_with_a_name_of_its_own() {

@@ -69,7 +69,7 @@ pub use unix::{Unix, UnixKind};
 pub use unix_address::UnixAddress;
 pub use who::{
     Ancestor, Cgroup, Confidence, Container, ExecutedFile, Location, Method, NameSource,
-    NotSelected, Owner, OwnerKind, Process, UserNames, select, unit,
+    NotSelected, Owner, OwnerKind, Process, UserNames, select, short_id, unit,
 };
 
 /// One thing that happened, ready to be recorded.

@@ -4,6 +4,7 @@
 //! is found out in `owners/`.
 
 pub(super) mod claims;
+mod machine;
 pub mod path;
 mod tree;
 

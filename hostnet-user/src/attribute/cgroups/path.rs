@@ -7,6 +7,8 @@
 
 use std::{borrow::Cow, str::Split};
 
+use super::machine;
+
 /// What made the cgroup, as far as its name tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Runtime {
@@ -20,6 +22,8 @@ pub enum Runtime {
     Crio,
     /// LXC, LXD and Incus.
     Lxc,
+    /// libvirt's own containers.
+    LibvirtLxc,
     /// systemd-nspawn, or another container registered with systemd-machined.
     Nspawn,
     /// A build step of BuildKit, in dockerd or on its own.
@@ -42,6 +46,7 @@ impl Runtime {
             Self::Containerd => "containerd",
             Self::Crio => "cri-o",
             Self::Lxc => "lxc",
+            Self::LibvirtLxc => "libvirt-lxc",
             Self::Nspawn => "nspawn",
             Self::Buildkit => "buildkit",
             Self::Garden => "garden",
@@ -65,17 +70,18 @@ pub struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    const fn certain(id: &'a str, runtime: Runtime) -> Self {
+    pub(super) const fn certain(id: &'a str, runtime: Runtime) -> Self {
         Self { id, runtime, is_guess: false }
     }
 
-    /// The id to report: `nspawn:web`, `buildkit:…` and `garden:…` where the
-    /// bare id would be mistaken for another runtime's, else the id itself.
+    /// The id to report: `nspawn:web`, `libvirt-lxc:web`, `buildkit:…` and `garden:…`
+    /// where the bare id would be mistaken for another runtime's, else the id itself.
     #[must_use]
     pub fn qualified_id(&self) -> Cow<'a, str> {
         match self.runtime {
-            // systemd writes a machine's `-` as `\x2d` in a unit's name.
-            Runtime::Nspawn => Cow::Owned(format!("nspawn:{}", self.id.replace("\\x2d", "-"))),
+            Runtime::Nspawn | Runtime::LibvirtLxc => {
+                Cow::Owned(format!("{}:{}", self.runtime.name(), machine::unescaped(self.id)))
+            }
             Runtime::Buildkit | Runtime::Garden => {
                 Cow::Owned(format!("{}:{}", self.runtime.name(), self.id))
             }
@@ -100,6 +106,7 @@ pub fn claims(path: &str) -> Claims<'_> {
     Claims {
         parts: path.split('/'),
         previous: "",
+        below_libvirt: path.starts_with("/libvirt/"),
         hint: Runtime::Unknown,
         guess: containerd_name(path),
     }
@@ -111,6 +118,8 @@ pub struct Claims<'a> {
     parts: Split<'a, char>,
     /// The component before, unless it was a container.
     previous: &'a str,
+    /// The path begins as libvirt's before 1.0.5: `/libvirt/lxc/web`.
+    below_libvirt: bool,
     /// Whose a bare id would be, from the components since the last claim.
     hint: Runtime,
     guess: Option<Claim<'a>>,
@@ -142,15 +151,22 @@ impl<'a> Iterator for Claims<'a> {
 
 impl<'a> Claims<'a> {
     fn claim(&self, part: &'a str) -> Option<Claim<'a>> {
-        if let Some(machine) = machine(part) {
-            return Some(Claim::certain(machine, Runtime::Nspawn));
+        if let Some(machine) = machine::named(part) {
+            let is_libvirt = self.parts.clone().next() == Some("libvirt");
+            return machine::claim(machine, is_libvirt);
+        }
+        if let Some(domain) = part.strip_suffix(".libvirt-lxc") {
+            // Without systemd: `/machine/lxc-969-web.libvirt-lxc`.
+            return machine::libvirt_name(domain, "lxc", "-")
+                .map(|name| Claim::certain(name, Runtime::LibvirtLxc));
         }
         if let Some(name) = part.strip_prefix("lxc.payload.") {
             return (!name.is_empty()).then_some(Claim::certain(name, Runtime::Lxc));
         }
         match self.previous {
             "lxc" | "lxc.payload" if !part.is_empty() => {
-                return Some(Claim::certain(part, Runtime::Lxc));
+                let runtime = if self.below_libvirt { Runtime::LibvirtLxc } else { Runtime::Lxc };
+                return Some(Claim::certain(part, runtime));
             }
             "buildkit" if is_buildkit_id(part) => {
                 return Some(Claim::certain(part, Runtime::Buildkit));
@@ -218,16 +234,6 @@ fn hint(part: &str) -> Option<Runtime> {
         }
         _ => None,
     }
-}
-
-/// The machine of `machine-<name>.scope` or `systemd-nspawn@<name>.service`.
-fn machine(part: &str) -> Option<&str> {
-    let name = match part.strip_prefix("systemd-nspawn@") {
-        Some(instance) => instance.strip_suffix(".service"),
-        None => part.strip_prefix("machine-").and_then(|rest| rest.strip_suffix(".scope")),
-    }?;
-    // libvirt registers virtual machines the same way; they are no containers.
-    (!name.is_empty() && !name.starts_with("qemu\\x2d")).then_some(name)
 }
 
 /// `/<namespace>/<name>`, which is all containerd's own client leaves to go by.

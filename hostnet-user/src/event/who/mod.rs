@@ -9,7 +9,7 @@ mod unit;
 mod users;
 
 pub use container::Container;
-pub use owner::{Cgroup, Confidence, Method, Owner, OwnerKind};
+pub use owner::{Cgroup, Confidence, Method, Owner, OwnerKind, short_id};
 pub use process::{Ancestor, ExecutedFile, Location, Process};
 pub use selector::{NotSelected, select};
 pub use unit::unit;

@@ -139,10 +139,18 @@ impl Owner {
     pub fn label(&self) -> &str {
         match (&self.container, &self.container_id, self.kind) {
             (Some(container), _, _) if !container.name.is_empty() => &container.name,
-            (_, Some(id), _) => id.get(..12).unwrap_or(id),
+            (_, Some(id), _) => short_id(id),
             (_, None, OwnerKind::Host) => "host",
             (_, None, OwnerKind::ContainerUnknown) => "container-unknown",
             _ => "unknown",
         }
     }
+}
+
+/// What a person is shown of a container's id: of 64 digits the first twelve, as
+/// Docker's own command line; of a name, such as `nspawn:web`, all.
+#[must_use]
+pub fn short_id(id: &str) -> &str {
+    let is_digits = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_digits { id.get(..12).unwrap_or(id) } else { id }
 }

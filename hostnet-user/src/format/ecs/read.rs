@@ -247,7 +247,7 @@ impl Container {
     /// The name a person knows it by: its own, or the beginning of its id.
     #[must_use]
     pub fn label(&self) -> Option<&str> {
-        let id = self.id.as_deref().map(|id| id.get(..12).unwrap_or(id));
+        let id = self.id.as_deref().map(crate::event::short_id);
         self.name.as_deref().filter(|name| !name.is_empty()).or(id)
     }
 
