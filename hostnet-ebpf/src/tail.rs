@@ -1,6 +1,8 @@
 //! The tail of a record while it is put together: strings, one after the other.
 
-use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
+use aya_ebpf::helpers::generated::{
+    bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user,
+};
 
 /// Strings begin before this; a power of two, so that a mask keeps them there.
 const SPACE: usize = 4096;
@@ -62,6 +64,16 @@ impl Tail {
             self.grow(length);
         }
         status == 0
+    }
+
+    /// Appends the four bytes at a kernel address, if they can be read.
+    #[inline(always)]
+    pub fn append_word(self, from: u64) {
+        // SAFETY: the helper checks `from`, and `end` leaves room for the longest string.
+        let status = unsafe { bpf_probe_read_kernel(self.end(), 4, from as *const _) };
+        if status == 0 {
+            self.grow(4);
+        }
     }
 
     #[inline(always)]

@@ -196,6 +196,40 @@ fn labels_say_what_a_container_is_a_part_of() {
     agent.stop();
 }
 
+/// Labels are anybody's words, and every event has them all.
+#[test]
+fn labels_beyond_the_limits_are_counted_and_do_not_make_long_lines() {
+    needs_root!();
+    needs_docker!("labels");
+    let docker = Docker::shared();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("labels");
+    let labels: Vec<String> =
+        (0..64).map(|number| format!("label-{number:02}={}", "x".repeat(200))).collect();
+    std::fs::write(&file, labels.join("\n")).expect("a file");
+    let file = format!("--label-file={}", file.display());
+    // The test's own label and Compose's are there, too.
+    let project = "--label=com.docker.compose.project=shop";
+    let of = |actor: &mut ActorBox, agent: &Agent| {
+        let port = actor.connect_refused();
+        let event = agent.expect(&want().attempt(port).owned_by(&actor.container));
+        let labels = event["container"]["labels"].as_object().expect("labels").len();
+        let cut = event["hostnet"]["container"]["labels_cut"].as_u64().expect("a count");
+        assert_eq!(labels as u64 + cut, 66, "{event}");
+        assert_eq!(event["hostnet"]["compose"]["project"], "shop", "{event}");
+        (labels, event.to_string().len())
+    };
+    let mut actor = docker.launch("host").options([&file, project]).actor();
+    let agent = Agent::start();
+    let (labels, length) = of(&mut actor, &agent);
+    assert!((10..=32).contains(&labels), "{labels} labels");
+    assert!(length < 10_000, "{length} bytes");
+    agent.stop();
+    let agent = Agent::setup().sections("[labels]\nmax = 2\n").start();
+    assert_eq!(of(&mut actor, &agent).0, 2);
+    agent.stop();
+}
+
 /// Compose itself, where it is installed.
 #[test]
 fn a_compose_project_is_told_by_name() {

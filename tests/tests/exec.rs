@@ -77,6 +77,25 @@ fn a_child_that_never_execs() {
     agent.stop().none(&process("exec", &actor.container).is("process.pid", child));
 }
 
+/// Of a long list of arguments the first kilobyte is kept; the kernel's own count says
+/// how many there were.
+#[test]
+fn arguments_that_are_cut_are_counted() {
+    needs_root!(no tcp);
+    let agent = Agent::start();
+    let script = "exec /bin/true $(/bin/busybox seq 1 3000)";
+    let container = Docker::shared().launch("host").start(["sh", "-c", script]);
+    let exec = agent.expect(
+        &process("exec", &container)
+            .is("process.executable", "/bin/busybox")
+            .is("process.args_count", 3001)
+            .is("hostnet.process.args_truncated", true),
+    );
+    let args = exec["process"]["args"].as_array().expect("a list");
+    assert!(args.len() < 3000 && args[1] == "1", "{exec}");
+    agent.stop();
+}
+
 #[test]
 fn the_exit_code_of_a_container() {
     needs_root!(no tcp);

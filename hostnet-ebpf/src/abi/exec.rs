@@ -33,7 +33,8 @@ pub mod exec_flag {
 /// `execve(2)` succeeded. The tail is the file name as exec was given it, the
 /// arguments as the process sees them, and where the executable and the working
 /// directory are. A path is the names on the way from the file up to the root of
-/// its mount namespace. Every name and argument is ended by NUL.
+/// its mount namespace. Every name and argument is ended by NUL. When the arguments are
+/// cut, four more bytes say how many there were; without them that is not known.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Exec {

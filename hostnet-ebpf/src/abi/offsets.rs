@@ -103,6 +103,7 @@ offset_table! {
     mm_arg_end = "mm_struct"."arg_end",
     linux_binprm_filename = "linux_binprm"."filename",
     linux_binprm_file = "linux_binprm"."file",
+    linux_binprm_argc = "linux_binprm"."argc",
     task_fs = "task_struct"."fs",
     fs_pwd = "fs_struct"."pwd",
     file_path = "file"."f_path",

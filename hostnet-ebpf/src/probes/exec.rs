@@ -141,6 +141,10 @@ unsafe fn executed(
             place::OUTSIDE | place::NO_DIRECTORY => flags.set(flag::DIRECTORY_OUTSIDE),
             _ => {}
         }
+        let with_directory = tail.length();
+        if flags.get() & flag::ARGUMENTS_CUT != 0 {
+            tail.append_word(bprm as u64 + offset!(linux_binprm_argc) as u64);
+        }
 
         let parent: *const c_void = field(task, offset!(task_real_parent));
         let record = &raw mut (*scratch).record;
@@ -154,7 +158,7 @@ unsafe fn executed(
             filename_length: filename_length as u16,
             arguments_length: (with_arguments - filename_length) as u16,
             executable_length: (with_executable - with_arguments) as u16,
-            directory_length: (tail.length() - with_executable) as u16,
+            directory_length: (with_directory - with_executable) as u16,
             flags: flags.get(),
             contained: contained.into(),
             pid_level: pid_level(task),

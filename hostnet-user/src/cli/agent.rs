@@ -40,6 +40,7 @@ pub fn run(args: Args) -> Result<Exit> {
             endpoint: config.docker.host.clone(),
             reconcile_every: Duration::from_secs(5),
             request_timeout: Duration::from_secs(5),
+            labels: config.label_limits(),
         },
         filter: Filter::default(),
         rules: Some(config.rules.clone()),

@@ -88,6 +88,7 @@ impl FailOn {
 pub fn run(args: &Args) -> Result<Exit> {
     let config = Config::read(args.config.as_deref()).map_err(Usage)?;
     let options = docker::Options {
+        labels: config.label_limits(),
         endpoint: args.docker.clone().or(config.docker.host),
         request_timeout: Duration::from_secs(args.timeout),
         ..docker::Options::default()

@@ -1,6 +1,6 @@
 //! `hostnet watch`: for a person at a terminal, or `--json` for a pipe.
 
-use std::{io::Write, path::PathBuf, time::Duration};
+use std::{io::Write, path::PathBuf};
 
 use anyhow::Result;
 use serde_json::json;
@@ -56,11 +56,7 @@ pub fn run(args: Args) -> Result<Exit> {
             beyond_ip: args.beyond_ip,
             ..Observe::default().load_options()
         },
-        docker: docker::Options {
-            endpoint: args.docker,
-            reconcile_every: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(5),
-        },
+        docker: docker::Options { endpoint: args.docker, ..docker::Options::default() },
         filter: Filter::of(args.container),
         rules: None,
         law: Law::default(),

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use self::explain::explain;
 use crate::{
+    attribute::fetch::docker::LabelLimits,
     judge::{self, Law, expectations},
     kernel::{BeyondIp, Budget, LoadOptions},
     metrics::Listen,
@@ -59,6 +60,8 @@ pub struct Config {
     pub observe: Observe,
     /// Where names come from.
     pub docker: Docker,
+    /// `[labels]`
+    pub labels: Labels,
     /// How the agent tells of itself.
     pub metrics: Metrics,
     /// Where events go; standard output when there is none.
@@ -138,6 +141,24 @@ impl Rules {
 pub struct Docker {
     /// Endpoint of the runtime's API; `DOCKER_HOST` and the usual places when not given.
     pub host: Option<String>,
+}
+
+/// `[labels]`: what each event of a container has of its labels. Those of Compose, Swarm,
+/// Kubernetes, Podman and hostnet, and those that an `[[expect]]` names, come first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Labels {
+    /// Most labels.
+    pub max: usize,
+    /// Most bytes of their names and values together.
+    pub max_bytes: usize,
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        let LabelLimits { most, bytes, .. } = LabelLimits::default();
+        Self { max: most, max_bytes: bytes }
+    }
 }
 
 /// `[metrics]`
@@ -326,6 +347,17 @@ impl Config {
             settings: self.judge.clone(),
             expect: self.expect.clone(),
             expectations: self.expectations.clone(),
+        }
+    }
+
+    /// What is told of containers' labels.
+    #[must_use]
+    pub fn label_limits(&self) -> LabelLimits {
+        let wanted = self.expect.iter().filter_map(|entry| entry.label.as_ref());
+        LabelLimits {
+            most: self.labels.max,
+            bytes: self.labels.max_bytes,
+            first: wanted.map(|label| label.key().to_owned()).collect(),
         }
     }
 }

@@ -221,10 +221,19 @@ pub fn process(pid: u32, cgroup_root: &Path) -> Option<Process> {
             arguments.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
         },
         arguments_truncated: limit < command_line.len(),
+        argument_count: (limit < command_line.len())
+            .then(|| u32::try_from(arguments_in(&command_line)).ok())
+            .flatten(),
         from_proc: true,
         cgroup: cgroup(pid, cgroup_root),
         ..Process::default()
     })
+}
+
+/// How many arguments a command line has, each ended by NUL but perhaps the last.
+fn arguments_in(command_line: &[u8]) -> usize {
+    let ended = command_line.iter().filter(|byte| **byte == 0).count();
+    ended + usize::from(command_line.last().is_some_and(|byte| *byte != 0))
 }
 
 /// Where the file is that a process runs, and what file it is. The kernel ends the

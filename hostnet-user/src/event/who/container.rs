@@ -22,6 +22,9 @@ pub struct Container {
     pub image_id: String,
     /// Labels, Compose and Kubernetes ones included.
     pub labels: BTreeMap<String, String>,
+    /// How many more it has, or has longer than here.
+    #[serde(default)]
+    pub labels_cut: usize,
     /// `HostConfig.NetworkMode`: `host`, `bridge`, `container:<id>`, ….
     pub network_mode: String,
     /// `HostConfig.Privileged`.

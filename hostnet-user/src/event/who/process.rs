@@ -45,6 +45,9 @@ pub struct Process {
     pub arguments: Vec<Vec<u8>>,
     /// Whether some of the arguments are missing.
     pub arguments_truncated: bool,
+    /// How many there were, when some are missing and that is known.
+    #[serde(default)]
+    pub argument_count: Option<u32>,
     /// /proc is where all this is from, not exec: the process may have rewritten
     /// its arguments, and moved to another directory.
     pub from_proc: bool,
@@ -112,7 +115,8 @@ impl Process {
         let (called, rest) = part(tail, exec.filename_length);
         let (arguments, rest) = part(rest, exec.arguments_length);
         let (executable, rest) = part(rest, exec.executable_length);
-        let (directory, _) = part(rest, exec.directory_length);
+        let (directory, rest) = part(rest, exec.directory_length);
+        let count = rest.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
         let file_name = executable.split(|byte| *byte == 0).next().unwrap_or_default();
         let has_directory = !has(flag::NO_DIRECTORY);
         let executable = if has_directory {
@@ -149,6 +153,7 @@ impl Process {
             },
             arguments: arguments.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect(),
             arguments_truncated: has(flag::ARGUMENTS_CUT),
+            argument_count: count.filter(|_| has(flag::ARGUMENTS_CUT)),
             from_proc: false,
             forked: false,
             cgroup: None,
@@ -181,6 +186,13 @@ impl Process {
         std::iter::once(own).chain(older).map(Arc::clone).collect()
     }
 
+    /// How many arguments it was given; `None` when some are missing and nobody counted.
+    #[must_use]
+    pub fn count_of_arguments(&self) -> Option<u32> {
+        let here = u32::try_from(self.arguments.len()).ok();
+        if self.arguments_truncated { self.argument_count } else { here }
+    }
+
     /// Bytes of its strings.
     pub fn weight(&self) -> usize {
         let arguments = self.arguments.iter().map(|argument| argument.len() + size_of::<Vec<u8>>());
@@ -192,6 +204,7 @@ impl Process {
     /// Cuts what is long, and says so.
     pub fn cut(&mut self) {
         if self.arguments.iter().map(Vec::len).sum::<usize>() > STUB {
+            self.argument_count = self.count_of_arguments();
             self.arguments.truncate(1);
             self.arguments.iter_mut().for_each(|argument| argument.truncate(STUB));
             self.arguments_truncated = true;
@@ -356,6 +369,16 @@ pub mod tests {
         assert!(process.weight() < whole / 2);
         assert!(process.arguments_truncated && process.called_truncated);
         assert!(process.executable.truncated && process.directory.truncated);
+        assert_eq!((process.arguments.len(), process.count_of_arguments()), (1, Some(1)));
+        // As the kernel cuts them: how many there were is at the end, or is not known.
+        let (record, tail) = placed(b"/a\0", b"x\0y", b"a\0", b"w\0", flag::ARGUMENTS_CUT, 5);
+        let counted = [&tail[..], &3000_u32.to_ne_bytes()].concat();
+        let process = Process::from_exec(10, &record, &counted);
+        assert_eq!(
+            (process.count_of_arguments(), &*process.directory.path),
+            (Some(3000), &b"/w"[..])
+        );
+        assert_eq!(Process::from_exec(10, &record, &tail).count_of_arguments(), None);
         let (record, tail) = exec(b"/bin/sh\0", b"sh\0-c\0", 5);
         let mut short = Process::from_exec(10, &record, &tail);
         let before = short.clone();

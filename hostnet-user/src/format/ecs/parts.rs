@@ -129,7 +129,6 @@ impl Parts {
 
 fn owner_parts(owner: &Owner, network_namespace: u32) -> OwnerParts {
     let container = owner.container.as_deref();
-    let inspected = container.filter(|container| container.is_inspected());
     let mut netns = object!({ "inode": network_namespace, "is_host": true });
     if let Some(container) = container.filter(|container| !container.network_mode.is_empty()) {
         netns["declared"] = container.network_mode.clone().into();
@@ -153,7 +152,7 @@ fn owner_parts(owner: &Owner, network_namespace: u32) -> OwnerParts {
         netns: raw(&netns),
         orchestrator: container.and_then(orchestrator).map(|v| raw(&v)),
         compose: container.and_then(|container| compose(&container.labels)).map(|v| raw(&v)),
-        declared: inspected.map(|container| raw(&declared_value(container))),
+        declared: container.and_then(declared_value).map(|value| raw(&value)),
     }
 }
 
@@ -209,18 +208,25 @@ fn labels(labels: &BTreeMap<String, String>) -> Map<String, Value> {
     written
 }
 
-fn declared_value(container: &Container) -> Value {
-    let mut value = object!({
-        "network_mode": container.network_mode,
-        "user": container.user,
-        "capabilities": container.capabilities,
-        "restart_policy": container.restart_policy,
-        "created": container.created,
-    });
+/// `None` where there is nothing to say before an inspect.
+fn declared_value(container: &Container) -> Option<Value> {
+    let mut value = object!({});
+    if container.is_inspected() {
+        value = object!({
+            "network_mode": container.network_mode,
+            "user": container.user,
+            "capabilities": container.capabilities,
+            "restart_policy": container.restart_policy,
+            "created": container.created,
+        });
+    }
     if container.is_infra {
         value["is_infra"] = true.into();
     }
-    value
+    if container.labels_cut > 0 {
+        value["labels_cut"] = container.labels_cut.into();
+    }
+    value.as_object().is_some_and(|fields| !fields.is_empty()).then_some(value)
 }
 
 /// `registry:5000/a/b:1.2@sha256:…` as name and tag. An image without a name is

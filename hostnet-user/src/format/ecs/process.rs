@@ -69,7 +69,9 @@ impl Boot {
         if !process.arguments.is_empty() {
             let arguments = process.arguments.iter().map(|argument| readable(argument));
             value.insert("args".into(), arguments.collect::<Vec<_>>().into());
-            value.insert("args_count".into(), process.arguments.len().into());
+            if let Some(count) = process.count_of_arguments() {
+                value.insert("args_count".into(), count.into());
+            }
             value.insert("command_line".into(), text::command_line(&process.arguments).into());
         }
         value.insert("start".into(), time(process.start_ns).into());

@@ -158,6 +158,12 @@ pub const FIELDS: &[Field] = &[
         "It does nothing but hold a pod's namespaces: Podman's infra container, or a Kubernetes pod's \
          pause container.",
     ),
+    field(
+        "container.labels_cut",
+        Number,
+        "How many labels are missing in `container.labels`, or shorter there: those beyond \
+         `[labels]` of the configuration, and texts longer than 256 bytes.",
+    ),
     field("compose.project", Text, "Compose project, as the container's labels tell it."),
     field("compose.service", Text, "Compose service, as the container's labels tell it."),
     field(
@@ -230,7 +236,8 @@ pub const FIELDS: &[Field] = &[
     field(
         "process.args_truncated",
         Flag,
-        "Arguments are missing at the end: of more than 1024 bytes, or where very many processes live.",
+        "Arguments are missing at the end: of more than 1024 bytes, or where very many processes live. \
+         `process.args_count` says how many there were; it is absent where that is not known.",
     ),
     field(
         "user.name_source",

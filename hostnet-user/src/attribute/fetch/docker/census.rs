@@ -57,7 +57,12 @@ pub async fn census(options: &Options) -> Vec<Result<Census, String>> {
     let endpoints = endpoints(options.endpoint.as_deref(), |name| std::env::var(name).ok());
     let is_chosen = endpoints.len() == 1;
     let asked = endpoints.iter().map(|endpoint| one(endpoint, is_chosen, options.request_timeout));
-    join_all(asked).await.into_iter().flatten().collect()
+    let mut answers: Vec<Result<Census, String>> =
+        join_all(asked).await.into_iter().flatten().collect();
+    for census in answers.iter_mut().flatten() {
+        census.containers.iter_mut().for_each(|one| options.labels.apply(&mut one.container));
+    }
+    answers
 }
 
 async fn one(endpoint: &str, is_chosen: bool, limit: Duration) -> Option<Result<Census, String>> {
@@ -87,7 +92,9 @@ async fn of_runtime(
     };
     if list.is_cut || list.strange > 0 {
         let kept = list.containers.len();
-        census.gaps.push(silent(format!("only {kept} of its containers could be read")));
+        census.gaps.push(silent(format!(
+            "only {kept} of its containers could be read: the others are not named here"
+        )));
     }
     let listed = list.containers.into_iter();
     let mut counted: Vec<Counted> = listed
@@ -115,7 +122,9 @@ async fn of_runtime(
     drop(answers);
     if let Some(reason) = failed.first() {
         let count = failed.len();
-        census.gaps.push(silent(format!("{count} of its containers not inspected: {reason}")));
+        census
+            .gaps
+            .push(silent(format!("{count} of its containers could not be inspected: {reason}")));
     }
     counted.retain_mut(|one| match inspected.remove(&one.container.id) {
         Some(Some((container, _))) => {

@@ -11,6 +11,7 @@ mod client;
 mod events;
 mod inspect;
 mod inspections;
+mod labels;
 mod transport;
 mod words;
 
@@ -36,6 +37,7 @@ use client::{Runtime, connect, describe, endpoints, is_answer, is_refusal, late}
 use events::{BackOff, Events};
 use inspect::Inspected;
 use inspections::{Answer, Inspections};
+pub use labels::LabelLimits;
 use words::{Happening, List};
 
 /// How to reach the runtime and how patient to be.
@@ -47,12 +49,15 @@ pub struct Options {
     pub reconcile_every: Duration,
     /// The longest any single request may take.
     pub request_timeout: Duration,
+    /// What is told of containers' labels.
+    pub labels: LabelLimits,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let five = Duration::from_secs(5);
-        Self { endpoint: None, reconcile_every: five, request_timeout: five }
+        let labels = LabelLimits::default();
+        Self { endpoint: None, reconcile_every: five, request_timeout: five, labels }
     }
 }
 
@@ -65,7 +70,7 @@ pub async fn follow(
     news: impl Fn(RuntimeNews) -> bool,
 ) {
     let mut endpoints = endpoints(options.endpoint.as_deref(), |name| std::env::var(name).ok());
-    let mut follower = Follower::new(news);
+    let mut follower = Follower::new(news, options.labels.clone());
     let mut back_off = BackOff::default();
     loop {
         match connect(&endpoints, options.request_timeout).await {
@@ -122,17 +127,21 @@ struct Follower<N> {
     no_list: String,
     no_inspect: String,
     inspections: Inspections,
+    labels: LabelLimits,
 }
 
 impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
-    fn new(news: N) -> Self {
+    fn new(news: N, labels: LabelLimits) -> Self {
         let (no_list, no_inspect) = (String::new(), String::new());
         let inspections = Inspections::default();
-        Self { news, listening: true, told: None, no_list, no_inspect, inspections }
+        Self { news, listening: true, told: None, no_list, no_inspect, inspections, labels }
     }
 
     fn tell(&mut self, news: impl IntoIterator<Item = RuntimeNews>) {
-        for news in news {
+        for mut news in news {
+            if let RuntimeNews::Container(container) = &mut news {
+                self.labels.apply(container);
+            }
             self.listening = self.listening && (self.news)(news);
         }
     }

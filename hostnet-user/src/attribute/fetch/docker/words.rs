@@ -7,6 +7,7 @@ use hyper::body::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::labels::is_first;
 use crate::event::{Container, UserNames};
 
 pub const TEXT: usize = 256;
@@ -15,8 +16,8 @@ const IMAGE: usize = 512;
 const ITEMS: usize = 64;
 /// Containers of a list.
 const MOST_LISTED: usize = 1 << 14;
-/// Labels that say whose container this is, or that it is expected, outlast the others.
-const FIRST_LABELS: [&str; 4] = ["com.docker.", "io.kubernetes.", "io.podman.", "hostnet."];
+/// Labels of a container that are looked at.
+const LABELS: usize = 128;
 
 /// Actions after which a container looks different.
 pub const CHANGES: [&str; 6] = ["create", "start", "rename", "update", "restart", "unpause"];
@@ -113,6 +114,7 @@ pub fn inspected(response: ContainerInspectResponse, runtime: &str) -> (Box<Cont
         addresses: addresses(response.network_settings),
         mount_namespace: 0,
         users: UserNames::default(),
+        labels_cut: 0,
         pod: String::new(),
         is_infra: false,
         runtime: runtime.to_owned(),
@@ -214,8 +216,11 @@ fn cut_to_size(container: Container) -> Box<Container> {
     container.capabilities.shrink_to_fit();
     container.capabilities.iter_mut().for_each(|text| shorten(text, TEXT));
     let mut labels = std::mem::take(&mut container.labels).into_iter().collect::<Vec<_>>();
-    labels.sort_by_key(|(key, _)| Reverse(FIRST_LABELS.iter().any(|own| key.starts_with(own))));
-    labels.truncate(ITEMS);
+    labels.sort_by_key(|(key, _)| Reverse(is_first(key)));
+    let is_long = |(key, value): &&(String, String)| key.len() > TEXT || value.len() > TEXT;
+    container.labels_cut = labels.len().saturating_sub(LABELS);
+    labels.truncate(LABELS);
+    container.labels_cut += labels.iter().filter(is_long).count();
     let short =
         |(key, value): (String, String)| (cut(&key, TEXT).to_owned(), cut(&value, TEXT).to_owned());
     container.labels = labels.into_iter().map(short).collect();
@@ -296,6 +301,7 @@ mod tests {
             addresses: vec![[172, 17, 0, 2].into()],
             mount_namespace: 0,
             users: UserNames::default(),
+            labels_cut: 0,
             pod: String::new(),
             is_infra: false,
             runtime: "docker".into(),
@@ -378,11 +384,13 @@ mod tests {
     fn labels_and_names_are_cut_between_characters() {
         let name = "é".repeat(200);
         let mut container = Container { name, ..Container::default() };
-        container.labels = (0..100).map(|n| (format!("a{n:03}"), "ü".repeat(200))).collect();
+        container.labels = (0..200).map(|n| (format!("a{n:03}"), "ü".repeat(200))).collect();
         container.labels.insert("io.kubernetes.pod.name".into(), "web-0".into());
         let container = cut_to_size(container);
         assert_eq!(container.name, "é".repeat(128));
-        assert_eq!(container.labels.len(), ITEMS);
+        assert_eq!(container.labels.len(), LABELS);
+        // Those that are not there, and those that are shorter here.
+        assert_eq!(container.labels_cut, 201 - LABELS + LABELS - 1);
         assert_eq!(container.labels["io.kubernetes.pod.name"], "web-0");
         assert_eq!(container.labels["a000"], "ü".repeat(128));
         assert_eq!(cut("aé", 2), "a");

@@ -31,6 +31,7 @@ struct Fields<'a> {
     working_directory: Text<'a>,
     #[serde(borrow, default)]
     args: Vec<Text<'a>>,
+    args_count: Option<u32>,
     #[serde(borrow)]
     start: Option<Text<'a>>,
     #[serde(borrow)]
@@ -196,6 +197,7 @@ fn process(
         },
         arguments,
         arguments_truncated: own.args_truncated,
+        argument_count: fields.args_count.filter(|_| own.args_truncated),
         from_proc,
         known_parent: known_parent.transpose()?,
         ancestors: own.ancestors.iter().map(|one| Arc::new(one.into())).collect(),

@@ -15,7 +15,8 @@ use crate::event::{
 };
 
 /// Runtimes that a cgroup's path can name.
-const RUNTIMES: [&str; 10] = [
+const RUNTIMES: [&str; 11] = [
+    "libvirt-lxc",
     "docker",
     "podman",
     "containerd",
@@ -106,6 +107,7 @@ struct Declared {
     restart_policy: String,
     created: String,
     is_infra: bool,
+    labels_cut: usize,
 }
 
 /// `hostnet.compose`.
@@ -305,6 +307,7 @@ fn declare(
     container.restart_policy = declared.restart_policy;
     container.created = declared.created;
     container.is_infra = declared.is_infra;
+    container.labels_cut = declared.labels_cut;
     let compose: Compose = part("hostnet.compose", hostnet.compose)?.unwrap_or_default();
     let (project, service) = (compose.project.as_deref(), compose.service.as_deref());
     dot(&mut container.labels, "com.docker.compose.project", project);

@@ -229,7 +229,7 @@ impl Inspections {
     /// A sketch that may wait in the queue.
     fn cut_sketch(&self, mut sketch: Box<Container>) -> Box<Container> {
         if self.pending.len() >= SKETCHES {
-            sketch.labels.clear();
+            sketch.labels_cut += std::mem::take(&mut sketch.labels).len();
         }
         sketch
     }
