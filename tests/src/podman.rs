@@ -44,6 +44,9 @@ impl Podman {
     fn begin(user: Option<User>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut podman = Self { directory, user, service: None };
+        let limits =
+            "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
+        std::fs::write(podman.path("containers.conf"), limits).expect("a file");
         let root = tempfile::tempdir().expect("a temporary directory");
         image::fill(root.path());
         let archive = podman.path("image.tar");
@@ -87,6 +90,8 @@ impl Podman {
             Some(user) => user.command("podman"),
         };
         command.env("HOME", self.path("")).env("XDG_RUNTIME_DIR", self.path(""));
+        // A pod's infra container takes no options.
+        command.env("CONTAINERS_CONF", self.path("containers.conf"));
         // Somebody else's directory is none that it can go back to.
         command.current_dir(self.directory.path());
         for (option, name) in [("--root", "storage"), ("--runroot", "run"), ("--tmpdir", "tmp")] {
@@ -117,6 +122,23 @@ impl Podman {
         Actor::started(command)
     }
 
+    /// A pod in the host's network; the id of its infra container.
+    pub fn pod(&self, name: &str) -> String {
+        let infra = ["--infra-image", PODMAN_IMAGE, "--infra-command", "/bin/sleep 1000"];
+        let how = ["pod", "create", "--network=host", "--name", name];
+        self.run(&[how.as_slice(), &infra].concat());
+        self.run(&["pod", "start", name]);
+        self.run(&["pod", "inspect", "--format", "{{.InfraContainerID}}", name])
+    }
+
+    /// An actor in a container of a pod.
+    pub fn actor_in(&self, pod: &str, name: &str) -> Actor {
+        let mut command = self.command();
+        command.args(["run", "--rm", "--interactive", "--pod", pod, "--name", name]);
+        command.args(LIMITS).args(["--label", &Docker::label(), PODMAN_IMAGE, "/actor", "repl"]);
+        Actor::started(command)
+    }
+
     /// Builds an image of a directory with a Dockerfile, its steps in the host's network.
     pub fn build(&self, isolation: &str, directory: &Path) {
         let directory = directory.to_str().expect("UTF-8");
@@ -131,6 +153,7 @@ const LIMITS: [&str; 2] = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:102
 
 impl Drop for Podman {
     fn drop(&mut self) {
+        let _ = self.command().args(["pod", "rm", "--force", "--all", "--time=0"]).output();
         let _ = self.command().args(["rm", "--force", "--all", "--time=0"]).output();
         if let Some(service) = &mut self.service {
             kill_process(Pid::from_child(service), Signal::TERM).expect("our own child");

@@ -2,6 +2,45 @@
 
 use hostnet_tests::{Agent, Podman, needs_root, want};
 
+/// A pod in the host's network is one thing: what only holds its namespaces is known as
+/// that, by name, and is no finding of its own.
+#[test]
+fn a_pods_infra_container_is_no_second_finding() {
+    needs_root!();
+    if !Podman::is_installed() {
+        return;
+    }
+    let podman = Podman::start();
+    let agent = Agent::setup_beside(&podman.host()).start();
+    let infra = podman.pod("shop");
+    let mut web = podman.actor_in("shop", "web");
+    let id = podman.run(&["inspect", "--format", "{{.Id}}", "web"]);
+    let unexpected = want().action("finding").is("rule.id", "unexpected-container");
+    agent.expect(&unexpected.clone().is("container.id", id.as_str()));
+    let pod =
+        serde_json::json!({ "type": "podman", "resource": { "type": "pod", "name": "shop" } });
+    let port = web.connect_refused();
+    let event = want().attempt(port).is("container.name", "web");
+    agent.expect(&event.is("orchestrator", pod.clone()).absent("hostnet.container.is_infra"));
+    // Its first act may be told before Podman has answered; its name follows.
+    agent.expect(
+        &want()
+            .is("container.id", infra.as_str())
+            .is("orchestrator", pod)
+            .is("hostnet.container.is_infra", true),
+    );
+    let output = std::process::Command::new(hostnet_tests::hostnet())
+        .args(["audit", "--config", "/dev/null", "--docker", &podman.host()])
+        .output()
+        .expect("hostnet can be started");
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(table.contains("web in pod shop"), "{table}");
+    assert!(!table.contains("-infra"), "{table}");
+    web.end();
+    let run = agent.stop();
+    run.none(&unexpected.is("container.id", infra));
+}
+
 #[test]
 fn a_podman_container_is_confirmed_by_podman() {
     needs_root!();

@@ -51,8 +51,8 @@ impl Agreement {
             container_id: Some(one.container.id.clone()),
             label: one.container.name.clone(),
             is_listed: true,
-            why: "it is configured with the host's network, and none of its processes is there: \
-                  the daemon itself may be in another network namespace"
+            why: "it is configured with the host's network, but none of its processes is there: \
+                  the daemon itself may run in another network namespace"
                 .to_owned(),
         });
         let missing = subjects.iter().filter_map(|subject| {
@@ -85,12 +85,14 @@ fn why_missing(way: &Way) -> String {
             format!("it is configured with the network {declared}, and runs in the host's")
         }
         Way::Entered { declared } => format!(
-            "it is configured with the network {declared}, and some of its processes have entered \
+            "it is configured with the network {declared}, but some of its processes have moved into \
              the host's"
         ),
-        Way::Unknown => "no runtime that answers knows it".to_owned(),
-        Way::OwnNamespaces { .. } => "it is no runtime's".to_owned(),
-        Way::FalseName => "its cgroup bears the name of a container that is elsewhere".to_owned(),
-        Way::Handed => "it was handed sockets of the host's network".to_owned(),
+        Way::Unknown => "no container runtime that answered knows it".to_owned(),
+        Way::OwnNamespaces { .. } => "no container runtime made it".to_owned(),
+        Way::FalseName => "its cgroup is named after a container that runs elsewhere".to_owned(),
+        Way::Handed => {
+            "it holds sockets of the host's network, but none of its processes is there".to_owned()
+        }
     }
 }

@@ -9,8 +9,8 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Agreement, Attributed, Audit, Benchmark, ExpectationSeen, HeldSockets, HostFacts, ProcessSeen,
-    RuntimeSeen, Subject, Way,
+    Agreement, Attributed, Audit, Benchmark, ExpectationSeen, HeldSockets, HostFacts, PartOf,
+    ProcessSeen, RuntimeSeen, Subject, Way,
     facts::{Facts, Held, Present},
     listening::Listening,
     risk,
@@ -172,7 +172,8 @@ fn subject(
         processes: group.processes.iter().map(|present| process(present)).collect(),
         exposed,
         holds,
-        expectation: expectation(container.as_deref(), expectations, facts.wall_ns),
+        part_of: container.as_deref().and_then(PartOf::of),
+        expectation: expectation(container.as_deref(), expectations, facts),
         container,
         risk: risk::Level::None,
         reasons: Vec::new(),
@@ -258,11 +259,14 @@ fn process(present: &Present) -> ProcessSeen {
 fn expectation(
     container: Option<&Container>,
     expectations: &Expectations,
-    wall_ns: u64,
+    facts: &Facts,
 ) -> ExpectationSeen {
     // Without a runtime's word there is neither name nor label to go by.
+    if container.is_none() && facts.silent_runtime {
+        return ExpectationSeen { standing: "unknown", expectation: None, because: None };
+    }
     let standing = container.map_or(Standing::Unexpected { because: None }, |container| {
-        expectations.standing(container, wall_ns)
+        expectations.standing(container, facts.wall_ns)
     });
     let name = standing.name();
     let (expectation, because) = match standing {

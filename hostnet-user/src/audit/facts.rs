@@ -19,6 +19,8 @@ pub struct Facts {
     pub identity: Identity,
     /// What each runtime says.
     pub runtimes: Vec<Census>,
+    /// A runtime that is there did not answer: its containers may be known by ids alone.
+    pub silent_runtime: bool,
     /// Processes in the host's network namespace that are not the host's.
     pub present: Vec<Present>,
     /// Sockets in the host's network namespace, the host's own included.

@@ -69,6 +69,7 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
         Ok(HostNetwork::open()?.chosen_ports())
     })?;
     let answers = asked.join().map_err(|_panic| anyhow!("the thread that asks runtimes failed"))?;
+    let silent_runtime = answers.iter().any(Result::is_err);
     let mut runtimes = Vec::new();
     for answer in answers {
         match answer {
@@ -91,7 +92,7 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
     let sockets = sockets.collect();
     let witness = Witness::new(&host, &runtimes).unwrap_or_else(|| {
         gaps.push(
-            "what containers have of the host's files is not known: /proc/1/root cannot be read"
+            "cannot tell which of the host's files containers can use: /proc/1/root is not readable"
                 .to_owned(),
         );
         Witness(Vec::new())
@@ -108,6 +109,7 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
         wall_ns: wall_clock(),
         identity: this_host::identity(host.network_namespace, Uuid::now_v7()),
         runtimes,
+        silent_runtime,
         present: present.into_iter().filter(is_there).collect(),
         sockets,
         chosen_ports,
@@ -118,8 +120,8 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
 fn place() -> Result<(Host, CgroupRoot)> {
     if !rustix::process::geteuid().is_root() {
         return Err(anyhow!(
-            "not root: whose sockets and namespaces are whose is only shown to root; run it with \
-             sudo"
+            "not root: the kernel shows sockets and namespaces of other users' processes to root alone; \
+             run it with sudo"
         ));
     }
     Ok((Host::read()?, CgroupRoot::open()?))

@@ -32,7 +32,7 @@ pub use risk::{Level, RULES, Reason, Rule};
 use serde::Serialize;
 
 use crate::{
-    event::{Confidence, Container, Method, OwnerKind},
+    event::{Confidence, Container, Method, OwnerKind, short_id},
     judge::expectations::Expectation,
 };
 
@@ -113,6 +113,9 @@ pub struct Subject {
     pub processes: Vec<ProcessSeen>,
     /// What it has of the host's files.
     pub exposed: Vec<Exposed>,
+    /// The service or the pod that it is one container of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<PartOf>,
     /// What it holds open.
     pub holds: HeldSockets,
     /// Whether it may be here.
@@ -121,6 +124,26 @@ pub struct Subject {
     pub risk: Level,
     /// Why, worst first.
     pub reasons: Vec<Reason>,
+}
+
+/// What a container is one of several of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", content = "name", rename_all = "kebab-case")]
+pub enum PartOf {
+    /// A task of a Swarm service.
+    SwarmService(String),
+    /// One of a Podman pod.
+    PodmanPod(String),
+}
+
+impl PartOf {
+    /// As the runtime says it.
+    fn of(container: &Container) -> Option<Self> {
+        if !container.pod.is_empty() {
+            return Some(Self::PodmanPod(container.pod.clone()));
+        }
+        container.swarm_service().map(|name| Self::SwarmService(name.to_owned()))
+    }
 }
 
 /// How an owner is known.
@@ -168,7 +191,7 @@ pub enum Way {
     },
     /// Its cgroup bears the name of a container that is elsewhere.
     FalseName,
-    /// None of its processes is here: it was handed sockets that are.
+    /// None of its processes is here: it has inherited sockets that are.
     Handed,
 }
 
@@ -190,7 +213,8 @@ pub struct ProcessSeen {
 /// Whether somebody may be here.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExpectationSeen {
-    /// `expected`, `expired` or `unexpected`.
+    /// `expected`, `expired` or `unexpected`; `unknown` where the runtime that knows the
+    /// container did not answer.
     pub standing: &'static str,
     /// The expectation that holds, or did.
     #[serde(flatten)]
@@ -215,15 +239,15 @@ impl Way {
         match self {
             Self::Declared => "declared host".to_owned(),
             Self::Joined { container, name } => {
-                let short = container.get(..12).unwrap_or(container);
+                let short = short_id(container);
                 format!("joined {}", name.as_deref().unwrap_or(short))
             }
             Self::Undeclared { declared } => format!("declared {declared}, is in host"),
             Self::Entered { declared } => format!("entered from {declared}"),
-            Self::Unknown => "not told by a runtime".to_owned(),
+            Self::Unknown => "not known to a runtime".to_owned(),
             Self::OwnNamespaces { mounts_of: Some(name) } => format!("has the mounts of {name}"),
             Self::OwnNamespaces { mounts_of: None } => "own namespaces, no runtime".to_owned(),
-            Self::FalseName => "false name".to_owned(),
+            Self::FalseName => "named after another".to_owned(),
             Self::Handed => "was handed sockets".to_owned(),
         }
     }
@@ -235,6 +259,19 @@ impl Subject {
     pub fn capabilities(&self) -> CapabilityBits {
         let each = self.processes.iter().map(|process| process.privileges.on_host().0);
         CapabilityBits(each.fold(0, |all, one| all | one))
+    }
+
+    /// A pod's infra container that does no more than hold the pod's namespaces. What is
+    /// said of the pod's other containers is all there is to say.
+    #[must_use]
+    pub fn only_holds_namespaces(&self) -> bool {
+        let HeldSockets { listeners, connections, packet, raw, .. } = &self.holds;
+        self.container.as_ref().is_some_and(|container| container.is_infra)
+            && self.processes.len() <= 1
+            && listeners.is_empty()
+            && connections.count == 0
+            && packet.is_empty()
+            && raw.is_empty()
     }
 
     /// The network mode that the runtime was given for it.
@@ -254,6 +291,10 @@ impl Audit {
 
     /// Those that nobody expects, or no longer.
     pub fn unexpected(&self) -> impl Iterator<Item = &Subject> {
-        self.in_host_network.iter().filter(|subject| subject.expectation.standing != "expected")
+        let is_unexpected = |subject: &&Subject| {
+            matches!(subject.expectation.standing, "unexpected" | "expired")
+                && !subject.only_holds_namespaces()
+        };
+        self.in_host_network.iter().filter(is_unexpected)
     }
 }

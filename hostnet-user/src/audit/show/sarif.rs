@@ -25,6 +25,8 @@ pub fn log(audit: &Audit) -> Value {
                 "version": env!("CARGO_PKG_VERSION"),
                 "rules": RULES.iter().map(rule).collect::<Vec<_>>(),
             }},
+            // One of several hosts does not replace another's results.
+            "automationDetails": { "id": format!("hostnet-audit/{}/", segment(&audit.host.name)) },
             "invocations": [{
                 "executionSuccessful": audit.complete,
                 "endTimeUtc": audit.taken_at,
@@ -44,7 +46,10 @@ pub fn log(audit: &Audit) -> Value {
 fn rule(rule: &Rule) -> Value {
     json!({
         "id": rule.id,
+        "name": rule.id,
         "shortDescription": { "text": format!("{}.", rule.says) },
+        "fullDescription": { "text": format!("{}.", rule.says) },
+        "help": { "text": "docs/audit.md explains every reason, and what to do about it." },
         "defaultConfiguration": { "level": level(rule.level) },
         "properties": {
             "security-severity": score(rule.level),
@@ -62,11 +67,18 @@ fn result(subject: &Subject, reason: &Reason) -> Value {
         "ruleIndex": index,
         "level": level(reason.level),
         "message": { "text": format!("{}: {}", subject.label, reason.says) },
-        "locations": [{ "logicalLocations": [{
-            "name": subject.label,
-            "fullyQualifiedName": id,
-            "kind": kind,
-        }]}],
+        "locations": [{
+            // Code hosts take no result without a place in a file.
+            "physicalLocation": {
+                "artifactLocation": { "uri": uri(subject) },
+                "region": { "startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 1 },
+            },
+            "logicalLocations": [{
+                "name": subject.label,
+                "fullyQualifiedName": id,
+                "kind": kind,
+            }],
+        }],
         // The same finding in the next audit has the same one.
         "partialFingerprints": { "hostnet/v1": format!("{id}/{}", reason.id) },
         "properties": {
@@ -75,6 +87,32 @@ fn result(subject: &Subject, reason: &Reason) -> Value {
             "expectation": subject.expectation.standing,
         },
     })
+}
+
+/// Where a code host shows the result: a relative reference that is the same in the next
+/// audit, `containers/NAME` or `cgroups/PATH`.
+fn uri(subject: &Subject) -> String {
+    let (folder, path) = match &subject.container_id {
+        Some(_) => ("containers", subject.label.as_str()),
+        None => ("cgroups", subject.attribution.cgroup_path.as_str()),
+    };
+    let parts = path.split('/').filter(|part| !part.is_empty()).map(segment);
+    std::iter::once(folder.to_owned()).chain(parts).collect::<Vec<_>>().join("/")
+}
+
+/// A part of a path as RFC 3986 has it. One of dots alone would lead elsewhere.
+fn segment(text: &str) -> String {
+    let is_dots = text.bytes().all(|byte| byte == b'.');
+    let mut segment = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        let is_plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) && !is_dots;
+        if is_plain {
+            segment.push(char::from(byte));
+        } else {
+            segment.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    segment
 }
 
 const fn level(level: Level) -> &'static str {

@@ -1,6 +1,8 @@
 //! What an audit looks like outside: that each form is what its standard says, and
 //! that nobody's name drives a terminal.
 
+use std::collections::BTreeSet;
+
 use jsonschema::Validator;
 use rustix::thread::CapabilitySet;
 use serde_json::Value;
@@ -119,7 +121,17 @@ fn the_sarif_log_is_valid() {
         for result in results {
             let index = result["ruleIndex"].as_u64().unwrap() as usize;
             assert_eq!(run["tool"]["driver"]["rules"][index]["id"], result["ruleId"]);
+            // What GitHub asks for beyond the schema: one place in a file, by a relative path.
+            let place = &result["locations"][0]["physicalLocation"];
+            let uri = place["artifactLocation"]["uri"].as_str().unwrap();
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%/".contains(&byte);
+            assert!(uri.bytes().all(is_plain) && !uri.starts_with('/'), "{uri}");
+            assert!(uri.split('/').all(|part| !matches!(part, "" | "." | "..")), "{uri}");
+            assert_eq!(place["region"]["startLine"], 1);
         }
+        let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+        let ids: BTreeSet<&str> = rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), rules.len());
     }
 }
 

@@ -223,7 +223,7 @@ fn a_shared_port_names_the_others() {
         let reason = subject.reasons.iter().find(|reason| reason.id == "shared-port").unwrap();
         reason.says.clone()
     };
-    let start = "It has a port that others have, too";
+    let start = "Other programs listen on the same port";
     assert_eq!(says("web"), format!("{start}: *:443 (also sshd), *:80 (also thief)."));
     assert_eq!(says("thief"), format!("{start}: 127.0.0.1:80 (also web)."));
 }
