@@ -25,8 +25,8 @@ pub const AF_PACKET: u16 = 17;
 pub const SOCK_DGRAM: u32 = 2;
 pub const SOCK_RAW: u32 = 3;
 pub const IPPROTO_TCP: u16 = 6;
-const IPPROTO_UDP: u32 = 17;
-const IPPROTO_UDPLITE: u32 = 136;
+pub const IPPROTO_UDP: u32 = 17;
+pub const IPPROTO_UDPLITE: u32 = 136;
 const IPPROTO_MPTCP: u32 = 262;
 
 /// Whether the other programs tell all that an IP socket of this protocol does.
@@ -262,6 +262,28 @@ pub fn source6(sk: *const bpf_sock) -> Address {
     // SAFETY: as above, word by word for the same reason.
     unsafe {
         let words = (&raw const (*sk).src_ip6).cast::<u32>();
+        [
+            core::ptr::read_volatile(words),
+            core::ptr::read_volatile(words.add(1)),
+            core::ptr::read_volatile(words.add(2)),
+            core::ptr::read_volatile(words.add(3)),
+        ]
+    }
+}
+
+/// The remote address of an IPv4 `bpf_sock`, or of an IPv6 one whose peer is v4-mapped.
+#[inline(always)]
+pub fn destination4(sk: *const bpf_sock) -> Address {
+    // SAFETY: as above.
+    v4_mapped(unsafe { (*sk).dst_ip4 })
+}
+
+/// The remote address of an IPv6 `bpf_sock`.
+#[inline(always)]
+pub fn destination6(sk: *const bpf_sock) -> Address {
+    // SAFETY: as above, word by word for the same reason.
+    unsafe {
+        let words = (&raw const (*sk).dst_ip6).cast::<u32>();
         [
             core::ptr::read_volatile(words),
             core::ptr::read_volatile(words.add(1)),

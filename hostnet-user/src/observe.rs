@@ -110,6 +110,7 @@ pub fn observe(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Summary> {
             .all(|hook| programs.coverage.is_attached(*hook)),
         sees_acceptor: programs.coverage.is_attached(Hook::InetAccept),
         sees_listeners: programs.coverage.is_attached(Hook::InetSockSetState),
+        sees_first_sends: sees_first_sends(&programs.coverage),
         sees_datagram_ends: [Hook::PostBind4, Hook::PostBind6, Hook::SockRelease]
             .iter()
             .all(|hook| programs.coverage.is_attached(*hook)),
@@ -243,6 +244,13 @@ async fn attend(
 }
 
 /// Tells the service manager, when there is one.
+/// Either way of seeing them has both families.
+fn sees_first_sends(coverage: &kernel::Coverage) -> bool {
+    let is_attached = |hook: &Hook| coverage.is_attached(*hook);
+    is_attached(&Hook::SockSendLength)
+        || [Hook::UdpSendmsg, Hook::Udpv6Sendmsg].iter().all(is_attached)
+}
+
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!("cannot notify the service manager: {error}");

@@ -72,7 +72,7 @@ impl UserRules {
             if let Some(learned) = self.repeats.news(&about.id, owner, &subject, event.wall_ns) {
                 let (rule, sentence) = (Arc::new(rule(&about)), event.operation.to_string());
                 let severity = severity(about.level);
-                findings.push(finding(event, rule, severity, (subject, sentence), learned));
+                findings.push(finding(event, rule, severity, (subject, sentence), Some(learned)));
             }
         }
     }

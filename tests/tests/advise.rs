@@ -196,3 +196,50 @@ fn a_server_that_joined_a_multicast_group_needs_the_hosts_network_or_is_doubted(
     assert_eq!(verdict["answer"], answer, "{said:#}");
     assert!(because(&said).contains("it joined multicast group 239.213.7.20"), "{said:#}");
 }
+
+/// A container that connects UDP sockets: what is said of it, and which addresses it is
+/// said to have had to do with.
+fn connects_udp(observe: &str, options: &str) -> (Value, Vec<Value>) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let history = directory.path().join("history.db");
+    let agent = Agent::setup().observe(observe).history(&history).start();
+    let mut actor = Docker::shared().launch("host").actor();
+    let port = net::free_udp_port();
+    for _ in 0..12 {
+        actor.perform(&format!("udp-connect 127.0.0.1 {port}{options}"));
+    }
+    let name = actor.container.name.clone();
+    agent.expect_many(12, &want().action("disconnect_received").owned_by(&actor.container));
+    agent.marker();
+    agent.stop();
+    let said = advice(&history, &name);
+    let mut command = Command::new(hostnet());
+    command.args(["query", "peers", &name, "--format", "json", "--history"]).arg(&history);
+    let output = command.output().expect("hostnet can be started");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let rows = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    (said, rows)
+}
+
+#[test]
+fn a_udp_socket_that_sends_nothing_is_no_contact_and_one_that_sends_is() {
+    needs_root!();
+    let (said, rows) = connects_udp("", "");
+    assert_eq!(said["verdict"]["answer"], "not-enough-observed", "{said:#}");
+    assert_eq!(said["measured"]["udp_peers"], 0, "{said:#}");
+    assert_eq!(rows, [Value::Null; 0]);
+    let (said, rows) = connects_udp("", " --send 4");
+    assert_eq!(said["measured"]["udp_peers"], 12, "{said:#}");
+    assert!(rows.len() == 1 && rows[0]["begun"] == 12 && rows[0]["ended"] == 12, "{rows:#?}");
+}
+
+/// Without the hooks that show it nobody knows, and nothing follows from it.
+#[test]
+fn udp_sockets_whose_datagrams_are_not_seen_make_nothing_unneeded() {
+    needs_root!();
+    let (said, rows) = connects_udp("beyond_ip = \"off\"", " --send 4");
+    assert_eq!(said["verdict"]["answer"], "not-enough-observed", "{said:#}");
+    assert!(because(&said).contains("connected 12 UDP"), "{said:#}");
+    assert_eq!(said["measured"]["udp_peers"], 0, "{said:#}");
+    assert!(rows.len() == 1 && rows[0]["begun"] == 0 && rows[0]["ended"] == 0, "{rows:#?}");
+}

@@ -77,26 +77,95 @@ fn a_connected_socket() {
             let ip = end["ip"].as_str().and_then(|ip| ip.parse().ok()).expect("an address");
             SocketAddr::new(ip, end["port"].as_u64().expect("a port") as u16)
         };
-        // connect(2) chose the address, which is known when the socket has been closed.
+        // connect(2) chose the address, which the first datagram shows.
         let id = community_id(end(&truths[0]["local"]), end(&truths[0]["remote"]));
         agent.expect(
             &udp(&actor, "disconnect_received", "egress")
                 .endpoint("hostnet.local", &truths[0]["local"])
-                .is("network.community_id", id),
+                .is("network.community_id", id.clone()),
         );
         agent.expect(
             &udp(&actor, "connection_attempted", "egress")
                 .is("hostnet.operation", "connect")
-                .is("event.outcome", "unknown")
+                .is("event.outcome", "success")
+                .is("hostnet.udp.sent_to_peer", "yes")
                 .endpoint("hostnet.remote", &truths[0]["remote"])
                 .endpoint("destination", &truths[0]["remote"])
-                .absent("network.community_id")
+                .endpoint("hostnet.local", &truths[0]["local"])
+                .is("network.community_id", id)
                 .is("network.type", network)
                 .is("hostnet.socket.family", family),
         );
     }
     agent.marker();
-    agent.stop().exactly(LOOPBACKS.len(), &any(&actor, "connection_attempted"));
+    let run = agent.stop();
+    run.exactly(LOOPBACKS.len(), &any(&actor, "connection_attempted"));
+    run.none(&any(&actor, "connection-outcome"));
+}
+
+/// Whether a datagram left for its peer is known, and a datagram by address is none.
+#[test]
+fn a_connected_socket_that_sends_nothing_to_its_peer() {
+    needs_root!(no tcp);
+    let agent = Agent::start();
+    let mut actor = Docker::shared().launch("host").actor();
+    for (address, ..) in LOOPBACKS {
+        for past in [None, Some(net::free_udp_port())] {
+            let port = net::free_udp_port();
+            let to = past.map(|port| format!(" --to {port}")).unwrap_or_default();
+            let truths = actor.perform(&format!("udp-connect {address} {port}{to}"));
+            let at = &truths[0]["remote"];
+            let connect =
+                udp(&actor, "connection_attempted", "egress").endpoint("hostnet.remote", at);
+            let connect = connect.is("hostnet.operation", "connect");
+            agent.expect(
+                &connect.is("event.outcome", "unknown").is("hostnet.udp.sent_to_peer", "no"),
+            );
+            let closed = udp(&actor, "disconnect_received", "egress");
+            agent.expect(
+                &closed.endpoint("hostnet.remote", at).is("hostnet.udp.sent_to_peer", "no"),
+            );
+        }
+    }
+    agent.marker();
+    let run = agent.stop();
+    let sent = any(&actor, "connection_attempted").is("hostnet.operation", "send");
+    run.exactly(LOOPBACKS.len(), &sent);
+    run.none(&any(&actor, "connection-outcome"));
+}
+
+/// Connected, told after a second without a datagram, and completed by one; connected
+/// again to the same peer, and the first datagram is told once more.
+#[test]
+fn a_connected_socket_whose_first_datagram_comes_late() {
+    needs_root!(no tcp);
+    let agent = Agent::start();
+    let mut actor = Docker::shared().launch("host").actor();
+    for (address, ..) in LOOPBACKS {
+        let port = net::free_udp_port();
+        let truth = actor.one(&format!("udp-connect {address} {port} --keep"));
+        let at = &truth["remote"];
+        let connect = udp(&actor, "connection_attempted", "egress").endpoint("hostnet.remote", at);
+        let aimed = agent.expect(
+            &connect.clone().is("event.outcome", "unknown").is("hostnet.udp.sent_to_peer", "no"),
+        );
+        actor.one("udp-send-kept 4");
+        actor.one("udp-send-kept 4");
+        agent.expect(
+            &udp(&actor, "connection-outcome", "egress")
+                .is("hostnet.amends", aimed["event"]["id"].clone())
+                .is("event.outcome", "success")
+                .is("hostnet.udp.sent_to_peer", "yes")
+                .endpoint("hostnet.remote", at),
+        );
+        actor.one(&format!("udp-connect-kept {address} {port}"));
+        actor.one("udp-send-kept 4");
+        agent.expect(&connect.is("event.outcome", "success").is("hostnet.udp.sent_to_peer", "yes"));
+    }
+    agent.marker();
+    let run = agent.stop();
+    run.exactly(LOOPBACKS.len(), &any(&actor, "connection-outcome"));
+    run.exactly(2 * LOOPBACKS.len(), &any(&actor, "connection_attempted"));
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::{
 };
 
 use hostnet_tests::{
-    Agent, Container, Docker, Launch, Run, Service, loopback, needs_docker, needs_root, net, skip,
-    want,
+    Actor, Agent, Container, Docker, Launch, Run, Service, loopback, needs_docker, needs_root, net,
+    skip, want,
 };
 use serde_json::Value;
 
@@ -194,4 +194,87 @@ fn an_expectation_says_what_may_be_bound() {
         let [(_, _, message)] = &of_rule[..] else { panic!("{of_rule:#?}") };
         assert!(message.contains(&format!("tcp/{refused}")), "{message}");
     }
+}
+
+/// Severity and message of each finding of `host-loopback-service`.
+fn of_loopback(run: &Run, of: &Container) -> Vec<(String, String)> {
+    let found = findings(run, of).remove("host-loopback-service").unwrap_or_default();
+    found.into_iter().map(|(severity, _, message)| (severity, message)).collect()
+}
+
+#[test]
+fn a_udp_socket_that_sends_nothing_reaches_nobody() {
+    needs_root!();
+    let service = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let port = service.local_addr().expect("bound").port();
+    let agent = Agent::start();
+    let mut aims = Docker::shared().launch("host").actor();
+    let mut sends = Docker::shared().launch("host").actor();
+    // It does not leave this machine: nothing is sent.
+    aims.perform("udp-connect 169.254.169.254 80");
+    for _ in 0..2 {
+        aims.perform(&format!("udp-connect 127.0.0.1 {port}"));
+        sends.perform(&format!("udp-connect 127.0.0.1 {port} --send 4"));
+    }
+    let run = agent.stop();
+    let found = findings(&run, &aims.container);
+    let [(severity, _, message)] = &found["cloud-metadata"][..] else { panic!("{found:#?}") };
+    assert_eq!(severity, "low", "{message}");
+    assert!(message.contains("aimed a socket at the cloud metadata service"), "{message}");
+    let found = of_loopback(&run, &aims.container);
+    let [(severity, message)] = &found[..] else { panic!("{found:#?}") };
+    assert!(severity == "low" && message.contains("aimed a socket at"), "{found:#?}");
+    let found = of_loopback(&run, &sends.container);
+    let [(severity, message)] = &found[..] else { panic!("{found:#?}") };
+    assert!(severity == "medium" && message.contains(" reached "), "{found:#?}");
+}
+
+#[test]
+fn a_connect_without_an_answer_tried_and_its_outcome_amends_that() {
+    needs_root!();
+    let agent = Agent::start();
+    let mut client = Docker::shared().launch("host").actor();
+    let (mut server, port, filling) = Actor::busy_server();
+    client.begin(&format!("tcp-connect-late 127.0.0.1 {port}"));
+    client.told();
+    let finding = want().action("finding").is("rule.id", "host-loopback-service");
+    let finding = finding.owned_by(&client.container);
+    let tried = agent.expect(&finding.clone().is("hostnet.finding.severity", "low"));
+    let message = tried["message"].as_str().expect("a message");
+    assert!(message.contains("tried to reach") && !message.contains(" reached "), "{message}");
+    drop(filling);
+    server.begin(&format!("serve {port} --count 2"));
+    assert_eq!(client.finish()[0]["result"], "ok");
+    server.finish();
+    let reached = agent.expect(
+        &finding
+            .clone()
+            .is("hostnet.amends", tried["event"]["id"].clone())
+            .is("hostnet.finding.severity", "medium"),
+    );
+    let message = reached["message"].as_str().expect("a message");
+    assert!(message.contains(" reached "), "{message}");
+    agent.marker();
+    agent.stop().exactly(2, &finding);
+}
+
+/// As systemd-resolved serves every host that has it.
+#[test]
+fn names_asked_of_a_resolver_on_the_hosts_loopback_are_no_finding() {
+    needs_root!();
+    let address = "127.0.0.54:53";
+    let (Ok(udp), Ok(_tcp)) = (UdpSocket::bind(address), TcpListener::bind(address)) else {
+        return skip("this machine has a resolver there");
+    };
+    let agent = Agent::start();
+    let mut client = Docker::shared().launch("host").actor();
+    client.perform("udp-connect 127.0.0.54 53 --send 4");
+    client.perform("udp-send 127.0.0.54 53");
+    client.perform("tcp-connect 127.0.0.54 53");
+    udp.set_nonblocking(true).expect("a socket");
+    assert!(udp.recv(&mut [0; 8]).is_ok(), "the resolver was asked");
+    let run = agent.stop();
+    let attempts = want().action("connection_attempted").owned_by(&client.container);
+    run.exactly(3, &attempts.is("hostnet.remote.port", 53));
+    assert_eq!(of_loopback(&run, &client.container), [], "names");
 }

@@ -25,13 +25,14 @@ use aya_ebpf::{
 };
 use hostnet_abi::{Address, Connect, Hook};
 
+use super::connected_udp;
 use crate::{
     netns,
     owner::Owner,
     ring::{CreatedIn, Origin, emit},
     sock::{
-        AF_INET, AF_INET6, cookie, origin_of, sk_of, socket_of, socket_of_context, user_address4,
-        user_address6, user_port,
+        AF_INET, AF_INET6, IPPROTO_UDP, IPPROTO_UDPLITE, cookie, origin_of, sk_of, socket_of,
+        socket_of_context, user_address4, user_address6, user_port,
     },
     sockaddr::SockAddr,
     task::{Actor, current_cgroup},
@@ -61,6 +62,10 @@ fn attempted(hook: Hook, ctx: &SockAddrContext, address: Address) {
     }
     // SAFETY: the verifier knows the field as a socket pointer.
     let sk: *const bpf_sock = unsafe { (*ctx.sock_addr).__bindgen_anon_1.sk };
+    let socket = socket_of_context(ctx.sock_addr);
+    if matches!(socket.protocol, IPPROTO_UDP | IPPROTO_UDPLITE) {
+        connected_udp::connecting(sk.cast());
+    }
     let origin = Origin {
         hook,
         actor: Actor::in_cgroup(owner.cgroup),
@@ -68,14 +73,7 @@ fn attempted(hook: Hook, ctx: &SockAddrContext, address: Address) {
         created_in: CreatedIn::Socket(sk),
         cookie: cookie(ctx.as_ptr()),
     };
-    emit(
-        origin,
-        Connect {
-            address,
-            port: user_port(ctx.sock_addr).into(),
-            socket: socket_of_context(ctx.sock_addr),
-        },
-    );
+    emit(origin, Connect { address, port: user_port(ctx.sock_addr).into(), socket });
 }
 
 #[fentry]
@@ -112,6 +110,7 @@ pub fn inet_dgram_connect(ctx: FEntryContext) -> i32 {
         AF_INET6 if length >= SIN6_LENGTH => asked.v6(),
         _ => return 0,
     };
+    connected_udp::connecting(sk);
     emit(origin, Connect { address, port: asked.port(), socket: socket_of(sk) });
     0
 }

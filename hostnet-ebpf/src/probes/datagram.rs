@@ -1,4 +1,4 @@
-//! UDP without a connection: the first datagram per socket and peer, counts
+//! UDP with addresses: the first datagram per socket and peer, counts
 //! for the rest, and the end of the socket.
 //!
 //! `udp_sendmsg`/`udpv6_sendmsg` run `BPF_CGROUP_UDP{4,6}_SENDMSG` when the
@@ -17,6 +17,7 @@ use aya_ebpf::{
 };
 use hostnet_abi::{Address, Datagram, DatagramClose, Flow, FlowKey, Hook, direction};
 
+use super::connected_udp;
 use crate::{
     netns,
     owner::Owner,
@@ -24,14 +25,13 @@ use crate::{
     ring::{CreatedIn, Origin, add_one, emit, emit_as},
     settings::offset,
     sock::{
-        address_of, cookie, local_end_copied, sender4, sender6, sock_of_context, socket_of_context,
-        socket_of_sock, source4, source6, user_address4, user_address6, user_port,
+        IPPROTO_UDP, IPPROTO_UDPLITE, address_of, cookie, local_end_copied, sender4, sender6,
+        sock_of_context, socket_of_context, socket_of_sock, source4, source6, user_address4,
+        user_address6, user_port,
     },
     task::{Actor, current_cgroup},
 };
 
-const IPPROTO_UDP: u32 = 17;
-const IPPROTO_UDPLITE: u32 = 136;
 const BPF_NOEXIST: u64 = 1;
 
 /// `SOCK_BINDADDR_LOCK` and `SOCK_BINDPORT_LOCK` of `sk_userlocks`
@@ -94,6 +94,11 @@ fn exchanged(
     if !owner.is_told() {
         return;
     }
+    let sk = sock_of_context(ctx.sock_addr);
+    if direction == direction::SENT {
+        let is_v4 = hook as u16 == Hook::Sendmsg4 as u16;
+        connected_udp::addressed(sk, remote, user_port(ctx.sock_addr), is_v4);
+    }
     let key = FlowKey {
         cookie: cookie(ctx.as_ptr()),
         remote,
@@ -110,7 +115,6 @@ fn exchanged(
     if FLOWS.insert(key, first, BPF_NOEXIST).is_err() && counted(&key, direction) {
         return;
     }
-    let sk = sock_of_context(ctx.sock_addr);
     let origin = Origin {
         hook,
         actor: Actor::in_cgroup(owner.cgroup),

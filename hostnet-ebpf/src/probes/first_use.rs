@@ -1,10 +1,11 @@
-//! Sockets beyond IP at their first send or receive, for kernels that refuse
-//! the programs of `Set::Families`.
+//! Sockets beyond IP at their first send or receive, and connected UDP sockets at
+//! their first send, for kernels that refuse the programs of `Set::Families`.
 //!
 //! `sock_send_length(struct sock *sk, int ret, int flags)` and
 //! `sock_recv_length(struct sock *sk, int ret, int flags)`
 //! (include/trace/events/sock.h, 6.3–7.3), called for every socket's sends and
-//! receives: an IP socket's must cost nothing but the look at its family.
+//! receives: an IP socket's must cost nothing but the look at its family, and of a
+//! send at its protocol.
 
 use core::ffi::c_void;
 
@@ -14,7 +15,7 @@ use aya_ebpf::{
 };
 use hostnet_abi::{FamilySocket, Hook, PacketBind, unix_operation};
 
-use super::packet::bound_to;
+use super::{connected_udp, packet::bound_to};
 use crate::{
     netns,
     owner::Owner,
@@ -38,23 +39,34 @@ const TOLD: u64 = u64::MAX;
 
 #[btf_tracepoint(function = "sock_send_length")]
 pub fn sock_send_length(ctx: BtfTracePointContext) -> i32 {
-    used(Hook::SockSendLength, ctx.arg(0));
+    let sk: *const c_void = ctx.arg(0);
+    let family = family_of(sk);
+    if matches!(family, AF_INET | AF_INET6) {
+        connected_udp::sent(Hook::SockSendLength, sk, family, ctx.arg(1));
+    } else {
+        used(Hook::SockSendLength, sk, family);
+    }
     0
 }
 
 #[btf_tracepoint(function = "sock_recv_length")]
 pub fn sock_recv_length(ctx: BtfTracePointContext) -> i32 {
-    used(Hook::SockRecvLength, ctx.arg(0));
+    let sk: *const c_void = ctx.arg(0);
+    let family = family_of(sk);
+    if !matches!(family, AF_INET | AF_INET6) {
+        used(Hook::SockRecvLength, sk, family);
+    }
     0
 }
 
 #[inline(always)]
-fn used(hook: Hook, sk: *const c_void) {
+fn family_of(sk: *const c_void) -> u16 {
     // SAFETY: a BTF-typed socket and the kernel's offset.
-    let family: u16 = unsafe { field(sk, offset!(sock_family)) };
-    if matches!(family, AF_INET | AF_INET6) {
-        return;
-    }
+    unsafe { field(sk, offset!(sock_family)) }
+}
+
+#[inline(always)]
+fn used(hook: Hook, sk: *const c_void, family: u16) {
     if !netns::sock_is_host(sk) {
         return;
     }

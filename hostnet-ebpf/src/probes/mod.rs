@@ -3,6 +3,7 @@
 mod bind;
 mod cgroup;
 mod connect;
+mod connected_udp;
 mod datagram;
 mod exec;
 mod exit;

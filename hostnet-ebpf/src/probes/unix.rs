@@ -18,15 +18,19 @@ use hostnet_abi::{Hook, unix_operation};
 use crate::{
     read::{field, returned},
     settings::offset,
-    sock::{origin_of, sk_of, socket_of},
+    sock::{SOCK_DGRAM, origin_of, sk_of, socket_of},
     storage::{NOT_CLONED, SocketStorage},
-    unix_name::{Name, Operation, emit_unix, fingerprint, own_name},
+    unix_name::{Name, Operation, emit_unix, fingerprint, own_name, peer_name},
     unix_peer::Peer,
 };
 
-/// The name a socket sent to last: only another one is told.
+/// The name a socket sent to last: only another one is told. [`TO_PEER`] for the one that
+/// connect(2) set, of which the first datagram is told.
 #[btf_map]
 static LAST_DESTINATION: SocketStorage<u64, NOT_CLONED> = SocketStorage::new();
+
+/// The fingerprint of no name.
+const TO_PEER: u64 = u64::MAX;
 
 #[fexit]
 pub fn unix_stream_connect(ctx: FExitContext) -> i32 {
@@ -36,6 +40,11 @@ pub fn unix_stream_connect(ctx: FExitContext) -> i32 {
 
 #[fexit]
 pub fn unix_dgram_connect(ctx: FExitContext) -> i32 {
+    let last = LAST_DESTINATION.get(sk_of(ctx.arg(0)));
+    if !last.is_null() {
+        // SAFETY: a live value of the storage map, checked for null.
+        unsafe { *last = 0 };
+    }
     connected(Hook::UnixDgramConnect, &ctx);
     0
 }
@@ -80,18 +89,33 @@ pub fn unix_dgram_sendmsg(ctx: FExitContext) -> i32 {
     // SAFETY: a BTF-typed message and the kernel's offsets.
     let (address, length): (u64, i32) =
         unsafe { (field(msg, offset!(msghdr_name)), field(msg, offset!(msghdr_namelen))) };
-    if address == 0 || length <= 0 {
-        return 0;
-    }
     let sk = sk_of(ctx.arg(0));
     let result = returned(&ctx);
+    let is_to_peer = address == 0 || length <= 0;
+    // Connected sockets of packets in sequence come by here, too. What fails without an
+    // address had no peer.
+    if is_to_peer && (result < 0 || u32::from(kind_of(sk)) != SOCK_DGRAM) {
+        return 0;
+    }
     if origin_of(Hook::UnixDgramSendmsg, sk).is_none() {
         return 0;
     }
-    let name = Name::of_sockaddr(address as *const c_void, length);
-    let mut hash = fingerprint(&name);
     let last = LAST_DESTINATION.get(sk);
     // SAFETY: a live value of the storage map, checked for null.
+    if is_to_peer && !last.is_null() && unsafe { *last } == TO_PEER {
+        return 0;
+    }
+    let name = if is_to_peer {
+        peer_name(sk)
+    } else {
+        Name::of_sockaddr(address as *const c_void, length)
+    };
+    // One end of a pair: nobody else can have it.
+    if is_to_peer && name.is_none() {
+        return 0;
+    }
+    let mut hash = if is_to_peer { TO_PEER } else { fingerprint(&name) };
+    // SAFETY: as above.
     unsafe {
         if last.is_null() {
             // Without memory for it every datagram is told.
@@ -104,6 +128,12 @@ pub fn unix_dgram_sendmsg(ctx: FExitContext) -> i32 {
     }
     tell(Hook::UnixDgramSendmsg, sk, unix_operation::SEND, name, result.min(0), 0);
     0
+}
+
+#[inline(always)]
+fn kind_of(sk: *const c_void) -> u16 {
+    // SAFETY: a BTF-typed socket and the kernel's offset.
+    unsafe { field(sk, offset!(sock_type)) }
 }
 
 #[inline(always)]

@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::multicast;
 use crate::{
     event::{
-        Container, Event, FamilySocket, Operation, Outcome, Owner, OwnerKind, PeerParty, Scope,
-        Surface, UnixKind, Via,
+        Contact, Container, Event, FamilySocket, Operation, Outcome, Owner, OwnerKind, PeerParty,
+        Scope, Surface, UnixKind, Via,
     },
     family,
     judge::{Reach, Target, surface::MetadataService},
@@ -166,26 +166,37 @@ fn protocol(event: &Event) -> String {
 }
 
 fn reached(event: &Event, owner: &Owner, reach: &Reach<'_>) -> Option<Act> {
-    if is_refused(reach.outcome) || (event.is_stream() && reach.outcome == Outcome::Unknown) {
-        // Its outcome comes as an event of its own.
+    // What is not over yet gets an event of its own.
+    if !reach.contact.may_be_made() {
         return None;
     }
+    let act = made(event, owner, reach);
+    let bridge = match act.bridge {
+        Bridge::Not(says) if reach.contact == Contact::Unknown => Bridge::Unclear(format!(
+            "whether anything was sent cannot be seen on this kernel; if so, {says}"
+        )),
+        bridge => bridge,
+    };
+    Some(Act { bridge, ..act })
+}
+
+fn made(event: &Event, owner: &Owner, reach: &Reach<'_>) -> Act {
     let parties = reach.peer.map_or(&[][..], |peer| peer.possible.as_slice());
     let is_its_own = !parties.is_empty() && parties.iter().all(|one| one.owner.is_same(owner));
     let to = match reach.to {
         Target::Unix(name) if !name.is_abstract() => {
-            return Some(Act::new(Group::PathSocket, "unix sockets with a path", Bridge::AsWell));
+            return Act::new(Group::PathSocket, "unix sockets with a path", Bridge::AsWell);
         }
         Target::Unix(_) if is_its_own => {
-            return Some(Act::new(Group::Itself, "abstract unix sockets", Bridge::AsWell));
+            return Act::new(Group::Itself, "abstract unix sockets", Bridge::AsWell);
         }
-        Target::Unix(name) => return Some(abstract_socket(&name.to_string(), reach)),
+        Target::Unix(name) => return abstract_socket(&name.to_string(), reach),
         Target::Ip(to) => to,
     };
     let protocol = protocol(event);
     let port = to.port();
     if is_its_own {
-        return Some(Act::new(Group::Itself, format!("{protocol}/{port}"), Bridge::AsWell));
+        return Act::new(Group::Itself, format!("{protocol}/{port}"), Bridge::AsWell);
     }
     let is_dns = port == DNS_PORT;
     let act = match reach.surface {
@@ -229,7 +240,7 @@ fn reached(event: &Event, owner: &Owner, reach: &Reach<'_>) -> Option<Act> {
         address: Some((transport, to)),
         is_known: reach.peer.is_some(),
     };
-    Some(Act { to: depends.then(end), ..act })
+    Act { to: depends.then(end), ..act }
 }
 
 fn whose(reach: &Reach<'_>) -> String {

@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
 };
 
-use crate::event::{Event, Operation, Outcome};
+use crate::event::{Contact, Event, Operation};
 
 /// Most connections remembered; one beyond may be counted once more.
 const MOST: usize = 1 << 14;
@@ -36,13 +36,16 @@ impl Connections {
         }
         self.boot_ns = event.boot_ns;
         let begins = match &event.operation {
-            Operation::Connect(connect) => !matches!(connect.outcome, Outcome::Failure(_)),
-            Operation::Accept(_) | Operation::Datagram(_) | Operation::ExistingSocket(_) => true,
-            Operation::ConnectOutcome(outcome) => {
-                if matches!(outcome.connect.outcome, Outcome::Failure(_)) {
+            Operation::Connect(_) | Operation::ExistingSocket(_) => {
+                matches!(Contact::of(event), Contact::Reached | Contact::Pending)
+            }
+            Operation::Accept(_) | Operation::Datagram(_) => true,
+            Operation::ConnectOutcome(_) => {
+                let contact = Contact::of(event);
+                if contact.has_failed() {
                     self.end(cookie);
                 }
-                false
+                contact == Contact::Reached && !event.is_stream()
             }
             Operation::Close(_) | Operation::DatagramClose(_) => {
                 self.end(cookie);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use crate::{
-    event::{Event, Operation, Outcome},
+    event::{Event, Operation},
     judge::Reach,
 };
 
@@ -27,7 +27,10 @@ impl Failed {
         let is_connect =
             matches!(event.operation, Operation::Connect(_) | Operation::ConnectOutcome(_));
         let Some(reach) = reach.filter(|_| is_connect) else { return };
-        let Outcome::Failure(errno) = reach.outcome else { return };
+        if !reach.contact.has_failed() {
+            return;
+        }
+        let errno = reach.errno;
         if errno.map(i32::from) == Some(libc::ECONNREFUSED) {
             self.refused += 1;
         } else {

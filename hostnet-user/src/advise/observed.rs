@@ -169,7 +169,7 @@ impl Observed {
             }
             _ => {
                 let goes_out = reach.is_some_and(|reach| {
-                    reach.was_let() && !matches!(reach.surface, Surface::HostLoopback)
+                    reach.contact.may_be_made() && !matches!(reach.surface, Surface::HostLoopback)
                 });
                 let Some(local) = event.local().filter(|_| goes_out) else { return };
                 let Some(at) = self.bound.iter().position(|bound| *bound == cookie) else { return };

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::event::{Direction, Event, Operation, Outcome, SocketState};
+use crate::event::{Contact, Direction, Event, Operation, SocketState};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -13,6 +13,7 @@ pub struct Rates {
     connections_in: u64,
     connections_out: u64,
     udp_peers: u64,
+    unknown: u64,
     sent: u64,
     received: u64,
     datagrams: u64,
@@ -33,7 +34,8 @@ pub struct Rate {
     pub connections_per_second_peak: u64,
     /// Both per observed second.
     pub connections_per_second_mean: f64,
-    /// First datagrams, each of one UDP socket with one peer.
+    /// First datagrams, each of one UDP socket with one peer. A connected socket that
+    /// sent nothing has none.
     pub udp_peers: u64,
     /// Datagrams of closed UDP sockets; those of connected ones are not counted.
     pub datagrams: u64,
@@ -56,23 +58,16 @@ impl Rates {
                 self.connections_in += 1;
                 self.connection(event.wall_ns);
             }
-            Operation::Connect(connect)
-                if event.is_stream() && connect.outcome == Outcome::Success =>
-            {
-                self.connections_out += 1;
-                self.connection(event.wall_ns);
-            }
-            Operation::ConnectOutcome(outcome) if outcome.connect.outcome == Outcome::Success => {
-                self.connections_out += 1;
-                self.connection(event.wall_ns);
-            }
+            Operation::Connect(_) | Operation::ConnectOutcome(_) => match Contact::of(event) {
+                Contact::Reached if event.is_stream() => {
+                    self.connections_out += 1;
+                    self.connection(event.wall_ns);
+                }
+                Contact::Reached => self.udp_peers += 1,
+                Contact::Unknown => self.unknown += 1,
+                Contact::Refused | Contact::Failed | Contact::Pending | Contact::Aimed => {}
+            },
             Operation::Datagram(_) => self.udp_peers += 1,
-            // connect(2) sets the peer; its datagrams pass by the hooks.
-            Operation::Connect(connect)
-                if connect.outcome == Outcome::Unknown && !event.is_stream() =>
-            {
-                self.udp_peers += 1;
-            }
             Operation::ExistingSocket(existing)
                 if event.is_stream()
                     && existing.remote.is_some()
@@ -115,11 +110,18 @@ impl Rates {
         self.connections_in += other.connections_in;
         self.connections_out += other.connections_out;
         self.udp_peers += other.udp_peers;
+        self.unknown += other.unknown;
         self.sent += other.sent;
         self.received += other.received;
         self.datagrams += other.datagrams;
         self.peak = self.peak.max(other.peak);
         self.fastest = self.fastest.max(other.fastest);
+    }
+
+    /// Connected sockets of which nobody can say whether anything was sent.
+    #[must_use]
+    pub const fn unknown(&self) -> u64 {
+        self.unknown
     }
 
     /// Connections of either direction, and UDP peers.

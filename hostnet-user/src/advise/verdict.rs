@@ -177,6 +177,14 @@ fn phrase(group: Group, subject: &str) -> String {
 fn missing(case: &Case<'_>) -> Vec<String> {
     let Case { observed, ports, window, .. } = case;
     let mut missing: Vec<String> = silence(case).into_iter().collect();
+    if let unknown @ 1.. = observed.rates.unknown()
+        && observed.rates.exchanges() == 0
+    {
+        missing.push(format!(
+            "it connected {unknown} UDP or other sockets, and whether anything was sent over them \
+             cannot be seen on this kernel"
+        ));
+    }
     for ((group, subject), thing) in &observed.things {
         if let Bridge::Unclear(says) = &thing.bridge {
             missing.push(format!("{}: {says}", phrase(*group, subject)));
@@ -276,6 +284,11 @@ fn doubts(case: &Case<'_>) -> Doubts {
     if own.suppressed > 0 {
         // What it had not done in the last minute was told all the same.
         let says = format!("{} repeated operations were counted but not shown", own.suppressed);
+        doubts.at_most(Confidence::Medium, says);
+    }
+    if let unknown @ 1.. = observed.rates.unknown() {
+        let says =
+            format!("whether anything was sent over {unknown} connected sockets was not seen");
         doubts.at_most(Confidence::Medium, says);
     }
     for gap in looked.gaps.iter().take(MOST_GAPS_NAMED) {

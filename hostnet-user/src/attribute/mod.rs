@@ -59,6 +59,9 @@ pub struct Policy {
     /// TCP listeners are seen as they come and go.
     #[serde(default)]
     pub sees_listeners: bool,
+    /// Whether a datagram leaves a connected UDP socket is seen.
+    #[serde(default)]
+    pub sees_first_sends: bool,
     /// The end of UDP sockets is seen.
     #[serde(default)]
     pub sees_datagram_ends: bool,

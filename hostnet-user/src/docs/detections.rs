@@ -22,6 +22,13 @@ pub fn detections() -> Result<String> {
          shows it: `rule.id` says what is wrong, `hostnet.finding.evidence` is the `event.id` of that \
          event, and owner, process, socket and peer are the same. The same act of the same container \
          is found once in `judge.repeat_hours`.\n\n\
+         A finding about reaching something says what came of it. `reached`: a connection was made, or a \
+         datagram sent. `tried to reach`: refused, failed, or not answered yet. `aimed a socket at`: \
+         connect(2) of a UDP socket that sent nothing (low). `may have reached`: no hook on this kernel \
+         shows whether a connected UDP socket sent anything, or it was before hostnet started. What is not \
+         certain is one step less severe. A TCP connect without an answer after a second, and a UDP socket \
+         that has sent nothing, are told as that; their outcome, when it comes, is a second finding whose \
+         `hostnet.amends` is the id of the first.\n\n\
          ```toml\n\
          [judge]\n\
          enabled = true             # otherwise there are no findings\n\

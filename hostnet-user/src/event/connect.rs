@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::{Action, Direction, Outcome, Told, canonical};
+use super::{Action, Direction, Outcome, SentToPeer, Told, canonical};
 use crate::errno;
 
 /// `connect(2)`, told once with its outcome, or after a second without.
@@ -14,8 +14,11 @@ pub struct Connect {
     pub remote: SocketAddr,
     /// The established socket's remote end, when another program rewrote the address.
     pub rewritten_to: Option<SocketAddr>,
-    /// How it ended; unknown for UDP, where connect(2) only sets the default peer.
+    /// How it ended. For UDP, where connect(2) only sets the default peer: success when a
+    /// datagram left for it, else unknown.
     pub outcome: Outcome,
+    /// Of UDP, whether a datagram left.
+    pub sent: Option<SentToPeer>,
 }
 
 impl Connect {
@@ -50,10 +53,15 @@ impl Told for Connect {
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let remote = canonical(self.remote);
-        match self.outcome {
-            Outcome::Success => write!(f, "connected to {remote}"),
-            Outcome::Unknown => write!(f, "connecting to {remote}"),
-            Outcome::Failure(_) => write!(f, "failed to connect to {remote}"),
+        match (self.outcome, self.sent) {
+            (Outcome::Failure(_), _) => write!(f, "failed to connect to {remote}"),
+            (_, Some(SentToPeer::Yes)) => write!(f, "sent to {remote} over a connected socket"),
+            (_, Some(SentToPeer::No)) => {
+                write!(f, "connected a UDP socket to {remote}, nothing sent")
+            }
+            (_, Some(SentToPeer::Unknown)) => write!(f, "connected a UDP socket to {remote}"),
+            (Outcome::Success, None) => write!(f, "connected to {remote}"),
+            (Outcome::Unknown, None) => write!(f, "connecting to {remote}"),
         }?;
         if let Some(to) = self.rewritten_to {
             write!(f, ", rewritten to {}", canonical(to))?;

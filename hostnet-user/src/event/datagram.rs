@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::{Action, Direction, Told, canonical};
+use super::{Action, Direction, SentToPeer, Told, canonical};
 
 /// The first datagram between a socket and a peer.
 #[derive(Clone, Debug)]
@@ -69,6 +69,8 @@ pub struct DatagramClose {
     pub local: SocketAddr,
     /// The peer of a connected socket, or the only one there was.
     pub remote: Option<SocketAddr>,
+    /// Of a connected socket, whether a datagram left for its peer.
+    pub sent: Option<SentToPeer>,
     /// Who began with that peer.
     pub direction: Option<Direction>,
     /// Counts per peer; datagrams on a connected socket pass by the hooks.
@@ -106,6 +108,9 @@ impl Told for DatagramClose {
             (Some(remote), _) => write!(f, " with {}", canonical(remote))?,
             (None, 0) => {}
             (None, peers) => write!(f, " with {peers} peers")?,
+        }
+        if self.sent == Some(SentToPeer::No) {
+            f.write_str(", nothing sent to it")?;
         }
         if !self.flows.is_empty() {
             write!(f, ", {received} datagrams in, {sent} datagrams out")?;

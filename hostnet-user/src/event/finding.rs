@@ -36,6 +36,16 @@ impl Severity {
         }
     }
 
+    /// The next below, when there is one.
+    #[must_use]
+    pub const fn one_less(self) -> Self {
+        match self {
+            Self::Critical => Self::High,
+            Self::High => Self::Medium,
+            Self::Medium | Self::Low => Self::Low,
+        }
+    }
+
     /// ECS `event.severity`, by the numbers that Elastic's own rules have.
     #[must_use]
     pub const fn number(self) -> u8 {

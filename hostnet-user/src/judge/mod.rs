@@ -14,7 +14,7 @@ pub mod sigma;
 mod standings;
 pub mod surface;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -30,7 +30,8 @@ use self::{
     surface::Network,
 };
 use crate::event::{
-    Event, Finding, FindingEnds, Learned, Owner, OwnerKind, PastFinding, Reached, Rule, Severity,
+    Contact, Event, Finding, FindingEnds, Learned, Owner, OwnerKind, PastFinding, Reached, Rule,
+    Severity,
 };
 
 /// What a detection sees of an event.
@@ -39,7 +40,7 @@ pub struct Scene<'a> {
     pub event: &'a Event,
     /// Whose it is.
     pub owner: &'a Owner,
-    /// What it reaches out to, if it does.
+    /// What it tries to reach, if it does.
     pub reach: Option<Reach<'a>>,
     /// What it offers to others, if it does.
     pub offer: Option<Offer>,
@@ -47,7 +48,27 @@ pub struct Scene<'a> {
     pub network: &'a Network,
     /// Whether the container may use it; `None` of what the runtime has not described.
     pub standing: Option<&'a Standing>,
+    /// The detection has a finding of the attempt that this event is the outcome of.
+    pub settles: bool,
 }
+
+impl<'a> Scene<'a> {
+    /// The attempt to reach somebody, when it did not fail, or when its failure is the
+    /// outcome of one that there is a finding of.
+    #[must_use]
+    pub fn attempt(&self) -> Option<Reach<'a>> {
+        self.reach.filter(|reach| self.settles || !reach.contact.has_failed())
+    }
+
+    /// The same, when somebody may have been reached, or still may be.
+    #[must_use]
+    pub fn approach(&self) -> Option<Reach<'a>> {
+        self.attempt().filter(|reach| reach.contact != Contact::Aimed)
+    }
+}
+
+/// Findings of attempts without an outcome that are remembered until it comes.
+const MOST_OPEN: usize = 1 << 12;
 
 /// The stage.
 #[derive(Debug)]
@@ -59,6 +80,8 @@ pub struct Judge {
     detections: Vec<(&'static Detection, Arc<Rule>)>,
     memory: Memory,
     repeats: Repeats,
+    /// Findings of attempts whose outcome is not known yet, by their ids, which sort by time.
+    open: BTreeSet<Uuid>,
 }
 
 impl Judge {
@@ -75,6 +98,7 @@ impl Judge {
             detections: judged.map(|one| (one, Arc::new(one.rule()))).collect(),
             memory: Memory::learning_for(settings.learn_ns()),
             repeats: Repeats::new(repeat_after_ns),
+            open: BTreeSet::new(),
         }
     }
 
@@ -106,7 +130,8 @@ impl Judge {
 
     /// Says the event's surface, which is no verdict, and adds what is wrong with it to
     /// `findings`. An act is told once per owner until [`Settings::repeat_hours`] have
-    /// passed.
+    /// passed. An attempt without an outcome yet is told as that; its outcome, when it comes,
+    /// is a second finding that amends the first.
     pub fn judge(&mut self, event: &mut Event, findings: &mut Vec<Event>) {
         if event.is_finding() {
             return;
@@ -125,18 +150,31 @@ impl Judge {
         };
         let (reach, offer) = (Reach::of(event), Offer::of(event));
         let standing = self.standings.of(owner, event.wall_ns);
-        let scene = Scene { event, owner, reach, offer, network: &self.network, standing };
+        let (network, settles) = (&self.network, false);
+        let mut scene = Scene { event, owner, reach, offer, network, standing, settles };
+        let is_open = reach.is_some_and(|reach| reach.contact.is_open());
         for (detection, rule) in &self.detections {
-            if !detection.excuse.holds(&scene)
-                && let Some(suspicion) = (detection.judge)(&scene, &mut self.memory)
-                && let Some(learned) =
-                    self.repeats.news(detection.id, owner, &suspicion.subject, event.wall_ns)
-            {
-                let Suspicion { subject, sentence, severity } = suspicion;
+            let amends = event.amends.map(|first| finding_id(first, detection.id));
+            let amends = amends.filter(|first| self.open.remove(first));
+            scene.settles = amends.is_some();
+            if detection.excuse.holds(&scene) {
+                continue;
+            }
+            let Some(suspicion) = (detection.judge)(&scene, &mut self.memory) else { continue };
+            let Suspicion { subject, sentence, severity } = suspicion;
+            let learned = self.repeats.news(detection.id, owner, &subject, event.wall_ns);
+            if learned.is_some() || scene.settles {
                 let severity = severity.unwrap_or(detection.severity);
                 let rule = Arc::clone(rule);
-                findings.push(finding(event, rule, severity, (subject, sentence), learned));
+                let found = finding(event, rule, severity, (subject, sentence), learned);
+                if is_open {
+                    self.open.insert(found.id);
+                }
+                findings.push(Event { amends, ..found });
             }
+        }
+        while self.open.len() > MOST_OPEN {
+            self.open.pop_first();
         }
         event.learned = self.memory.take_learned().map(Box::new);
     }
@@ -149,13 +187,13 @@ pub(crate) fn finding(
     rule: Arc<Rule>,
     severity: Severity,
     (subject, sentence): (String, String),
-    learned: Learned,
+    learned: Option<Learned>,
 ) -> Event {
     let id = finding_id(event.id, &rule.id);
     let ends = FindingEnds::of(event.operation.told());
     let operation = Finding { rule, severity, subject, sentence, evidence: event.id, ends };
     let operation = operation.into();
-    Event { id, amends: None, learned: Some(Box::new(learned)), operation, ..event.clone() }
+    Event { id, amends: None, learned: learned.map(Box::new), operation, ..event.clone() }
 }
 
 /// Sorts with the event that shows it; the same whenever that is judged again.
@@ -170,10 +208,10 @@ fn finding_id(evidence: Uuid, rule: &str) -> Uuid {
 #[cfg(test)]
 mod tests {
     use super::{
-        detections::testing::{raw_socket, reached},
+        detections::testing::{aimed, outcome_of, raw_socket, reached, unanswered},
         *,
     };
-    use crate::event::{Operation, Surface};
+    use crate::event::{Operation, Outcome, Surface};
 
     /// What is found of an event, and where it was aimed.
     fn judged(settings: Settings, mut event: Event) -> (Vec<String>, Option<Surface>) {
@@ -203,6 +241,58 @@ mod tests {
         let without = Settings { without, ..Settings::default() };
         assert!(judged(Settings::default(), raw()).0.contains(&"raw-socket".to_owned()));
         assert!(!judged(without, raw()).0.contains(&"raw-socket".to_owned()));
+    }
+
+    /// The findings of `cloud-metadata`: what they amend, how severe they are, what they say.
+    fn of_metadata(judge: &mut Judge, mut event: Event) -> Vec<(Uuid, Option<Uuid>, String)> {
+        let mut findings = Vec::new();
+        judge.judge(&mut event, &mut findings);
+        let of_it = findings.into_iter().filter_map(|event| match event.operation {
+            Operation::Finding(finding) if finding.rule.id == "cloud-metadata" => {
+                let says = format!("{}: {}", finding.severity.name(), finding.sentence);
+                Some((event.id, event.amends, says))
+            }
+            _ => None,
+        });
+        of_it.collect()
+    }
+
+    #[test]
+    fn a_late_outcome_amends_the_finding_of_the_attempt() {
+        let refused = Outcome::Failure(Some(libc::ECONNREFUSED as u16));
+        for (first, outcome, before, after) in [
+            (unanswered("169.254.169.254:80"), Outcome::Success, "medium: tried", "high: reached"),
+            (unanswered("169.254.169.254:80"), refused, "medium: tried", "medium: tried"),
+            (aimed("169.254.169.254:80"), Outcome::Success, "low: aimed", "high: reached"),
+        ] {
+            let mut judge = Judge::new(&Law::default());
+            let sent = matches!(&first.operation, Operation::Connect(one) if one.sent.is_some());
+            let mut late = outcome_of(&first, outcome);
+            if let Operation::ConnectOutcome(late) = &mut late.operation {
+                late.connect.sent = sent.then_some(crate::event::SentToPeer::Yes);
+            }
+            let [(id, None, says)] = &of_metadata(&mut judge, first.clone())[..] else {
+                panic!("not one finding of the attempt")
+            };
+            assert!(says.starts_with(before), "{says}");
+            let [(_, amends, says)] = &of_metadata(&mut judge, late.clone())[..] else {
+                panic!("not one finding of the outcome")
+            };
+            assert!(says.starts_with(after), "{says}");
+            assert_eq!(*amends, Some(*id));
+            assert_eq!(of_metadata(&mut judge, late), [], "it is told once");
+        }
+    }
+
+    #[test]
+    fn an_outcome_whose_attempt_was_not_told_amends_nothing() {
+        let mut judge = Judge::new(&Law::default());
+        assert_eq!(of_metadata(&mut judge, unanswered("169.254.169.254:80")).len(), 1);
+        let again = unanswered("169.254.169.254:80");
+        assert_eq!(of_metadata(&mut judge, again.clone()), [], "the same act");
+        let reached = of_metadata(&mut judge, outcome_of(&again, Outcome::Success));
+        let [(_, None, says)] = &reached[..] else { panic!("{reached:?}") };
+        assert!(says.starts_with("high: reached"), "{says}");
     }
 
     #[test]

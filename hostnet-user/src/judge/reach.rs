@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use super::surface::Network;
 use crate::{
+    errno,
     event::{
-        Direction, Event, Operation, Outcome, Peer, Scope, SocketState, Surface, UnixAddress,
-        UnixKind, canonical,
+        Contact, Direction, Event, Operation, Outcome, Peer, Scope, SocketState, Surface,
+        UnixAddress, UnixKind, canonical,
     },
     family,
 };
@@ -18,8 +19,12 @@ pub struct Reach<'a> {
     pub to: Target<'a>,
     /// Where that is.
     pub surface: Surface,
-    /// How it ended; unknown for datagrams, and while a connect is on its way.
-    pub outcome: Outcome,
+    /// What came of it.
+    pub contact: Contact,
+    /// The error it ended with.
+    pub errno: Option<u16>,
+    /// IANA's number of the transport; 0 for none.
+    pub transport: u32,
     /// Who was there, when that is on this host and known.
     pub peer: Option<&'a Peer>,
 }
@@ -44,8 +49,12 @@ pub struct Offer {
     pub transport: u32,
 }
 
-/// IANA's number of TCP, for listeners.
+/// IANA's numbers of transports.
 const TCP: u32 = 6;
+const UDP: u32 = 17;
+const UDPLITE: u32 = 136;
+
+const DNS_PORT: u16 = 53;
 
 impl<'a> Reach<'a> {
     /// What the event reaches, once its surface is known.
@@ -53,11 +62,14 @@ impl<'a> Reach<'a> {
     pub fn of(event: &'a Event) -> Option<Self> {
         let surface = event.surface?;
         let to = target(event)?;
-        let outcome = match &event.operation {
-            Operation::ExistingSocket(_) => Outcome::Success,
-            operation => operation.told().outcome(),
-        };
-        Some(Self { to, surface, outcome, peer: event.peer.as_deref() })
+        Some(Self {
+            to,
+            surface,
+            contact: Contact::of(event),
+            errno: event.operation.told().outcome().errno(),
+            transport: event.socket.map_or(0, |socket| socket.socket.protocol),
+            peer: event.peer.as_deref(),
+        })
     }
 
     /// The port, of an IP address.
@@ -66,10 +78,34 @@ impl<'a> Reach<'a> {
         if let Target::Ip(address) = self.to { Some(address.port()) } else { None }
     }
 
-    /// The kernel did not refuse.
+    /// Whether it asks a resolver on the host's loopback for names, as containers of a
+    /// bridge network ask Docker's own.
     #[must_use]
-    pub const fn was_let(&self) -> bool {
-        !matches!(self.outcome, Outcome::Failure(_))
+    pub fn is_name_lookup(&self) -> bool {
+        self.surface == Surface::HostLoopback
+            && self.port() == Some(DNS_PORT)
+            && matches!(self.transport, TCP | UDP)
+    }
+
+    /// What happened, after the owner's name. `what` says who was to be reached.
+    #[must_use]
+    pub fn sentence(&self, what: &str) -> String {
+        match self.contact {
+            Contact::Reached if matches!(self.transport, UDP | UDPLITE) => {
+                format!("reached {what} with a datagram")
+            }
+            Contact::Reached => format!("reached {what}"),
+            Contact::Refused => format!("tried to reach {what} and was refused"),
+            Contact::Failed => match self.errno.and_then(errno::name) {
+                Some("ETIMEDOUT") | None => format!("tried to reach {what} and got no answer"),
+                Some(name) => format!("tried to reach {what} and failed ({name})"),
+            },
+            Contact::Pending => format!("tried to reach {what} and has no answer yet"),
+            Contact::Aimed => format!("aimed a socket at {what} and sent nothing"),
+            Contact::Unknown => {
+                format!("may have reached {what}: whether anything was sent is not known")
+            }
+        }
     }
 
     /// Who was there, in words: `redis-server, redis-server.service on the host`.

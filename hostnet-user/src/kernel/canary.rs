@@ -111,10 +111,12 @@ impl Canary {
     fn proves(self, hook: Hook) -> bool {
         use Hook::*;
         match hook {
-            Bind6 | PostBind6 | Connect6 | Sendmsg6 | Recvmsg6 | TcpV6Connect => self == Self::Ipv6,
+            Bind6 | PostBind6 | Connect6 | Sendmsg6 | Recvmsg6 | TcpV6Connect | Udpv6Sendmsg => {
+                self == Self::Ipv6
+            }
             SockCreate => self == Self::RawSocket,
             InetBind | Inet6Bind | InetStreamConnect => self == Self::Refusals,
-            InetAccept => self == Self::Ipv4,
+            InetAccept | UdpSendmsg => self == Self::Ipv4,
             NetlinkBind | NetlinkUnicast | SocketPostCreate => self == Self::Netlink,
             IpMcJoinGroup | IpMcSource => self == Self::Multicast4,
             Ipv6SockMcJoin | Ip6McSource => self == Self::Multicast6,
@@ -139,6 +141,7 @@ fn internet(loopback: std::net::IpAddr) -> Result<()> {
     sender.send_to(b"canary", receiver.local_addr()?).context("cannot send a datagram")?;
     receiver.recv_from(&mut [0; 16]).context("cannot receive a datagram")?;
     sender.connect(receiver.local_addr()?).context("cannot connect a UDP socket")?;
+    sender.send(b"canary").context("cannot send over a connected UDP socket")?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use super::{
     filter::Condition,
     history::{COLUMNS, Event},
 };
-use crate::format::ecs::read::Side;
+use crate::{event::Contact, format::ecs::read::Side, record::touch::contact};
 
 /// One connection, or what a UDP socket exchanged with one peer.
 #[derive(Clone, Debug, Serialize)]
@@ -47,7 +47,8 @@ pub struct FlowRow {
     /// Datagrams that the other sent.
     pub resp_pkts: Option<u64>,
     /// `SF` begun and ended, `S1` begun, `REJ` refused, `S0` without an answer, `RSTO`
-    /// or `RSTR` ended by a reset, `OTH` of which the beginning was not told.
+    /// or `RSTR` ended by a reset, `OTH` of which the beginning was not told, or of which
+    /// it cannot be seen whether anything was sent.
     pub conn_state: &'static str,
     /// Whether who began is the container.
     pub local_orig: bool,
@@ -155,6 +156,7 @@ struct Flow {
     event: Event,
     is_told: bool,
     outcome: String,
+    contact: Contact,
     end: Option<Event>,
     packets: Option<(u64, u64)>,
     reason: Option<String>,
@@ -179,6 +181,7 @@ impl Open {
             "connection-outcome" => match self.remove(&socket, &other) {
                 Some(mut flow) => {
                     flow.outcome.clone_from(&event.read.event.outcome);
+                    flow.contact = contact(&event.read);
                     flow.reason.clone_from(&event.read.event.reason);
                     flow.local = event.read.hostnet.local.clone();
                     if flow.outcome == "failure" {
@@ -189,6 +192,8 @@ impl Open {
                 }
                 None => self.begin(socket, other, event, is_later),
             },
+            // An address was set, and so far nothing sent to it.
+            _ if contact(&event.read) == Contact::Aimed => Vec::new(),
             _ => self.begin(socket, other, event, is_later),
         }
     }
@@ -218,7 +223,7 @@ impl Open {
     fn end(&mut self, socket: &Socket, other: &Other, event: Event, is_later: bool) -> Vec<Flow> {
         // A UDP socket ends with all its peers at once.
         let flows = self.flows.remove(socket).unwrap_or_default();
-        if flows.is_empty() && !is_later {
+        if flows.is_empty() && !is_later && contact(&event.read) != Contact::Aimed {
             let mut flow = Flow::new(event.clone(), false);
             flow.finish(other, event);
             return vec![flow];
@@ -255,7 +260,8 @@ impl Flow {
         let outcome = event.read.event.outcome.clone();
         let reason = event.read.event.reason.clone();
         let local = event.read.hostnet.local.clone();
-        Self { event, is_told, outcome, end: None, packets: None, reason, local }
+        let contact = contact(&event.read);
+        Self { event, is_told, outcome, contact, end: None, packets: None, reason, local }
     }
 
     fn finish(&mut self, other: &Other, end: Event) {
@@ -272,6 +278,7 @@ impl Flow {
         let reason = self.reason.as_deref();
         match (self.is_told, self.outcome.as_str(), &self.end) {
             (false, ..) => "OTH",
+            _ if self.contact == Contact::Unknown => "OTH",
             (_, "failure", _) if reason == Some("ECONNREFUSED") => "REJ",
             (_, "failure", _) => "S0",
             (_, _, Some(_)) if reason == Some("ECONNRESET") => "RSTR",

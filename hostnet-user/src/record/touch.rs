@@ -3,8 +3,14 @@
 
 use std::net::SocketAddr;
 
+use hostnet_abi::Hook;
+
 use crate::{
-    event::{Direction, Event, FlowCount, Operation, Outcome, Peer, PeerParty, canonical},
+    errno,
+    event::{
+        Attempt, Contact, Direction, Event, FlowCount, Operation, Outcome, Peer, PeerParty,
+        SentToPeer, canonical,
+    },
     format::ecs::{MOST_FLOWS, read},
 };
 
@@ -135,6 +141,7 @@ impl Touch {
         let (local, remote) = (ip(told.local()), ip(told.remote()));
         let facts = Facts {
             action: told.action().name(),
+            contact: Contact::of(event),
             is_failure: matches!(told.outcome(), Outcome::Failure(_)),
             direction,
             protocol: protocol.unwrap_or("other"),
@@ -171,6 +178,7 @@ impl Touch {
         let (source, destination) = (bytes(&document.source), bytes(&document.destination));
         let facts = Facts {
             action: &document.event.action,
+            contact: contact(document),
             is_failure: document.event.outcome == "failure",
             direction,
             protocol: &socket.protocol,
@@ -201,6 +209,7 @@ type At = (String, u16);
 /// What is asked of an event, wherever it is from.
 struct Facts<'a> {
     action: &'a str,
+    contact: Contact,
     is_failure: bool,
     direction: &'a str,
     protocol: &'a str,
@@ -224,10 +233,14 @@ impl Facts<'_> {
 
     /// What is not there after it, a refused connection, is counted by itself.
     fn began(&self) -> Option<Connection> {
-        let is_about = matches!(
-            self.action,
-            "connection_attempted" | "connection_accepted" | "existing_socket"
-        );
+        let is_about = match (self.action, self.contact) {
+            ("connection_attempted" | "existing_socket", Contact::Aimed | Contact::Unknown) => {
+                false
+            }
+            ("connection_attempted" | "connection_accepted" | "existing_socket", _) => true,
+            ("connection-outcome", Contact::Reached) => self.protocol != "tcp",
+            _ => false,
+        };
         if !is_about || self.is_failure || self.socket.cookie == 0 {
             return None;
         }
@@ -264,16 +277,25 @@ impl Facts<'_> {
 
     fn exchanges(self) -> Vec<Exchange> {
         let mut sums = Sums::default();
-        match self.action {
-            "connection_attempted" => {
-                sums = Sums { begun: 1, failed: self.is_failure.into(), ..sums };
+        let failed = self.is_failure.into();
+        match (self.action, self.contact) {
+            ("connection_attempted" | "disconnect_received", Contact::Aimed)
+                if self.flows.is_empty() =>
+            {
+                return Vec::new();
             }
-            "connection-outcome" => sums.failed = self.is_failure.into(),
-            "connection_accepted" => sums.begun = 1,
-            "disconnect_received" => (sums.ended, sums.bytes) = (1, self.bytes),
-            "existing_socket" if self.remote.is_some() || self.remote_name.is_some() => {
-                sums.begun = 1;
-            }
+            // It is listed, and nothing counted: perhaps nothing was sent.
+            (
+                "connection_attempted" | "disconnect_received" | "existing_socket",
+                Contact::Unknown,
+            ) => {}
+            ("connection_attempted", _) => sums = Sums { begun: 1, failed, ..sums },
+            // What was told before it has counted a connection, but no UDP peer.
+            ("connection-outcome", Contact::Reached) if self.protocol != "tcp" => sums.begun = 1,
+            ("connection-outcome", _) => sums.failed = failed,
+            ("connection_accepted", _) => sums.begun = 1,
+            ("disconnect_received", _) => (sums.ended, sums.bytes) = (1, self.bytes),
+            ("existing_socket", _) => sums.begun = 1,
             _ => return Vec::new(),
         }
         let is_ingress = self.direction == INGRESS;
@@ -297,6 +319,31 @@ impl Facts<'_> {
         let at = self.remote.clone().or_else(named);
         at.map(|at| Exchange { with: with(at), sums }).into_iter().collect()
     }
+}
+
+/// What came of an attempt, by the document of its event.
+#[must_use]
+pub fn contact(document: &read::Read) -> Contact {
+    let read::Read { event, hostnet, .. } = document;
+    let (protocol, kind) = (hostnet.socket.protocol.as_str(), hostnet.socket.r#type.as_str());
+    let is_existing = event.action == "existing_socket";
+    let outcome = match event.outcome.as_str() {
+        _ if is_existing && hostnet.existing.state.as_deref() == Some("syn-sent") => {
+            Outcome::Unknown
+        }
+        "success" => Outcome::Success,
+        "failure" => Outcome::Failure(event.reason.as_deref().and_then(errno::number)),
+        _ => Outcome::Unknown,
+    };
+    let sent = match hostnet.udp.sent_to_peer.as_deref() {
+        Some("yes") => Some(SentToPeer::Yes),
+        Some("no") => Some(SentToPeer::No),
+        Some(_) => Some(SentToPeer::Unknown),
+        None if event.provider == Hook::UnixDgramConnect.attach_point() => Some(SentToPeer::No),
+        None => None,
+    };
+    let only_sets_peer = is_existing && matches!(kind, "dgram" | "raw");
+    Attempt { outcome, sent, is_tcp: protocol == "tcp", only_sets_peer }.contact()
 }
 
 fn flow(flow: &FlowCount) -> (At, (u64, u64)) {

@@ -136,7 +136,7 @@ pub fn listener_closed(local: SocketAddr) -> Operation {
 }
 
 pub fn connect(local: SocketAddr, remote: SocketAddr, outcome: Outcome) -> Operation {
-    Connect { local: Some(local), remote, rewritten_to: None, outcome }.into()
+    Connect { local: Some(local), remote, rewritten_to: None, outcome, sent: None }.into()
 }
 
 pub fn accept(local: SocketAddr, remote: SocketAddr) -> Operation {
@@ -156,7 +156,7 @@ pub fn close(
 
 pub fn datagrams_closed(local: SocketAddr, flows: Vec<FlowCount>) -> Operation {
     let remote = if let [only] = flows.as_slice() { Some(only.remote) } else { None };
-    DatagramClose { local, remote, direction: None, flows, duration_ns: None }.into()
+    DatagramClose { local, remote, sent: None, direction: None, flows, duration_ns: None }.into()
 }
 
 pub fn exec() -> Operation {

@@ -130,7 +130,7 @@ fn event(index: usize, payload: &[u8]) -> Event {
     } else {
         let remote = "127.0.0.1:9".parse().expect("an address");
         let outcome = Outcome::Failure(Some(111));
-        Connect { local: None, remote, rewritten_to: None, outcome }.into()
+        Connect { local: None, remote, rewritten_to: None, outcome, sent: None }.into()
     };
     let id = uuid::Uuid::from_u128(0x0193_599e_7d4b_7c31_9b2e_0000_0000_0000 | index as u128);
     let (boot_ns, wall_ns) = (1 + index as u64, START_NS + index as u64 * 1_000_000);

@@ -332,7 +332,7 @@ impl Scene {
 }
 
 fn connect(to: &str, outcome: Outcome) -> Connect {
-    Connect { local: None, remote: to.parse().unwrap(), rewritten_to: None, outcome }
+    Connect { local: None, remote: to.parse().unwrap(), rewritten_to: None, outcome, sent: None }
 }
 
 pub fn party(owner: Arc<Owner>) -> PeerParty {

@@ -8,7 +8,7 @@ use hostnet_abi::{ConnectOutcome as OutcomeRecord, Hook, established};
 use super::{same, table::PendingConnect};
 use crate::{
     attribute::{Attribution, Party, other_end::is_datagram},
-    event::{Connect, ConnectOutcome, Direction, Event, Outcome, Socket, endpoint},
+    event::{Connect, ConnectOutcome, Direction, Event, Outcome, SentToPeer, Socket, endpoint},
 };
 
 const IPPROTO_TCP: u32 = 6;
@@ -24,23 +24,86 @@ impl Attribution {
         socket: Socket,
         remote: SocketAddr,
     ) {
+        if is_datagram(socket.socket.protocol) {
+            return self.peer_set(at, hook, party, socket, remote);
+        }
         if is_tcp(socket) {
             let pending = PendingConnect::new(at, hook, remote);
             if let Some(before) = self.sockets.ask_connect(party, socket, pending) {
-                self.tell_connect(party, socket, before, Outcome::Failure(None), None, at);
+                let outcome = Outcome::Failure(None);
+                self.tell_connect(party, socket, before, Ended { at, hook, outcome, ends: None });
             }
             return;
         }
-        if is_datagram(socket.socket.protocol)
-            && let Some(tracked) = self.sockets.track(party, socket, at)
-        {
-            tracked.direction.get_or_insert(Direction::Egress);
-            tracked.peer = Some(remote);
-        }
         let outcome = Outcome::Unknown;
-        let operation = Connect { local: None, remote, rewritten_to: None, outcome };
+        let operation = Connect { local: None, remote, rewritten_to: None, outcome, sent: None };
         let peer = self.listener_at(socket.socket.protocol, remote, at);
         self.tell_with(at, hook, party, Some(socket), operation.into(), peer);
+    }
+
+    /// A UDP socket has a peer from now on: what comes of it is a datagram, if one leaves.
+    fn peer_set(&mut self, at: u64, hook: Hook, party: &Party, socket: Socket, remote: SocketAddr) {
+        let ended = Ended { at, hook, outcome: Outcome::Unknown, ends: None };
+        let pending = PendingConnect::new(at, hook, remote);
+        let Some(tracked) = self.sockets.track(party, socket, at) else {
+            let older = PendingConnect { is_older: true, ..pending };
+            self.tell_connect(party, socket, older, ended);
+            return;
+        };
+        tracked.direction.get_or_insert(Direction::Egress);
+        tracked.peer = Some(remote);
+        let before = self.sockets.ask_connect(party, socket, pending);
+        if let Some(before) = before.filter(|before| before.told.is_none()) {
+            self.tell_connect(party, socket, before, ended);
+        }
+        if !self.policy.sees_first_sends {
+            self.tell_without_outcome(socket.cookie);
+        }
+    }
+
+    /// A datagram passed between a connected UDP socket and its peer. Returns whether
+    /// that is what its connect waited for.
+    pub(super) fn first_datagram(
+        &mut self,
+        at: u64,
+        hook: Hook,
+        socket: Socket,
+        ends: (SocketAddr, SocketAddr),
+    ) -> bool {
+        let Some(tracked) = self.sockets.get_mut(socket.cookie) else { return false };
+        let Some(pending) = tracked.connect.take() else { return false };
+        // Another program may have chosen it.
+        tracked.peer = Some(ends.1);
+        let party = tracked.party.clone();
+        let ended = Ended { at, hook, outcome: Outcome::Success, ends: Some(ends) };
+        self.tell_connect(&party, socket, *pending, ended);
+        true
+    }
+
+    /// Whether a datagram has left a socket with a peer. `waiting` is its connect, for as
+    /// long as none has been seen.
+    pub(super) fn has_sent(&self, waiting: Option<&PendingConnect>) -> SentToPeer {
+        match waiting {
+            None => SentToPeer::Yes,
+            Some(connect) if connect.is_older || !self.policy.sees_first_sends => {
+                SentToPeer::Unknown
+            }
+            Some(_) => SentToPeer::No,
+        }
+    }
+
+    /// Tells the connect of a socket that has waited long enough.
+    pub(super) fn tell_without_outcome(&mut self, cookie: u64) {
+        let Some(tracked) = self.sockets.get(cookie).cloned() else { return };
+        let Some(pending) = tracked.connect else { return };
+        let (at, hook) = (pending.boot_ns, pending.hook);
+        let ended = Ended { at, hook, outcome: Outcome::Unknown, ends: None };
+        let told = self.tell_connect(&tracked.party, tracked.socket, *pending, ended);
+        if let Some(connect) =
+            self.sockets.get_mut(cookie).and_then(|tracked| tracked.connect.as_mut())
+        {
+            connect.told = Some(told);
+        }
     }
 
     pub(super) fn connect_ended(
@@ -84,7 +147,8 @@ impl Attribution {
             tracked.direction = Some(Direction::Egress);
             self.note_client(socket.cookie, ends, &party);
         }
-        self.tell_connect(&party, socket, pending, outcome, Some(ends), at);
+        let ended = Ended { at, hook, outcome, ends: Some(ends) };
+        self.tell_connect(&party, socket, pending, ended);
     }
 
     /// Tells a connect, or completes the one that was told without its outcome.
@@ -93,10 +157,14 @@ impl Attribution {
         party: &Party,
         socket: Socket,
         pending: PendingConnect,
-        outcome: Outcome,
-        ends: Option<(SocketAddr, SocketAddr)>,
-        at: u64,
+        ended: Ended,
     ) -> uuid::Uuid {
+        let Ended { at, hook, outcome, ends } = ended;
+        let protocol = socket.socket.protocol;
+        let sent = is_datagram(protocol).then(|| match outcome {
+            Outcome::Success => SentToPeer::Yes,
+            Outcome::Failure(_) | Outcome::Unknown => self.has_sent(Some(&pending)),
+        });
         let (local, established_remote) = ends.unzip();
         let connect = Connect {
             local,
@@ -104,15 +172,16 @@ impl Attribution {
             rewritten_to: established_remote
                 .filter(|to| outcome == Outcome::Success && !same(*to, pending.remote)),
             outcome,
+            sent,
         };
         // Established is established with whoever listens at that moment, unless the
         // other end connected as well: two at the same time, or a socket to itself.
         let peer = match (outcome, ends) {
-            (Outcome::Success, Some((local, reached))) => self
-                .client_at(local, reached)
-                .or_else(|| self.listener_at(IPPROTO_TCP, reached, at)),
+            (Outcome::Success, Some((local, reached))) => {
+                self.client_at(local, reached).or_else(|| self.listener_at(protocol, reached, at))
+            }
             (Outcome::Failure(None | Some(ECONNREFUSED)), _) => None,
-            _ => self.listener_at(IPPROTO_TCP, pending.remote, pending.boot_ns),
+            _ => self.listener_at(protocol, pending.remote, pending.boot_ns),
         };
         let Some(told) = pending.told else {
             let PendingConnect { boot_ns, hook, .. } = pending;
@@ -120,11 +189,25 @@ impl Attribution {
         };
         let after_ns = (!pending.is_older).then(|| at.saturating_sub(pending.boot_ns));
         let operation = ConnectOutcome { connect, after_ns }.into();
-        let event = self.event(at, Some(Hook::InetSockSetState), operation);
+        let event = self.event(at, Some(hook), operation);
         let id = event.id;
         self.push(Event { peer, amends: Some(told), ..party.did(event, Some(socket)) });
         id
     }
+}
+
+/// What became of a connect, and what showed it.
+pub(super) struct Ended {
+    pub at: u64,
+    pub hook: Hook,
+    pub outcome: Outcome,
+    /// Local and remote end, once there are.
+    pub ends: Option<(SocketAddr, SocketAddr)>,
+}
+
+/// Whether the hook tells of datagrams from connected UDP sockets to their peers.
+pub(super) const fn tells_first_sends(hook: Hook) -> bool {
+    matches!(hook, Hook::UdpSendmsg | Hook::Udpv6Sendmsg | Hook::SockSendLength)
 }
 
 const fn is_tcp(socket: Socket) -> bool {

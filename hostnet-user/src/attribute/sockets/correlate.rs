@@ -7,7 +7,12 @@ use hostnet_abi::{
     established,
 };
 
-use super::{beyond_ip, same, table::PendingBind};
+use super::{
+    beyond_ip,
+    connect::{Ended, tells_first_sends},
+    same,
+    table::PendingBind,
+};
 use crate::{
     attribute::{Attribution, Party},
     event::{
@@ -191,15 +196,22 @@ impl Attribution {
         } else {
             Direction::Ingress
         };
+        let is_to_peer = tells_first_sends(hook);
+        let mut has_peer = false;
         if let Some(tracked) = self.sockets.track(party, socket, at) {
             tracked.direction.get_or_insert(direction);
-            tracked.flows.push(remote);
-            // The connect told of this peer; a v4-mapped socket's sends show all the same.
-            if tracked.peer.is_some_and(|peer| same(peer, remote)) {
-                return;
+            if !is_to_peer {
+                tracked.flows.push(remote);
             }
+            // A v4-mapped socket's sends show here, too.
+            has_peer = tracked.peer.is_some_and(|peer| same(peer, remote));
         }
         let local = any_of_family(endpoint(record.local, record.local_port), socket);
+        let was_connected =
+            (is_to_peer || has_peer) && self.first_datagram(at, hook, socket, (local, remote));
+        if was_connected || has_peer {
+            return;
+        }
         let operation = Datagram { local, remote, direction };
         // Whoever sent first may have written any address as its own.
         let peer = (direction == Direction::Egress)
@@ -228,7 +240,8 @@ impl Attribution {
             {
                 tracked.direction = Some(Direction::Egress);
                 let ends = Some((local, remote));
-                self.tell_connect(&party, socket, *connect, Outcome::Success, ends, at);
+                let ended = Ended { at, hook, outcome: Outcome::Success, ends };
+                self.tell_connect(&party, socket, *connect, ended);
             }
         }
         if record.from_state == TCP_LISTEN {
@@ -259,11 +272,17 @@ impl Attribution {
         local: SocketAddr,
     ) {
         let flows = std::mem::take(&mut self.flow_counts);
-        let Some(tracked) = self.sockets.remove(socket.cookie) else { return };
+        let Some(mut tracked) = self.sockets.remove(socket.cookie) else { return };
+        let sent = tracked.peer.map(|_| self.has_sent(tracked.connect.as_deref()));
+        if let Some(connect) = tracked.connect.take().filter(|connect| connect.told.is_none()) {
+            let ended = Ended { at, hook, outcome: Outcome::Unknown, ends: None };
+            self.tell_connect(&tracked.party, socket, *connect, ended);
+        }
         let only = (flows.len() == 1).then(|| flows[0].remote);
         let operation = DatagramClose {
             local,
             remote: tracked.peer.or(only),
+            sent,
             direction: tracked.direction,
             flows,
             duration_ns: tracked.since_ns.map(|since| at.saturating_sub(since)),
@@ -278,22 +297,7 @@ impl Attribution {
         self.report_portless(boot_ns);
         for cookie in self.sockets.overdue(boot_ns) {
             self.tell_pending_accept(cookie);
-            let Some(tracked) = self.sockets.get(cookie).cloned() else { continue };
-            let Some(pending) = tracked.connect else { continue };
-            let at = pending.boot_ns;
-            let told = self.tell_connect(
-                &tracked.party,
-                tracked.socket,
-                *pending,
-                Outcome::Unknown,
-                None,
-                at,
-            );
-            if let Some(connect) =
-                self.sockets.get_mut(cookie).and_then(|tracked| tracked.connect.as_mut())
-            {
-                connect.told = Some(told);
-            }
+            self.tell_without_outcome(cookie);
         }
     }
 

@@ -101,18 +101,16 @@ impl Attribution {
         let listens_on = local.filter(|_| state == SocketState::Listen);
         let Some(tracked) = self.sockets.track_older(party, socket, listens_on) else { return };
         tracked.direction = direction;
+        // A connection is not made yet; whether a datagram has left, nobody knows.
+        let before = |remote| {
+            let hook = Hook::InetSockSetState;
+            Box::new(PendingConnect { boot_ns, hook, remote, told: Some(id), is_older: true })
+        };
         match (state, remote) {
-            (SocketState::SynSent, Some(remote)) => {
-                tracked.connect = Some(Box::new(PendingConnect {
-                    boot_ns,
-                    hook: Hook::InetSockSetState,
-                    remote,
-                    told: Some(id),
-                    is_older: true,
-                }));
-            }
-            (_, Some(_)) if i32::from(socket.socket.kind) == libc::SOCK_DGRAM => {
+            (SocketState::SynSent, Some(remote)) => tracked.connect = Some(before(remote)),
+            (_, Some(peer)) if i32::from(socket.socket.kind) == libc::SOCK_DGRAM => {
                 tracked.peer = remote;
+                tracked.connect = Some(before(peer));
             }
             _ => {}
         }

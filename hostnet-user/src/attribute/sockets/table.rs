@@ -41,7 +41,7 @@ pub struct PendingBind {
     pub requested: SocketAddr,
 }
 
-/// A TCP connect without an outcome yet.
+/// A TCP connect without an outcome yet, or a UDP one without a datagram.
 #[derive(Clone, Debug)]
 pub struct PendingConnect {
     pub boot_ns: u64,

@@ -46,6 +46,7 @@ part! {
         action: String,
         outcome: String,
         reason: Option<String>,
+        provider: String,
         duration: Option<u64>,
         severity: Option<u64>,
         start: Option<String>,
@@ -159,7 +160,7 @@ part! {
 
 part! {
     /// `hostnet.socket`.
-    Socket { cookie: Option<u64>, family: String, protocol: String, }
+    Socket { cookie: Option<u64>, family: String, r#type: String, protocol: String, }
 }
 
 part! {
@@ -205,7 +206,12 @@ part! {
 
 part! {
     /// `hostnet.udp`.
-    Udp { datagrams_sent: Option<u64>, datagrams_received: Option<u64>, flows: Vec<Flow>, }
+    Udp {
+        sent_to_peer: Option<String>,
+        datagrams_sent: Option<u64>,
+        datagrams_received: Option<u64>,
+        flows: Vec<Flow>,
+    }
 }
 
 part! {

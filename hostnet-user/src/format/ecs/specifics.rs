@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::{ends::Side, parts::cgroup_value, record_health, timestamp::Timestamps};
 use crate::{
     event::{
-        Bind, CgroupMigration, Event, ExistingSocket, Exit, FlowCount, Health, LossCount,
-        MulticastJoin, NameSpoof, Operation, PacketBind, Scope, SocketFilter, SocketState, Unix,
-        UnixKind,
+        Bind, CgroupMigration, ConnectOutcome, Event, ExistingSocket, Exit, FlowCount, Health,
+        LossCount, MulticastJoin, NameSpoof, Operation, PacketBind, Scope, SentToPeer,
+        SocketFilter, SocketState, Unix, UnixKind,
     },
     text,
 };
@@ -125,6 +125,14 @@ struct ExistingFields {
 
 #[derive(Serialize)]
 struct UdpFields {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_to_peer: Option<SentToPeer>,
+    #[serde(flatten)]
+    counts: Option<UdpCounts>,
+}
+
+#[derive(Serialize)]
+struct UdpCounts {
     peers: usize,
     datagrams_sent: u64,
     datagrams_received: u64,
@@ -162,11 +170,10 @@ impl<'a> Specifics<'a> {
                 let (backlog, shares_port_with) = (listen.backlog, others);
                 fields.listen = Some(ListenFields { backlog, scope, shares_port_with });
             }
-            Operation::Connect(connect) => {
+            Operation::Connect(connect)
+            | Operation::ConnectOutcome(ConnectOutcome { connect, .. }) => {
                 fields.rewritten_to = connect.rewritten_to.map(Side::of);
-            }
-            Operation::ConnectOutcome(outcome) => {
-                fields.rewritten_to = outcome.connect.rewritten_to.map(Side::of);
+                fields.udp = connect.sent.map(|sent| udp_fields(Some(sent), None));
             }
             Operation::Unix(Unix { kind: UnixKind::Listen { backlog }, .. }) => {
                 let (backlog, shares_port_with) = ((*backlog).into(), others);
@@ -202,7 +209,9 @@ impl<'a> Specifics<'a> {
             Operation::ExistingSocket(existing) => {
                 fields.existing = Some(existing_fields(existing))
             }
-            Operation::DatagramClose(close) => fields.udp = Some(udp_fields(&close.flows)),
+            Operation::DatagramClose(close) => {
+                fields.udp = Some(udp_fields(close.sent, Some(&close.flows)));
+            }
             Operation::Exit(exit) => fields.exit = Some(exit_fields(*exit)),
             Operation::Identified(identified) => {
                 fields.identified = Some(IdentifiedFields { events: identified.events });
@@ -333,8 +342,12 @@ fn existing_fields(existing: &ExistingSocket) -> ExistingFields {
     }
 }
 
-fn udp_fields(flows: &[FlowCount]) -> UdpFields {
-    UdpFields {
+fn udp_fields(sent_to_peer: Option<SentToPeer>, flows: Option<&[FlowCount]>) -> UdpFields {
+    UdpFields { sent_to_peer, counts: flows.map(udp_counts) }
+}
+
+fn udp_counts(flows: &[FlowCount]) -> UdpCounts {
+    UdpCounts {
         peers: flows.len(),
         datagrams_sent: flows.iter().map(|flow| flow.sent).sum(),
         datagrams_received: flows.iter().map(|flow| flow.received).sum(),

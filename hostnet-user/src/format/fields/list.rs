@@ -7,7 +7,7 @@ use super::{
     field,
     words::{
         CONFIDENCE_TEXT, CONFIDENCES, METHOD_TEXT, METHODS, OWNER_KINDS, PEER_METHOD, PEER_METHODS,
-        PEER_PROCESS, SCOPES, SEVERITIES, STATES, SURFACE_TEXT, SURFACES, VIAS,
+        PEER_PROCESS, SCOPES, SENT, SEVERITIES, STATES, SURFACE_TEXT, SURFACES, VIAS,
     },
 };
 
@@ -308,6 +308,14 @@ pub const FIELDS: &[Field] = &[
     field("existing.scope", SCOPES, "Who can reach its address."),
     field("existing.backlog", Number, "Length of a listener's accept queue."),
     field("existing.interface", Number, "Index of the interface it is bound to."),
+    field(
+        "udp.sent_to_peer",
+        SENT,
+        "Of a connected UDP socket: whether a datagram has left for the peer that connect(2) set. \
+         A connect is told with `yes` (and `event.outcome` success) when one leaves within a second, \
+         else with `no`; a later first datagram is a `connection-outcome` that amends it. `unknown` \
+         where neither set `families` nor `first-use` is there, and of what was before the agent.",
+    ),
     field("udp.peers", Number, "How many peers the socket exchanged datagrams with."),
     field(
         "udp.datagrams_sent",

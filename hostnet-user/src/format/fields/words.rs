@@ -26,6 +26,7 @@ pub const STATES: Kind = Word(&[
     "bound",
     "open",
 ]);
+pub const SENT: Kind = Word(&["yes", "no", "unknown"]);
 pub const PEER_METHODS: Kind = Word(&["address", "wildcard", "connection", "credentials"]);
 pub const PEER_METHOD: &str = "How that is known: a socket is bound to that very `address`, or to every \
     one (`wildcard`); the same `connection` was seen from its other end; or the kernel keeps the \

@@ -5,13 +5,13 @@ use crate::event::{Health, Operation, Severity};
 
 pub const DETECTION: Detection = Detection {
     id: "agent-blinded",
-    title: "Agent made to see less",
+    title: "hostnet made to see less",
     severity: Severity::Critical,
     techniques: &[techniques::INDICATOR_BLOCKING],
     needs: &["inet", "life"],
-    text: "A program of the agent was detached, its maps were emptied, or it was stopped for a while. \
-           Only root on the host can do that. What happened meanwhile is not in the record; the \
-           events around it say from when to when.",
+    text: "An eBPF program of hostnet was detached, its maps were emptied, or hostnet was stopped for a \
+           while. Only root on the host can do that. What happened in that time is not in the record; \
+           the events around it say from when to when.",
     excuse: Excuse::Never,
     judge,
 };

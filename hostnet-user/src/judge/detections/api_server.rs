@@ -5,12 +5,12 @@ use crate::event::Severity;
 
 pub const DETECTION: Detection = Detection {
     id: "api-server",
-    title: "Kubernetes API server reached",
+    title: "Access to the Kubernetes API server by the host's network",
     severity: Severity::Medium,
     techniques: &[techniques::CONTAINER_API],
     needs: &["inet"],
-    text: "A container on the control plane's own node talks to the API server by the host's network.\
-           Pods reach it by its service address; see which credentials this one has.",
+    text: "A container on a node of the control plane talks to the API server at the host's own \
+           address. Pods use the service address: find out which credentials this container has.",
     excuse: Excuse::ReachListed,
     judge,
 };
@@ -20,16 +20,12 @@ const PORTS: [u16; 1] = [6443];
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
     let reach = service::on_the_host(scene, &PORTS)?;
-    let whose = reach.whose().map(|whose| format!(" ({whose})")).unwrap_or_default();
-    Some(Suspicion::new(
-        reach.to.to_string(),
-        format!("reached the Kubernetes API server at {}{whose}", reach.to),
-    ))
+    Some(service::suspicion(&reach, DETECTION.severity, "the Kubernetes API server"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{judged, reached, refused};
+    use super::super::testing::{judged, reached, refused, sent};
     use super::DETECTION;
 
     #[test]
@@ -46,6 +42,7 @@ mod tests {
         }
         for target in ["127.0.0.1:6443", "172.17.0.1:6443"] {
             assert_eq!(judged(&DETECTION, &refused(target)), None, "{target}");
+            assert_eq!(judged(&DETECTION, &sent(target)), None, "{target} by UDP");
         }
     }
 }

@@ -1,20 +1,17 @@
 //! A container that may use the host's network does there what was not agreed.
 
 use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
-use crate::{
-    event::Severity,
-    judge::{Reach, expectations::Standing},
-};
+use crate::{event::Severity, judge::expectations::Standing};
 
 pub const DETECTION: Detection = Detection {
     id: "beyond-expectation",
-    title: "Container does more than is expected of it",
+    title: "Container does more than its expectation allows",
     severity: Severity::Medium,
     techniques: &[techniques::APPLICATION_LAYER_PROTOCOL],
     needs: &["inet"],
-    text: "The container is expected in the host's network, and its expectation lists what it may \
-           `bind` and `reach`; this is not on the list. Either the list is too short, or the \
-           container does what nobody knew of.",
+    text: "The container's expectation lists what it may `bind` and `reach`, and this is not on the \
+           list. Either the list is too short, or the container does what nobody knew of. Names \
+           asked of the host's own resolver are on every list.",
     excuse: Excuse::Never,
     judge,
 };
@@ -27,27 +24,26 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
     {
         return Some(Suspicion::new(
             format!("bind {offer}"),
-            format!("offers {offer}, which is not expected of it"),
+            format!("listens on {offer}, which its expectation does not allow"),
         ));
     }
     let surface = scene.event.surface.filter(|_| expectation.reach.is_some())?;
-    if Excuse::Reach.holds(scene) || scene.reach.is_some_and(|reach| !reach.was_let()) {
+    if Excuse::Reach.holds(scene) {
         return None;
     }
-    let to = scene.reach.as_ref().map_or_else(|| surface.to_string(), describe);
-    Some(Suspicion::new(
-        format!("reach {to}"),
-        format!("reached {to}, which is not expected of it"),
-    ))
-}
-
-fn describe(reach: &Reach<'_>) -> String {
-    format!("{} ({})", reach.to, reach.surface)
+    if scene.reach.is_none() {
+        let sentence = format!("used {surface}, which its expectation does not allow");
+        return Some(Suspicion::new(format!("reach {surface}"), sentence));
+    }
+    let reach = scene.approach().filter(|reach| !reach.is_name_lookup())?;
+    let to = format!("{} ({})", reach.to, reach.surface);
+    let what = format!("{to}, which its expectation does not allow");
+    Some(Suspicion::of(&reach, DETECTION.severity, &format!("reach {to}"), &what))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{judged_by, listens, reached, refused};
+    use super::super::testing::{aimed, judged_by, listens, reached, refused, sent};
     use super::DETECTION;
 
     const WEB: &str = "name = \"one\"\nbind = [\"tcp/80\"]\nreach = [\"lan\"]";
@@ -65,6 +61,8 @@ mod tests {
         assert_eq!(judged_by(WEB, &DETECTION, &listens("0.0.0.0:80")), None);
         assert_eq!(judged_by(WEB, &DETECTION, &reached("192.168.1.9:443")), None);
         assert_eq!(judged_by(WEB, &DETECTION, &refused("203.0.113.9:443")), None);
+        assert_eq!(judged_by(WEB, &DETECTION, &sent("127.0.0.53:53")), None, "names");
+        assert_eq!(judged_by(WEB, &DETECTION, &aimed("203.0.113.9:443")), None);
         let anything = "name = \"one\"";
         assert_eq!(judged_by(anything, &DETECTION, &listens("0.0.0.0:81")), None);
     }

@@ -9,9 +9,10 @@ pub const DETECTION: Detection = Detection {
     severity: Severity::High,
     techniques: &[techniques::MASQUERADING],
     needs: &["life"],
-    text: "A process of a container is in another's cgroup, or the host's. Whatever goes by cgroups takes \
-           it for somebody else, and limits no longer hold for it. hostnet keeps to where it came \
-           from. Container managers do this rarely; a process in a container that can is free.",
+    text: "A process of a container is now in another container's cgroup, or in the host's. Tools that \
+           go by cgroups take it for another's process, and its container's limits no longer apply. \
+           hostnet still counts it to its container. Container managers rarely do this; a process in \
+           a container that can do it has escaped.",
     excuse: Excuse::Never,
     judge,
 };

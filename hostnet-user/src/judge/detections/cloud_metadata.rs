@@ -5,37 +5,28 @@ use crate::event::{Severity, Surface};
 
 pub const DETECTION: Detection = Detection {
     id: "cloud-metadata",
-    title: "Cloud metadata service reached",
+    title: "Access to the cloud metadata service",
     severity: Severity::High,
     techniques: &[techniques::METADATA_API],
     needs: &["inet"],
-    text: "The metadata service hands out the host's own credentials. A hop limit of 1 (IMDSv2) \
-           keeps bridged containers out, but not those with host networking. Give the workload \
-           credentials of its own.",
+    text: "The metadata service gives out the host's own credentials. A hop limit of 1 (IMDSv2) \
+           keeps containers on bridge networks out, but not those with host networking. Give the \
+           workload credentials of its own.",
     excuse: Excuse::ReachListed,
     judge,
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
+    // Failures count, too: who asks where there is no cloud does not know where it is.
     let reach = scene.reach.filter(|reach| reach.surface == Surface::Metadata)?;
-    let to = reach.to;
-    // Somebody who asks where there is no cloud does not know where it is.
-    Some(if reach.was_let() {
-        Suspicion::new(to.to_string(), format!("reached the cloud metadata service at {to}"))
-    } else {
-        Suspicion::new(
-            format!("{to} refused"),
-            format!("tried to reach the cloud metadata service at {to}"),
-        )
-        .with(Severity::Medium)
-    })
+    let what = format!("the cloud metadata service at {}", reach.to);
+    Some(Suspicion::of(&reach, DETECTION.severity, &reach.to.to_string(), &what))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{judged, reached, refused, sent};
-    use super::DETECTION;
-    use crate::event::Severity;
+    use super::super::testing::{aimed, judged, reached, refused, sent, unanswered, unseen};
+    use super::*;
 
     #[test]
     fn fires() {
@@ -44,6 +35,35 @@ mod tests {
             assert!(judged(&DETECTION, &sent(target)).is_some());
             let tried = judged(&DETECTION, &refused(target)).unwrap();
             assert_eq!(tried.severity, Some(Severity::Medium));
+        }
+    }
+
+    #[test]
+    fn says_what_it_came_to() {
+        let says = |event| {
+            let Suspicion { sentence, severity, .. } = judged(&DETECTION, &event).unwrap();
+            (sentence, severity.unwrap_or(DETECTION.severity))
+        };
+        let at = "169.254.169.254:80";
+        let service = "the cloud metadata service at 169.254.169.254:80";
+        let all = [
+            (reached(at), format!("reached {service}"), Severity::High),
+            (sent(at), format!("reached {service} with a datagram"), Severity::High),
+            (refused(at), format!("tried to reach {service} and was refused"), Severity::Medium),
+            (
+                unanswered(at),
+                format!("tried to reach {service} and has no answer yet"),
+                Severity::Medium,
+            ),
+            (aimed(at), format!("aimed a socket at {service} and sent nothing"), Severity::Low),
+            (
+                unseen(at),
+                format!("may have reached {service}: whether anything was sent is not known"),
+                Severity::Medium,
+            ),
+        ];
+        for (event, sentence, severity) in all {
+            assert_eq!(says(event), (sentence, severity));
         }
     }
 

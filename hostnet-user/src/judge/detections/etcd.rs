@@ -5,12 +5,12 @@ use crate::event::Severity;
 
 pub const DETECTION: Detection = Detection {
     id: "etcd",
-    title: "etcd reached",
+    title: "Access to etcd",
     severity: Severity::High,
     techniques: &[techniques::CONTAINER_API],
     needs: &["inet"],
-    text: "etcd holds all of a cluster's state, secrets included. Only the API server should talk to\
-           it, with a certificate.",
+    text: "etcd holds the whole state of a cluster, its secrets included. Only the API server needs \
+           it: have etcd require client certificates.",
     excuse: Excuse::ReachListed,
     judge,
 };
@@ -20,13 +20,12 @@ const PORTS: [u16; 2] = [2379, 2380];
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
     let reach = service::on_the_host(scene, &PORTS)?;
-    let whose = reach.whose().map(|whose| format!(" ({whose})")).unwrap_or_default();
-    Some(Suspicion::new(reach.to.to_string(), format!("reached etcd at {}{whose}", reach.to)))
+    Some(service::suspicion(&reach, DETECTION.severity, "etcd"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{judged, reached, refused};
+    use super::super::testing::{judged, reached, refused, sent};
     use super::DETECTION;
 
     #[test]
@@ -43,6 +42,7 @@ mod tests {
         }
         for target in ["127.0.0.1:2379", "[::1]:2380"] {
             assert_eq!(judged(&DETECTION, &refused(target)), None, "{target}");
+            assert_eq!(judged(&DETECTION, &sent(target)), None, "{target} by UDP");
         }
     }
 }

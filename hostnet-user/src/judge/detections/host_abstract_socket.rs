@@ -3,18 +3,18 @@
 use super::{Detection, Excuse, Memory, Scene, Suspicion, service::is_its_own, techniques};
 use crate::{
     event::{Severity, UnixAddress},
-    judge::{Reach, Target},
+    judge::Target,
 };
 
 pub const DETECTION: Detection = Detection {
     id: "host-abstract-socket",
-    title: "Abstract unix socket of the host reached",
+    title: "Access to an abstract unix socket of the host",
     severity: Severity::High,
     techniques: &[techniques::ESCAPE_TO_HOST],
     needs: &["families or first-use"],
     text: "Abstract unix sockets belong to the network namespace and have no permissions: with host \
-           networking, the host's are open to the container. Through containerd-shim's one took \
-           over the host (CVE-2020-15257); X11, D-Bus and others listen there, too.",
+           networking, the container can use the host's. That of containerd-shim let containers \
+           take over the host (CVE-2020-15257); X11 and D-Bus listen on such sockets, too.",
     excuse: Excuse::ReachListed,
     judge,
 };
@@ -23,7 +23,7 @@ pub const DETECTION: Detection = Detection {
 const SHIMS: [&[u8]; 2] = [b"\0/containerd-shim/", b"\0/run/containerd/s/"];
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
-    let reach = scene.reach.filter(Reach::was_let)?;
+    let reach = scene.approach()?;
     let Target::Unix(name) = reach.to else { return None };
     if !name.is_abstract() || is_its_own(scene, &reach) {
         return None;
@@ -35,9 +35,11 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
         return None;
     }
     let whose = reach.whose().map(|whose| format!(" ({whose})")).unwrap_or_default();
-    let sentence = format!("reached abstract {}{whose}", reach.to);
-    let suspicion = Suspicion::new(name.hex(), sentence);
-    Some(if is_shim { suspicion.with(Severity::Critical) } else { suspicion })
+    let severity = if is_shim { Severity::Critical } else { DETECTION.severity };
+    let what = format!("abstract {}{whose}", reach.to);
+    let suspicion = Suspicion::of(&reach, severity, &name.hex(), &what);
+    let severity = suspicion.severity.unwrap_or(severity);
+    Some(suspicion.with(severity))
 }
 
 fn is_shim(name: &UnixAddress) -> bool {

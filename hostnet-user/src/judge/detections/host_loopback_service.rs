@@ -5,19 +5,21 @@ use super::{
     service::is_its_own, techniques,
 };
 use crate::{
-    event::{Operation, Outcome, Severity, Surface},
+    event::{Contact, Operation, Severity, Surface},
     judge::Target,
 };
 
 pub const DETECTION: Detection = Detection {
     id: "host-loopback-service",
-    title: "Loopback service of the host reached",
+    title: "Access to a service on the host's loopback",
     severity: Severity::Medium,
     techniques: &[techniques::REMOTE_SERVICES],
     needs: &["inet"],
-    text: "What listens on the loopback often asks nobody for a password, because only the host \
-           was to reach it; host networking lets containers in. If the container needs that \
-           service, say so (`reach` of an expectation), or give it a unix socket.",
+    text: "Services on the loopback often ask for no password, because only the host was meant to \
+           reach them; host networking lets containers in. If the container needs the service, list \
+           it in `reach` of an expectation, or serve it on a unix socket. Names are not judged: a \
+           resolver of the host on port 53 of its loopback, such as systemd-resolved at 127.0.0.53 \
+           and 127.0.0.54, does for the container what Docker's own does on a bridge network.",
     excuse: Excuse::Reach,
     judge,
 };
@@ -27,36 +29,66 @@ const BETTER_KNOWN: [&Detection; 4] =
     [&runtime_api::DETECTION, &kubelet::DETECTION, &etcd::DETECTION, &api_server::DETECTION];
 
 fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Option<Suspicion> {
-    let reach = scene.reach.filter(|reach| reach.surface == Surface::HostLoopback)?;
+    let reach = scene.attempt().filter(|reach| reach.surface == Surface::HostLoopback)?;
+    if reach.is_name_lookup() {
+        return None;
+    }
     let Target::Ip(address) = reach.to else { return None };
     // A datagram reaches somebody only when somebody is there; so does a connect that
     // is still on its way. Of a connection from before the agent, the other end may
     // be the container's own.
     let is_seen = !matches!(scene.event.operation, Operation::ExistingSocket(_));
-    let is_made = reach.outcome == Outcome::Success && scene.event.is_stream() && is_seen;
-    let is_there = is_made || reach.peer.is_some();
-    if !is_there || !reach.was_let() || is_its_own(scene, &reach) {
+    let is_made = reach.contact == Contact::Reached && scene.event.is_stream() && is_seen;
+    let is_there = is_made || reach.peer.is_some() || scene.settles;
+    if !is_there || is_its_own(scene, &reach) {
         return None;
     }
     if BETTER_KNOWN.iter().any(|better| (better.judge)(scene, memory).is_some()) {
         return None;
     }
-    let service = reach.whose().unwrap_or_else(|| "a service that is not known".to_owned());
+    let whose = reach.whose();
+    let service = whose.as_deref().unwrap_or("a loopback service of the host");
     // One service is one, whichever address of the loopback it was reached by.
     let subject = format!("{}/{}", service, address.port());
-    Some(Suspicion::new(subject, format!("reached {service} at {address}")))
+    let unknown = if whose.is_none() { " (program unknown)" } else { "" };
+    let what = format!("{service} at {address}{unknown}");
+    Some(Suspicion::of(&reach, DETECTION.severity, &subject, &what))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{judged, own_service, reached, reached_of, refused, sent};
-    use super::DETECTION;
+    use super::super::testing::{
+        aimed, aimed_of, judged, own_service, reached, reached_of, refused, sent, sent_of,
+    };
+    use super::{DETECTION, Severity};
 
     #[test]
     fn fires_with_the_services_name() {
         let suspicion = judged(&DETECTION, &reached_of("127.0.0.1:6379", "redis.service")).unwrap();
         assert!(suspicion.sentence.contains("redis.service on the host"), "{suspicion:?}");
         assert!(judged(&DETECTION, &reached("[::1]:5432")).is_some());
+    }
+
+    #[test]
+    fn a_udp_socket_without_a_datagram_only_aims() {
+        let at = "127.0.0.1:161";
+        let aims = judged(&DETECTION, &aimed_of(at, "snmpd.service")).unwrap();
+        assert_eq!(aims.severity, Some(Severity::Low));
+        assert!(aims.sentence.starts_with("aimed a socket at snmpd.service"), "{aims:?}");
+        let sends = judged(&DETECTION, &sent_of(at, "snmpd.service")).unwrap();
+        assert_eq!(sends.severity, None);
+    }
+
+    #[test]
+    fn names_are_asked_for_without_a_finding() {
+        for at in ["127.0.0.53:53", "127.0.0.54:53", "127.0.0.1:53", "[::1]:53"] {
+            let resolver = "systemd-resolved.service";
+            for event in [sent_of(at, resolver), reached_of(at, resolver), aimed_of(at, resolver)] {
+                assert_eq!(judged(&DETECTION, &event), None, "{at}");
+            }
+        }
+        let other = reached_of("127.0.0.53:5355", "systemd-resolved.service");
+        assert!(judged(&DETECTION, &other).is_some());
     }
 
     #[test]
@@ -73,5 +105,6 @@ mod tests {
         assert_eq!(judged(&DETECTION, &reached("192.168.1.9:6379")), None);
         assert_eq!(judged(&DETECTION, &own_service("127.0.0.1:8080")), None);
         assert_eq!(judged(&DETECTION, &sent("127.0.0.1:9")), None, "nobody is there");
+        assert_eq!(judged(&DETECTION, &aimed("127.0.0.1:9")), None, "nobody is there");
     }
 }

@@ -5,13 +5,13 @@ use crate::event::Severity;
 
 pub const DETECTION: Detection = Detection {
     id: "kubelet",
-    title: "Kubelet reached",
+    title: "Access to the kubelet",
     severity: Severity::High,
     techniques: &[techniques::CONTAINER_ADMINISTRATION, techniques::CONTAINER_API],
     needs: &["inet"],
-    text: "Whoever the kubelet lets may run commands in every pod of the node, and read their\
-           secrets. Only the API server and monitoring should reach it; close 10255, and let\
-           10250 ask for certificates.",
+    text: "The kubelet lets its clients run commands in every pod of the node, and read the pods' \
+           secrets. Only the API server and monitoring need it: close port 10255, and have port \
+           10250 require client certificates.",
     excuse: Excuse::ReachListed,
     judge,
 };
@@ -21,16 +21,12 @@ const PORTS: [u16; 2] = [10250, 10255];
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
     let reach = service::on_the_host(scene, &PORTS)?;
-    let whose = reach.whose().map(|whose| format!(" ({whose})")).unwrap_or_default();
-    Some(Suspicion::new(
-        reach.to.to_string(),
-        format!("reached the kubelet at {}{whose}", reach.to),
-    ))
+    Some(service::suspicion(&reach, DETECTION.severity, "the kubelet"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{judged, reached, refused};
+    use super::super::testing::{judged, reached, refused, sent};
     use super::DETECTION;
 
     #[test]
@@ -47,6 +43,7 @@ mod tests {
         }
         for target in ["127.0.0.1:10250", "172.17.0.1:10255"] {
             assert_eq!(judged(&DETECTION, &refused(target)), None, "{target}");
+            assert_eq!(judged(&DETECTION, &sent(target)), None, "{target} by UDP");
         }
     }
 }

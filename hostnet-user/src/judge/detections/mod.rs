@@ -33,8 +33,8 @@ mod wildcard_listener;
 
 pub use excuse::Excuse;
 
-use super::Scene;
-use crate::event::{Learned, Reached, Rule, Severity, Technique};
+use super::{Reach, Scene};
+use crate::event::{Contact, Learned, Reached, Rule, Severity, Technique};
 
 /// One detection.
 #[derive(Debug)]
@@ -145,11 +145,25 @@ impl Suspicion {
     fn with(self, severity: Severity) -> Self {
         Self { severity: Some(severity), ..self }
     }
+
+    /// Of an attempt to reach something: what it came to is in the sentence, and decides
+    /// how much it matters. `severity` is that of having reached it, `what` says in words
+    /// what it is.
+    fn of(reach: &Reach<'_>, severity: Severity, subject: &str, what: &str) -> Self {
+        let sentence = reach.sentence(what);
+        let (came_to, severity) = match reach.contact {
+            Contact::Reached => return Self::new(subject, sentence),
+            Contact::Unknown => ("perhaps", severity.one_less()),
+            Contact::Pending | Contact::Refused | Contact::Failed => ("tried", severity.one_less()),
+            Contact::Aimed => ("aimed at", Severity::Low),
+        };
+        Self::new(format!("{subject}, {came_to}"), sentence).with(severity)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{collections::BTreeSet, fs, path::Path};
 
     use super::*;
 
@@ -162,5 +176,60 @@ mod tests {
             assert!(detection.text.ends_with('.') && !detection.title.ends_with('.'));
             assert!(!detection.techniques.is_empty() && !detection.needs.is_empty());
         }
+    }
+
+    /// A sentence that begins right behind another, or behind a comma.
+    fn is_glued(word: &str) -> bool {
+        let is_code = word.contains(['`', '/', '_']);
+        let letters: Vec<char> = word.chars().collect();
+        let seam = |three: &[char]| {
+            three[0].is_alphanumeric()
+                && matches!(three[1], '.' | ',' | ';' | ':')
+                && three[2].is_alphabetic()
+        };
+        !is_code && letters.windows(3).any(seam)
+    }
+
+    #[test]
+    fn no_two_sentences_of_a_text_are_glued_together() {
+        for detection in DETECTIONS {
+            for text in [detection.text, detection.title] {
+                let glued = text.split_whitespace().find(|word| is_glued(word));
+                assert_eq!(glued, None, "{}: {text}", detection.id);
+                assert!(!text.contains("  "), "{}: {text}", detection.id);
+            }
+        }
+        assert!(is_glued("network.Pods") && !is_glued("CVE-2020-15257);"));
+    }
+
+    /// Two words are glued where a line of a string ends without a space.
+    fn glued_lines(source: &str) -> Vec<&str> {
+        let is_glued = |line: &&str| {
+            let Some(before) = line.strip_suffix('\\') else { return false };
+            let is_word = |c: char| c.is_alphanumeric() || matches!(c, '.' | ':');
+            before.ends_with(is_word) && !before.ends_with("\\n")
+        };
+        source.lines().filter(is_glued).collect()
+    }
+
+    #[test]
+    fn no_string_goes_on_in_the_next_line_without_a_space() {
+        let glued = "    text: \"read their\\\n           secrets\",";
+        assert_eq!(glued_lines(glued).len(), 1);
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        let mut files = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let source = fs::read_to_string(&path).unwrap();
+                    assert_eq!(glued_lines(&source), [""; 0], "{}", path.display());
+                    files += 1;
+                }
+            }
+        }
+        assert!(files > 100, "{files}");
     }
 }

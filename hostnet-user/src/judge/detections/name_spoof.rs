@@ -9,9 +9,9 @@ pub const DETECTION: Detection = Detection {
     severity: Severity::High,
     techniques: &[techniques::MASQUERADING],
     needs: &["life"],
-    text: "A cgroup is called like a container whose processes are elsewhere. Whatever goes by names in \
-           paths blames the wrong one. Only who may write to the host's cgroup file system can do \
-           it: find out who that is.",
+    text: "A cgroup has the name of a container whose processes are elsewhere. Tools that tell \
+           containers by cgroup path blame the wrong one. It takes write access to the host's cgroup \
+           file system: find out which process has it.",
     excuse: Excuse::Never,
     judge,
 };

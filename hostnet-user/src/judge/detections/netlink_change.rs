@@ -13,7 +13,7 @@ pub const DETECTION: Detection = Detection {
     techniques: &[techniques::DISABLE_FIREWALL, techniques::ADVERSARY_IN_THE_MIDDLE],
     needs: &["families"],
     text: "With host networking and NET_ADMIN a container changes the host's addresses, routes and \
-           firewall. Network plugins and VPNs do; nobody else should have NET_ADMIN.",
+           firewall. Network plugins and VPNs need that; drop NET_ADMIN from all others.",
     excuse: Excuse::ReachListed,
     judge,
 };

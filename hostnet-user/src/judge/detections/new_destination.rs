@@ -13,14 +13,14 @@ use crate::{
 
 pub const DETECTION: Detection = Detection {
     id: "new-destination",
-    title: "First destination of its kind for this image",
+    title: "Destination that is new for the image",
     severity: Severity::Low,
     techniques: &[techniques::APPLICATION_LAYER_PROTOCOL],
     needs: &["inet"],
-    text: "What containers of an image reach is learned for a while (`judge.learn_hours`) after the first \
-           of them, and remembered by the history over restarts of the agent; after that, what none of \
-           them has reached is told. Software does what it always did until it is updated, or \
-           somebody else's.",
+    text: "For `judge.learn_hours` after the first container of an image, hostnet learns what its \
+           containers reach; the history keeps that over restarts of the agent. Afterwards a \
+           destination that none of them has reached is a finding. Software does what it always did \
+           until it is updated, or taken over.",
     excuse: Excuse::ReachListed,
     judge,
 };
@@ -118,15 +118,16 @@ impl Profiles {
 }
 
 fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Option<Suspicion> {
-    let reach = scene.reach.filter(Reach::was_let)?;
+    let reach =
+        scene.reach.filter(|reach| reach.contact.may_be_made() && !reach.is_name_lookup())?;
     let container = scene.owner.container.as_deref().filter(|one| !one.image_id.is_empty())?;
     let destination = destination(&reach)?;
     let profiles = &mut memory.new_destination;
     if !profiles.is_news(&container.image_id, &destination, scene.event.wall_ns) {
         return None;
     }
-    let sentence = format!("reached {destination}, as the first container of {}", container.image);
-    Some(Suspicion::new(destination, sentence))
+    let what = format!("{destination}, the first container of image {} to do so", container.image);
+    Some(Suspicion::of(&reach, DETECTION.severity, &destination, &what))
 }
 
 /// What counts as one: on the internet a network of the size that one owner has, as

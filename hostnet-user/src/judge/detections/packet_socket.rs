@@ -10,8 +10,8 @@ pub const DETECTION: Detection = Detection {
     techniques: &[techniques::NETWORK_SNIFFING, techniques::ADVERSARY_IN_THE_MIDDLE],
     needs: &["families or first-use"],
     text: "A packet socket sees all traffic of the host's interfaces, other containers' included, and \
-           can answer in the host's name. Docker gives every container the capability for it; \
-           drop NET_RAW where nobody has to sniff.",
+           can answer in the host's name. Docker gives every container the capability for it \
+           (NET_RAW): drop it from containers that need not sniff.",
     excuse: Excuse::ReachListed,
     judge,
 };
@@ -23,9 +23,9 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
     let does = match &scene.event.operation {
         Operation::ExistingSocket(_) => "has a packet socket".to_owned(),
         Operation::PacketBind(bind) if bind.interface != 0 => {
-            format!("takes the frames of the host's interface {}", bind.interface)
+            format!("reads the frames of the host's interface with index {}", bind.interface)
         }
-        Operation::PacketBind(_) => "takes the frames of all the host's interfaces".to_owned(),
+        Operation::PacketBind(_) => "reads the frames of all the host's interfaces".to_owned(),
         _ => "opened a packet socket".to_owned(),
     };
     // Opening and binding are one act, and a sniffer may open many.

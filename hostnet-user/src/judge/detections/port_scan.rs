@@ -7,7 +7,7 @@ use std::{
 
 use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::{
-    event::{Outcome, Owner, Severity},
+    event::{Owner, Severity},
     judge::Target,
 };
 
@@ -17,9 +17,10 @@ pub const DETECTION: Detection = Detection {
     severity: Severity::High,
     techniques: &[techniques::NETWORK_SERVICE_DISCOVERY],
     needs: &["inet"],
-    text: "Within a minute one container was refused at twenty addresses or ports that it had not \
-           tried before. From the host's network it sees what bridged containers cannot. Health \
-           checks of services that are down try few places again and again; scanners try many once.",
+    text: "Within a minute the container was refused, or got no answer, at twenty addresses or ports \
+           that it had not tried before. From the host's network it sees what containers on a bridge \
+           network cannot. A health check of a service that is down tries few of them again and \
+           again; a scanner tries many once.",
     excuse: Excuse::Never,
     judge,
 };
@@ -64,7 +65,10 @@ struct Tries {
 
 fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Option<Suspicion> {
     let reach = scene.reach?;
-    let (Target::Ip(address), Outcome::Failure(_)) = (reach.to, reach.outcome) else { return None };
+    let Target::Ip(address) = reach.to else { return None };
+    if !reach.contact.has_failed() {
+        return None;
+    }
     let tries = memory.port_scan.tries(scene.owner.into(), scene.event.wall_ns);
     // What comes after is the same scan.
     if tries.refused.len() >= MANY || !tries.refused.insert(address) || tries.refused.len() < MANY {
@@ -77,7 +81,7 @@ fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Option<Suspicion> {
     };
     Some(Suspicion::new(
         reach.surface.name(),
-        format!("was refused at {MANY} places on {whom} within a minute"),
+        format!("was refused at {MANY} addresses or ports of {whom} within a minute"),
     ))
 }
 
@@ -118,7 +122,10 @@ mod tests {
             })
             .collect();
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].sentence, "was refused at 20 places on 127.0.0.1 within a minute");
+        assert_eq!(
+            found[0].sentence,
+            "was refused at 20 addresses or ports of 127.0.0.1 within a minute"
+        );
     }
 
     #[test]

@@ -9,9 +9,9 @@ pub const DETECTION: Detection = Detection {
     severity: Severity::High,
     techniques: &[techniques::ADVERSARY_IN_THE_MIDDLE, techniques::MASQUERADING],
     needs: &["inet"],
-    text: "Two sockets of different owners have the same port, by SO_REUSEPORT or because one has a \
-           single address and the other all: connections meant for one reach the other. Find out \
-           which of the two should have it.",
+    text: "Two sockets of different owners have the same port, by SO_REUSEPORT or because one is \
+           bound to a single address and the other to all: connections meant for one may reach the \
+           other. Find out which of the two should have the port.",
     excuse: Excuse::Never,
     judge,
 };

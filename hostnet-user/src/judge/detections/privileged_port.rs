@@ -10,15 +10,15 @@ pub const DETECTION: Detection = Detection {
     techniques: &[techniques::MASQUERADING],
     needs: &["inet"],
     text: "Ports below 1024 are where people and programs expect the host's own services: DNS, NTP, \
-           SSH, mail. Whoever takes one is believed. If that is wanted, say so (`bind` of an \
-           expectation).",
+           SSH, mail. They will trust a container that takes one. If that is wanted, list the port in \
+           `bind` of an expectation.",
     excuse: Excuse::Bind,
     judge,
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
     let offer = scene.offer.filter(|offer| scene.network.is_privileged(offer.local.port()))?;
-    let sentence = format!("took the privileged port {offer} at {}", offer.local.ip());
+    let sentence = format!("took the privileged port {offer} on {}", offer.local.ip());
     Some(Suspicion::new(offer.to_string(), sentence))
 }
 

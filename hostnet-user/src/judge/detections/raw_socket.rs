@@ -9,9 +9,9 @@ pub const DETECTION: Detection = Detection {
     severity: Severity::Medium,
     techniques: &[techniques::NON_APPLICATION_LAYER_PROTOCOL, techniques::NETWORK_SNIFFING],
     needs: &["inet"],
-    text: "A raw socket gets a copy of what the host receives of a protocol, and sends packets that \
-           no port or firewall rule for containers applies to. ping of old needs one (low); \
-           give it `net.ipv4.ping_group_range`, and drop NET_RAW.",
+    text: "A raw socket gets a copy of all packets of one protocol that the host receives, and sends \
+           packets that no firewall rule for containers applies to. An old ping needs one (low): set \
+           `net.ipv4.ping_group_range` instead, and drop NET_RAW.",
     excuse: Excuse::ReachListed,
     judge,
 };

@@ -3,13 +3,13 @@
 use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::{
     event::{OwnerKind, PeerParty, Severity},
-    judge::{Reach, Target},
+    judge::Target,
     text,
 };
 
 pub const DETECTION: Detection = Detection {
     id: "runtime-api",
-    title: "Container runtime's API reached",
+    title: "Access to the container runtime's API",
     severity: Severity::Critical,
     techniques: &[
         techniques::ESCAPE_TO_HOST,
@@ -17,9 +17,9 @@ pub const DETECTION: Detection = Detection {
         techniques::CONTAINER_API,
     ],
     needs: &["inet", "families or first-use"],
-    text: "Whoever talks to the API of Docker, containerd, CRI-O or Podman can start a privileged \
-           container and so is root on the host. Only tools that manage containers should; give \
-           them a proxy that allows what they need, and take 2375 off the host's addresses.",
+    text: "A client of the API of Docker, containerd, CRI-O or Podman can start a privileged \
+           container, and so is root on the host. Only tools that manage containers need it: give \
+           them a proxy that passes what they need, and do not serve the API on port 2375.",
     excuse: Excuse::ReachListed,
     judge,
 };
@@ -35,9 +35,12 @@ const SOCKETS: [&str; 5] =
     ["/docker.sock", "/containerd.sock", "/crio.sock", "/podman.sock", "/cri-dockerd.sock"];
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
-    let reach = scene.reach.filter(Reach::was_let)?;
+    let reach = scene.approach()?;
     let by_name = match reach.to {
-        Target::Ip(address) => reach.surface.is_own_address() && PORTS.contains(&address.port()),
+        Target::Ip(address) => {
+            let is_port = scene.event.is_stream() && PORTS.contains(&address.port());
+            reach.surface.is_own_address() && is_port
+        }
         Target::Unix(name) => {
             let path = name.to_string();
             SOCKETS.iter().any(|socket| path.ends_with(socket))
@@ -48,10 +51,8 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
         return None;
     }
     let whose = server.map(|name| format!(" of {name}")).unwrap_or_default();
-    Some(Suspicion::new(
-        format!("{}", reach.to),
-        format!("reached the container runtime's API{whose} at {}", reach.to),
-    ))
+    let what = format!("the container runtime's API{whose} at {}", reach.to);
+    Some(Suspicion::of(&reach, DETECTION.severity, &reach.to.to_string(), &what))
 }
 
 fn served_by(party: &PeerParty) -> Option<String> {
@@ -64,7 +65,7 @@ fn served_by(party: &PeerParty) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{judged, reached, reached_unix, refused};
+    use super::super::testing::{aimed, judged, reached, reached_unix, refused};
     use super::DETECTION;
 
     #[test]
@@ -85,6 +86,7 @@ mod tests {
             assert_eq!(judged(&DETECTION, &reached(target)), None, "{target}");
         }
         assert_eq!(judged(&DETECTION, &refused("127.0.0.1:2375")), None);
+        assert_eq!(judged(&DETECTION, &aimed("127.0.0.1:2375")), None, "it is no UDP service");
         assert_eq!(judged(&DETECTION, &reached_unix(b"/run/nscd/socket")), None);
         assert_eq!(judged(&DETECTION, &reached_unix(b"/run/docker.sock.d/x")), None);
     }

@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::{Detection, Memory, Suspicion};
 use crate::{
     event::{
-        Bind, Cgroup, CgroupMigration, Connect, Container, Datagram, Direction, Event,
-        FamilySocket, Health, Joined, Listen, Mover, NameSpoof, NetlinkRequest, Operation, Outcome,
-        Owner, OwnerKind, Peer, PeerMethod, PeerParty, RawSocket, Socket, Unix, UnixAddress,
-        UnixKind,
+        Bind, Cgroup, CgroupMigration, Connect, ConnectOutcome, Container, Datagram, Direction,
+        Event, FamilySocket, Health, Joined, Listen, Mover, NameSpoof, NetlinkRequest, Operation,
+        Outcome, Owner, OwnerKind, Peer, PeerMethod, PeerParty, RawSocket, SentToPeer, Socket,
+        Unix, UnixAddress, UnixKind,
     },
     judge::{
         Offer, Reach, Scene,
@@ -53,7 +53,7 @@ fn scene_judged(
     let (reach, offer) = (Reach::of(event), Offer::of(event));
     let standing = standings.of(&owner, event.wall_ns);
     let network = &network();
-    let scene = Scene { event, owner: &owner, reach, offer, network, standing };
+    let scene = Scene { event, owner: &owner, reach, offer, network, standing, settles: false };
     (detection.judge)(&scene, memory)
 }
 
@@ -111,7 +111,7 @@ fn event(operation: impl Into<Operation>, protocol: u32) -> Event {
 
 fn connect(to: &str, outcome: Outcome) -> Event {
     let remote = to.parse().unwrap();
-    event(Connect { local: None, remote, rewritten_to: None, outcome }, 6)
+    event(Connect { local: None, remote, rewritten_to: None, outcome, sent: None }, 6)
 }
 
 pub fn reached(to: &str) -> Event {
@@ -146,6 +146,43 @@ pub fn reached_of(to: &str, service: &str) -> Event {
 
 pub fn own_service(to: &str) -> Event {
     Event { peer: peer(container("one", "host")), ..reached(to) }
+}
+
+/// Connecting, without an answer yet.
+pub fn unanswered(to: &str) -> Event {
+    connect(to, Outcome::Unknown)
+}
+
+fn connect_udp(to: &str, sent: SentToPeer) -> Event {
+    let (remote, outcome) = (to.parse().unwrap(), Outcome::Unknown);
+    let connect = Connect { local: None, remote, rewritten_to: None, outcome, sent: Some(sent) };
+    event(connect, 17)
+}
+
+/// A UDP socket whose peer is set, and nothing sent.
+pub fn aimed(to: &str) -> Event {
+    connect_udp(to, SentToPeer::No)
+}
+
+/// The same where it cannot be seen whether anything is sent.
+pub fn unseen(to: &str) -> Event {
+    connect_udp(to, SentToPeer::Unknown)
+}
+
+pub fn aimed_of(to: &str, service: &str) -> Event {
+    Event { peer: peer(unit(service)), ..aimed(to) }
+}
+
+pub fn sent_of(to: &str, service: &str) -> Event {
+    Event { peer: peer(unit(service)), ..sent(to) }
+}
+
+/// The outcome of a connect that was told without one.
+pub fn outcome_of(first: &Event, outcome: Outcome) -> Event {
+    let Operation::Connect(connect) = &first.operation else { panic!("no connect") };
+    let connect = Connect { outcome, ..connect.clone() };
+    let operation = ConnectOutcome { connect, after_ns: Some(2_000_000_000) }.into();
+    Event { id: Uuid::now_v7(), amends: Some(first.id), operation, ..first.clone() }
 }
 
 pub fn sent(to: &str) -> Event {

@@ -9,8 +9,8 @@ pub const DETECTION: Detection = Detection {
     severity: Severity::High,
     techniques: &[techniques::ESCAPE_TO_HOST],
     needs: &["inet", "life"],
-    text: "The runtime says that the container has a network of its own, the kernel says that it uses \
-           the host's: by setns(2) from inside, by `nsenter`, or through another container \
+    text: "The runtime says that the container has a network of its own, but it uses the host's: by \
+           setns(2) from inside, by `nsenter`, or through another container \
            (`--network container:…`, medium). `docker ps --filter network=host` does not show it.",
     excuse: Excuse::Never,
     judge,
@@ -21,8 +21,7 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
         return None;
     }
     if scene.owner.kind == OwnerKind::ContainerUnknown {
-        let sentence =
-            "is in the host network namespace, with namespaces of its own and no runtime";
+        let sentence = "is in the host network namespace, and no container runtime knows of it";
         return Some(Suspicion::new("no runtime", sentence).with(Severity::Medium));
     }
     let container = scene.owner.container.as_deref()?;
@@ -31,7 +30,8 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
     if matches!(mode, "" | "host") {
         return None;
     }
-    let sentence = format!("is in the host network namespace, declared {mode}");
+    let sentence =
+        format!("is in the host network namespace, but was started with network mode {mode}");
     let suspicion = Suspicion::new(mode, sentence);
     let is_by_another = mode.starts_with("container:");
     Some(if is_by_another { suspicion.with(Severity::Medium) } else { suspicion })

@@ -8,13 +8,13 @@ use crate::{
 
 pub const DETECTION: Detection = Detection {
     id: "unexpected-container",
-    title: "Container in the host's network without a reason",
+    title: "Container in the host's network that no expectation allows",
     severity: Severity::Low,
     techniques: &[techniques::DEPLOY_CONTAINER],
     needs: &["inet", "life"],
-    text: "No `[[expect]]` entry and no `hostnet.expected` label says that this container may use the \
-           host's network, or the one that did has ended (medium). `hostnet advise` says whether it \
-           needs it; if so, write down who wants it, why and until when.",
+    text: "No `[[expect]]` entry and no `hostnet.expected` label allows this container the host's \
+           network, or the one that did has ended (medium). `hostnet advise` says whether the \
+           container needs it; if so, write down who wants it, why and until when.",
     excuse: Excuse::Never,
     judge,
 };
@@ -30,12 +30,13 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
         Standing::Expected(_) => None,
         Standing::Expired(expectation) => {
             let until = expectation.until.map(|until| until.to_string()).unwrap_or_default();
-            let sentence = format!("is in the host network namespace, expected only until {until}");
+            let sentence =
+                format!("is in the host network namespace, and its expectation ended on {until}");
             Some(Suspicion::new("expired", sentence).with(Severity::Medium))
         }
         Standing::Unexpected { because } => {
-            let because = because.map(|because| format!(": {because}")).unwrap_or_default();
-            let sentence = format!("is in the host network namespace, unexpected{because}");
+            let because = because.unwrap_or("no expectation allows that");
+            let sentence = format!("is in the host network namespace, and {because}");
             Some(Suspicion::new("unexpected", sentence))
         }
     }

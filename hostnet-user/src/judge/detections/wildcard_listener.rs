@@ -10,8 +10,8 @@ pub const DETECTION: Detection = Detection {
     techniques: &[techniques::EXTERNAL_REMOTE_SERVICES],
     needs: &["inet"],
     text: "Every network that the host is attached to reaches this port; Docker's own rules for \
-           published ports do not apply. If that is wanted, say so (`bind` of an expectation); \
-           else let it listen on one address.",
+           published ports do not apply. If that is wanted, list the port in `bind` of an \
+           expectation; else let the container listen on one address.",
     excuse: Excuse::Bind,
     judge,
 };
@@ -19,7 +19,7 @@ pub const DETECTION: Detection = Detection {
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
     let offer = scene.offer.filter(|offer| offer.scope == Scope::Any)?;
     let at = offer.to_string();
-    Some(Suspicion::new(at.clone(), format!("listens on {at} of all interfaces")))
+    Some(Suspicion::new(at.clone(), format!("listens on {at} on all of the host's interfaces")))
 }
 
 #[cfg(test)]

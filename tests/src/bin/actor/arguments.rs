@@ -10,12 +10,13 @@ use std::{
 pub struct Arguments(Vec<OsString>);
 
 /// Options that are followed by a value; every other `--name` is a switch.
-const VALUED: [&str; 17] = [
+const VALUED: [&str; 18] = [
     "--addr",
     "--port",
     "--count",
     "--reply",
     "--send",
+    "--to",
     "--times",
     "--backlog",
     "--argv",

@@ -134,6 +134,8 @@ fn perform(mut words: Vec<OsString>, listeners: &mut Listeners) -> Done {
         "raw-icmp" => sockets::raw_icmp(&arguments),
         "udp-send" => udp::send(&arguments),
         "udp-connect" => udp::connect(&arguments),
+        "udp-send-kept" => udp::send_kept(&arguments),
+        "udp-connect-kept" => udp::connect_kept(&arguments),
         "udp-serve" => udp::serve(&arguments),
         "udp-daemon" => udp::daemon(&arguments),
         "exec-chain" => processes::exec_chain(&arguments),

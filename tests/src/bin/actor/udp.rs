@@ -1,8 +1,11 @@
 //! UDP: with and without a connection, and a small server.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::{
+    net::{IpAddr, SocketAddr, UdpSocket},
+    sync::Mutex,
+};
 
-use socket2::{SockAddr, Type};
+use socket2::{SockAddr, Socket, Type};
 
 use crate::{
     arguments::Arguments,
@@ -31,7 +34,11 @@ pub fn send(arguments: &Arguments) {
     }
 }
 
-/// `udp-connect ADDR PORT [--send BYTES]`
+/// The connected socket that was kept last.
+static KEPT: Mutex<Option<Socket>> = Mutex::new(None);
+
+/// `udp-connect ADDR PORT [--send BYTES] [--to PORT] [--keep]`: sends to the peer, or by
+/// address to another port of its.
 pub fn connect(arguments: &Arguments) {
     let peer = arguments.peer(0);
     let socket = socket_for(peer, Type::DGRAM);
@@ -42,9 +49,39 @@ pub fn connect(arguments: &Arguments) {
         .result(&result)
         .send();
     if let Some(bytes) = arguments.option("--send") {
-        let result = socket.send(&vec![b'u'; bytes]);
-        tell("send").endpoint("remote", Some(peer)).result(&result).send();
+        send_over(&socket, peer, bytes);
     }
+    if let Some(port) = arguments.option("--to") {
+        let other = SocketAddr::new(peer.ip(), port);
+        let result = socket.send_to(b"past", &SockAddr::from(other));
+        tell("send").endpoint("remote", Some(other)).result(&result).send();
+    }
+    if arguments.switch("--keep") {
+        *KEPT.lock().expect("one thread") = Some(socket);
+    }
+}
+
+/// `udp-send-kept BYTES`: over the socket that was kept.
+pub fn send_kept(arguments: &Arguments) {
+    let kept = KEPT.lock().expect("one thread");
+    let socket = kept.as_ref().expect("one was kept");
+    let peer = socket.peer_addr().ok().and_then(|address| address.as_socket());
+    let bytes = crate::arguments::parse(arguments.operands()[0]);
+    send_over(socket, peer.expect("it is connected"), bytes);
+}
+
+/// `udp-connect-kept ADDR PORT`: gives the socket that was kept another peer, or the same
+/// once more.
+pub fn connect_kept(arguments: &Arguments) {
+    let peer = arguments.peer(0);
+    let kept = KEPT.lock().expect("one thread");
+    let result = kept.as_ref().expect("one was kept").connect(&SockAddr::from(peer));
+    tell("connect").endpoint("remote", Some(peer)).result(&result).send();
+}
+
+fn send_over(socket: &Socket, peer: SocketAddr, bytes: usize) {
+    let result = socket.send(&vec![b'u'; bytes]);
+    tell("send").endpoint("remote", Some(peer)).result(&result).send();
 }
 
 /// `udp-serve PORT [--addr A] [--count N]`: answers N datagrams with their bytes.

@@ -16,7 +16,7 @@ type Operation = Box<dyn FnMut()>;
 type Prepare = fn() -> Operation;
 
 /// Names and how to prepare them.
-pub const OPERATIONS: [(&str, Prepare); 9] = [
+pub const OPERATIONS: [(&str, Prepare); 10] = [
     ("getppid", getppid),
     ("read", read),
     ("udp-connect", udp_connect),
@@ -24,6 +24,7 @@ pub const OPERATIONS: [(&str, Prepare); 9] = [
     ("bind", bind),
     ("udp-send-first", udp_send_first),
     ("udp-send-again", udp_send_again),
+    ("udp-send-connected", udp_send_connected),
     ("unix-connect", unix_connect),
     ("unix-send", unix_send),
 ];
@@ -85,6 +86,16 @@ fn udp_send_again() -> Operation {
     let sender = UdpSocket::bind((LOOPBACK, 0)).expect("a port");
     Box::new(move || {
         sender.send_to(b"x", address).expect("room");
+        receiver.recv(&mut [0; 1]).expect("a datagram");
+    })
+}
+
+fn udp_send_connected() -> Operation {
+    let (receiver, address) = receiver();
+    let sender = UdpSocket::bind((LOOPBACK, 0)).expect("a port");
+    sender.connect(address).expect("UDP connects to any address");
+    Box::new(move || {
+        sender.send(b"x").expect("room");
         receiver.recv(&mut [0; 1]).expect("a datagram");
     })
 }

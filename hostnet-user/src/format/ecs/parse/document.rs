@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::NotOurs;
 use crate::{
-    event::{NameSource, SocketState, Surface},
+    event::{NameSource, SentToPeer, SocketState, Surface},
     format::ecs::Identity,
 };
 
@@ -203,6 +203,7 @@ pub struct Existing {
 
 #[derive(Deserialize)]
 pub struct Udp<'a> {
+    pub sent_to_peer: Option<SentToPeer>,
     #[serde(borrow, default)]
     pub flows: Vec<Flow<'a>>,
 }

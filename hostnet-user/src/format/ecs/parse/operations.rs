@@ -156,6 +156,7 @@ fn connect(document: &Document<'_>, ends: &Ends) -> Result<Connect, NotOurs> {
         remote: ends.remote()?,
         rewritten_to: document.hostnet.rewritten_to.as_ref().and_then(|to| to.address(None)),
         outcome: ends::outcome(document)?,
+        sent: document.hostnet.udp.as_ref().and_then(|udp| udp.sent_to_peer),
     })
 }
 
@@ -198,6 +199,7 @@ fn datagram_close(
     Ok(DatagramClose {
         local: ends.local()?,
         remote: ends.remote,
+        sent: udp.sent_to_peer,
         direction: ends::direction(document)?,
         flows: udp.flows.iter().map(flow).collect::<Result<_, _>>()?,
         duration_ns: document.event.duration,

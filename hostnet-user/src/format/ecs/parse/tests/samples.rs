@@ -120,7 +120,10 @@ fn operations() -> Vec<(Option<Kind>, Operation)> {
         remote,
         rewritten_to: Some(at("10.9.9.9:8080")),
         outcome: Outcome::Failure(Some(110)),
+        sent: None,
     };
+    let aimed =
+        Connect { outcome: Outcome::Unknown, sent: Some(SentToPeer::No), ..connect.clone() };
     let flow = |remote, sent| FlowCount { remote, sent, received: 2 };
     let flows = vec![flow(remote, 5), flow(at("[2001:db8::1]:53"), 1)];
     let name = UnixAddress::new(b"\0\xffname\0");
@@ -138,6 +141,19 @@ fn operations() -> Vec<(Option<Kind>, Operation)> {
         ),
         (tcp, Listen { local, backlog: 128, shares_port_with }.into()),
         (tcp, connect.clone().into()),
+        (udp, aimed.clone().into()),
+        (
+            udp,
+            ConnectOutcome {
+                connect: Connect {
+                    outcome: Outcome::Success,
+                    sent: Some(SentToPeer::Yes),
+                    ..aimed
+                },
+                after_ns: Some(12),
+            }
+            .into(),
+        ),
         (tcp, ConnectOutcome { connect, after_ns: Some(12) }.into()),
         (tcp6, Accept { local: at("[::1]:80"), remote: at("[::1]:5000") }.into()),
         (tcp, ListenerClosed { local }.into()),
@@ -146,6 +162,7 @@ fn operations() -> Vec<(Option<Kind>, Operation)> {
             DatagramClose {
                 local: at("0.0.0.0:53"),
                 remote: None,
+                sent: Some(SentToPeer::Unknown),
                 direction: None,
                 flows,
                 duration_ns: Some(3),
