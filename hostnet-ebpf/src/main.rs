@@ -41,6 +41,8 @@ mod task;
 mod unix_name;
 #[cfg(target_arch = "bpf")]
 mod unix_peer;
+#[cfg(target_arch = "bpf")]
+mod within_host;
 
 /// A BPF program cannot unwind; the verifier proves that this is never reached.
 #[cfg(target_arch = "bpf")]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{
-    attribute::{Apart, Found, Policy, RuntimeNews},
+    attribute::{Apart, Found, Policy, Redirects, RuntimeNews},
     event::{Health, Lost, PastFinding, Process, Reached, UserNames},
     format::ecs::Identity,
     judge::{Law, sigma::RuleText, surface::Network},
@@ -17,6 +17,7 @@ use crate::{
 
 /// One input.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time is held, and most are records")]
 pub enum Input {
     /// A record's bytes.
     Record(Vec<u8>),
@@ -44,8 +45,16 @@ pub enum World {
     Apart(Apart),
     /// A process' path in the cgroup-v1 hierarchies, on a host that has no other.
     V1Place { pid: u32, start_ns: u64, path: String },
-    /// The sockets that existed at `boot_ns`, when the run began.
+    /// The sockets that existed at `boot_ns`, when the run began: known from now on, and
+    /// told when [`Existing`](Self::Existing) comes. Those that listen have done so since
+    /// `since_ns`, unless a record tells more.
+    Snapshot { boot_ns: u64, since_ns: u64, sockets: Vec<Found> },
+    /// These sockets existed at `boot_ns`, too; they and those of the snapshot are told.
     Existing { boot_ns: u64, sockets: Vec<Found> },
+    /// Processes of containers that were in the host's network namespace at `boot_ns`.
+    Present { boot_ns: u64, pids: Vec<u32> },
+    /// What the host's packet filters may redirect, from now on.
+    Redirects(Redirects),
     /// UDP flows that the kernel still counts, from before the agent: socket and peer.
     OlderFlows { flows: Vec<(u64, SocketAddr)> },
     /// The sockets there are at `boot_ns`, asked anew after records were lost.

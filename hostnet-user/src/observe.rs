@@ -92,7 +92,7 @@ pub fn observe(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Summary> {
     let seed = Uuid::now_v7();
     // Outputs first: a wrong path is found before anything is attached.
     let network_namespace = kernel::Host::read().map_or(0, |host| host.network_namespace);
-    let identity = this_host::identity(network_namespace, seed);
+    let identity = this_host::identity(network_namespace, seed, this_host::Keep::Yes);
     let outputs = make_outputs(&identity).map_err(BadOutput)?;
     let recorder = run.record.as_deref().map(Recorder::create).transpose().map_err(BadOutput)?;
     let MetricsOptions { metrics, listen, heartbeat_every } = &run.metrics;
@@ -109,6 +109,7 @@ pub fn observe(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Summary> {
             .iter()
             .all(|hook| programs.coverage.is_attached(*hook)),
         sees_acceptor: programs.coverage.is_attached(Hook::InetAccept),
+        sees_accepts_within_host: programs.coverage.is_attached(Hook::InetSockSetState),
         sees_listeners: programs.coverage.is_attached(Hook::InetSockSetState),
         sees_first_sends: sees_first_sends(&programs.coverage),
         sees_datagram_ends: [Hook::PostBind4, Hook::PostBind6, Hook::SockRelease]
@@ -116,6 +117,7 @@ pub fn observe(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Summary> {
             .all(|hook| programs.coverage.is_attached(*hook)),
         host_mount_namespace: programs.host.mount_namespace,
         own_mount_namespace: programs.host.own_mount_namespace,
+        own_pid: if programs.host.is_agent_apart() { std::process::id() } else { 0 },
         seed: seed.as_u64_pair().1,
     };
     let (control, controls) = mpsc::sync_channel(MOST_CONTROLS);

@@ -133,11 +133,17 @@ impl Stages {
             World::V1Place { pid, start_ns, path } => {
                 self.attribution.v1_place(pid, start_ns, &path);
             }
+            World::Snapshot { boot_ns, since_ns, sockets } => {
+                self.attribution.snapshot(boot_ns, since_ns, sockets);
+            }
+            World::Present { boot_ns, pids } => self.attribution.present(boot_ns, &pids),
+            World::Redirects(redirects) => self.attribution.redirects(redirects),
             World::Existing { boot_ns, sockets } => return self.existing(boot_ns, sockets),
             World::OlderFlows { flows } => self.attribution.older_flows(flows),
             World::Listeners { boot_ns, sockets } => self.attribution.listeners(boot_ns, &sockets),
             World::Addresses { addresses, chosen_ports, network } => {
                 self.attribution.addresses(addresses, chosen_ports);
+                self.attribution.bridged(network.bridged());
                 self.judge.network(network);
             }
             World::Users(users) => self.attribution.users(users),

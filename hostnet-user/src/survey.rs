@@ -12,7 +12,7 @@ use anyhow::Context;
 use crate::{
     attribute::{
         Found,
-        fetch::{network::HostNetwork, passwd::HostUsers, sock_diag},
+        fetch::{network::HostNetwork, packet_filter::PacketFilters, passwd::HostUsers, sock_diag},
     },
     input::World,
     judge::surface::Network,
@@ -30,6 +30,7 @@ const PORTS_SHARE: u32 = 19;
 pub struct Survey {
     sockets: Option<sock_diag::Connection>,
     network: Option<HostNetwork>,
+    filters: Option<PacketFilters>,
     users: HostUsers,
     /// When the listeners' ports may be asked for again.
     next_ports: Option<Instant>,
@@ -50,7 +51,14 @@ impl Survey {
                  are named, and other addresses may be shown with the wrong surface"
             );
         }
-        (Self { sockets, network: network.ok(), ..Self::default() }, existing)
+        let filters = kernel::in_network_namespace(programs.host.network_namespace, || {
+            PacketFilters::open().context("cannot ask for the host's packet filters")
+        });
+        if let Err(error) = &filters {
+            tracing::warn!("what the host's packet filters redirect is not known: {error:#}");
+        }
+        let (network, filters) = (network.ok(), filters.ok());
+        (Self { sockets, network, filters, ..Self::default() }, existing)
     }
 
     /// The ports may be asked for again at once: the run ends.
@@ -82,6 +90,12 @@ impl Survey {
         // An agent with mounts of its own has another file at that place.
         let is_inside = host.own_mount_namespace == host.mount_namespace;
         self.users.changed(if is_inside { "" } else { "/proc/1/root" }).map(World::Users)
+    }
+
+    /// What the host's packet filters may redirect, when that has changed.
+    #[must_use]
+    pub fn changed_redirects(&mut self) -> Option<World> {
+        self.filters.as_mut()?.changed().map(World::Redirects)
     }
 
     /// The sockets there are now.

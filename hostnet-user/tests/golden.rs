@@ -88,6 +88,7 @@ fn actions_in_the_recording_are_all_but_those_listed_here() {
         Action::JoinedMulticastGroup,
         Action::JoinedNetlinkGroups,
         Action::UsedUnixSocket,
+        Action::ContainerInHostNetwork,
         // Of the live agent, which a recording of the stages does not have.
         Action::RecordsSuppressed,
         Action::RecordsUndecodable,

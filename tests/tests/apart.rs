@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use hostnet_tests::{Actor, Agent, Docker, cgroups, needs_root, net, program, want};
+use hostnet_tests::{Actor, Agent, Docker, Want, cgroups, needs_root, net, program, want};
 
 /// An actor in a cgroup of the host's, started by `sh` with `"$@"`.
 fn started(cgroup: &cgroups::HostCgroup, script: &str) -> Actor {
@@ -76,4 +76,31 @@ fn from_before_the_agent() {
     actor.perform(&format!("fork-connect -- tcp-connect 127.0.0.1 {port}"));
     agent.expect(&ours().is("hostnet.remote.port", port).is("event.reason", "ECONNREFUSED"));
     agent.stop();
+}
+
+/// Its connections come in through a listener that is older than the agent, in nobody's
+/// context: they are its own all the same.
+#[test]
+fn what_one_from_before_the_agent_accepts_is_its_own() {
+    needs_root!();
+    let cgroup = cgroups::HostCgroup::new("server");
+    let mut actor = started(&cgroup, "unshare --mount \"$@\"");
+    let listening = actor.one("listen 127.0.0.1 0");
+    let port = listening["local"]["port"].as_u64().expect("a port") as u16;
+    let agent = Agent::start();
+    let mut client = Docker::shared().launch("host").actor();
+    let of =
+        |action: &str| want().action(action).is("hostnet.local.port", port).absent("container.id");
+    for _ in 0..3 {
+        client.one(&format!("tcp-connect 127.0.0.1 {port}"));
+    }
+    let pid = actor.host_pid();
+    let ours =
+        |wanted: Want| wanted.is("hostnet.owner.kind", "container-unknown").is("process.pid", pid);
+    agent.expect_many(3, &ours(of("connection_accepted")));
+    let to = want().attempt(port).owned_by(&client.container);
+    agent.expect_many(3, &to.is("hostnet.peer.kind", "container-unknown"));
+    let run = agent.stop();
+    run.only(&ours(of("existing_socket")));
+    run.exactly(3, &of("connection_accepted"));
 }

@@ -1,6 +1,10 @@
 //! Sockets that are there before the agent: told once, as whose they are.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::mpsc,
+    thread,
+};
 
 use hostnet_tests::{
     Actor, Agent, Docker, Run, Want, at, is_covered, is_slow, needs_root, net, not_here, tell, want,
@@ -82,8 +86,45 @@ fn e21_every_kind_is_told_once_with_its_owner() {
             run.only(&existing(truth).is(&name(end), NAME).is("network.transport", "unix"));
         }
     }
-    let joined = want().action("container-joined-host-network");
-    run.only(&joined.is("container.id", actor.container.id.as_str()));
+    let ours = |action: &str| want().action(action).is("container.id", actor.container.id.as_str());
+    run.only(&ours("container-in-host-network").is("event.kind", "state"));
+    run.none(&ours("container-joined-host-network"));
+}
+
+/// What began before the agent, or while it starts, is told with whom it reaches: by the
+/// same service from the first event on.
+#[test]
+fn who_is_connected_at_the_start_is_named() {
+    needs_root!();
+    let (listener, port) = net::listener();
+    let (first, accepted) = mpsc::channel();
+    thread::spawn(move || {
+        first.send(listener.accept().expect("a connection")).expect("the test goes on");
+        listener.incoming().for_each(drop);
+    });
+    let mut held = Docker::shared().launch("host").actor();
+    // It waits for an answer that does not come.
+    held.begin(&format!("tcp-connect 127.0.0.1 {port} --send 1"));
+    let script = format!("while :; do /actor short 127.0.0.1 {port}; done");
+    let busy = Docker::shared().launch("host").start(["sh", "-c", &script]);
+    let agent = Agent::start();
+    let is_ours = |wanted: Want| {
+        wanted.is("hostnet.peer.kind", "host").is("hostnet.peer.process.pid", std::process::id())
+    };
+    let existing = want().action("existing_socket").owned_by(&held.container);
+    let existing = is_ours(existing.is("hostnet.remote.port", port));
+    agent.expect(&existing.is("network.direction", "egress"));
+    let attempted = want().owned_by(&busy).attempt(port);
+    agent.expect_many(20, &attempted);
+    drop(busy);
+    let run = agent.stop();
+    let told = run.all(&attempted.is("event.outcome", "success"));
+    let unnamed: Vec<_> = told.iter().filter(|one| one["hostnet"]["peer"].is_null()).collect();
+    assert!(unnamed.is_empty(), "{} of {} have no peer: {}", unnamed.len(), told.len(), unnamed[0]);
+    let found = want().is("rule.id", "host-loopback-service").is("hostnet.remote.port", port);
+    run.only(&found.owned_by(&held.container));
+    drop(accepted.recv());
+    held.finish();
 }
 
 /// Raw sockets need a part of the kernel that not every one has; then that is said.

@@ -316,3 +316,33 @@ fn of_a_container_whose_beginning_was_lost() {
     });
     assert!(made_unseen, "the ring had room for the container's beginning");
 }
+
+/// One that does nothing is told all the same, as being there: at once, and once.
+#[test]
+fn a_container_that_does_nothing_is_told_at_the_start() {
+    needs_root!();
+    let docker = Docker::shared();
+    let idle = docker.launch("host").start(["sleep", "1000"]);
+    let elsewhere = docker.launch("bridge").start(["sleep", "1000"]);
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let history = directory.path().join("history.db");
+    let agent = Agent::setup().history(&history).start();
+    let there = want().action("container-in-host-network").is("event.kind", "state");
+    let there = there.is("event.dataset", "hostnet.state").is("hostnet.operation", "present");
+    let of_idle = there.owned_by(&idle).is("hostnet.present.agent", false);
+    let event = agent.expect(&of_idle);
+    assert_eq!(event["container"]["name"], idle.name.as_str(), "{event}");
+    agent.expect(&want().is("rule.id", "unexpected-container").owned_by(&idle));
+    idle.exec(["/actor", "short", "127.0.0.1", "9"]);
+    agent.expect(&want().attempt(9).owned_by(&idle));
+    agent.marker();
+    let run = agent.stop();
+    run.only(&of_idle);
+    run.none(&want().action("container-joined-host-network").owned_by(&idle));
+    run.none(&want().is("container.id", elsewhere.id.as_str()));
+    let mut query = std::process::Command::new(hostnet_tests::hostnet());
+    query.args(["query", "containers", "--format", "json", "--history"]).arg(&history);
+    let answer = query.output().expect("hostnet can be started");
+    let text = String::from_utf8(answer.stdout).expect("text");
+    assert!(text.contains(&idle.id), "{text}");
+}

@@ -21,9 +21,10 @@ use crate::{
     read::{copied, field},
     ring::{CreatedIn, Origin, emit},
     settings::offset,
-    sock::{IPPROTO_TCP, cgroup_of, cookie, ends_of, socket_of},
+    sock::{Ends, IPPROTO_TCP, cgroup_of, cookie, ends_of, socket_of},
     storage::{CLONED, SocketStorage},
     task::Actor,
+    within_host::Connection,
 };
 
 // include/net/tcp_states.h
@@ -146,6 +147,10 @@ fn connect_went_on(sk: *const c_void, new: i32) {
     let Some(origin) = origin(sk) else { return };
     let socket = socket_of(sk);
     let ends = ends_of(sk, socket.family);
+    let local_port = source_port(sk);
+    if new == TCP_ESTABLISHED {
+        connection(&ends, local_port).connected(origin.owner.cgroup);
+    }
     // SAFETY: a BTF-typed socket and the kernel's offset.
     let errno: i32 = unsafe { field(sk, offset!(sock_err)) };
     let (established, errno) = match new {
@@ -158,7 +163,7 @@ fn connect_went_on(sk: *const c_void, new: i32) {
         ConnectOutcome {
             local: ends.local,
             remote: ends.remote,
-            local_port: source_port(sk),
+            local_port,
             remote_port: ends.remote_port,
             established,
             errno,
@@ -167,12 +172,32 @@ fn connect_went_on(sk: *const c_void, new: i32) {
     );
 }
 
-/// `tcp_rcv_state_process` on the socket that `tcp_v{4,6}_syn_recv_sock` made.
+#[inline(always)]
+fn connection(ends: &Ends, local_port: u16) -> Connection {
+    let Ends { local, remote, remote_port } = *ends;
+    Connection { local, remote, local_port, remote_port }
+}
+
+/// `tcp_rcv_state_process` on the socket that `tcp_v{4,6}_syn_recv_sock` made. A host
+/// process' is told when a container is at the other end, and paid for by that.
 #[inline(always)]
 fn accepted(sk: *const c_void) {
-    let Some(origin) = origin(sk) else { return };
     let socket = socket_of(sk);
     let ends = ends_of(sk, socket.family);
+    let local_port = source_port(sk);
+    let cgroup = cgroup_of(sk);
+    let mut owner = Owner::of(cgroup);
+    if !owner.is_told() {
+        let Some(client) = connection(&ends, local_port).accepted() else { return };
+        owner = Owner::of(client);
+    }
+    let origin = Origin {
+        hook: Hook::InetSockSetState,
+        actor: Actor::NONE,
+        owner,
+        created_in: CreatedIn::Cgroup(cgroup),
+        cookie: cookie(sk.cast_mut()),
+    };
     let storage = LISTENER.get(sk);
     emit(
         origin,
@@ -181,7 +206,7 @@ fn accepted(sk: *const c_void) {
             listener: if storage.is_null() { 0 } else { unsafe { *storage } },
             local: ends.local,
             remote: ends.remote,
-            local_port: source_port(sk),
+            local_port,
             remote_port: ends.remote_port,
             padding: 0,
             socket,

@@ -133,13 +133,18 @@ impl Observed {
     fn live(&mut self, event: &Event) {
         let now = event.wall_ns;
         let is_gone = self.lives.last().is_none_or(|life| life.until_ns.is_some());
-        if let Operation::Joined(joined) = &event.operation {
-            let other =
-                joined.declared.as_ref().filter(|mode| !matches!(mode.as_str(), "host" | ""));
+        let declared = match &event.operation {
+            Operation::Joined(joined) => Some(&joined.declared),
+            Operation::Present(present) => Some(&present.declared),
+            _ => None,
+        };
+        if let Some(declared) = declared {
+            let other = declared.as_ref().filter(|mode| !matches!(mode.as_str(), "host" | ""));
             self.declared = other.cloned();
         }
         // The ends of what it did may be told after it has gone.
-        let begins = self.lives.is_empty() || matches!(event.operation, Operation::Joined(_));
+        let begins = self.lives.is_empty()
+            || matches!(event.operation, Operation::Joined(_) | Operation::Present(_));
         if is_gone && begins && self.lives.len() < MOST_LIVES {
             self.lives.push(Life { from_ns: now, last_ns: now, until_ns: None });
         }

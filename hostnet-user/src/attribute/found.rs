@@ -26,6 +26,9 @@ pub struct Found {
     pub local_name: Option<UnixAddress>,
     /// Remote end of a unix socket.
     pub remote_name: Option<UnixAddress>,
+    /// The socket at the other end of a unix socket, by its cookie.
+    #[serde(default)]
+    pub other_end: Option<u64>,
     /// Length of a listener's accept queue.
     pub backlog: Option<u32>,
     /// Index of the interface it is bound to.
@@ -68,6 +71,7 @@ impl Default for Found {
             remote: None,
             local_name: None,
             remote_name: None,
+            other_end: None,
             backlog: None,
             interface: None,
             v6_only: false,

@@ -125,6 +125,9 @@ impl Attribution {
                 (Some(container), _, Operation::Joined(joined)) => {
                     joined.declared = Some(container.network_mode.clone());
                 }
+                (Some(container), _, Operation::Present(present)) => {
+                    present.declared = Some(container.network_mode.clone());
+                }
                 (None, Some(id), _) => self.registry.containers.told_undescribed(id, event.id),
                 _ => {}
             }

@@ -15,8 +15,10 @@ mod found;
 mod held;
 mod news;
 mod other_end;
+mod own;
 mod owners;
 mod party;
+mod present;
 mod processes;
 mod shortfall;
 mod sockets;
@@ -30,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 pub use found::{Found, Holder};
 pub use news::RuntimeNews;
+pub use other_end::{Redirect, Redirects};
 pub use owners::Apart;
 pub use sockets::Existing;
 
@@ -37,11 +40,12 @@ use crate::event::{Event, FlowCount, Health, Process, UserNames};
 use cgroups::CgroupTree;
 use held::Held;
 use other_end::Ends;
+use own::OwnActs;
 use owners::{ContainerRegistry, Strays, V1Claims};
 use party::Party;
 use processes::{Older, ProcessTable};
 use shortfall::Unheard;
-use sockets::{PortlessListeners, SocketTable};
+use sockets::{PortlessListeners, SocketTable, Unconfirmed};
 
 /// What does not change during a run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -62,6 +66,9 @@ pub struct Policy {
     /// Whether a datagram leaves a connected UDP socket is seen.
     #[serde(default)]
     pub sees_first_sends: bool,
+    /// Of a connection within this host the end that accepts is seen, whoever that is.
+    #[serde(default)]
+    pub sees_accepts_within_host: bool,
     /// The end of UDP sockets is seen.
     #[serde(default)]
     pub sees_datagram_ends: bool,
@@ -71,6 +78,9 @@ pub struct Policy {
     /// Inode of the agent's own mount namespace, which counts as the host's, too.
     #[serde(default)]
     pub own_mount_namespace: u32,
+    /// The agent's own process.
+    #[serde(default)]
+    pub own_pid: u32,
     /// Random per run; event ids are derived from it.
     pub seed: u64,
 }
@@ -109,7 +119,11 @@ pub struct Attribution {
     older: HashMap<u32, Vec<Older>>,
     v1_claims: V1Claims,
     sockets: SocketTable,
+    /// The sockets that existed at start, until they are told.
+    snapshot: Option<Vec<Found>>,
+    unconfirmed: Unconfirmed,
     ends: Ends,
+    own: OwnActs,
     held: Held,
     unheard: Unheard,
     portless: PortlessListeners,
@@ -133,13 +147,15 @@ impl Attribution {
         Self {
             tree: CgroupTree::default(),
             registry: ContainerRegistry::new(policy.v1_only),
-            policy,
             processes: ProcessTable::default(),
             strays: Strays::default(),
             older: HashMap::new(),
             v1_claims: V1Claims::default(),
             sockets: SocketTable::default(),
+            snapshot: None,
+            unconfirmed: Unconfirmed::default(),
             ends: Ends::default(),
+            own: OwnActs::new(policy.own_pid),
             held: Held::default(),
             unheard: Unheard::default(),
             portless: PortlessListeners::default(),
@@ -151,6 +167,7 @@ impl Attribution {
             ids: 0,
             events: Vec::new(),
             requests: Vec::new(),
+            policy,
         }
     }
 
@@ -215,6 +232,7 @@ impl Attribution {
     /// Records were taken up to `boot_ns`: what has waited long enough is told, what
     /// was kept long enough forgotten.
     pub fn expire(&mut self, boot_ns: u64) {
+        self.tell_unconfirmed(boot_ns);
         self.tell_overdue(boot_ns);
         self.release_overdue(self.now_ns);
         self.processes.expire(boot_ns);
@@ -229,9 +247,12 @@ impl Attribution {
     /// When the oldest record was made of which something is still to be told: it waits
     /// for an outcome, a process or a name.
     pub fn waits_since(&mut self) -> Option<u64> {
-        let sockets = self.sockets.waits_since();
-        let portless = self.portless.waits_since();
-        sockets.into_iter().chain(portless).chain(self.held.waits_since()).min()
+        let sockets = [
+            self.sockets.waits_since(),
+            self.portless.waits_since(),
+            self.unconfirmed.waits_since(),
+        ];
+        sockets.into_iter().flatten().chain(self.held.waits_since()).min()
     }
 
     /// What the host calls its users from now on.
@@ -243,6 +264,7 @@ impl Attribution {
     pub fn finish(&mut self) {
         let mut existing = self.existing(0, Vec::new());
         while self.tell_next(&mut existing) {}
+        self.tell_unconfirmed(u64::MAX);
         self.tell_overdue(u64::MAX);
         self.release_overdue(u64::MAX);
     }

@@ -76,6 +76,7 @@ impl Attribution {
         // Whoever such a record would have told of may have another process' id.
         if by.iter().any(|lost| may_have_told(lost, OF_PROCESSES)) {
             self.processes.doubt(to_ns);
+            self.own.doubt();
         }
         if by.iter().any(|lost| may_have_told(lost, other_end::OF_LISTENERS)) {
             self.doubt_listeners(to_ns);

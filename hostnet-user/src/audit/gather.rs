@@ -107,7 +107,7 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
     let is_there = |one: &Present| procfs::is_still_in(&one.process, host.network_namespace);
     Ok(Facts {
         wall_ns: wall_clock(),
-        identity: this_host::identity(host.network_namespace, Uuid::now_v7()),
+        identity: this_host::identity(host.network_namespace, Uuid::now_v7(), this_host::Keep::No),
         runtimes,
         silent_runtime,
         present: present.into_iter().filter(is_there).collect(),

@@ -53,6 +53,7 @@ actions! {
     CgroupMigration = "cgroup-migration",
     NameSpoof = "name-spoof",
     Finding = "finding",
+    ContainerInHostNetwork = "container-in-host-network",
     ContainerJoinedHostNetwork = "container-joined-host-network",
     ContainerLeftHostNetwork = "container-left-host-network",
     ContainerIdentified = "container-identified",

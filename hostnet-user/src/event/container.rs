@@ -27,11 +27,47 @@ impl Told for Joined {
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "uses the host's network")?;
-        match self.declared.as_deref() {
-            Some("host") => Ok(()),
-            Some(mode) if !mode.is_empty() => write!(f, ", though its network mode is {mode}"),
-            _ => write!(f, "; its network mode is not known yet"),
+        declared(f, self.declared.as_deref())
+    }
+}
+
+fn declared(f: &mut fmt::Formatter<'_>, mode: Option<&str>) -> fmt::Result {
+    match mode {
+        Some("host") => Ok(()),
+        Some(mode) if !mode.is_empty() => write!(f, ", though its network mode is {mode}"),
+        _ => write!(f, "; its network mode is not known yet"),
+    }
+}
+
+/// A container was in the host's network namespace when the agent started, whether or
+/// not it does anything there.
+#[derive(Clone, Debug, Default)]
+pub struct Present {
+    /// The network mode the runtime declares; `None` when it is not known.
+    pub declared: Option<String>,
+    /// It is the container that the agent itself runs in.
+    pub is_agent: bool,
+}
+
+impl Told for Present {
+    fn operation(&self) -> &'static str {
+        "present"
+    }
+    fn action(&self) -> Action {
+        Action::ContainerInHostNetwork
+    }
+    fn category(&self) -> Category {
+        Category::State
+    }
+    fn types(&self) -> &'static [&'static str] {
+        &["info"]
+    }
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "already used the host's network when hostnet started")?;
+        if self.is_agent {
+            return write!(f, "; hostnet itself runs in it");
         }
+        declared(f, self.declared.as_deref())
     }
 }
 

@@ -46,7 +46,7 @@ pub use cgroup_migration::{CgroupMigration, Mover};
 pub use close::{Close, ListenerClosed};
 pub use connect::{Connect, ConnectOutcome};
 pub use contact::{Attempt, Contact, SentToPeer};
-pub use container::{Identified, Joined, Left};
+pub use container::{Identified, Joined, Left, Present};
 pub use datagram::{Datagram, DatagramClose, FlowCount};
 pub use endpoint::{canonical, endpoint, from_socket_addr};
 pub use exec::Exec;

@@ -5,8 +5,8 @@ use std::{fmt, net::SocketAddr};
 use super::{
     Accept, Action, Bind, CgroupMigration, Close, Connect, ConnectOutcome, Datagram, DatagramClose,
     Exec, ExistingSocket, Exit, FamilySocket, Finding, Health, Identified, Joined, Left, Listen,
-    ListenerClosed, MulticastJoin, NameSpoof, NetlinkBind, NetlinkRequest, PacketBind, RawSocket,
-    SocketFilter, Unix, UnixAddress,
+    ListenerClosed, MulticastJoin, NameSpoof, NetlinkBind, NetlinkRequest, PacketBind, Present,
+    RawSocket, SocketFilter, Unix, UnixAddress,
 };
 
 /// How an operation ended.
@@ -145,7 +145,8 @@ macro_rules! operations {
 operations! {
     Bind, Listen, Connect, ConnectOutcome, Accept, Close, ListenerClosed, Datagram, DatagramClose,
     RawSocket, FamilySocket, PacketBind, SocketFilter, NetlinkRequest, NetlinkBind, MulticastJoin, Unix,
-    ExistingSocket, Exec, Exit, CgroupMigration, Joined, Left, Identified, NameSpoof, Finding, Health,
+    ExistingSocket, Exec, Exit, CgroupMigration, Present, Joined, Left, Identified, NameSpoof, Finding,
+    Health,
 }
 
 impl fmt::Display for Operation {

@@ -52,9 +52,23 @@ pub enum PeerMethod {
     Connection,
     /// The kernel keeps it with the socket.
     Credentials,
+    /// The container runtime says that the container has that address.
+    Runtime,
 }
 
 impl Peer {
+    /// Somebody who is known, but not by where its socket is bound.
+    #[must_use]
+    pub fn one(
+        owner: &Arc<Owner>,
+        process: Option<&Arc<Process>>,
+        method: PeerMethod,
+    ) -> Box<Self> {
+        let (owner, process) = (Arc::clone(owner), process.map(Arc::clone));
+        let possible = vec![PeerParty { owner, process, via: None, local: None }];
+        Box::new(Self { possible, listens_on: None, method })
+    }
+
     /// Who it was, when it can only have been one.
     #[must_use]
     pub fn sole(&self) -> Option<&PeerParty> {

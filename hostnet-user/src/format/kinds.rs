@@ -80,6 +80,9 @@ impl Kind {
             A::CgroupMigration => ("Cgroup Migration", Class::State, Activity::Is(1)),
             A::NameSpoof => ("Container Name Spoof", Class::State, Activity::Is(1)),
             A::Finding => ("Finding", Class::Finding, Activity::Is(1)),
+            A::ContainerInHostNetwork => {
+                ("Container In Host Network", Class::Inventory, Activity::Is(1))
+            }
             A::ContainerJoinedHostNetwork => {
                 ("Container Joined Host Network", Class::State, Activity::Is(1))
             }

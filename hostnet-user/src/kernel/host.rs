@@ -59,6 +59,12 @@ impl Host {
         }
         Ok(host)
     }
+
+    /// Whether the agent has mounts of its own: it may run in a container.
+    #[must_use]
+    pub const fn is_agent_apart(&self) -> bool {
+        self.own_mount_namespace != self.mount_namespace
+    }
 }
 
 fn inode(path: &str) -> Result<u32> {

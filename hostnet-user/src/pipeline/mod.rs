@@ -161,6 +161,9 @@ impl Pipeline {
                 self.world(network)?;
             }
             self.listening_ports()?;
+            if let Some(redirects) = self.survey.changed_redirects() {
+                self.world(redirects)?;
+            }
             let count = self.drain()?;
             wait = match count {
                 BATCH => Duration::ZERO,

@@ -7,10 +7,10 @@ use anyhow::Result;
 use super::{Control, Pipeline, SETTLING};
 use crate::{
     adoption,
-    attribute::fetch::procfs,
-    event::{Health, NotSelected},
+    attribute::{Found, fetch::procfs},
+    event::{Health, NotSelected, Process},
     input::World,
-    kernel::{self, Programs},
+    kernel::{self, Host, Programs},
     survey::Survey,
 };
 
@@ -43,6 +43,9 @@ impl Pipeline {
         if let Some(network) = self.survey.network() {
             self.world(network)?;
         }
+        if let Some(redirects) = self.survey.changed_redirects() {
+            self.world(redirects)?;
+        }
         self.users()?;
         self.user_rules()?;
         for (id, path) in procfs::cgroups(self.programs.root.path()) {
@@ -61,6 +64,11 @@ impl Pipeline {
         for apart in procfs::apart(&host, self.programs.root.path()) {
             self.world(World::Apart(apart))?;
         }
+        self.holders(&existing)?;
+        // What is done meanwhile is told with whom it reached. An agent before this one may
+        // have left records that are older than these sockets.
+        let since_ns = if self.programs.adopted.is_some() { answered_ns } else { 0 };
+        self.world(World::Snapshot { boot_ns: answered_ns, since_ns, sockets: existing })?;
         let Programs { rings, root, coverage, maps, .. } = &mut self.programs;
         // Where the maps are of an agent before this one, it is classed as the host's.
         if let Some(own) = procfs::cgroup(std::process::id(), root.path()) {
@@ -95,7 +103,20 @@ impl Pipeline {
         self.stages.attribution.forget_answered();
         // Now that the canary has run, host processes may be quietened.
         self.serve_requests()?;
+        self.present(&host, answered_ns)?;
         self.drain_to(answered_ns + SETTLING.as_nanos() as u64)?;
+        self.world(World::Existing { boot_ns: answered_ns, sockets: Vec::new() })?;
+        if let Some(flows) = adoption::flows(&self.programs) {
+            self.world(flows)?;
+            self.serve_requests()?;
+        }
+        self.report()?;
+        self.settle()?;
+        Ok(stop)
+    }
+
+    /// The processes that hold these sockets, unless they are known.
+    fn holders(&mut self, existing: &[Found]) -> Result<()> {
         let holders = existing.iter().flat_map(|found| &found.holders).map(|holder| holder.pid);
         for pid in holders.collect::<BTreeSet<u32>>() {
             if self.stages.attribution.lacks_process(pid)
@@ -104,13 +125,19 @@ impl Pipeline {
                 self.world(World::Process(Box::new(process)))?;
             }
         }
-        self.world(World::Existing { boot_ns: answered_ns, sockets: existing })?;
-        if let Some(flows) = adoption::flows(&self.programs) {
-            self.world(flows)?;
-            self.serve_requests()?;
-        }
-        self.report()?;
-        self.settle()?;
-        Ok(stop)
+        Ok(())
+    }
+
+    /// The containers that are in the host's network namespace, whatever they do. A runtime
+    /// that sets one up passes through, so a process counts that is there still, with mounts
+    /// that are not the host's.
+    fn present(&mut self, host: &Host, boot_ns: u64) -> Result<()> {
+        let found = self.stages.attribution.contained_processes();
+        let is_there = |process: &&Process| {
+            procfs::is_still_in(process, host.network_namespace)
+                && procfs::namespace(process.pid, "mnt") != Some(host.mount_namespace)
+        };
+        let pids = found.iter().filter(is_there).map(|process| process.pid).collect();
+        self.world(World::Present { boot_ns, pids })
     }
 }

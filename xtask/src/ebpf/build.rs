@@ -53,6 +53,8 @@ fn cargo_for(
         .env("PATH", linker_first(toolchain))
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
         .env_remove("RUSTFLAGS")
+        // Compiled in parts it has functions that the verifier refuses.
+        .env_remove("CARGO_INCREMENTAL")
         .env_remove("RUSTC_WRAPPER")
         .env_remove("RUSTC_WORKSPACE_WRAPPER");
     if toolchain.builds_core {

@@ -8,6 +8,7 @@
 pub mod docker;
 mod netlink;
 pub mod network;
+pub mod packet_filter;
 pub mod passwd;
 pub mod procfs;
 pub mod sock_diag;

@@ -78,6 +78,15 @@ pub fn apart(host: &Host, cgroup_root: &Path) -> Vec<Apart> {
     apart.collect()
 }
 
+/// The processes that run a program in the mount namespace with this inode, in the order of
+/// their ids, as far as they may be looked at.
+pub fn programs_in(mount_namespace: u32) -> impl Iterator<Item = u32> {
+    let is_there = move |pid: &u32| namespace(*pid, "mnt") == Some(mount_namespace);
+    // The kernel's own threads may have another root.
+    let runs = |pid: &u32| fs::read_link(format!("/proc/{pid}/exe")).is_ok();
+    pids().into_iter().filter(is_there).filter(runs)
+}
+
 /// The ids of all processes, in their order.
 fn pids() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };

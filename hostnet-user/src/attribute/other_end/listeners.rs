@@ -80,10 +80,17 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// A socket listens, or is bound, unless that is known already.
+    /// A socket listens, or is bound, unless that is known already. Of one that was found
+    /// there, its beginning may be told afterwards.
     pub fn open(&mut self, listener: Listener) {
         let port = (listener.protocol, listener.local.port());
-        if port.1 == 0 || self.by_cookie.contains_key(&listener.cookie) {
+        if let Some(known) = self.entry(listener.cookie) {
+            if known.listener.since_ns == 0 && known.listener.local.port() == port.1 {
+                known.listener = listener;
+            }
+            return;
+        }
+        if port.1 == 0 {
             return;
         }
         if self.count >= MOST {
@@ -93,6 +100,20 @@ impl Listeners {
         self.count += 1;
         self.by_cookie.insert(listener.cookie, port);
         self.ports.entry(port).or_default().push(Entry { listener, until_ns: None });
+    }
+
+    /// The socket with this cookie, while it listens.
+    pub fn get(&self, cookie: u64) -> Option<&Listener> {
+        let entries = self.ports.get(self.by_cookie.get(&cookie)?)?;
+        let is_it = |entry: &&Entry| entry.listener.cookie == cookie && entry.until_ns.is_none();
+        entries.iter().find(is_it).map(|entry| &entry.listener)
+    }
+
+    fn entry(&mut self, cookie: u64) -> Option<&mut Entry> {
+        let entries = self.ports.get_mut(self.by_cookie.get(&cookie)?)?;
+        let is_it =
+            |entry: &&mut Entry| entry.listener.cookie == cookie && entry.until_ns.is_none();
+        entries.iter_mut().find(is_it)
     }
 
     /// A socket is gone, or listens no more.

@@ -7,6 +7,9 @@
 mod docker_proxy;
 mod listeners;
 mod peer;
+mod receiver;
+mod redirects;
 
 pub(super) use listeners::is_datagram;
 pub(super) use peer::{Ends, OF_LISTENERS};
+pub use redirects::{Redirect, Redirects};

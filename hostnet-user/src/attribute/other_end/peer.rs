@@ -11,7 +11,10 @@ use std::{
 
 use hostnet_abi::{EventKind, Header, Hook, Record, Unix, reuse};
 
-use super::listeners::{Listener, Listeners, is_datagram};
+use super::{
+    listeners::{Listener, Listeners, is_datagram},
+    redirects::Redirects,
+};
 use crate::{
     attribute::{Attribution, Found, Holder, Party, Request},
     event::{
@@ -33,17 +36,22 @@ const MOST_CONNECTIONS: usize = 1 << 17;
 /// What is known of sockets that can be the other end.
 #[derive(Debug, Default)]
 pub struct Ends {
-    listeners: Listeners,
+    pub(super) listeners: Listeners,
     /// The end that connected, by its address and the other's.
     clients: HashMap<(SocketAddr, SocketAddr), (u64, Party)>,
     /// Proxies that listen, by cookie, and whom they stand for.
     pub(super) proxied: HashMap<u64, (Arc<Process>, Arc<Owner>)>,
     /// Addresses of this host's, beside the loopback ones.
     addresses: Vec<IpAddr>,
+    /// Ranges of the networks behind its bridges: container runtimes tell whose an address
+    /// there is.
+    pub(super) bridged: Vec<(IpAddr, u8)>,
+    /// What packet filters may lead elsewhere.
+    pub(super) redirects: Redirects,
     /// The lowest and the highest port that the kernel chooses, once they are known.
     chosen_ports: Option<(u16, u16)>,
     /// Since when records are missing, so that the table may lie.
-    doubted_ns: Option<u64>,
+    pub(super) doubted_ns: Option<u64>,
     asked_anew: bool,
     /// Sockets that ended before those that existed at start are known.
     gone: Gone,
@@ -245,26 +253,6 @@ impl Attribution {
         distinct(others.iter().map(|other| self.party_of(other)).collect())
     }
 
-    /// Who received what went to `remote` at `at`.
-    pub(in crate::attribute) fn listener_at(
-        &mut self,
-        protocol: u32,
-        remote: SocketAddr,
-        at: u64,
-    ) -> Option<Box<Peer>> {
-        let remote = self.own_address(remote)?;
-        // Until the table is filled anew it may lack whoever is nearest.
-        if self.ends.doubted_ns.is_some() {
-            return None;
-        }
-        let reached = self.ends.listeners.at(protocol, remote, at)?;
-        let method = if reached.is_exact { PeerMethod::Address } else { PeerMethod::Wildcard };
-        let listens_on = Some(reached.listeners.first()?.local);
-        let listeners: Vec<Listener> = reached.listeners.into_iter().cloned().collect();
-        let possible = listeners.iter().map(|listener| self.party_of(listener)).collect();
-        Some(Box::new(Peer { possible: distinct(possible), listens_on, method }))
-    }
-
     /// A connection was established from this host, maybe to this host.
     pub(in crate::attribute) fn note_client(
         &mut self,
@@ -296,7 +284,7 @@ impl Attribution {
         remote: SocketAddr,
     ) -> Option<Box<Peer>> {
         let (_, Party { owner, process, .. }) = self.ends.clients.get(&(remote, local))?;
-        Some(one(owner, process.as_ref(), PeerMethod::Connection))
+        Some(Peer::one(owner, process.as_ref(), PeerMethod::Connection))
     }
 
     /// Who the kernel says is at the other end of a unix socket.
@@ -307,11 +295,11 @@ impl Attribution {
         let holder = Holder { pid: record.peer_tgid, cgroup: record.peer_cgroup };
         let owner = self.owner_of_holder(&holder, at);
         let process = self.processes.get(record.peer_tgid, at);
-        Some(one(&owner, process, PeerMethod::Credentials))
+        Some(Peer::one(&owner, process, PeerMethod::Credentials))
     }
 
     /// The address as it is on this host; `None` when it is not this host's.
-    fn own_address(&self, address: SocketAddr) -> Option<SocketAddr> {
+    pub(in crate::attribute) fn own_address(&self, address: SocketAddr) -> Option<SocketAddr> {
         let known = canonical(address);
         let ip = match known.ip() {
             // connect(2) to no address in particular means this host.
@@ -323,7 +311,7 @@ impl Attribution {
             .then(|| SocketAddr::new(ip, known.port()))
     }
 
-    fn party_of(&mut self, listener: &Listener) -> PeerParty {
+    pub(super) fn party_of(&mut self, listener: &Listener) -> PeerParty {
         let Party { owner, process, .. } = &listener.party;
         let local = Some(listener.local);
         match self.behind_proxy(listener) {
@@ -337,14 +325,8 @@ impl Attribution {
     }
 }
 
-fn one(owner: &Arc<Owner>, process: Option<&Arc<Process>>, method: PeerMethod) -> Box<Peer> {
-    let (owner, process) = (Arc::clone(owner), process.map(Arc::clone));
-    let possible = vec![PeerParty { owner, process, via: None, local: None }];
-    Box::new(Peer { possible, listens_on: None, method })
-}
-
 /// Each owner once; the process only where it is the owner's only one.
-fn distinct(parties: Vec<PeerParty>) -> Vec<PeerParty> {
+pub(super) fn distinct(parties: Vec<PeerParty>) -> Vec<PeerParty> {
     let mut distinct: Vec<PeerParty> = Vec::with_capacity(parties.len());
     for party in parties {
         let is_it = |known: &&mut PeerParty| {
@@ -363,7 +345,7 @@ fn distinct(parties: Vec<PeerParty>) -> Vec<PeerParty> {
     distinct
 }
 
-fn is_same(one: &Owner, other: &Owner) -> bool {
+pub(super) fn is_same(one: &Owner, other: &Owner) -> bool {
     let is_known = one.kind != OwnerKind::Unknown;
     one.is_same(other) && (is_known || one.cgroup_id == other.cgroup_id)
 }

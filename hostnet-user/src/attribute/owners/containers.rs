@@ -62,6 +62,8 @@ impl Told {
 #[derive(Debug, Default)]
 pub struct Containers {
     by_id: HashMap<String, Known>,
+    /// Whose an address may be: looked up at each connect to a network of containers.
+    by_address: HashMap<IpAddr, Vec<String>>,
     gone: VecDeque<String>,
     /// What containers call their users, each kept once: those of an image all say the same.
     users: HashSet<UserNames>,
@@ -116,9 +118,29 @@ impl Containers {
         let nameless = known.nameless.take();
         let told = if container.is_inspected() { known.undescribed.take() } else { nameless };
         let id = container.id.clone();
-        known.container = Some(Arc::new(container));
+        let before = known.container.replace(Arc::new(container));
+        self.moves(&id, before.as_deref());
         self.owners.forget_container(&id);
         told
+    }
+
+    /// A container's addresses are others than before, or it is forgotten.
+    fn moves(&mut self, id: &str, before: Option<&Container>) {
+        for address in before.into_iter().flat_map(|before| &before.addresses) {
+            if let Some(ids) = self.by_address.get_mut(address) {
+                ids.retain(|other| other != id);
+                if ids.is_empty() {
+                    self.by_address.remove(address);
+                }
+            }
+        }
+        let now = self.by_id.get(id).and_then(|known| known.container.as_deref());
+        for address in now.into_iter().flat_map(|now| &now.addresses) {
+            let ids = self.by_address.entry(*address).or_default();
+            if !ids.iter().any(|known| known == id) {
+                ids.push(id.to_owned());
+            }
+        }
     }
 
     /// What a container calls its users. A file that can no longer be read takes back
@@ -150,7 +172,8 @@ impl Containers {
             && let Some(oldest) = self.gone.pop_front()
         {
             if self.by_id.get(&oldest).is_some_and(|known| known.gone) {
-                self.by_id.remove(&oldest);
+                let before = self.by_id.remove(&oldest).and_then(|known| known.container);
+                self.moves(&oldest, before.as_deref());
                 self.owners.forget_container(&oldest);
             }
         }
@@ -159,7 +182,8 @@ impl Containers {
     /// The only container that runs and has this address.
     #[must_use]
     pub fn container_at(&self, address: IpAddr) -> Option<&str> {
-        let mut found = self.by_id.values().filter_map(|known| known.running_at(address));
+        let known = self.by_address.get(&address)?.iter().filter_map(|id| self.by_id.get(id));
+        let mut found = known.filter_map(|known| known.running_at(address));
         let container = found.next()?;
         found.next().is_none().then_some(&container.id)
     }

@@ -25,7 +25,7 @@ impl Attribution {
         let is_set_up = party.owner.kind == OwnerKind::Container
             && exec.contained == 0
             && exec.mount_namespace == self.policy.host_mount_namespace;
-        let told = self.is_told(&party.owner) && !is_set_up;
+        let told = self.is_told(&party.owner) && !is_set_up && !self.is_own_act(header);
         let process = Process {
             cgroup: (!is_set_up).then_some(header.task_cgroup),
             told_in: told.then_some(header.task_cgroup),
@@ -44,6 +44,8 @@ impl Attribution {
 
     pub(in crate::attribute) fn exited(&mut self, header: &Header, hook: Hook, exit: ExitRecord) {
         let mut party = self.party(header);
+        let is_own = self.is_own_act(header);
+        self.own.exited(header.tgid);
         self.strays.exit(header.tgid, header.boot_ns);
         let Some(process) = self.processes.exit(header, &exit) else { return };
         party.process = Some(Arc::clone(&process));
@@ -57,7 +59,7 @@ impl Attribution {
                 party.creator = None;
                 true
             }
-            None => process.from_proc && !process.forked && self.is_told(&party.owner),
+            None => process.from_proc && !process.forked && !is_own && self.is_told(&party.owner),
         };
         if told {
             self.tell(header.boot_ns, hook, &party, None, Exit { code: exit.code }.into());

@@ -26,7 +26,8 @@ impl Attribution {
             Some(listener) => Party { actor: None, ..listener.party.clone() },
             None => {
                 let local = endpoint(record.local, record.local_port);
-                Party { process: self.sockets.older_listener(local, &party.owner), ..party }
+                let process = self.sockets.older_listener(local, &party.owner);
+                Party { process: process.or(party.process), ..party }
             }
         };
         let accept = Accept {
@@ -35,6 +36,7 @@ impl Attribution {
         };
         let sees_acceptor = self.policy.sees_acceptor;
         let peer = self.client_at(accept.local, accept.remote);
+        let peer = peer.or_else(|| self.bridged_container(accept.remote.ip()));
         let Some(tracked) = self.sockets.track(&party, socket, at) else {
             self.tell_with(at, hook, &party, Some(socket), accept.into(), peer);
             return;
@@ -46,6 +48,17 @@ impl Attribution {
         } else {
             self.tell_with(at, hook, &party, Some(socket), accept.into(), peer);
         }
+    }
+
+    /// Whose the listener from before the agent is that accepts, when its process tells
+    /// another owner than its cgroup.
+    pub(super) fn older_stray(&self, accept: &AcceptRecord, at: u64) -> Option<Party> {
+        if accept.listener != 0 {
+            return None;
+        }
+        let local = endpoint(accept.local, accept.local_port);
+        let found = self.sockets.older_stray(local).or_else(|| self.stray_listening_at(local, at));
+        found.map(|party| Party { actor: None, ..party })
     }
 
     /// A process took the connection: it is whose it is from now on.

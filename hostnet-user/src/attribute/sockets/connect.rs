@@ -5,15 +5,30 @@ use std::net::SocketAddr;
 
 use hostnet_abi::{ConnectOutcome as OutcomeRecord, Hook, established};
 
-use super::{same, table::PendingConnect};
+use super::{same, table::PendingConnect, unconfirmed::Established};
 use crate::{
     attribute::{Attribution, Party, other_end::is_datagram},
-    event::{Connect, ConnectOutcome, Direction, Event, Outcome, SentToPeer, Socket, endpoint},
+    event::{
+        Connect, ConnectOutcome, Direction, Event, Outcome, Peer, SentToPeer, Socket, endpoint,
+    },
 };
 
 const IPPROTO_TCP: u32 = 6;
 /// Nobody listens, or whoever does has no room.
 const ECONNREFUSED: u16 = libc::ECONNREFUSED as u16;
+
+/// How a connect ended, as far as it is known.
+#[derive(Debug)]
+pub struct Ended {
+    pub at: u64,
+    /// What showed it.
+    pub hook: Hook,
+    pub outcome: Outcome,
+    /// The two ends of the connection, its own first.
+    pub ends: Option<(SocketAddr, SocketAddr)>,
+    /// Who was at the other end.
+    pub peer: Option<Box<Peer>>,
+}
 
 impl Attribution {
     pub(super) fn connect_attempted(
@@ -31,30 +46,33 @@ impl Attribution {
             let pending = PendingConnect::new(at, hook, remote);
             if let Some(before) = self.sockets.ask_connect(party, socket, pending) {
                 let outcome = Outcome::Failure(None);
-                self.tell_connect(party, socket, before, Ended { at, hook, outcome, ends: None });
+                let ended = Ended { at, hook, outcome, ends: None, peer: None };
+                self.tell_connect(party, socket, before, ended);
             }
             return;
         }
         let outcome = Outcome::Unknown;
         let operation = Connect { local: None, remote, rewritten_to: None, outcome, sent: None };
-        let peer = self.listener_at(socket.socket.protocol, remote, at);
+        let peer = self.receiver_of(socket.socket.protocol, remote, at);
         self.tell_with(at, hook, party, Some(socket), operation.into(), peer);
     }
 
     /// A UDP socket has a peer from now on: what comes of it is a datagram, if one leaves.
     fn peer_set(&mut self, at: u64, hook: Hook, party: &Party, socket: Socket, remote: SocketAddr) {
-        let ended = Ended { at, hook, outcome: Outcome::Unknown, ends: None };
+        let ended = |peer| Ended { at, hook, outcome: Outcome::Unknown, ends: None, peer };
         let pending = PendingConnect::new(at, hook, remote);
         let Some(tracked) = self.sockets.track(party, socket, at) else {
             let older = PendingConnect { is_older: true, ..pending };
-            self.tell_connect(party, socket, older, ended);
+            let peer = self.peer_without_connection(socket, &older, Outcome::Unknown);
+            self.tell_connect(party, socket, older, ended(peer));
             return;
         };
         tracked.direction.get_or_insert(Direction::Egress);
         tracked.peer = Some(remote);
         let before = self.sockets.ask_connect(party, socket, pending);
         if let Some(before) = before.filter(|before| before.told.is_none()) {
-            self.tell_connect(party, socket, before, ended);
+            let peer = self.peer_without_connection(socket, &before, Outcome::Unknown);
+            self.tell_connect(party, socket, before, ended(peer));
         }
         if !self.policy.sees_first_sends {
             self.tell_without_outcome(socket.cookie);
@@ -75,7 +93,8 @@ impl Attribution {
         // Another program may have chosen it.
         tracked.peer = Some(ends.1);
         let party = tracked.party.clone();
-        let ended = Ended { at, hook, outcome: Outcome::Success, ends: Some(ends) };
+        let peer = self.receiver_of(socket.socket.protocol, ends.1, at);
+        let ended = Ended { at, hook, outcome: Outcome::Success, ends: Some(ends), peer };
         self.tell_connect(&party, socket, *pending, ended);
         true
     }
@@ -96,8 +115,9 @@ impl Attribution {
     pub(super) fn tell_without_outcome(&mut self, cookie: u64) {
         let Some(tracked) = self.sockets.get(cookie).cloned() else { return };
         let Some(pending) = tracked.connect else { return };
-        let (at, hook) = (pending.boot_ns, pending.hook);
-        let ended = Ended { at, hook, outcome: Outcome::Unknown, ends: None };
+        let (at, hook, outcome) = (pending.boot_ns, pending.hook, Outcome::Unknown);
+        let peer = self.peer_without_connection(tracked.socket, &pending, outcome);
+        let ended = Ended { at, hook, outcome, ends: None, peer };
         let told = self.tell_connect(&tracked.party, tracked.socket, *pending, ended);
         if let Some(connect) =
             self.sockets.get_mut(cookie).and_then(|tracked| tracked.connect.as_mut())
@@ -142,13 +162,37 @@ impl Attribution {
         if !is_established {
             self.forget_client(socket.cookie, ends);
             self.sockets.remove(socket.cookie);
-        } else if let Some(tracked) = self.sockets.track(&party, socket, at) {
+            let peer = self.peer_without_connection(socket, &pending, outcome);
+            let ended = Ended { at, hook, outcome, ends: Some(ends), peer };
+            self.tell_connect(&party, socket, pending, ended);
+            return;
+        }
+        if let Some(tracked) = self.sockets.track(&party, socket, at) {
             tracked.since_ns = Some(at);
             tracked.direction = Some(Direction::Egress);
             self.note_client(socket.cookie, ends, &party);
         }
-        let ended = Ended { at, hook, outcome, ends: Some(ends) };
-        self.tell_connect(&party, socket, pending, ended);
+        self.connected(Established { party, socket, connect: pending, ends, at, hook });
+    }
+
+    /// Who was aimed at by a connect that did not succeed, or of which that is not known.
+    pub(super) fn peer_without_connection(
+        &mut self,
+        socket: Socket,
+        pending: &PendingConnect,
+        outcome: Outcome,
+    ) -> Option<Box<Peer>> {
+        match outcome {
+            Outcome::Failure(None | Some(ECONNREFUSED)) => None,
+            // Established is established with whoever is seen to accept it.
+            _ if is_tcp(socket)
+                && self.policy.sees_accepts_within_host
+                && self.own_address(pending.remote).is_some() =>
+            {
+                None
+            }
+            _ => self.receiver_of(socket.socket.protocol, pending.remote, pending.boot_ns),
+        }
     }
 
     /// Tells a connect, or completes the one that was told without its outcome.
@@ -159,9 +203,8 @@ impl Attribution {
         pending: PendingConnect,
         ended: Ended,
     ) -> uuid::Uuid {
-        let Ended { at, hook, outcome, ends } = ended;
-        let protocol = socket.socket.protocol;
-        let sent = is_datagram(protocol).then(|| match outcome {
+        let Ended { at, hook, outcome, ends, peer } = ended;
+        let sent = is_datagram(socket.socket.protocol).then(|| match outcome {
             Outcome::Success => SentToPeer::Yes,
             Outcome::Failure(_) | Outcome::Unknown => self.has_sent(Some(&pending)),
         });
@@ -174,15 +217,6 @@ impl Attribution {
             outcome,
             sent,
         };
-        // Established is established with whoever listens at that moment, unless the
-        // other end connected as well: two at the same time, or a socket to itself.
-        let peer = match (outcome, ends) {
-            (Outcome::Success, Some((local, reached))) => {
-                self.client_at(local, reached).or_else(|| self.listener_at(protocol, reached, at))
-            }
-            (Outcome::Failure(None | Some(ECONNREFUSED)), _) => None,
-            _ => self.listener_at(protocol, pending.remote, pending.boot_ns),
-        };
         let Some(told) = pending.told else {
             let PendingConnect { boot_ns, hook, .. } = pending;
             return self.tell_with(boot_ns, hook, party, Some(socket), connect.into(), peer);
@@ -194,15 +228,6 @@ impl Attribution {
         self.push(Event { peer, amends: Some(told), ..party.did(event, Some(socket)) });
         id
     }
-}
-
-/// What became of a connect, and what showed it.
-pub(super) struct Ended {
-    pub at: u64,
-    pub hook: Hook,
-    pub outcome: Outcome,
-    /// Local and remote end, once there are.
-    pub ends: Option<(SocketAddr, SocketAddr)>,
 }
 
 /// Whether the hook tells of datagrams from connected UDP sockets to their peers.

@@ -65,10 +65,13 @@ impl Attribution {
             0 => self.party_of_socket(header, &record),
             _ => self.party(header),
         };
+        if let Record::Accept(accept) = &record {
+            self.confirm(header, accept, &party);
+        }
         let begun = self.begun_listener(header, &record, &party);
         let asked_port = bound.as_ref().map(|asked| asked.requested.port());
         self.note_listener(header, &record, begun.as_ref(), asked_port);
-        if !self.is_told_of(&party) {
+        if self.is_of_own_socket(header, &record) || !self.is_told_of(&party) {
             if is_end {
                 self.sockets.remove(header.cookie);
             }
@@ -172,6 +175,10 @@ impl Attribution {
             if party.owner.is_by_process() {
                 return party.clone();
             }
+        } else if let Record::Accept(accept) = record
+            && let Some(party) = self.older_stray(accept, header.boot_ns)
+        {
+            return party;
         } else if !self.strays.is_empty() && self.strays.have_gone_to(header.socket_cgroup) {
             let owner = self.registry.owner(header.socket_cgroup, &self.tree);
             if owner.kind == OwnerKind::Container {
@@ -215,7 +222,7 @@ impl Attribution {
         let operation = Datagram { local, remote, direction };
         // Whoever sent first may have written any address as its own.
         let peer = (direction == Direction::Egress)
-            .then(|| self.listener_at(socket.socket.protocol, remote, at))
+            .then(|| self.receiver_of(socket.socket.protocol, remote, at))
             .flatten();
         self.tell_with(at, hook, party, Some(socket), operation.into(), peer);
     }
@@ -229,9 +236,10 @@ impl Attribution {
         record: &CloseRecord,
     ) {
         self.tell_pending_accept(socket.cookie);
-        let mut tracked = self.sockets.remove(socket.cookie);
         let local = endpoint(record.local, record.local_port);
         let remote = endpoint(record.remote, record.remote_port);
+        self.tell_unconfirmed_of(socket.cookie, (local, remote));
+        let mut tracked = self.sockets.remove(socket.cookie);
         if let Some(tracked) = &mut tracked {
             party = tracked.party.clone();
             // What has an end was established, even if the record of that was lost.
@@ -239,8 +247,9 @@ impl Attribution {
                 && let Some(connect) = tracked.connect.take()
             {
                 tracked.direction = Some(Direction::Egress);
-                let ends = Some((local, remote));
-                let ended = Ended { at, hook, outcome: Outcome::Success, ends };
+                let (outcome, ends) = (Outcome::Success, Some((local, remote)));
+                let peer = self.peer_without_connection(socket, &connect, outcome);
+                let ended = Ended { at, hook, outcome, ends, peer };
                 self.tell_connect(&party, socket, *connect, ended);
             }
         }
@@ -275,7 +284,9 @@ impl Attribution {
         let Some(mut tracked) = self.sockets.remove(socket.cookie) else { return };
         let sent = tracked.peer.map(|_| self.has_sent(tracked.connect.as_deref()));
         if let Some(connect) = tracked.connect.take().filter(|connect| connect.told.is_none()) {
-            let ended = Ended { at, hook, outcome: Outcome::Unknown, ends: None };
+            let outcome = Outcome::Unknown;
+            let peer = self.peer_without_connection(socket, &connect, outcome);
+            let ended = Ended { at, hook, outcome, ends: None, peer };
             self.tell_connect(&tracked.party, socket, *connect, ended);
         }
         let only = (flows.len() == 1).then(|| flows[0].remote);

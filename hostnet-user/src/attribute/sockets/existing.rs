@@ -8,15 +8,17 @@
 use std::{
     collections::HashSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    vec,
 };
 
 use hostnet_abi::Hook;
 
-use super::table::{Begun, PendingConnect};
+use super::{
+    other_ends::OtherEnds,
+    table::{Begun, PendingConnect},
+};
 use crate::{
     attribute::{Attribution, Found, Party},
-    event::{Direction, ExistingSocket, SocketState, canonical},
+    event::{Direction, ExistingSocket, Peer, SocketState, canonical},
 };
 
 /// What is still to be told of the sockets that existed at start. There may be a
@@ -25,7 +27,10 @@ use crate::{
 #[must_use]
 pub struct Existing {
     boot_ns: u64,
-    found: vec::IntoIter<Found>,
+    found: Vec<Found>,
+    /// How many of them are told.
+    told: usize,
+    other_ends: OtherEnds,
     listeners: Listeners,
     begun: Begun,
 }
@@ -37,36 +42,54 @@ impl Attribution {
         self.processes.now(pid).is_none()
     }
 
-    /// The sockets that existed at `boot_ns`, to be told one after the other by
+    /// The sockets that existed at `boot_ns`, to be told by [`existing`](Self::existing)
+    /// when every record from before has been taken in. Those records are told with whom
+    /// they reached: listeners are known from now on, and have listened since `since_ns`
+    /// unless a record tells more.
+    pub fn snapshot(&mut self, boot_ns: u64, since_ns: u64, found: Vec<Found>) {
+        for one in &found {
+            self.found_listener(one, since_ns, boot_ns);
+        }
+        self.snapshot = Some(found);
+    }
+
+    /// The sockets that existed at `boot_ns`, with those of the
+    /// [`snapshot`](Self::snapshot), to be told one after the other by
     /// [`tell_next`](Self::tell_next). Every record from before the answer was
     /// complete has been taken in; ends of sockets that nothing was told of have
     /// waited for this.
-    pub fn existing(&mut self, boot_ns: u64, found: Vec<Found>) -> Existing {
+    pub fn existing(&mut self, boot_ns: u64, mut found: Vec<Found>) -> Existing {
         let begun = self.sockets.end_of_start();
         for one in &found {
             self.found_listener(one, 0, boot_ns);
         }
+        found.extend(self.snapshot.take().into_iter().flatten());
         self.start_is_over();
         let listening = found.iter().filter(|one| one.state == SocketState::Listen);
         let listeners: Listeners =
             listening.filter_map(|one| one.local.map(canonical)).map(ip_and_port).collect();
-        Existing { boot_ns, found: found.into_iter(), listeners, begun }
+        let other_ends = OtherEnds::of(&found);
+        Existing { boot_ns, found, told: 0, other_ends, listeners, begun }
     }
 
     /// Tells the next of them, or at last the ends that have waited. Returns
     /// whether there is more to tell.
     pub fn tell_next(&mut self, existing: &mut Existing) -> bool {
-        let Existing { boot_ns, found, listeners, begun } = existing;
-        let Some(one) = found.next() else {
+        let Existing { boot_ns, found, told, other_ends, listeners, begun } = existing;
+        let Some(one) = found.get(*told) else {
             for (header, hook, end) in std::mem::take(&mut begun.ends) {
                 self.socket_record(&header, hook, end, &[]);
             }
             return false;
         };
-        if !begun.told.contains(&one.cookie) {
-            let party = self.holding_party(&one, *boot_ns);
+        *told += 1;
+        if !begun.told.contains(&one.cookie) && !self.is_own_socket(one) {
+            let party = self.holding_party(one, *boot_ns);
             if self.is_told(&party.owner) {
-                self.tell_existing(*boot_ns, &party, one, listeners);
+                let direction = direction(one, listeners);
+                let other = other_ends.at(one).and_then(|at| found.get(at));
+                let peer = self.existing_peer(one, other, direction, *boot_ns);
+                self.tell_existing(*boot_ns, &party, one.clone(), direction, peer);
             } else if one.state == SocketState::Listen && one.is_tcp() {
                 self.sockets.track_older(&party, one.socket(), one.local);
             }
@@ -74,9 +97,15 @@ impl Attribution {
         true
     }
 
-    fn tell_existing(&mut self, boot_ns: u64, party: &Party, found: Found, listeners: &Listeners) {
+    fn tell_existing(
+        &mut self,
+        boot_ns: u64,
+        party: &Party,
+        found: Found,
+        direction: Option<Direction>,
+        peer: Option<Box<Peer>>,
+    ) {
         let socket = found.socket();
-        let direction = direction(&found, listeners);
         let (has_an_end, state, local, remote) =
             (found.has_an_end(), found.state, found.local, found.remote);
         let operation = ExistingSocket {
@@ -91,7 +120,7 @@ impl Attribution {
             interface: found.interface,
             user: found.user,
         };
-        let id = self.tell(boot_ns, None, party, Some(socket), operation.into());
+        let id = self.tell_with(boot_ns, None, party, Some(socket), operation.into(), peer);
         if !matches!(i32::from(socket.socket.family), libc::AF_INET | libc::AF_INET6) {
             self.sockets.note_older(socket.cookie);
         }

@@ -9,14 +9,17 @@ mod beyond_ip;
 mod connect;
 mod correlate;
 mod existing;
+mod other_ends;
 mod portless;
 mod table;
+mod unconfirmed;
 
 use std::net::SocketAddr;
 
 pub use existing::Existing;
 pub(super) use portless::PortlessListeners;
 pub(super) use table::SocketTable;
+pub(super) use unconfirmed::Unconfirmed;
 
 use crate::event::canonical;
 

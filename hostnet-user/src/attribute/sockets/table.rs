@@ -201,6 +201,18 @@ impl SocketTable {
         processes.all(is_it).then(|| Arc::clone(process))
     }
 
+    /// Whose the listener from before the agent is that `local` came in through, when that
+    /// follows from its process and its cgroup would tell another; `None` when several
+    /// could be it.
+    #[must_use]
+    pub fn older_stray(&self, local: SocketAddr) -> Option<Party> {
+        let listeners = self.older.get(&local.port())?;
+        let reached = listeners.iter().filter(|(listener, _)| reaches(*listener, local));
+        let mut parties = reached.filter_map(|(_, cookie)| Some(&self.sockets.get(cookie)?.party));
+        let first = parties.next().filter(|party| party.owner.is_by_process())?;
+        parties.all(|other| other.owner.is_same(&first.owner)).then(|| first.clone())
+    }
+
     /// A record has told of this socket.
     pub fn mention(&mut self, cookie: u64) {
         if let Start::Under(begun) = &mut self.start {

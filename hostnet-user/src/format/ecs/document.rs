@@ -280,7 +280,7 @@ impl<'a> Document<'a> {
 
 const fn kind(operation: &Operation) -> &'static str {
     match operation {
-        Operation::ExistingSocket(_) => "state",
+        Operation::ExistingSocket(_) | Operation::Present(_) => "state",
         Operation::Finding(_) => "alert",
         _ => "event",
     }

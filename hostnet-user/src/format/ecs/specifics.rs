@@ -41,6 +41,8 @@ pub struct Specifics<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     exit: Option<ExitFields>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    present: Option<PresentFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     identified: Option<IdentifiedFields>,
     #[serde(skip_serializing_if = "Option::is_none")]
     migration: Option<Value>,
@@ -155,6 +157,11 @@ struct ExitFields {
 }
 
 #[derive(Serialize)]
+struct PresentFields {
+    agent: bool,
+}
+
+#[derive(Serialize)]
 struct IdentifiedFields {
     events: u64,
 }
@@ -213,6 +220,9 @@ impl<'a> Specifics<'a> {
                 fields.udp = Some(udp_fields(close.sent, Some(&close.flows)));
             }
             Operation::Exit(exit) => fields.exit = Some(exit_fields(*exit)),
+            Operation::Present(present) => {
+                fields.present = Some(PresentFields { agent: present.is_agent });
+            }
             Operation::Identified(identified) => {
                 fields.identified = Some(IdentifiedFields { events: identified.events });
             }

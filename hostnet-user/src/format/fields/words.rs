@@ -27,13 +27,16 @@ pub const STATES: Kind = Word(&[
     "open",
 ]);
 pub const SENT: Kind = Word(&["yes", "no", "unknown"]);
-pub const PEER_METHODS: Kind = Word(&["address", "wildcard", "connection", "credentials"]);
+pub const PEER_METHODS: Kind =
+    Word(&["address", "wildcard", "connection", "credentials", "runtime"]);
 pub const PEER_METHOD: &str = "How that is known: a socket is bound to that very `address`, or to every \
-    one (`wildcard`); the same `connection` was seen from its other end; or the kernel keeps the \
-    other end's `credentials` with a unix socket. Not known are: whoever sent a datagram first, \
-    the receiver of a unix datagram sent by name, host processes that connect to a container \
-    unless they are told (`--all`), and, until the table is filled anew, anybody after a record was \
-    lost. Packet filters and programs that redirect on the way are not looked at.";
+    one (`wildcard`); the same `connection` was seen from its other end; the kernel keeps the \
+    other end's `credentials` with a unix socket; or the `runtime` says that a container has that \
+    address. Of a TCP connection within this host, the other end is named when it was seen to accept \
+    that very connection, so that nobody is named whom a packet filter keeps it from. Not known are: \
+    whoever sent a datagram first, the receiver of a datagram that a packet filter may redirect, the \
+    receiver of a unix datagram sent by name, host processes that connect to a container unless they \
+    are told (`--all`), and, until the table is filled anew, anybody after a record was lost.";
 pub const PEER_PROCESS: &str = "Process id on the host, when it is one process and known. A socket \
     that is handed on, by systemd for one, is of the process that called listen(2).";
 pub const VIAS: Kind = Word(&["docker-proxy"]);

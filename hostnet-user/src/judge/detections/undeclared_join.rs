@@ -17,8 +17,10 @@ pub const DETECTION: Detection = Detection {
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
-    if !matches!(scene.event.operation, Operation::Joined(_)) {
-        return None;
+    match &scene.event.operation {
+        Operation::Joined(_) => {}
+        Operation::Present(present) if !present.is_agent => {}
+        _ => return None,
     }
     if scene.owner.kind == OwnerKind::ContainerUnknown {
         let sentence = "is in the host network namespace, and no container runtime knows of it";

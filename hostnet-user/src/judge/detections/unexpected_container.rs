@@ -20,7 +20,11 @@ pub const DETECTION: Detection = Detection {
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
-    let comes = matches!(scene.event.operation, Operation::Joined(_) | Operation::Identified(_));
+    let comes = match &scene.event.operation {
+        Operation::Joined(_) | Operation::Identified(_) => true,
+        Operation::Present(present) => !present.is_agent,
+        _ => false,
+    };
     // The pod's other containers are found, and its infra container is made for them.
     let owner = scene.event.owner.as_deref();
     if owner.and_then(|owner| owner.container.as_deref()).is_some_and(|one| one.is_infra) {

@@ -104,6 +104,18 @@ impl Route {
 }
 
 impl Network {
+    /// The ranges of the networks behind bridges that are not the host's own way out.
+    #[must_use]
+    pub fn bridged(&self) -> Vec<(IpAddr, u8)> {
+        let is_inner = |index: u32| {
+            let mut interfaces = self.interfaces.iter().filter(|one| one.index == index);
+            interfaces.any(|one| one.is_bridge && !one.is_uplink)
+        };
+        let routes = self.routes.iter().filter(|route| route.way == Way::OnLink);
+        let inner = routes.filter(|route| is_inner(route.interface));
+        inner.map(|route| (route.destination, route.prefix_length)).collect()
+    }
+
     /// What this address is to the host. v4-mapped ones are the IPv4 address they map.
     #[must_use]
     pub fn surface(&self, remote: IpAddr) -> Surface {

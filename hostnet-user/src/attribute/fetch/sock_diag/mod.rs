@@ -226,13 +226,14 @@ const fn is_local(family: Family) -> bool {
 
 /// A unix socket knows its peer by inode; the peer's name is what it connected to.
 fn name_peers(shown: &mut BTreeMap<u64, Shown>) {
-    let names: HashMap<u32, UnixAddress> = shown
-        .values()
-        .filter(|one| one.inode != 0)
-        .filter_map(|one| Some((one.inode, one.found.local_name.clone()?)))
-        .collect();
+    let named = |one: &Shown| (one.inode, (one.found.cookie, one.found.local_name.clone()));
+    let by_inode: HashMap<u32, (u64, Option<UnixAddress>)> =
+        shown.values().filter(|one| one.inode != 0).map(named).collect();
     for one in shown.values_mut() {
-        one.found.remote_name = one.peer.and_then(|peer| names.get(&peer).cloned());
+        if let Some((cookie, name)) = one.peer.and_then(|peer| by_inode.get(&peer)) {
+            one.found.other_end = Some(*cookie);
+            one.found.remote_name.clone_from(name);
+        }
     }
 }
 

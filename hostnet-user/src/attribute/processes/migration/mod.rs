@@ -26,6 +26,7 @@ pub(in crate::attribute) struct Older {
 impl Attribution {
     pub(in crate::attribute) fn forked(&mut self, header: &Header, hook: Hook, fork: &ForkRecord) {
         self.processes.fork(header, fork);
+        self.own.forked(header.tgid, fork);
         self.strays.fork(header.tgid, fork.child, fork.start_ns, fork.cgroup, header.boot_ns);
         if fork.contained == 1 && fork.cgroup != header.task_cgroup {
             let (from, to) = (header.task_cgroup, fork.cgroup);
@@ -50,6 +51,9 @@ impl Attribution {
     /// comes home, or goes from one strange place to the next.
     fn moved(&mut self, header: &Header, hook: Hook, pid: u32, start_ns: u64, from: u64, to: u64) {
         self.strays.settle(pid, start_ns);
+        if self.is_agent(pid) {
+            return;
+        }
         let there = self.registry.owner(to, &self.tree);
         let home = match self.strays.get(pid, header.boot_ns) {
             Some(stray) => match stray.home() {

@@ -88,6 +88,12 @@ impl ProcessTable {
         self.get(pid, self.latest_ns.max(start_ns))
     }
 
+    /// The processes that /proc has shown and that run still.
+    pub fn found(&self) -> impl Iterator<Item = &Arc<Process>> {
+        let running = self.by_pid.values().filter(|entry| entry.ended_ns.is_none());
+        running.map(|entry| &entry.process).filter(|process| process.from_proc)
+    }
+
     /// Records about processes were lost until `boot_ns`.
     pub fn doubt(&mut self, boot_ns: u64) {
         self.doubted_ns = self.doubted_ns.max(boot_ns);

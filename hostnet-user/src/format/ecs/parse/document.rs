@@ -142,6 +142,7 @@ pub struct Hostnet<'a> {
     pub netlink: Option<Netlink>,
     pub multicast: Option<Multicast>,
     pub exit: Option<Exit>,
+    pub present: Option<Present>,
     pub identified: Option<Identified>,
     pub migration: Option<&'a RawValue>,
     pub spoof: Option<&'a RawValue>,
@@ -247,6 +248,11 @@ pub struct Multicast {
 pub struct Exit {
     pub status: Option<u32>,
     pub signal: Option<u32>,
+}
+
+#[derive(Deserialize)]
+pub struct Present {
+    pub agent: bool,
 }
 
 #[derive(Deserialize)]

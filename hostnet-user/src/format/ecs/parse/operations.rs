@@ -17,8 +17,8 @@ use crate::{
         Accept, Bind, Cgroup, CgroupMigration, Close, Connect, ConnectOutcome, Datagram,
         DatagramClose, Direction, Exec, ExistingSocket, Exit, FamilySocket, FlowCount, Identified,
         Joined, Left, Listen, ListenerClosed, Mover, MulticastJoin, NameSpoof, NetlinkBind,
-        NetlinkRequest, Operation, Owner, OwnerKind, PacketBind, Process, RawSocket, Socket,
-        SocketFilter, Unix, UnixKind,
+        NetlinkRequest, Operation, Owner, OwnerKind, PacketBind, Present, Process, RawSocket,
+        Socket, SocketFilter, Unix, UnixKind,
     },
     text,
 };
@@ -106,11 +106,11 @@ pub fn operation(
         ("exit", _) => exit(needed("hostnet.exit", &hostnet.exit)?)?.into(),
         ("cgroup-migration", _) => migration(document)?.into(),
         ("name-spoof", _) => spoof(document)?.into(),
-        ("join", _) => {
-            let netns = hostnet.netns.as_ref();
-            let declared = netns.and_then(|netns| netns.declared.clone());
-            Joined { declared: declared.map(Text::into_owned) }.into()
+        ("present", _) => {
+            let is_agent = needed("hostnet.present", &hostnet.present)?.agent;
+            Present { declared: declared(document), is_agent }.into()
         }
+        ("join", _) => Joined { declared: declared(document) }.into(),
         ("leave", _) => Left.into(),
         ("identify", _) => {
             let identified = needed("hostnet.identified", &hostnet.identified)?;
@@ -123,6 +123,11 @@ pub fn operation(
             return Err(NotOurs::UnknownKind { action });
         }
     })
+}
+
+/// The network mode that the runtime declares.
+fn declared(document: &Document<'_>) -> Option<String> {
+    document.hostnet.netns.as_ref()?.declared.clone().map(Text::into_owned)
 }
 
 fn needed<'a, T>(field: &str, value: &'a Option<T>) -> Result<&'a T, NotOurs> {

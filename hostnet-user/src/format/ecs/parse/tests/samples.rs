@@ -20,7 +20,7 @@ pub fn all() -> Vec<Event> {
     let all: Vec<Event> = operations().into_iter().map(|(kind, what)| event(kind, what)).collect();
     let told: HashSet<_> = all.iter().map(|event| discriminant(&event.operation)).collect();
     all.iter().for_each(|event| has_a_sample(&event.operation));
-    assert_eq!(told.len(), 27, "every operation has a sample");
+    assert_eq!(told.len(), 28, "every operation has a sample");
     let told: HashSet<Action> = all.iter().map(|event| event.operation.told().action()).collect();
     let unsampled: Vec<_> = Action::ALL.iter().filter(|action| !told.contains(action)).collect();
     assert_eq!(unsampled, Vec::<&Action>::new(), "every action has a sample");
@@ -39,6 +39,7 @@ fn has_a_sample(operation: &Operation) {
         | O::Exec(_)
         | O::Exit(_)
         | O::CgroupMigration(_)
+        | O::Present(_)
         | O::Joined(_)
         | O::Left(_) => {}
         O::Identified(_) | O::NameSpoof(_) | O::Finding(_) | O::Health(_) => {}
@@ -183,6 +184,8 @@ fn operations() -> Vec<(Option<Kind>, Operation)> {
         (None, Exit { code: 3 << 8 }.into()),
         (None, Exit { code: 9 }.into()),
         (None, Joined { declared: Some("host".to_owned()) }.into()),
+        (None, Present { declared: Some("host".to_owned()), is_agent: false }.into()),
+        (None, Present { declared: Some("host".to_owned()), is_agent: true }.into()),
         (None, Left.into()),
         (None, Identified { events: 4 }.into()),
     ];
