@@ -83,7 +83,7 @@ fn wrong_questions_are_explained() {
     for (arguments, expected) in [
         (vec!["advise", "--history", none], "there is no history /nonexistent/history.db"),
         (vec!["advise", "--file", none], "cannot open /nonexistent/history.db"),
-        (vec!["advise", "--since", "soon"], "--since: \"soon\" is no time"),
+        (vec!["advise", "--since", "soon"], "--since: \"soon\" is not a time"),
         (vec!["advise", "--since", "1h", "--until", "2h"], "--until is not after --since"),
     ] {
         let output = hostnet(&arguments);

@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use super::multicast;
+use super::{beyond_ip, multicast};
 use crate::{
     event::{
-        Contact, Container, Event, FamilySocket, Operation, Outcome, Owner, OwnerKind, PeerParty,
-        Scope, Surface, UnixKind, Via,
+        Contact, Event, Operation, Outcome, Owner, OwnerKind, PeerParty, Scope, Surface, UnixKind,
+        Via,
     },
     family,
     judge::{Reach, Target, surface::MetadataService},
@@ -114,7 +114,6 @@ pub enum Group {
 }
 
 const DNS_PORT: u16 = 53;
-const IPPROTO_RAW: u32 = 255;
 pub(super) const MACVLAN: &str = "a macvlan or ipvlan network can give it without host networking";
 
 impl Act {
@@ -122,7 +121,7 @@ impl Act {
         Self { group, subject: subject.into(), bridge, needs: None, to: None }
     }
 
-    fn needing(self, needs: Needs) -> Self {
+    pub(super) fn needing(self, needs: Needs) -> Self {
         Self { needs: Some(needs), ..self }
     }
 
@@ -134,13 +133,13 @@ impl Act {
             return reached(event, owner, &reach);
         }
         match &event.operation {
-            Operation::RawSocket(raw) => Some(raw_socket(raw.protocol, event)),
+            Operation::RawSocket(raw) => Some(beyond_ip::raw_socket(raw.protocol, event)),
             Operation::PacketBind(bind) if is_refused(bind.outcome) => None,
-            Operation::PacketBind(_) => Some(packet_socket(event)),
+            Operation::PacketBind(_) => Some(beyond_ip::packet_socket(event)),
             Operation::MulticastJoin(join) => Some(multicast::group(join)),
-            Operation::NetlinkRequest(_) => Some(network_change(event, owner)),
-            Operation::FamilySocket(opened) => family_socket(event, opened),
-            Operation::ExistingSocket(_) => existing_socket(event),
+            Operation::NetlinkRequest(_) => Some(beyond_ip::network_change(event, owner)),
+            Operation::FamilySocket(opened) => beyond_ip::family_socket(event, opened),
+            Operation::ExistingSocket(_) => beyond_ip::existing_socket(event),
             Operation::Unix(unix) if unix.kind == UnixKind::Accept => {
                 let name = unix.name.as_ref().filter(|name| name.is_abstract())?;
                 let peer = event.peer.as_deref()?;
@@ -320,91 +319,4 @@ fn abstract_socket(name: &str, reach: &Reach<'_>) -> Act {
     };
     let end = End { place: name.to_owned(), address: None, is_known: reach.peer.is_some() };
     Act { to: Some(end), ..Act::new(Group::AbstractSocket, subject, bridge) }
-}
-
-fn packet_socket(event: &Event) -> Act {
-    let says = "on a bridge network it sees only the frames of its own interface, not the host's";
-    let subject = match &event.operation {
-        Operation::PacketBind(_) => event.operation.to_string(),
-        _ => "opened a packet socket".to_owned(),
-    };
-    Act::new(Group::PacketSocket, subject, Bridge::Not(says.into()))
-}
-
-fn raw_socket(protocol: u32, event: &Event) -> Act {
-    let bridge = match protocol as i32 {
-        libc::IPPROTO_ICMP | libc::IPPROTO_ICMPV6 => Bridge::AsWell,
-        _ if protocol == IPPROTO_RAW => Bridge::AsWell,
-        libc::IPPROTO_TCP | libc::IPPROTO_UDP => {
-            Bridge::Not("on a bridge network it sees only its own packets, not the host's".into())
-        }
-        _ => Bridge::Not(
-            "only TCP, UDP and SCTP can be published to a container on a bridge network".into(),
-        ),
-    };
-    let act = Act::new(Group::RawSocket, event.operation.to_string(), bridge);
-    // It is one of Docker's defaults, so only a run without defaults needs it said.
-    act.needing(Needs::Capability("NET_RAW"))
-}
-
-/// Whether the runtime gave it the capability; `None` when that is not known.
-fn has_net_admin(container: Option<&Container>) -> Option<bool> {
-    let container = container.filter(|container| container.is_inspected())?;
-    let is_it = |capability: &String| {
-        let name = capability.to_ascii_uppercase();
-        matches!(name.trim_start_matches("CAP_"), "NET_ADMIN" | "ALL")
-    };
-    Some(container.privileged || container.capabilities.iter().any(is_it))
-}
-
-fn network_change(event: &Event, owner: &Owner) -> Act {
-    let bridge = match has_net_admin(owner.container.as_deref()) {
-        Some(true) => {
-            Bridge::Not("on a bridge network it changes its own network, not the host's".into())
-        }
-        Some(false) => Bridge::If(
-            "it has no NET_ADMIN capability, so the kernel refuses this with host networking, too".into(),
-        ),
-        None => Bridge::Unclear("its capabilities are not known, so it is not known whether it may change the host's network".into()),
-    };
-    Act::new(Group::NetworkChange, event.operation.to_string(), bridge)
-}
-
-fn family_socket(event: &Event, opened: &FamilySocket) -> Option<Act> {
-    of_family(event, opened.socket.family, opened.socket.protocol)
-}
-
-fn existing_socket(event: &Event) -> Option<Act> {
-    let socket = event.socket?.socket;
-    match i32::from(socket.family) {
-        libc::AF_INET | libc::AF_INET6 if i32::from(socket.kind) == libc::SOCK_RAW => {
-            Some(raw_socket(socket.protocol, event))
-        }
-        libc::AF_INET | libc::AF_INET6 | libc::AF_UNIX => None,
-        _ => of_family(event, socket.family, socket.protocol),
-    }
-}
-
-fn of_family(event: &Event, family: u16, protocol: u32) -> Option<Act> {
-    let subject = event.operation.to_string();
-    let says = |text: &str| Bridge::Not(text.to_owned());
-    Some(match i32::from(family) {
-        libc::AF_PACKET => packet_socket(event),
-        libc::AF_NETLINK => match protocol as i32 {
-            libc::NETLINK_SOCK_DIAG | libc::NETLINK_NETFILTER => Act::new(
-                Group::NetworkState,
-                subject,
-                says("on a bridge network it sees its own sockets and firewall, not the host's"),
-            ),
-            // Every program that asks for an address opens one.
-            _ => return None,
-        },
-        libc::AF_XDP | libc::AF_CAN | libc::AF_BLUETOOTH | libc::AF_KEY => Act::new(
-            Group::Hardware,
-            subject,
-            says("only the host's network namespace has these devices and keys"),
-        ),
-        libc::AF_INET | libc::AF_INET6 => return None,
-        _ => Act::new(Group::Other, subject, Bridge::AsWell),
-    })
 }

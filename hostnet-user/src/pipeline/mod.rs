@@ -4,6 +4,7 @@
 //! what it found, and looks again sooner or later depending on how busy the
 //! host is, but never later than [`LONGEST_WAIT`].
 
+mod lookups;
 mod start;
 mod user_rules;
 
@@ -15,7 +16,7 @@ use std::{
 use anyhow::Result;
 
 use crate::{
-    attribute::{Request, RuntimeNews},
+    attribute::RuntimeNews,
     config,
     event::Health,
     feed::{Feed, write_down},
@@ -23,7 +24,7 @@ use crate::{
     kernel::{self, Programs, Progress, Recorder},
     metrics::Report,
     output::is_broken_pipe,
-    requests, shortfall,
+    shortfall,
     stages::{Stages, Summary},
     survey::Survey,
     vigil::Vigil,
@@ -310,16 +311,6 @@ impl Pipeline {
         self.stages.world(world).or_else(|error| self.output_error(error))
     }
 
-    /// Asks for the ports of the listeners that wait for theirs, all at once.
-    fn listening_ports(&mut self) -> Result<()> {
-        let attribution = &mut self.stages.attribution;
-        if !attribution.awaits_ports() {
-            return Ok(());
-        }
-        let ports = self.survey.listening_ports(|cookie| attribution.awaits_port(cookie));
-        ports.map_or(Ok(()), |ports| self.world(ports))
-    }
-
     fn users(&mut self) -> Result<()> {
         self.survey.changed_users(&self.programs.host).map_or(Ok(()), |users| self.world(users))
     }
@@ -380,27 +371,5 @@ impl Pipeline {
         let inputs = shortfall::read(&mut self.programs, (from_ns, to_ns))
             .inspect_err(|error| tracing::error!("{error:#}"));
         inputs.into_iter().flatten().try_for_each(|input| self.world(input))
-    }
-
-    fn serve_requests(&mut self) -> Result<()> {
-        for request in self.stages.take_requests() {
-            let outcome = match requests::serve(request, &mut self.programs.maps) {
-                Ok(Some(Request::Inspect(id))) => {
-                    (self.inspect)(id);
-                    Ok(())
-                }
-                Ok(Some(Request::Listeners)) => {
-                    if let Some(listeners) = self.survey.listeners(self.programs.root.path()) {
-                        self.world(listeners)?;
-                    }
-                    Ok(())
-                }
-                outcome => outcome.map(drop),
-            };
-            if let Err(error) = outcome {
-                tracing::warn!("{error:#}");
-            }
-        }
-        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 //! One event is one line. What many events share (host, owner, process) is
 //! written once and copied; see parts.rs. Field by field: docs/events.md.
 
+mod cgroups;
 mod document;
 mod ends;
 mod finding;

@@ -5,14 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{ends::Side, parts::cgroup_value, record_health, timestamp::Timestamps};
-use crate::{
-    event::{
-        Bind, CgroupMigration, ConnectOutcome, Event, ExistingSocket, Exit, FlowCount, Health,
-        LossCount, MulticastJoin, NameSpoof, Operation, PacketBind, Scope, SentToPeer,
-        SocketFilter, SocketState, Unix, UnixKind,
-    },
-    text,
+use super::{
+    cgroups::{migration_fields, spoof_fields},
+    ends::Side,
+    record_health,
+    timestamp::Timestamps,
+};
+use crate::event::{
+    Bind, ConnectOutcome, Event, ExistingSocket, Exit, FlowCount, Health, LossCount, MulticastJoin,
+    Operation, PacketBind, Scope, SentToPeer, SocketFilter, SocketState, Unix, UnixKind,
 };
 
 /// Most UDP peers listed in one closing record; `peers` counts them all.
@@ -371,32 +372,6 @@ fn udp_counts(flows: &[FlowCount]) -> UdpCounts {
             })
             .collect(),
     }
-}
-
-fn migration_fields(migration: &CgroupMigration) -> Value {
-    let CgroupMigration { from, to, pid, by } = migration;
-    let mut mover = json!({ "pid": by.pid, "owner": by.owner.kind });
-    if let Some(process) = &by.process {
-        mover["name"] = text::text(&process.name).readable.into();
-    }
-    if let Some(id) = &by.owner.container_id {
-        mover["container"] = json!({ "id": id, "name": by.owner.label() });
-    }
-    json!({
-        "from": cgroup_value(from.id, &from.path),
-        "to": cgroup_value(to.id, &to.path),
-        "pid": pid,
-        "by": mover,
-    })
-}
-
-fn spoof_fields(spoof: &NameSpoof) -> Value {
-    let NameSpoof { cgroup, claimed, victim } = spoof;
-    let mut victim_value = json!({ "id": claimed });
-    if let Some(victim) = victim {
-        victim_value["name"] = victim.label().into();
-    }
-    json!({ "cgroup": cgroup_value(cgroup.id, &cgroup.path), "container": victim_value })
 }
 
 fn exit_fields(exit: Exit) -> ExitFields {

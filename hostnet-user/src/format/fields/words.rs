@@ -3,6 +3,39 @@
 use super::Kind::{self, Word};
 use crate::event::Surface;
 
+pub const OPERATIONS: Kind = Word(&[
+    "bind",
+    "listen",
+    "connect",
+    "accept",
+    "close",
+    "send",
+    "receive",
+    "raw-socket",
+    "family-socket",
+    "packet-bind",
+    "socket-filter",
+    "netlink-request",
+    "netlink-bind",
+    "multicast-join",
+    "unix-connect",
+    "unix-bind",
+    "unix-listen",
+    "unix-accept",
+    "unix-send",
+    "unix-use",
+    "existing_socket",
+    "exec",
+    "exit",
+    "finding",
+    "cgroup-migration",
+    "present",
+    "join",
+    "leave",
+    "identify",
+    "name-spoof",
+    "health",
+]);
 pub const OWNER_KINDS: Kind = Word(&["container", "container-unknown", "host", "unknown"]);
 pub const CONFIDENCES: Kind =
     Word(&["confirmed", "runtime", "path", "cgroup", "namespace", "none"]);
