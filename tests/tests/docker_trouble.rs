@@ -146,7 +146,7 @@ fn containers_older_than_the_agent_have_names() {
             .present("process.start");
         assert!(process.matches(&event), "{:?}: {event}", process.differences(&event));
     }
-    agent.expect_many(actors.len(), &want().action("container-joined-host-network"));
+    agent.expect_many(actors.len(), &want().action("container-in-host-network"));
     // A listener older than the agent accepts and closes like any other.
     server.begin(&format!("serve {served} --reply 5"));
     net::exchange(([127, 0, 0, 1], served).into(), b"q\n");
