@@ -20,7 +20,7 @@ fn ids_names_and_lengths() {
             "5 connect-outcome 104",
             "6 accept 112",
             "7 close 120",
-            "8 datagram 88",
+            "8 datagram 104",
             "9 datagram-close 84",
             "10 raw-socket 64",
             "11 exec 104",
@@ -37,6 +37,7 @@ fn ids_names_and_lengths() {
             "22 netlink-request 72",
             "23 netlink-bind 68",
             "24 unix 192",
+            "25 multicast-join 120",
         ]
     );
 }
