@@ -175,7 +175,7 @@ impl Attribution {
         self.connected(Established { party, socket, connect: pending, ends, at, hook });
     }
 
-    /// Who was aimed at by a connect that did not succeed, or of which that is not known.
+    /// Who was aimed at by a connect of which no connection was seen.
     pub(super) fn peer_without_connection(
         &mut self,
         socket: Socket,
@@ -184,14 +184,17 @@ impl Attribution {
     ) -> Option<Box<Peer>> {
         match outcome {
             Outcome::Failure(None | Some(ECONNREFUSED)) => None,
-            // Established is established with whoever is seen to accept it.
-            _ if is_tcp(socket)
-                && self.policy.sees_accepts_within_host
-                && self.own_address(pending.remote).is_some() =>
+            // A connection is with whoever is seen to accept it.
+            Outcome::Success
+                if is_tcp(socket)
+                    && self.policy.sees_accepts_within_host
+                    && self.own_address(pending.remote).is_some() =>
             {
                 None
             }
-            _ => self.receiver_of(socket.socket.protocol, pending.remote, pending.boot_ns),
+            Outcome::Success | Outcome::Failure(_) | Outcome::Unknown => {
+                self.receiver_of(socket.socket.protocol, pending.remote, pending.boot_ns)
+            }
         }
     }
 
