@@ -313,12 +313,13 @@ fn what_several_runs_of_the_agent_see_is_counted_and_found_once() {
     for row in history.rows(&["peers", &id, "--ip", "::1"]) {
         assert_eq!((&row["begun"], &row["failed"]), (&1.into(), &0.into()), "{row:#}");
     }
+    // No datagram has left the UDP socket: that is no contact, however often it is seen.
     let udp = history.only(&["peers", &id, "--ip", "127.0.0.1", "--port", "9"]);
-    assert_eq!(udp["begun"], 1, "{udp:#}");
+    assert_eq!(udp["begun"], 0, "{udp:#}");
     // Between two moments it is counted event by event.
     let all = history.rows(&["peers", &id, "--since", "1h"]);
     let begun: u64 = all.iter().filter_map(|row| row["begun"].as_u64()).sum();
-    assert_eq!(begun, 11, "five connections by both ends, and a UDP peer: {all:#?}");
+    assert_eq!(begun, 10, "five connections by both ends: {all:#?}");
     let output = Command::new(hostnet())
         .args(["advise", &id, "--format", "json", "--history"])
         .arg(&path)
