@@ -16,7 +16,7 @@ struct Needed {
     told: fn(Want) -> Want,
 }
 
-const NEEDED: [Needed; 24] = [
+const NEEDED: [Needed; 26] = [
     Needed {
         hook: Hook::InetBind,
         perform: |actor| order(actor, "bind-used 127.0.0.1 0"),
@@ -85,6 +85,16 @@ const NEEDED: [Needed; 24] = [
         hook: Hook::Ip6McSource,
         perform: |actor| order(actor, "multicast ff35::2137:1 1 --from ::1"),
         told: |event| event.action("joined-multicast-group"),
+    },
+    Needed {
+        hook: Hook::UdpSendmsg,
+        perform: |actor| order(actor, "udp-connect 127.0.0.1 9 --send 1"),
+        told: |event| event.is("hostnet.udp.sent_to_peer", "yes").action("connection_attempted"),
+    },
+    Needed {
+        hook: Hook::Udpv6Sendmsg,
+        perform: |actor| order(actor, "udp-connect ::1 9 --send 1"),
+        told: |event| event.is("hostnet.udp.sent_to_peer", "yes").action("connection_attempted"),
     },
     Needed {
         hook: Hook::UnixStreamConnect,
