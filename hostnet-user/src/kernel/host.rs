@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use rustix::time::{ClockId, clock_gettime};
 
 /// `kthreadd`, the kernel's own process, always has this id and the first namespaces.
 const KTHREADD: u32 = 2;
@@ -108,6 +109,37 @@ pub fn in_network_namespace<T: Send + 'static>(
 /// `CLOCK_BOOTTIME`, nanoseconds: the clock of every record.
 #[must_use]
 pub fn boot_clock() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    read_clock(ClockId::Boottime)
+}
+
+/// `CLOCK_BOOTTIME` and `CLOCK_REALTIME` (nanoseconds since 1970) at one moment, as far as
+/// it can be had: a thread that is interrupted between two readings reads again, or the
+/// times of all events would be off by as much.
+#[must_use]
+pub fn both_clocks() -> (u64, u64) {
+    let read = || {
+        let before = boot_clock();
+        let wall_ns = read_clock(ClockId::Realtime);
+        let apart = boot_clock().saturating_sub(before);
+        (apart, before + apart / 2, wall_ns)
+    };
+    let mut best = read();
+    for _ in 1..CLOCK_READINGS {
+        if best.0 <= CLOSE_NS {
+            break;
+        }
+        best = best.min(read());
+    }
+    (best.1, best.2)
+}
+
+/// Readings of both clocks that are this far apart are of one moment.
+const CLOSE_NS: u64 = 10_000;
+
+/// Most readings of both clocks for one answer.
+const CLOCK_READINGS: u32 = 4;
+
+fn read_clock(id: ClockId) -> u64 {
+    let now = clock_gettime(id);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

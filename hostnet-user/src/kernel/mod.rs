@@ -36,7 +36,7 @@ pub use canary::{WAIT_ARGUMENT, prove};
 pub use cgroup_root::CgroupRoot;
 pub use coverage::{Coverage, Row, State};
 pub use due::Progress;
-pub use host::{Host, boot_clock, in_network_namespace};
+pub use host::{Host, boot_clock, both_clocks, in_network_namespace};
 pub use load::{Adopted, CannotObserve, LoadOptions, Programs, attach_each, load};
 pub use losses::{Losses, Lost};
 pub use maps::Maps;

@@ -10,7 +10,7 @@ mod user_rules;
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
@@ -327,9 +327,7 @@ impl Pipeline {
 
     /// Reads both clocks; returns `CLOCK_BOOTTIME`.
     fn clock(&mut self) -> Result<u64> {
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let wall_ns = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
-        let boot_ns = kernel::boot_clock();
+        let (boot_ns, wall_ns) = kernel::both_clocks();
         let taken_ns = self.is_behind.then_some(self.drained_to_ns);
         self.world(World::Clock { boot_ns, wall_ns, taken_ns })?;
         Ok(boot_ns)
