@@ -224,6 +224,7 @@ fn connects_udp(observe: &str, options: &str) -> (Value, Vec<Value>) {
 #[test]
 fn a_udp_socket_that_sends_nothing_is_no_contact_and_one_that_sends_is() {
     needs_root!();
+    needs_docker!("names");
     let (said, rows) = connects_udp("", "");
     assert_eq!(said["verdict"]["answer"], "not-enough-observed", "{said:#}");
     assert_eq!(said["measured"]["udp_peers"], 0, "{said:#}");
@@ -237,6 +238,7 @@ fn a_udp_socket_that_sends_nothing_is_no_contact_and_one_that_sends_is() {
 #[test]
 fn udp_sockets_whose_datagrams_are_not_seen_make_nothing_unneeded() {
     needs_root!();
+    needs_docker!("names");
     let (said, rows) = connects_udp("beyond_ip = \"off\"", " --send 4");
     assert_eq!(said["verdict"]["answer"], "not-enough-observed", "{said:#}");
     assert!(because(&said).contains("connected 12 UDP"), "{said:#}");
