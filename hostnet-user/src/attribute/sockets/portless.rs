@@ -44,8 +44,6 @@ impl PortlessListeners {
         if self.waiting.len() >= MAX_WAITING || of_cgroup >= MAX_PER_CGROUP {
             return false;
         }
-        // A socket may listen again, with the first record still here: that one is over.
-        self.take(header.cookie);
         *self.per_cgroup.entry(header.task_cgroup).or_default() += 1;
         self.waiting.insert(header.cookie, Waiting { header: *header, hook, listen });
         self.order.push_back((header.boot_ns, header.cookie));
@@ -114,6 +112,8 @@ impl Attribution {
         record: &Record,
     ) -> bool {
         let Record::Listen(listen) = record else { return false };
+        // It listens again, and what showed the end of the first time was lost.
+        self.port_is_known(header.cookie, 0);
         if listen.port != 0 || header.cookie == 0 || !self.portless.wait(header, hook, *listen) {
             return false;
         }
