@@ -6,6 +6,7 @@
 //! events are from, nor how the advice is shown (`show/`).
 
 mod act;
+mod act_of_event;
 mod beyond_ip;
 mod change;
 mod compose;
