@@ -2,8 +2,8 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
-    net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    io::{self, Read as _, Write as _},
+    net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     sync::atomic::{AtomicU16, Ordering},
 };
 
@@ -21,9 +21,20 @@ pub fn listener() -> (TcpListener, u16) {
     (listener, port)
 }
 
-/// A TCP port nobody uses.
+/// A TCP port nobody uses, which the kernel chooses.
 pub fn free_port() -> u16 {
-    listener().1
+    let socket = unused(0).expect("a free port");
+    socket.local_addr().expect("bound").as_socket().expect("of an internet family").port()
+}
+
+/// A socket bound to the port on every address, for as long as nothing uses the port
+/// on any. A connection in TIME_WAIT uses it too: a program that binds without
+/// `SO_REUSEADDR` would be refused. (`TcpListener::bind` sets that option.)
+fn unused(port: u16) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_only_v6(false)?;
+    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into())?;
+    Ok(socket)
 }
 
 /// A TCP port that refuses connections on every address. It is below the range
@@ -34,7 +45,7 @@ pub fn closed_port() -> u16 {
     loop {
         let port = NEXT.fetch_add(1, Ordering::Relaxed);
         assert!(port < 32_768, "no free port left");
-        if TcpListener::bind(("::", port)).is_ok() {
+        if unused(port).is_ok() {
             return port;
         }
     }
