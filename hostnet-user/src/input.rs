@@ -11,6 +11,7 @@ use crate::{
     attribute::{Apart, Found, Policy, Redirects, RuntimeNews},
     event::{Health, Lost, PastFinding, Process, Reached, UserNames},
     format::ecs::Identity,
+    json,
     judge::{Law, sigma::RuleText, surface::Network},
     kernel::Recorder,
 };
@@ -126,7 +127,11 @@ pub fn record(recorder: &mut Recorder, input: InputRef<'_>) -> Result<()> {
                 .collect();
             recorder.frame(TAG_FLOWS, &bytes)
         }
-        InputRef::World(world) => recorder.frame(TAG_WORLD, &serde_json::to_vec(world)?),
+        InputRef::World(world) => {
+            let mut bytes = Vec::new();
+            json::write(&mut bytes, world)?;
+            recorder.frame(TAG_WORLD, &bytes)
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod feed;
 mod filter;
 pub mod format;
 pub mod input;
+mod json;
 pub mod judge;
 pub mod kernel;
 pub mod metrics;

@@ -1,6 +1,7 @@
 //! The service in a Compose or stack file.
 
 use super::change::{HOST_GATEWAY, Plan};
+use crate::json;
 
 /// Whose words the file is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +47,8 @@ pub fn service(plan: &Plan, dialect: Dialect, service: &str, mode: &str) -> Stri
     lines.join("\n")
 }
 
-/// A text as a YAML scalar. JSON's strings are YAML's in double quotes, and ports have to be
-/// quoted: YAML 1.1 takes `22:22` for a number of base 60.
+/// A text as a YAML scalar, safe to show. JSON's strings are YAML's in double quotes, and
+/// ports have to be quoted: YAML 1.1 takes `22:22` for a number of base 60.
 fn yaml(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -56,5 +57,5 @@ fn yaml(text: &str) -> String {
             text.to_ascii_lowercase().as_str(),
             "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
         );
-    if is_word { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+    if is_word { text.to_owned() } else { json::raw(&text).get().to_owned() }
 }

@@ -15,6 +15,7 @@ use super::{Usage, origin, progress, report as page, source};
 use crate::{
     config::Config,
     exit_code::Exit,
+    json,
     query::{Filter, History, Time},
     record,
     report::{self, Facts},
@@ -111,11 +112,11 @@ fn pack(case: &str, path: &Path, config: &Config, to: &Path, archive: File) -> R
     progress::done();
     facts.verdicts = page::verdicts(&facts, &copy, None)?;
     fs::write(file("report.html"), report::page::html(&facts))?;
-    fs::write(file("coverage.json"), serde_json::to_vec_pretty(&coverage(&facts))?)?;
+    fs::write(file("coverage.json"), json::pretty(&coverage(&facts))?)?;
     fs::write(file("config.toml"), redacted(config)?)?;
     let names = ["report.html", "coverage.json", "config.toml", "history.db"];
     let manifest = manifest(&facts, began, room.path(), &names)?;
-    fs::write(file("manifest.json"), serde_json::to_vec_pretty(&manifest)?)?;
+    fs::write(file("manifest.json"), json::pretty(&manifest)?)?;
     let mut tar = tar::Builder::new(GzEncoder::new(archive, Compression::default()));
     let modified = began.0.max(0).cast_unsigned() / 1_000_000_000;
     for name in std::iter::once("manifest.json").chain(names) {

@@ -16,6 +16,7 @@ use super::{Usage, lines};
 use crate::{
     config::Config,
     exit_code::Exit,
+    json,
     judge::{
         DETECTIONS,
         sigma::{self, PACK, RuleFault, Rules},
@@ -156,7 +157,8 @@ fn list(paths: &[PathBuf], format: Format) -> Result<Exit> {
     let mut out = anstream::stdout().lock();
     if format == Format::Json {
         for row in &rows {
-            writeln!(out, "{}", serde_json::to_string(row)?)?;
+            json::write(&mut out, row)?;
+            writeln!(out)?;
         }
     } else {
         let cells = rows.iter().map(|row| {
@@ -186,7 +188,8 @@ fn check(paths: &[PathBuf], format: Format) -> Result<Exit> {
         let good: Vec<_> = rules.iter().map(|about| &**about).collect();
         let warnings: Vec<_> = rules.warnings().collect();
         let found = json!({ "rules": good, "faults": faults, "warnings": warnings });
-        writeln!(out, "{found}")?;
+        json::write(&mut out, &found)?;
+        writeln!(out)?;
     } else {
         let s = if rules.len() == 1 { " is" } else { "s are" };
         writeln!(out, "{} rule{s} good", rules.len())?;
@@ -219,16 +222,19 @@ fn test(rule: &Path, files: &[PathBuf], format: Format) -> Result<Exit> {
                     "line": place.line,
                     "event": { "id": of("/event/id"), "time": time, "message": message },
                 });
-                writeln!(out, "{found}")?;
+                json::write(&mut out, &found)?;
+                writeln!(out)?;
             } else {
-                let title = for_terminal(&about.title);
+                let (title, time) = (for_terminal(&about.title), for_terminal(time));
                 writeln!(out, "{place}: {time} {title}: {}", for_terminal(message))?;
             }
         }
         Ok(())
     })?;
     if format == Format::Json {
-        writeln!(out, "{}", json!({ "events": events, "matches": matches, "rules": rules.len() }))?;
+        let found = json!({ "events": events, "matches": matches, "rules": rules.len() });
+        json::write(&mut out, &found)?;
+        writeln!(out)?;
     } else {
         writeln!(out, "{matches} matches in {events} events")?;
     }

@@ -20,6 +20,7 @@ use crate::{
         fields::{FIELDS, Field, Kind},
     },
     input::{self, Input, World},
+    json,
     judge::Judge,
     kernel::Recording,
     output::Output,
@@ -115,8 +116,8 @@ pub fn events() -> Result<String> {
     let without: Vec<&Action> = Action::ALL.iter().filter(|action| !has_sample(action)).collect();
     for ((_, title), event) in &samples {
         let message = for_terminal(event["message"].as_str().unwrap_or_default());
-        let sample = serde_json::to_string_pretty(event)?;
-        write!(text, "\n### {title}\n\n{message}\n\n```json\n{sample}\n```\n")?;
+        let sample = json::pretty(event)?;
+        write!(text, "\n### {title}\n\n{message}\n\n```json\n{sample}```\n")?;
     }
     text.push_str(
         "\n## Kinds without a recorded sample\n\n\
@@ -143,7 +144,7 @@ pub fn schema() -> Result<String> {
         "required": ["@timestamp", "ecs", "event", "hostnet"],
         "properties": { "hostnet": hostnet },
     });
-    Ok(serde_json::to_string_pretty(&schema)? + "\n")
+    Ok(json::pretty(&schema)?)
 }
 
 /// The schema of an object whose fields have these remaining names.

@@ -12,6 +12,7 @@ use super::{
     schema,
     tally::SPAN_NS,
 };
+use crate::json;
 
 /// What is wanted.
 pub struct Choice<'a> {
@@ -109,5 +110,7 @@ impl Reader {
 
 /// As SQLite's `json_each` reads it.
 fn list(all: impl Iterator<Item = impl AsRef<str>>) -> String {
-    serde_json::Value::from_iter(all.map(|one| one.as_ref().to_owned())).to_string()
+    json::raw(&serde_json::Value::from_iter(all.map(|one| one.as_ref().to_owned())))
+        .get()
+        .to_owned()
 }

@@ -5,6 +5,7 @@
 mod acts;
 mod advised;
 mod answers;
+mod hostile;
 mod lines;
 mod statements;
 mod support;

@@ -8,6 +8,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "bollard-in-docker", check: bollard_in_docker },
     Rule { name: "clients-in-sink", check: clients_in_sink },
     Rule { name: "sigma-in-judge", check: sigma_in_judge },
+    Rule { name: "one-json-writer", check: one_json_writer },
     Rule { name: "one-lifetime", check: one_lifetime },
     Rule { name: "pure-stages", check: pure_stages },
     Rule { name: "file-length", check: file_length },
@@ -57,6 +58,36 @@ fn sigma_in_judge(files: &[File]) -> Vec<Finding> {
     crate_uses(files, &crates, may, "only hostnet-user/src/judge/sigma may name it")
 }
 
+/// So that no text, of whoever, drives a terminal that JSON or CSV is shown on.
+fn one_json_writer(files: &[File]) -> Vec<Finding> {
+    const JSON: &str = "hostnet-user/src/json.rs";
+    const CSV: &str = "hostnet-user/src/cli/query/output.rs";
+    const WRITERS: [&str; 5] = [
+        "serde_json::to_string",
+        "serde_json::to_vec",
+        "serde_json::to_writer",
+        "serde_json::Serializer",
+        "serde_json::ser::Serializer",
+    ];
+    let writes = |line: &str| WRITERS.iter().any(|writer| names_part(line, writer));
+    let in_agent = |file: &&File| {
+        file.path.starts_with("hostnet-user/src/") && file.path != JSON && !is_test(&file.path)
+    };
+    let json = rust(files).filter(in_agent).flat_map(|file| {
+        let message = format!("only {JSON} writes JSON: it escapes what drives a terminal");
+        let written = findings(file, writes);
+        written.map(move |finding| Finding { message: message.clone(), ..finding })
+    });
+    let may = |path: &str| path == CSV || !path.starts_with("hostnet-user/src/");
+    let csv = crate_uses(files, &["csv"], may, "only the answers of query are CSV");
+    json.chain(csv).collect()
+}
+
+/// Whether a file is of tests alone.
+fn is_test(path: &str) -> bool {
+    path.contains("/tests/") || path.ends_with("/tests.rs")
+}
+
 /// One function decides for how long a socket is held, so that two answers never differ.
 fn one_lifetime(files: &[File]) -> Vec<Finding> {
     const ONE: &str = "hostnet-user/src/query/holdings.rs";
@@ -90,8 +121,7 @@ fn pure_stages(files: &[File]) -> Vec<Finding> {
     const TESTS: &str = "#[cfg(test)]\nmod tests {";
     let is_pure = |path: &str| {
         let is_under = |place: &&str| path.starts_with(*place);
-        let is_test = path.contains("/tests/") || path.ends_with("/tests.rs");
-        PURE.iter().any(is_under) && !NOT_PURE.iter().any(is_under) && !is_test
+        PURE.iter().any(is_under) && !NOT_PURE.iter().any(is_under) && !is_test(path)
     };
     let in_agent = |file: &&File| file.path.strip_prefix("hostnet-user/src/").is_some_and(is_pure);
     let mut found = Vec::new();

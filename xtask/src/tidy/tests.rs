@@ -59,6 +59,20 @@ fn only_sinks_name_network_clients() {
 }
 
 #[test]
+fn one_file_writes_json_and_one_csv() {
+    for code in ["serde_json::to_writer_pretty(&mut out, &x)?;", "x(&serde_json::to_string(&x)?)"] {
+        bad("one-json-writer", "hostnet-user/src/cli/audit.rs", code);
+        good("one-json-writer", "hostnet-user/src/json.rs", code);
+        good("one-json-writer", "hostnet-user/src/audit/tests/forms.rs", code);
+        good("one-json-writer", "tests/src/bin/owners.rs", code);
+    }
+    good("one-json-writer", "hostnet-user/src/query/sql.rs", "serde_json::to_value(row)?");
+    let csv = "let to = csv::Writer::from_writer(out);";
+    bad("one-json-writer", "hostnet-user/src/cli/audit.rs", csv);
+    good("one-json-writer", "hostnet-user/src/cli/query/output.rs", csv);
+}
+
+#[test]
 fn one_file_decides_how_long_a_socket_is_held() {
     let code = "row.ended = Some(Ended::ProcessEnded);";
     bad("one-lifetime", "hostnet-user/src/report/listeners.rs", code);

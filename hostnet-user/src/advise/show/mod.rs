@@ -10,6 +10,7 @@ use std::io::Write;
 use anyhow::Result;
 
 use super::Advice;
+use crate::json;
 
 /// How it is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -54,10 +55,7 @@ fn write(
     let mut bytes = Vec::new();
     match form {
         Form::Table => table(&mut bytes)?,
-        Form::Json => {
-            serde_json::to_writer_pretty(&mut bytes, advice)?;
-            bytes.push(b'\n');
-        }
+        Form::Json => bytes.extend(json::pretty(&advice)?.bytes()),
     }
     to.write_all(&bytes)?;
     to.flush()?;

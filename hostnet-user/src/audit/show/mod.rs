@@ -7,9 +7,9 @@ mod table;
 use std::io::Write;
 
 use anyhow::Result;
-use serde::Serialize;
 
 use super::Audit;
+use crate::json;
 
 /// How it is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -33,22 +33,16 @@ pub fn write(audit: &Audit, form: Form, mut to: impl Write) -> Result<()> {
     let mut bytes = Vec::new();
     match form {
         Form::Table => table::write(audit, &mut bytes)?,
-        Form::Json => document(audit, &mut bytes)?,
+        Form::Json => bytes.extend(json::pretty(audit)?.bytes()),
         Form::Ocsf => {
             for event in ocsf::events(audit) {
-                serde_json::to_writer(&mut bytes, &event)?;
+                json::write(&mut bytes, &event)?;
                 bytes.push(b'\n');
             }
         }
-        Form::Sarif => document(&sarif::log(audit), &mut bytes)?,
+        Form::Sarif => bytes.extend(json::pretty(&sarif::log(audit))?.bytes()),
     }
     to.write_all(&bytes)?;
     to.flush()?;
-    Ok(())
-}
-
-fn document(value: &impl Serialize, to: &mut Vec<u8>) -> Result<()> {
-    serde_json::to_writer_pretty(&mut *to, value)?;
-    to.push(b'\n');
     Ok(())
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{Check, Status, exit, programs};
 use crate::{
+    json,
     kernel::{Coverage, Row, State},
     output::is_broken_pipe,
     text::for_terminal,
@@ -41,9 +42,7 @@ pub fn json(checks: &[Check], coverage: &Coverage, status: Status) -> Result<()>
         checks,
         coverage: coverage.rows(),
     };
-    let mut document = serde_json::to_string_pretty(&report)?;
-    document.push('\n');
-    print(&document)
+    print(&json::pretty(&report)?)
 }
 
 pub fn table(checks: &[Check], coverage: &Coverage, status: Status) -> Result<()> {

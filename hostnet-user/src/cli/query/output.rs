@@ -1,5 +1,5 @@
 //! How answers are printed. Every text in them may be somebody's who wants to move
-//! the cursor, so the table shows them as text.rs does.
+//! the cursor, so tables and CSV show them as text.rs does, JSON as json.rs does.
 
 use std::io::Write;
 
@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{super::progress, Format};
 use crate::{
+    json,
     query::{Answer, EventRow, SqlAnswer},
     text::for_terminal,
 };
@@ -40,7 +41,7 @@ impl Output {
         self.rows += 1;
         match self.format {
             Format::Json => {
-                serde_json::to_writer(&mut self.out, row)?;
+                json::write(&mut self.out, row)?;
                 writeln!(self.out)?;
             }
             Format::Csv => self.csv(row)?,
@@ -56,7 +57,7 @@ impl Output {
             return self.row(row);
         }
         self.rows += 1;
-        Ok(writeln!(self.out, "{}", row.document)?)
+        Ok(writeln!(self.out, "{}", json::escaped(&row.document))?)
     }
 
     fn csv<A: Answer>(&mut self, row: &A) -> Result<()> {
@@ -64,7 +65,17 @@ impl Output {
             csv::WriterBuilder::new().has_headers(!self.has_header).from_writer(Vec::new());
         self.has_header = true;
         to.serialize(row)?;
-        Ok(self.out.write_all(&to.into_inner()?)?)
+        self.put_csv(&to.into_inner()?)
+    }
+
+    /// CSV has no escapes: its fields get those of a table.
+    fn put_csv(&mut self, csv: &[u8]) -> Result<()> {
+        let mut from = csv::ReaderBuilder::new().has_headers(false).from_reader(csv);
+        let mut to = csv::Writer::from_writer(&mut self.out);
+        for record in from.records() {
+            to.write_record(record?.iter().map(|field| for_terminal(field).into_owned()))?;
+        }
+        Ok(to.flush()?)
     }
 
     fn timesketch<A: Answer>(&mut self, row: &A) -> Result<()> {
@@ -76,7 +87,7 @@ impl Output {
             line.insert("datetime".to_owned(), moment.time.to_string().into());
             line.insert("timestamp".to_owned(), (moment.time.0 / 1000).into());
             line.insert("timestamp_desc".to_owned(), moment.kind.into());
-            serde_json::to_writer(&mut self.out, &line)?;
+            json::write(&mut self.out, &line)?;
             writeln!(self.out)?;
         }
         Ok(())
@@ -128,12 +139,12 @@ impl Output {
                 Format::Json | Format::Timesketch => {
                     let pairs = columns.iter().cloned().zip(values.iter().cloned());
                     let line: serde_json::Map<String, Value> = pairs.collect();
-                    serde_json::to_writer(&mut self.out, &line)?;
+                    json::write(&mut self.out, &line)?;
                     writeln!(self.out)?;
                 }
             }
         }
-        Ok(self.out.write_all(&to.into_inner()?)?)
+        self.put_csv(&to.into_inner()?)
     }
 
     /// The end; says when there was nothing.

@@ -9,6 +9,7 @@ use crate::{
     cli::lines,
     completeness::{Check, Verdict},
     exit_code::Exit,
+    json,
     past::LONGEST_LINE,
 };
 
@@ -52,7 +53,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     findings.runs = check.finish();
     let mut out = std::io::stdout().lock();
     if args.json {
-        serde_json::to_writer(&mut out, &findings.as_json())?;
+        json::write(&mut out, &findings.as_json())?;
         writeln!(out)?;
     } else {
         findings.as_text(&mut out)?;

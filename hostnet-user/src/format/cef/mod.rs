@@ -17,9 +17,9 @@ pub use rules::{FREE, How, RULES, Rule, SAID};
 use self::escape::{extension, header};
 use super::{
     document::{Document, get, text},
-    ecs::json,
     kinds::Kind,
 };
+use crate::json;
 
 /// The key that names the keys whose values are JSON texts, because CEF has no
 /// way to write what is in them.

@@ -4,8 +4,10 @@ use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 use uuid::Uuid;
 
-use super::json::raw;
-use crate::event::{Event, Finding, Operation, Severity, Technique};
+use crate::{
+    event::{Event, Finding, Operation, Severity, Technique},
+    json::raw,
+};
 
 /// What a finding has beside the event that shows it.
 pub struct FindingParts {

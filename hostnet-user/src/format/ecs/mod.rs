@@ -8,7 +8,6 @@ mod document;
 mod ends;
 mod finding;
 mod identity;
-pub(super) mod json;
 mod network;
 mod orchestrator;
 pub mod parse;
@@ -35,6 +34,7 @@ use self::{
 };
 use crate::{
     event::{Event, Operation, Owner, OwnerKind, Process},
+    json,
     record::Recorded,
     text,
 };

@@ -13,12 +13,14 @@ use sha2::{Digest, Sha256};
 
 use super::{
     ECS_VERSION, Identity,
-    json::{hex, raw},
     orchestrator::{compose, orchestrator},
     process::{Boot, ProcessParts},
     timestamp::Timestamps,
 };
-use crate::event::{Actor, Container, Event, Operation, Owner, Process};
+use crate::{
+    event::{Actor, Container, Event, Operation, Owner, Process},
+    json::{hex, raw},
+};
 
 /// Most owners or processes kept, some 3 KiB of text each; beyond it, whichever was
 /// longest without an event is forgotten.

@@ -2,8 +2,11 @@
 
 use serde_json::{Map, Value, json, value::RawValue};
 
-use super::{ends::Side, json::raw, parts::Parts};
-use crate::event::{Peer, PeerParty};
+use super::{ends::Side, parts::Parts};
+use crate::{
+    event::{Peer, PeerParty},
+    json::raw,
+};
 
 /// Who is at the other end; several are `candidates`.
 pub fn peer(peer: &Peer, parts: &mut Parts) -> Box<RawValue> {

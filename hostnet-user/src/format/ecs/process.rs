@@ -4,12 +4,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json as object, value::RawValue};
 use sha2::{Digest, Sha256};
 
-use super::{
-    json::{hex, raw},
-    timestamp::Timestamps,
-};
+use super::timestamp::Timestamps;
 use crate::{
     event::{Ancestor, Event, Process},
+    json::{hex, raw},
     text,
 };
 

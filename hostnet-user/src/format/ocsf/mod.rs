@@ -19,9 +19,9 @@ pub use rules::{How, RULES, Rule};
 use self::{how::Facts, table::Node};
 use super::{
     document::{Document, get, set},
-    ecs::json,
     kinds::Kind,
 };
+use crate::json;
 
 /// The version of OCSF that is written.
 pub const OCSF_VERSION: &str = "1.8.0";

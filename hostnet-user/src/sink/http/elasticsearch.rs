@@ -7,7 +7,10 @@ use super::{
     Verdict, by_status,
     client::{Client, Reply},
 };
-use crate::sink::{Message, Refused};
+use crate::{
+    json,
+    sink::{Message, Refused},
+};
 
 #[derive(Serialize)]
 struct Action<'a> {
@@ -27,7 +30,7 @@ pub fn write(request: &mut Vec<u8>, messages: &[Message<'_>], index: Option<&str
         let create =
             Create { _index: index.unwrap_or(&stream), _id: message.row.event_id.as_str() };
         // Two strings are always JSON, and writing to memory cannot fail.
-        let _infallible = serde_json::to_writer(&mut *request, &Action { create });
+        let _infallible = json::write(request, &Action { create });
         request.push(b'\n');
         request.extend_from_slice(message.body);
         request.push(b'\n');

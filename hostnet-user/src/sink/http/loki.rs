@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::sink::{Message, document::Head};
+use crate::{
+    json,
+    sink::{Message, document::Head},
+};
 
 #[derive(Serialize)]
 struct Push<'a> {
@@ -39,6 +42,6 @@ pub fn write(request: &mut Vec<u8>, messages: &[Message<'_>]) -> &'static str {
         values: std::mem::take(values),
     });
     // It has string keys only, and writing to memory cannot fail.
-    let _infallible = serde_json::to_writer(request, &Push { streams: streams.collect() });
+    let _infallible = json::write(request, &Push { streams: streams.collect() });
     "application/json"
 }

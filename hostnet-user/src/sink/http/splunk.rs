@@ -8,7 +8,10 @@ use super::{
     Settings, Verdict, by_status,
     client::{Client, Reply},
 };
-use crate::sink::{Message, document::Head};
+use crate::{
+    json,
+    sink::{Message, document::Head},
+};
 
 #[derive(Serialize)]
 struct Event<'a> {
@@ -49,7 +52,7 @@ pub fn write(request: &mut Vec<u8>, messages: &[Message<'_>], settings: &Setting
             },
         };
         // It has string keys only, and writing to memory cannot fail.
-        let _infallible = serde_json::to_writer(&mut *request, &event);
+        let _infallible = json::write(request, &event);
         request.push(b'\n');
     }
     "application/json"
