@@ -34,6 +34,7 @@ pub mod query;
 pub mod record;
 pub mod report;
 mod requests;
+mod shell;
 mod shortfall;
 pub mod sink;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::{
     publish::{Port, Publish},
     service::Manager,
 };
+use crate::shell::{self, ShellWord, docker_name};
 
 /// The value of `--add-host` by which a container finds its host.
 pub const HOST_GATEWAY: &str = "host.docker.internal:host-gateway";
@@ -23,7 +24,7 @@ pub struct Change {
     pub command: &'static str,
     /// Arguments of that command in the place of `--network host`; of Compose, those that
     /// `docker run` would need.
-    pub docker_run: Vec<String>,
+    pub docker_run: Vec<ShellWord>,
     /// The file that describes it, in words; empty where there is none.
     pub file: String,
     /// The service in that file, as YAML.
@@ -79,9 +80,22 @@ impl Change {
             command: command(&manager),
             docker_run: plan.options(&manager),
             file,
-            compose: compose::service(&plan, kind, &service(observed), mode),
+            compose: compose::service(
+                &plan,
+                kind,
+                docker_name(&service(observed), "SERVICE"),
+                mode,
+            ),
             conditions: conditions(observed, ports, needs),
         }
+    }
+
+    /// At most `most` of its options as a line for a shell, and how many more there are.
+    #[must_use]
+    pub fn options(&self, most: usize) -> (String, usize) {
+        // Each has a value.
+        let shown = self.docker_run.get(..2 * most).unwrap_or(&self.docker_run);
+        (shell::line(shown), (self.docker_run.len() - shown.len()) / 2)
     }
 }
 
@@ -95,6 +109,12 @@ pub fn service(observed: &Observed) -> String {
         }
         Manager::Docker | Manager::Podman | Manager::Pod { .. } => observed.label(),
     }
+}
+
+/// What the network is called that it and others are in; `NETWORK` where its own name would
+/// not do.
+pub fn network(observed: &Observed) -> String {
+    docker_name(&format!("{}-net", service(observed)), "NETWORK").to_owned()
 }
 
 impl Plan {
@@ -116,11 +136,7 @@ impl Plan {
         Self {
             publish: published().flat_map(|port| port.publish.values()).cloned().collect(),
             ranges: published().map(|port| (port.port, port.to, port.transport.clone())).collect(),
-            networks: if networks {
-                vec![format!("{}-net", service(observed))]
-            } else {
-                Vec::new()
-            },
+            networks: if networks { vec![network(observed)] } else { Vec::new() },
             // Swarm resolves no `host-gateway`: a condition says what to do.
             host_gateway: needs.contains(&Needs::HostGateway)
                 && !matches!(observed.manager(), Manager::Swarm { .. }),
@@ -129,10 +145,10 @@ impl Plan {
     }
 
     /// Options of the command that starts it.
-    fn options(&self, manager: &Manager) -> Vec<String> {
+    fn options(&self, manager: &Manager) -> Vec<ShellWord> {
         let mut arguments = Vec::new();
         let mut option = |name: &str, value: &str| {
-            arguments.extend([name.to_owned(), value.to_owned()]);
+            arguments.extend([name, value].map(ShellWord::new));
         };
         self.networks.iter().for_each(|name| option("--network", name));
         if let Manager::Swarm { .. } = manager {

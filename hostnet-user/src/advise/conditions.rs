@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use super::{
     act::{Bridge, Needs},
-    change::service,
+    change::network,
     observed::Observed,
     publish::{Port, Publish},
     service::Manager,
 };
+use crate::shell::docker_name;
 
 /// With more, publishing them is a cost of its own.
 const MANY_PORTS: usize = 100;
@@ -69,12 +70,12 @@ pub fn conditions(observed: &Observed, ports: &[Port], needs: &[Needs]) -> Vec<S
         })
         .collect();
     if !others.is_empty() {
-        let network = format!("{}-net", service(observed));
+        let network = network(observed);
+        let first = others.first().map_or("CONTAINER", |name| docker_name(name, "CONTAINER"));
         conditions.push(format!(
             "create the network and put {} in it, too: docker network create {network}; docker \
-             network connect {network} {}",
+             network connect {network} {first}",
             others.join(", "),
-            others.first().unwrap_or(&"CONTAINER")
         ));
     }
     conditions

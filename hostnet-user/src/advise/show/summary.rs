@@ -40,7 +40,7 @@ pub fn write(advice: &[Advice], to: &mut impl Write) -> io::Result<()> {
                 write!(to, "{cell:width$}  ")?;
             }
         }
-        writeln!(to, "{}", safe(&why(one)))?;
+        writeln!(to, "{}", why(one))?;
     }
     writeln!(to, "\nhostnet advise CONTAINER shows the evidence and the change.")
 }
@@ -56,11 +56,11 @@ fn cells(one: &Advice) -> [String; 5] {
     ]
 }
 
-/// The first reason in short, or what a bridge network needs.
+/// The first reason in short, or what a bridge network needs; safe to show.
 fn why(one: &Advice) -> String {
     let short = |reason: &String| match reason.split_once(": ") {
-        Some((what, _)) => what.to_owned(),
-        None => reason.clone(),
+        Some((what, _)) => safe(what).into_owned(),
+        None => safe(reason).into_owned(),
     };
     match one.verdict.because.as_slice() {
         [] if one.change.docker_run.is_empty() => "nothing to publish".to_owned(),
@@ -72,11 +72,9 @@ fn why(one: &Advice) -> String {
 
 /// The first options of the change.
 fn options(one: &Advice) -> String {
-    let all = &one.change.docker_run;
-    let shown = all.get(..2 * MOST_OPTIONS).unwrap_or(all).join(" ");
-    match (all.len() / 2).saturating_sub(MOST_OPTIONS) {
-        0 => shown,
-        more => format!("{shown} (and {more} more)"),
+    match one.change.options(MOST_OPTIONS) {
+        (shown, 0) => shown,
+        (shown, more) => format!("{shown} (and {more} more)"),
     }
 }
 

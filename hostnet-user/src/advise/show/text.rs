@@ -11,6 +11,7 @@ use anstyle::{AnsiColor, Style};
 use super::{units, wrap::paragraph};
 use crate::{
     advise::{Advice, Answer, BeyondIp, Bridge, Change, Evidence, Port, Publish},
+    shell::{self, ShellWord},
     text::for_terminal,
 };
 
@@ -153,7 +154,10 @@ fn ports(ports: &[Port], to: &mut impl Write) -> io::Result<()> {
             (0, own) => format!("only itself came, {}", times(own)),
             (others, _) => format!("others came {}", times(others)),
         };
-        let option = |values: &[String]| format!("-p {}", values.join(" -p "));
+        let option = |values: &[String]| {
+            let words = values.iter().flat_map(|value| ["-p", value]).map(ShellWord::new);
+            shell::line(&words.collect::<Vec<_>>())
+        };
         let says = match &port.publish {
             Publish::As(values) | Publish::Elsewhere(values) => option(values),
             Publish::No => "not published".to_owned(),
@@ -163,7 +167,7 @@ fn ports(ports: &[Port], to: &mut impl Write) -> io::Result<()> {
             Publish::Unclear(_) => "not certain".to_owned(),
             Publish::Impossible(_) => "cannot be published".to_owned(),
         };
-        writeln!(to, "  {:COLUMN$}  {came}; {}", safe(&port.place()), safe(&says))?;
+        writeln!(to, "  {:COLUMN$}  {came}; {says}", safe(&port.place()))?;
     }
     and_more("  ", ports.len().saturating_sub(MOST_LINES), to)
 }
@@ -181,14 +185,19 @@ fn change(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
         paragraphs("    - ", conditions, to)?;
     }
     let mode = mode(advice.declared.as_deref().unwrap_or("host"));
-    let mode = safe(if *command == "podman pod create" { "host" } else { &mode }).into_owned();
+    let mode = ShellWord::new(if *command == "podman pod create" { "host" } else { &mode });
     if *command == "docker compose" {
         // The file is all there is to change.
     } else if docker_run.is_empty() {
         writeln!(to, "  in your {command} command, leave out --network {mode}")?;
     } else {
         writeln!(to, "  in your {command} command, replace --network {mode} by")?;
-        writeln!(to, "      {}", safe(&options(docker_run)))?;
+        let (options, more) = advice.change.options(MOST_LINES);
+        write!(to, "      {options}")?;
+        match more {
+            0 => writeln!(to)?,
+            more => writeln!(to, " … and {more} more options (--format json has all)")?,
+        }
     }
     if !file.is_empty() {
         writeln!(to, "  in {}", safe(file))?;
@@ -197,13 +206,13 @@ fn change(advice: &Advice, to: &mut impl Write) -> io::Result<()> {
     writeln!(to, "  keep all other options: hostnet does not know volumes and environment")
 }
 
-/// The file's lines, the first items of very long lists.
+/// The file's lines, the first items of very long lists; its texts are quoted already.
 fn yaml(compose: &str, to: &mut impl Write) -> io::Result<()> {
     let mut items = 0;
     for line in compose.lines() {
         items = if line.starts_with("      - ") { items + 1 } else { 0 };
         match items {
-            0..=MOST_LINES => writeln!(to, "      {}", safe(line))?,
+            0..=MOST_LINES => writeln!(to, "      {line}")?,
             _ if items == MOST_LINES + 1 => {
                 writeln!(to, "            # and more (--format json has all)")?;
             }
@@ -211,18 +220,6 @@ fn yaml(compose: &str, to: &mut impl Write) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Options of a command in a line, the first of very many.
-fn options(words: &[String]) -> String {
-    let shown = words.get(..2 * MOST_LINES).unwrap_or(words);
-    let more = (words.len() - shown.len()) / 2;
-    let rest = if more == 0 {
-        String::new()
-    } else {
-        format!(" … and {more} more options (--format json has all)")
-    };
-    format!("{}{rest}", shown.join(" "))
 }
 
 fn measured(advice: &Advice, to: &mut impl Write) -> io::Result<()> {

@@ -21,7 +21,7 @@ fn web_server() -> Scene {
 }
 
 fn run(advice: &Advice) -> String {
-    advice.change.docker_run.join(" ")
+    advice.change.options(usize::MAX / 2).0
 }
 
 fn because(advice: &Advice) -> String {

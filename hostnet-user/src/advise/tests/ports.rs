@@ -39,7 +39,7 @@ fn a_listener_on_one_address_keeps_it() {
     scene.pass(DAY);
     let advice = scene.advice();
     assert_eq!(advice.verdict.answer, Answer::NotNeeded);
-    let expected = "-p 192.168.1.2:443:443 -p [fd00::2]:443:443 -p 127.0.0.1:8080:8080";
+    let expected = "-p 192.168.1.2:443:443 -p '[fd00::2]:443:443' -p 127.0.0.1:8080:8080";
     assert_eq!(run(&advice), expected);
     let conditions = advice.change.conditions.join("\n");
     assert!(conditions.contains("tcp 127.0.0.1:8080: let it listen on 0.0.0.0"), "{conditions}");

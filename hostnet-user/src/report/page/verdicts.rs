@@ -12,6 +12,8 @@ use crate::{
 /// Containers that are shown, and things of each.
 const SHOWN: usize = 100;
 const THINGS: usize = 12;
+/// Options of a command.
+const OPTIONS: usize = 20;
 
 pub fn section(facts: &Facts) -> Section {
     let verdicts = &facts.verdicts;
@@ -97,7 +99,9 @@ fn change(advice: &Advice) -> Markup {
             p { "Instead of --network host: nothing; it needs no published port." }
         } @else {
             p { "Instead of --network host:" }
-            p { code { (shown::long(&advice.change.docker_run.join(" "))) } }
+            @let (options, more) = advice.change.options(OPTIONS);
+            p { code { bdi { (options) } } }
+            (shown::more(more, "options", "hostnet advise CONTAINER --format json"))
         }
         @for condition in &advice.change.conditions { p { (shown::long(condition)) } }
     }

@@ -127,7 +127,7 @@ pub const ROWS: &[Row] = &[
             s.accept("[::1]:80", "[::1]:5000", 20);
         },
         NotNeeded,
-        "-p [::1]:80:80",
+        "-p '[::1]:80:80'",
         "only this host came, at ::1",
     ),
     row(
@@ -138,7 +138,7 @@ pub const ROWS: &[Row] = &[
             s.accept("127.0.0.1:80", "127.0.0.1:5000", 10);
         },
         NotNeeded,
-        "-p 127.0.0.1:80:80 -p [::1]:80:80",
+        "-p 127.0.0.1:80:80 -p '[::1]:80:80'",
         "only this host came, at 127.0.0.1, ::1",
     ),
     row(

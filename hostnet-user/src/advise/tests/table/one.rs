@@ -43,7 +43,7 @@ pub const ROWS: &[Row] = &[
             s.accept("[::1]:80", "[::1]:5000", 20);
         },
         NotNeeded,
-        "-p [::1]:80:80",
+        "-p '[::1]:80:80'",
         "tcp [::1]:80: let it listen on 0.0.0.0 instead",
     ),
     row(
@@ -84,7 +84,7 @@ pub const ROWS: &[Row] = &[
             s.accept("[2001:db8::2]:80", FAR6, 20);
         },
         NotNeeded,
-        "-p [2001:db8::2]:80:80",
+        "-p '[2001:db8::2]:80:80'",
         "sees clients over IPv6",
     ),
     row(
