@@ -38,7 +38,7 @@ pub use peers::{PeerFilter, PeerRow, peers};
 pub use ports::{PortAnswer, PortRow, Verdict, who_had_port};
 pub use processes::{ProcessRow, processes};
 pub use runs::{Doubt, Run, Runs, runs};
-pub use sql::{SqlAnswer, sql};
+pub use sql::{SqlAnswer, sql, sql_in_time};
 pub use time::{Time, duration};
 pub use tree::{TreeRow, tree};
 pub use views::{VIEWS, View};

@@ -1,6 +1,6 @@
 //! Anybody's SQL: the views, and nothing but reading.
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
 use hostnet::query::{History, VIEWS, sql};
 use serde_json::json;
@@ -61,6 +61,8 @@ fn nothing_is_changed_and_nothing_else_is_read() {
         "SELECT * FROM event",
         "SELECT * FROM chain",
         "SELECT * FROM sqlite_schema",
+        "SELECT count(document) FROM event",
+        "SELECT count(*) FROM event WHERE document LIKE '%x%'",
         "SELECT load_extension('x')",
         "SELECT 1; DELETE FROM event",
         "BEGIN",
@@ -88,6 +90,43 @@ fn a_statement_ends_in_time_and_answers_no_more_than_asked() {
     // Whoever asks next is not interrupted.
     let answer = sql(&mut history, "SELECT id FROM events", 2, LIMIT).unwrap();
     assert!(answer.is_cut && answer.rows.len() == 2);
+}
+
+/// One call of a function cannot be interrupted, so what it makes is bounded.
+#[test]
+fn a_statement_makes_no_text_of_hundreds_of_megabytes() {
+    let (_book, mut history) = history();
+    for huge in [
+        "length(replace(hex(zeroblob(240000000)), '0', '00'))",
+        "length(zeroblob(1 << 30))",
+        "length(printf('%.*c', 1 << 30, 'x'))",
+    ] {
+        let statement = format!("SELECT {huge}");
+        let error = sql(&mut history, &statement, 10, LIMIT).unwrap_err().to_string();
+        assert_eq!(error, "a statement may make no text or blob of more than 16 MiB", "{huge}");
+    }
+    let large = "SELECT length(hex(zeroblob(8000000)))";
+    assert_eq!(sql(&mut history, large, 10, LIMIT).unwrap().rows, [vec![json!(16_000_000)]]);
+}
+
+/// Each of these looks for a long text in a longer one, at every place of it, in one call.
+#[test]
+fn one_call_of_a_function_does_not_outlive_its_statement() {
+    let mut book = Book::new();
+    book.start(second(0));
+    drop(book.read());
+    let long = "hex(zeroblob(7000000))";
+    for late in [
+        format!("SELECT instr({long}, substr({long}, 1, 6000000) || '1')"),
+        format!("SELECT {long} LIKE '%' || substr({long}, 1, 49000) || '1'"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hostnet"));
+        command.args(["query", "sql", "--timeout", "1", "--history"]).arg(book.path()).arg(late);
+        let output = command.output().expect("hostnet runs");
+        let said = String::from_utf8(output.stderr).expect("UTF-8");
+        assert!(said.contains("the statement took longer than 1 s"), "{said}");
+        assert_eq!(output.status.code(), Some(2));
+    }
 }
 
 /// What a person or a benchmark relies on: no question reads all documents.

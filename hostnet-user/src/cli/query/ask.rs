@@ -13,7 +13,7 @@ use crate::{
     text::for_terminal,
 };
 
-pub fn ask(history: &mut History, args: &Args) -> Result<()> {
+pub fn ask(history: History, args: &Args) -> Result<()> {
     let (common, now) = (&args.common, Time::now());
     let container = match &args.question {
         Question::Tree(of) => of.name.as_ref(),
@@ -22,8 +22,13 @@ pub fn ask(history: &mut History, args: &Args) -> Result<()> {
     };
     let filter = common.filter(container, now).map_err(Usage)?;
     // Who is not in the history is a mistake of who asks.
-    filter.owners(history).map_err(Usage)?;
+    filter.owners(&history).map_err(Usage)?;
     let mut out = Output::new(common.format);
+    if let Question::Sql(of) = &args.question {
+        sql(history, of, common.limit, common.format, &mut out)?;
+        return out.finish(&no_rows(&args.question, &filter));
+    }
+    let history = &history;
     match &args.question {
         Question::Events => query::events(history, &filter, |row| out.event(&row))?,
         Question::Listeners => put(&mut out, query::listeners(history, &filter)?)?,
@@ -48,7 +53,7 @@ pub fn ask(history: &mut History, args: &Args) -> Result<()> {
             let subject = Subject::of(&of.what);
             put(&mut out, query::first_seen(history, &subject, &filter)?)?;
         }
-        Question::Sql(of) => sql(history, of, common.limit, common.format, &mut out)?,
+        Question::Sql(_) => {}
     }
     out.finish(&no_rows(&args.question, &filter))
 }
@@ -98,7 +103,7 @@ fn who_had_port(
 }
 
 fn sql(
-    history: &mut History,
+    history: History,
     of: &Sql,
     limit: Option<usize>,
     format: Format,
@@ -112,7 +117,8 @@ fn sql(
     }
     let timeout = Duration::from_secs(of.timeout);
     let most = limit.unwrap_or(usize::MAX);
-    let answer: SqlAnswer = query::sql(history, &of.statement, most, timeout).map_err(Usage)?;
+    let answer: SqlAnswer =
+        query::sql_in_time(history, of.statement.clone(), most, timeout).map_err(Usage)?;
     out.sql(&answer)?;
     if answer.is_cut {
         writeln!(std::io::stderr(), "hostnet: only the first {most} rows are shown (--limit)")?;

@@ -192,7 +192,7 @@ impl Common {
 }
 
 pub fn run(args: &Args) -> Result<Exit> {
-    let mut history = source::open(args.common.history.as_deref(), args.common.file.as_deref())?;
-    ask::ask(&mut history, args)?;
+    let history = source::open(args.common.history.as_deref(), args.common.file.as_deref())?;
+    ask::ask(history, args)?;
     Ok(Exit::Ok)
 }
