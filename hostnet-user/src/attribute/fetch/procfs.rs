@@ -4,10 +4,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fs,
-    os::unix::{
-        ffi::OsStrExt,
-        fs::{DirEntryExt, MetadataExt},
-    },
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::Path,
 };
 
@@ -27,22 +24,25 @@ const NS_PER_TICK: u64 = 1_000_000_000 / 100;
 const DELETED: &[u8] = b" (deleted)";
 
 /// Every cgroup below `root` as (id, path from the root). Unreadable
-/// directories are passed over: they are gone by the time they are read.
+/// directories are passed over: they are gone by the time they are read. So are those
+/// of another file system that somebody mounted there: their inodes are no cgroups.
 #[must_use]
 pub fn cgroups(root: &Path) -> Vec<(u64, String)> {
-    let mut found = Vec::new();
-    if let Ok(metadata) = fs::metadata(root) {
-        found.push((metadata.ino(), "/".to_owned()));
-    }
-    let mut pending = vec![String::new()];
-    while let Some(parent) = pending.pop() {
-        let Ok(entries) = fs::read_dir(root.join(parent.trim_start_matches('/'))) else { continue };
-        for entry in entries.flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                let path =
-                    format!("{parent}/{}", text::text(entry.file_name().as_bytes()).readable);
-                found.push((entry.ino(), path.clone()));
-                pending.push(path);
+    let Ok(metadata) = fs::metadata(root) else { return Vec::new() };
+    let device = metadata.dev();
+    let mut found = vec![(metadata.ino(), "/".to_owned())];
+    // A name is any bytes: a path is made text to be shown, never to be opened.
+    let mut pending = vec![root.to_owned()];
+    while let Some(directory) = pending.pop() {
+        let Ok(entries) = fs::read_dir(directory) else { continue };
+        for entry in entries.flatten().filter(|one| one.file_type().is_ok_and(|kind| kind.is_dir()))
+        {
+            let Ok(metadata) = entry.metadata() else { continue };
+            let directory = entry.path();
+            if let (true, Ok(below)) = (metadata.dev() == device, directory.strip_prefix(root)) {
+                let path = text::text(below.as_os_str().as_bytes()).readable;
+                found.push((metadata.ino(), format!("/{path}")));
+                pending.push(directory);
             }
         }
     }
@@ -309,6 +309,23 @@ mod tests {
     fn a_name_may_hold_parentheses_and_spaces() {
         let stat = b"42 (a) S 9 (b)) S 7 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 12345 0 0";
         assert_eq!(parse_stat(stat), Some((b"a) S 9 (b)".to_vec(), 7, 12345)));
+    }
+
+    /// A cgroup's name is any bytes, as a directory's is.
+    #[test]
+    fn what_is_below_a_cgroup_with_a_name_that_is_no_text_is_found() {
+        let root = tempfile::tempdir().unwrap();
+        let odd = root.path().join(std::ffi::OsStr::from_bytes(b"a\\\xff"));
+        let inside = odd.join("in").join("deeper");
+        fs::create_dir_all(&inside).unwrap();
+        fs::write(odd.join("cgroup.procs"), "").unwrap();
+        let inode = |path: &Path| fs::metadata(path).unwrap().ino();
+        let found: HashMap<u64, String> = cgroups(root.path()).into_iter().collect();
+        assert_eq!(found.len(), 4, "{found:?}");
+        assert_eq!(found[&inode(root.path())], "/");
+        assert_eq!(found[&inode(&odd)], r"/a\\\xff");
+        assert_eq!(found[&inode(&inside)], r"/a\\\xff/in/deeper");
+        assert!(cgroups(&root.path().join("gone")).is_empty());
     }
 
     #[test]
