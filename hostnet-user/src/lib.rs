@@ -25,6 +25,7 @@ pub mod input;
 mod json;
 pub mod judge;
 pub mod kernel;
+pub mod loopback;
 pub mod metrics;
 pub mod observe;
 pub mod output;

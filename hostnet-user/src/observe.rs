@@ -98,6 +98,9 @@ pub fn observe(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Summary> {
     let MetricsOptions { metrics, listen, heartbeat_every } = &run.metrics;
     let server = listen.as_ref().map(|listen| Server::open(listen, Arc::clone(metrics)));
     let server = server.transpose().map_err(BadOutput)?;
+    for destination in &run.law.destinations {
+        tracing::warn!("{}: use a unix socket, or TLS", destination.warning());
+    }
     let mut programs = kernel::load(&run.load)?;
     if let Some(meter) = programs.meter.take().filter(|_| run.metrics.is_wanted()) {
         metrics.follow(meter).context("cannot start the thread that reads programs and maps")?;

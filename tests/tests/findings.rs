@@ -41,6 +41,29 @@ fn findings(run: &Run, of: &Container) -> BTreeMap<String, Vec<(String, String, 
     found
 }
 
+/// While the receiver of a sink is away, its place on the loopback is anybody's.
+#[test]
+fn a_container_that_listens_where_a_sink_delivers_is_named() {
+    needs_root!();
+    let port = net::closed_port();
+    let sink = format!("type = \"syslog\"\naddress = \"127.0.0.1:{port}\"\nname = \"siem\"");
+    let agent = Agent::setup().sink(&sink).start();
+    agent.expect(&want().action("sink-failing"));
+    let mut thief = Docker::shared().launch("host").actor();
+    let listens = thief.one(&format!("listen 127.0.0.1 {port}"));
+    assert_eq!(listens["local"]["port"], port, "{listens}");
+    let found = want().action("finding").is("rule.id", "destination-taken");
+    let found = agent.expect(&found.owned_by(&thief.container));
+    let message = found["message"].as_str().expect("a message").to_owned();
+    let what = format!("listens at 127.0.0.1:{port}, and there goes what sink siem sends");
+    assert!(message.contains(&what), "{message}");
+    assert_eq!(found["hostnet"]["finding"]["severity"], "high");
+    let warning = format!("what sink siem sends goes without TLS to 127.0.0.1:{port}");
+    assert!(agent.messages().contains(&warning), "{}", agent.messages());
+    drop(thief);
+    agent.stop();
+}
+
 #[test]
 fn each_act_is_found_once_and_honest_containers_are_left_alone() {
     needs_root!();

@@ -56,10 +56,13 @@ pub fn run(args: Args) -> Result<Exit> {
             beyond_ip: args.beyond_ip,
             ..Observe::default().load_options()
         },
+        law: Law {
+            destinations: docker::on_loopback(args.docker.as_deref()).into_iter().collect(),
+            ..Law::default()
+        },
         docker: docker::Options { endpoint: args.docker, ..docker::Options::default() },
         filter: Filter::of(args.container),
         rules: None,
-        law: Law::default(),
         record: args.record,
         settings: json!({ "all": args.all, "beyond_ip": args.beyond_ip }),
         metrics: MetricsOptions::default(),

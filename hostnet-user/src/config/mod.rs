@@ -2,6 +2,7 @@
 //! not known is an error that names the line.
 
 mod explain;
+mod law;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use self::explain::explain;
 use crate::{
     attribute::fetch::docker::LabelLimits,
-    judge::{self, Law, expectations},
+    judge::{self, expectations},
     kernel::{BeyondIp, Budget, LoadOptions},
     metrics::Listen,
     record, sink,
@@ -336,29 +337,6 @@ impl Config {
             names.insert(name);
         }
         Ok(config)
-    }
-}
-
-impl Config {
-    /// What findings are made by.
-    #[must_use]
-    pub fn law(&self) -> Law {
-        Law {
-            settings: self.judge.clone(),
-            expect: self.expect.clone(),
-            expectations: self.expectations.clone(),
-        }
-    }
-
-    /// What is told of containers' labels.
-    #[must_use]
-    pub fn label_limits(&self) -> LabelLimits {
-        let wanted = self.expect.iter().filter_map(|entry| entry.label.as_ref());
-        LabelLimits {
-            most: self.labels.max,
-            bytes: self.labels.max_bytes,
-            first: wanted.map(|label| label.key().to_owned()).collect(),
-        }
     }
 }
 

@@ -29,9 +29,12 @@ use self::{
     standings::Standings,
     surface::Network,
 };
-use crate::event::{
-    Contact, Event, Finding, FindingEnds, Learned, Owner, OwnerKind, PastFinding, Reached, Rule,
-    Severity,
+use crate::{
+    event::{
+        Contact, Event, Finding, FindingEnds, Learned, Owner, OwnerKind, PastFinding, Reached,
+        Rule, Severity,
+    },
+    loopback::Destination,
 };
 
 /// What a detection sees of an event.
@@ -46,6 +49,8 @@ pub struct Scene<'a> {
     pub offer: Option<Offer>,
     /// The host's network.
     pub network: &'a Network,
+    /// Where hostnet itself connects to on the loopback.
+    pub destinations: &'a [Destination],
     /// Whether the container may use it; `None` of what the runtime has not described.
     pub standing: Option<&'a Standing>,
     /// The detection has a finding of the attempt that this event is the outcome of.
@@ -75,6 +80,7 @@ const MOST_OPEN: usize = 1 << 12;
 pub struct Judge {
     repeat_after_ns: u64,
     network: Network,
+    destinations: Vec<Destination>,
     standings: Standings,
     /// Those that are not left out, each with what its findings name.
     detections: Vec<(&'static Detection, Arc<Rule>)>,
@@ -94,6 +100,7 @@ impl Judge {
         Self {
             repeat_after_ns,
             network: Network::default(),
+            destinations: law.destinations.clone(),
             standings: Standings::new(Expectations::new(&law.expect, &law.expectations)),
             detections: judged.map(|one| (one, Arc::new(one.rule()))).collect(),
             memory: Memory::learning_for(settings.learn_ns()),
@@ -150,8 +157,9 @@ impl Judge {
         };
         let (reach, offer) = (Reach::of(event), Offer::of(event));
         let standing = self.standings.of(owner, event.wall_ns);
-        let (network, settles) = (&self.network, false);
-        let mut scene = Scene { event, owner, reach, offer, network, standing, settles };
+        let (network, destinations, settles) = (&self.network, &*self.destinations, false);
+        let mut scene =
+            Scene { event, owner, reach, offer, network, destinations, standing, settles };
         let is_open = reach.is_some_and(|reach| reach.contact.is_open());
         for (detection, rule) in &self.detections {
             let amends = event.amends.map(|first| finding_id(first, detection.id));

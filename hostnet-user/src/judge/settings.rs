@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{DETECTIONS, expectations};
+use crate::loopback::Destination;
 
 /// All that judgements are made by; a run's recording has it, so that a replay judges
 /// the same.
@@ -15,6 +16,8 @@ pub struct Law {
     pub expect: Vec<expectations::Entry>,
     /// `[expectations]`
     pub expectations: expectations::Settings,
+    /// Where hostnet itself connects to on the loopback without TLS.
+    pub destinations: Vec<Destination>,
 }
 
 /// `[judge]`

@@ -21,7 +21,7 @@ use super::{
     Message, Refused, Secret, Sink, Tls, check_timeout,
     document::Head,
     runtime::Background,
-    tls::{check_plaintext, host_and_port},
+    tls::{check_plaintext, first_given, host_and_port},
 };
 
 /// The most bytes of events in one request: brokers take 1 MiB unless they are told
@@ -39,7 +39,7 @@ pub struct Settings {
     /// TLS, when there is such a table; it may be empty.
     #[serde(default)]
     pub tls: Option<Tls>,
-    /// Allows plaintext to another machine.
+    /// Allows plaintext to another machine, and with a secret to this one.
     #[serde(default)]
     pub insecure: bool,
     /// A user (SASL), with `password`.
@@ -85,7 +85,8 @@ impl Settings {
         for broker in &self.brokers {
             let (host, _) = host_and_port("sink.brokers", broker)?;
             if self.tls.is_none() {
-                check_plaintext("sink.brokers", host, self.insecure)?;
+                let secret = first_given(&[("sink.password", self.password.is_some())]);
+                check_plaintext("sink.brokers", host, self.insecure, secret)?;
             }
         }
         if let Some(tls) = &self.tls {
@@ -302,6 +303,10 @@ mod tests {
         assert!(error.starts_with("sink.topic is \"a b\""), "{error}");
         let error = check("brokers = [\"kafka.example:9092\"]\ntopic = \"a\"").unwrap_err();
         assert!(error.contains("insecure = true"), "{error}");
+        let user = "brokers = [\"127.0.0.1:9092\"]\ntopic = \"a\"\nuser = \"a\"\n\
+                    password = { env = \"A\" }\n";
+        assert!(check(user).unwrap_err().contains("sink.password goes with it"));
+        check(&format!("{user}insecure = true")).unwrap();
         assert!(check("brokers = []\ntopic = \"a\"").is_err());
     }
 

@@ -21,7 +21,7 @@ use super::{
     Message, Refused, Secret, Sink, Tls, check_timeout,
     document::Head,
     runtime::Background,
-    tls::{check_plaintext, host_and_port},
+    tls::{check_plaintext, first_given, host_and_port},
 };
 
 /// How many events are on their way before the first has to be acknowledged. The
@@ -40,7 +40,7 @@ pub struct Settings {
     /// TLS, when there is such a table; it may be empty.
     #[serde(default)]
     pub tls: Option<Tls>,
-    /// Allows plaintext to another machine.
+    /// Allows plaintext to another machine, and with a secret to this one.
     #[serde(default)]
     pub insecure: bool,
     /// A token.
@@ -77,12 +77,8 @@ impl Settings {
         if self.servers.is_empty() {
             bail!("sink.servers is empty: it must name at least one HOST:PORT");
         }
-        for server in &self.servers {
-            let (host, _) = host_and_port("sink.servers", server)?;
-            if self.tls.is_none() {
-                check_plaintext("sink.servers", host, self.insecure)?;
-            }
-        }
+        let hosts = self.servers.iter().map(|server| host_and_port("sink.servers", server));
+        let hosts: Vec<_> = hosts.collect::<Result<_>>()?;
         if let Some(tls) = &self.tls {
             tls.check("sink.tls")?;
         }
@@ -99,6 +95,11 @@ impl Settings {
         let ways = [self.token.is_some(), self.user.is_some(), self.credentials.is_some()];
         if ways.iter().filter(|given| **given).count() > 1 {
             bail!("sink.token, sink.user and sink.credentials: only one of them may be given");
+        }
+        let secrets =
+            [("sink.token", self.token.is_some()), ("sink.password", self.password.is_some())];
+        for (host, _) in hosts.into_iter().filter(|_| self.tls.is_none()) {
+            check_plaintext("sink.servers", host, self.insecure, first_given(&secrets))?;
         }
         check_timeout(self.timeout_s)
     }
@@ -287,6 +288,10 @@ mod tests {
         assert!(check("user = \"a\"").unwrap_err().contains("together"));
         let two = "token = { env = \"A\" }\ncredentials = \"/x\"";
         assert!(check(two).unwrap_err().contains("only one"));
+        let token = "token = { env = \"A\" }";
+        assert!(check(token).unwrap_err().contains("sink.token goes with it"));
+        check(&format!("{token}\ninsecure = true")).unwrap();
+        check(&format!("{token}\ntls = {{}}")).unwrap();
     }
 
     #[test]

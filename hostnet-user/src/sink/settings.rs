@@ -11,8 +11,8 @@ use super::http;
 use super::kafka;
 #[cfg(feature = "nats")]
 use super::nats;
-use super::{syslog, unix};
-use crate::{format::Format, record::Outbox};
+use super::{syslog, tls::host_and_port, unix};
+use crate::{format::Format, loopback, record::Outbox};
 
 /// What may wait for a sink unless the configuration says otherwise, MiB.
 const CAP_MIB: u32 = 1024;
@@ -130,7 +130,42 @@ impl Destination {
     }
 }
 
+impl Destination {
+    /// The hosts and ports that it connects to without TLS.
+    fn plaintext(&self) -> Vec<(String, u16)> {
+        let read = |addresses: &[String]| {
+            let parts = addresses.iter().filter_map(|at| host_and_port("", at).ok());
+            parts.map(|(host, port)| (host.to_owned(), port)).collect()
+        };
+        match self {
+            Self::Stdout {} | Self::File { .. } | Self::Unix(_) => Vec::new(),
+            Self::Syslog(settings) if settings.tls.is_some() => Vec::new(),
+            Self::Syslog(settings) => read(std::slice::from_ref(&settings.address)),
+            #[cfg(feature = "http")]
+            Self::Http(settings) => settings.plaintext().into_iter().collect(),
+            #[cfg(feature = "nats")]
+            Self::Nats(settings) if settings.tls.is_some() => Vec::new(),
+            #[cfg(feature = "nats")]
+            Self::Nats(settings) => read(&settings.servers),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(settings) if settings.tls.is_some() => Vec::new(),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(settings) => read(&settings.brokers),
+        }
+    }
+}
+
 impl Settings {
+    /// Where it connects to on the loopback without TLS, if it does.
+    #[must_use]
+    pub fn on_loopback(&self) -> Option<loopback::Destination> {
+        let places = self.destination.plaintext();
+        let at = places.iter().flat_map(|(host, port)| loopback::addresses(host, *port));
+        let at: Vec<_> = at.collect();
+        let what = format!("what sink {} sends", self.name());
+        (!at.is_empty()).then_some(loopback::Destination { what, at })
+    }
+
     /// A sink with nothing special.
     #[must_use]
     pub fn new(destination: Destination) -> Self {
@@ -199,6 +234,28 @@ mod tests {
         assert!(!outbox.wants("hostnet.network", "name-spoof"));
         assert_eq!(settings.fault(), None);
         assert_eq!(parse("type = \"file\"\npath = \"/x\"\n").unwrap().name(), "file:/x");
+    }
+
+    #[test]
+    fn plaintext_on_the_loopback_is_known() {
+        let at = |text: &str| parse(text).unwrap().on_loopback().map(|to| to.at);
+        let syslog = "type = \"syslog\"\naddress = \"127.0.0.1:514\"\n";
+        assert_eq!(at(syslog), Some(vec![([127, 0, 0, 1], 514).into()]));
+        assert_eq!(at(&format!("{syslog}tls = {{}}\n")), None);
+        assert_eq!(at("type = \"syslog\"\naddress = \"log.example:514\"\n"), None);
+        assert_eq!(at("type = \"unix\"\npath = \"/run/x\"\nmode = \"stream\"\n"), None);
+    }
+
+    #[cfg(feature = "http")]
+    #[test]
+    fn a_url_of_the_loopback_is_known() {
+        let at = |url: &str| {
+            let text = format!("type = \"http\"\nframing = \"ndjson\"\nurl = \"{url}\"\n");
+            parse(&text).unwrap().on_loopback().map(|to| to.at)
+        };
+        assert_eq!(at("http://localhost/x").unwrap().len(), 2);
+        assert_eq!(at("http://[::1]:8080/"), Some(vec!["[::1]:8080".parse().unwrap()]));
+        assert_eq!(at("https://127.0.0.1:8080/"), None);
     }
 
     #[test]

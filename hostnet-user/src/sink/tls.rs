@@ -1,8 +1,7 @@
 //! TLS as every network sink has it: rustls, the server's name always checked,
-//! and plaintext only where nobody else can listen or the user says so.
+//! and plaintext only on the loopback, without secrets, or where the user says so.
 
 use std::{
-    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,6 +12,8 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use serde::{Deserialize, Serialize};
+
+use crate::loopback;
 
 /// `[sink.tls]`: whom to trust, and what to show.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,25 +86,32 @@ fn certificates(path: &Path, key: &str) -> Result<Vec<CertificateDer<'static>>> 
     Ok(all)
 }
 
-/// Refuses plaintext on a way where others may read and change it.
+/// Refuses plaintext on a way where others may read and change it; `secret` is the setting
+/// that goes along, if one does.
 ///
 /// # Errors
-/// When `host` is not loopback and the user has not said `insecure = true`.
-pub fn check_plaintext(key: &str, host: &str, insecure: bool) -> Result<()> {
-    if insecure || is_loopback(host) {
-        return Ok(());
+/// When `host` is not loopback, or a secret goes there, and the user has not said
+/// `insecure = true`.
+pub fn check_plaintext(key: &str, host: &str, insecure: bool, secret: Option<&str>) -> Result<()> {
+    let is_loopback = !loopback::addresses(host, 0).is_empty();
+    match secret {
+        _ if insecure => Ok(()),
+        None if is_loopback => Ok(()),
+        Some(secret) if is_loopback => bail!(
+            "{key} is {host:?} without TLS, and {secret} goes with it: every container with host \
+             networking could listen there and read it; use TLS, or say insecure = true"
+        ),
+        _ => bail!(
+            "{key} is {host:?} without TLS: anybody on the way could read and change events; \
+             use TLS, or say insecure = true"
+        ),
     }
-    bail!(
-        "{key} is {host:?} without TLS: anybody on the way could read and change events; \
-         use TLS, or say insecure = true"
-    )
 }
 
-/// Whether packets to this host stay on the machine.
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+/// The first of these settings that is given.
+#[cfg(any(feature = "http", feature = "kafka", feature = "nats"))]
+pub fn first_given(settings: &[(&'static str, bool)]) -> Option<&'static str> {
+    settings.iter().find(|(_, is_given)| *is_given).map(|(name, _)| *name)
 }
 
 /// A host and a port of `host:port`, where IPv6 addresses are in brackets.
@@ -141,12 +149,16 @@ mod tests {
     #[test]
     fn plaintext_stays_on_the_machine() {
         for host in ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "::ffff:127.0.0.1"] {
-            check_plaintext("sink.address", host, false).unwrap();
+            check_plaintext("sink.address", host, false, None).unwrap();
+            let error = check_plaintext("sink.address", host, false, Some("sink.token"));
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains("sink.token goes with it"), "{error}");
+            check_plaintext("sink.address", host, true, Some("sink.token")).unwrap();
         }
         for host in ["10.0.0.1", "log.example", "localhost.example", "::"] {
-            let error = check_plaintext("sink.address", host, false).unwrap_err().to_string();
+            let error = check_plaintext("sink.address", host, false, None).unwrap_err().to_string();
             assert!(error.contains("insecure = true"), "{error}");
-            check_plaintext("sink.address", host, true).unwrap();
+            check_plaintext("sink.address", host, true, None).unwrap();
         }
     }
 }

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     fn ask(endpoint: &str) -> Check {
-        reachable(&Args { json: false, docker: Some(endpoint.to_owned()) })
+        reachable(&Args { json: false, docker: Some(endpoint.to_owned()), config: None })
     }
 
     #[test]

@@ -5,12 +5,15 @@
 //! because only that is proof.
 
 mod cgroups;
+mod destinations;
 mod docker;
 mod kernel;
 mod pins;
 mod privileges;
 mod programs;
 mod show;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -31,6 +34,9 @@ pub struct Args {
     /// Endpoint of the container runtime's API [default: DOCKER_HOST, then the usual places].
     #[arg(long, value_name = "URL")]
     docker: Option<String>,
+    /// Configuration file of the agent [default: /etc/hostnet/config.toml when it exists].
+    #[arg(long, value_name = "FILE", env = "HOSTNET_CONFIG")]
+    config: Option<PathBuf>,
 }
 
 /// What is looked at, in this order.
@@ -46,6 +52,7 @@ const CHECKS: &[fn(&Args) -> Check] = &[
     kernel::ipv6,
     pins::pinned,
     docker::reachable,
+    destinations::without_tls,
 ];
 
 /// How a check went.

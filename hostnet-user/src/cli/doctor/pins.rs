@@ -8,10 +8,11 @@ use crate::{
     kernel,
 };
 
-pub fn pinned(_: &Args) -> Check {
+pub fn pinned(args: &Args) -> Check {
     const NAME: &str = "pinned programs";
     // The agent complains of a wrong configuration.
-    let configured = Config::read(None).ok().and_then(|config| config.observe.pin);
+    let configured =
+        Config::read(args.config.as_deref()).ok().and_then(|config| config.observe.pin);
     let directory = configured.unwrap_or_else(|| PathBuf::from(DEFAULT_PIN));
     let versions = kernel::pinned(&directory);
     let shown = directory.display();

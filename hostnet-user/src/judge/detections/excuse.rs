@@ -17,6 +17,8 @@ pub enum Excuse {
     ReachListed,
     /// By an expectation whose `bind` has it, or that has no `bind`.
     Bind,
+    /// By an expectation whose `bind` has it.
+    BindListed,
 }
 
 impl Excuse {
@@ -27,6 +29,7 @@ impl Excuse {
             Self::Never => "never",
             Self::Reach => "by any expectation without `reach`, or whose `reach` has it",
             Self::ReachListed => "by an expectation whose `reach` has it",
+            Self::BindListed => "by an expectation whose `bind` has it",
             Self::Bind => "by any expectation without `bind`, or whose `bind` has it",
         }
     }
@@ -40,6 +43,7 @@ impl Excuse {
         match self {
             Self::Never => false,
             Self::ReachListed if expectation.reach.is_none() => false,
+            Self::BindListed if expectation.bind.is_none() => false,
             Self::Reach | Self::ReachListed => scene.event.surface.is_some_and(|surface| {
                 let address = match scene.reach.map(|reach| reach.to) {
                     Some(Target::Ip(address)) => Some(address),
@@ -48,7 +52,7 @@ impl Excuse {
                 let (ip, port) = (address.map(|to| to.ip()), address.map(|to| to.port()));
                 expectation.permits_reach(surface.name(), ip, port)
             }),
-            Self::Bind => scene.offer.is_some_and(|offer| {
+            Self::Bind | Self::BindListed => scene.offer.is_some_and(|offer| {
                 let protocol = family::protocol(libc::AF_INET as u16, offer.transport);
                 expectation.permits_bind(protocol.unwrap_or_default(), offer.local.port())
             }),

@@ -9,6 +9,7 @@ mod api_server;
 mod beyond_expectation;
 mod cgroup_migration;
 mod cloud_metadata;
+mod destination_taken;
 mod etcd;
 mod excuse;
 mod host_abstract_socket;
@@ -110,6 +111,7 @@ pub const DETECTIONS: &[Detection] = &[
     privileged_port::DETECTION,
     port_shared::DETECTION,
     port_scan::DETECTION,
+    destination_taken::DETECTION,
     undeclared_join::DETECTION,
     unexpected_container::DETECTION,
     beyond_expectation::DETECTION,

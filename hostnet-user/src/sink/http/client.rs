@@ -68,7 +68,7 @@ pub struct Reply {
 ///
 /// # Errors
 /// When it is none for HTTP, names a user, or leads over an open network without TLS.
-pub fn read_url(text: &str, insecure: bool) -> Result<Url> {
+pub fn read_url(text: &str, insecure: bool, secret: Option<&str>) -> Result<Url> {
     // Not quoted before it is known to be without a password.
     let url = Url::parse(text).context("sink.url is not a URL: it must be https://HOST/PATH")?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -76,7 +76,7 @@ pub fn read_url(text: &str, insecure: bool) -> Result<Url> {
     }
     match (url.scheme(), url.host_str()) {
         ("https", Some(_)) => {}
-        ("http", Some(host)) => check_plaintext("sink.url", host, insecure)?,
+        ("http", Some(host)) => check_plaintext("sink.url", host, insecure, secret)?,
         _ => bail!("sink.url is {text:?}: it must begin with https:// or http://"),
     }
     Ok(url)
@@ -254,12 +254,14 @@ mod tests {
 
     #[test]
     fn urls() {
-        read_url("https://a.example/x", false).unwrap();
-        read_url("http://127.0.0.1:1/", false).unwrap();
-        let error = |url| read_url(url, false).unwrap_err().to_string();
+        read_url("https://a.example/x", false, None).unwrap();
+        read_url("http://127.0.0.1:1/", false, None).unwrap();
+        let error = read_url("http://127.0.0.1:1/", false, Some("sink.token")).unwrap_err();
+        assert!(error.to_string().contains("sink.token goes with it"), "{error}");
+        let error = |url| read_url(url, false, None).unwrap_err().to_string();
         assert!(error("http://a.example/").contains("insecure = true"));
         assert!(error("ftp://a.example/").contains("must begin with"));
         assert!(!error("https://u:hunter2@a.example/").contains("hunter2"));
-        read_url("http://a.example/", true).unwrap();
+        read_url("http://a.example/", true, None).unwrap();
     }
 }

@@ -5,7 +5,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::client::read_url;
-use crate::sink::{Secret, Tls, check_timeout};
+use crate::sink::{Secret, Tls, check_timeout, tls::first_given};
 
 /// The settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct Settings {
     /// TLS of an `https` URL.
     #[serde(default)]
     pub tls: Tls,
-    /// Allows plaintext to another machine.
+    /// Allows plaintext to another machine, and with a secret to this one.
     #[serde(default)]
     pub insecure: bool,
     /// An API key, HEC token or bearer token.
@@ -159,9 +159,19 @@ impl Settings {
         self.max_request_bytes.unwrap_or_else(|| self.framing.most_bytes())
     }
 
+    /// The host and port that it connects to without TLS, if it does.
+    pub(in crate::sink) fn plaintext(&self) -> Option<(String, u16)> {
+        let url = Url::parse(&self.url).ok().filter(|url| url.scheme() == "http")?;
+        Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
+    }
+
     /// Where requests go.
     pub(super) fn url(&self) -> Result<Url> {
-        let mut url = read_url(&self.url, self.insecure)?;
+        let secret = first_given(&[
+            ("sink.token", self.token.is_some()),
+            ("sink.password", self.password.is_some()),
+        ]);
+        let mut url = read_url(&self.url, self.insecure, secret)?;
         if url.path() == "/" {
             url.set_path(self.framing.path());
         }
@@ -192,6 +202,23 @@ mod tests {
         );
         assert_eq!(url("framing = \"loki\""), "https://a.example/loki/api/v1/push");
         assert_eq!(url("framing = \"splunk-hec\""), "https://a.example/services/collector/event");
+    }
+
+    #[test]
+    fn a_secret_goes_in_plaintext_only_where_that_is_said() {
+        let local = |more: &str| {
+            let text = format!("url = \"http://127.0.0.1:9\"\nframing = \"loki\"\n{more}");
+            let settings: Settings = toml::from_str(&text).unwrap();
+            settings.check().map_err(|error| error.to_string())
+        };
+        local("").unwrap();
+        let token = "token = { env = \"A\" }\n";
+        let user = "user = \"a\"\npassword = { env = \"A\" }\n";
+        for (secret, name) in [(token, "sink.token"), (user, "sink.password")] {
+            let error = local(secret).unwrap_err();
+            assert!(error.contains(&format!("{name} goes with it")), "{error}");
+            local(&format!("{secret}insecure = true")).unwrap();
+        }
     }
 
     #[test]

@@ -94,7 +94,7 @@ impl Settings {
         let (host, _) = host_and_port("sink.address", &self.address)?;
         match &self.tls {
             Some(tls) => tls.check("sink.tls")?,
-            None => check_plaintext("sink.address", host, self.insecure)?,
+            None => check_plaintext("sink.address", host, self.insecure, None)?,
         }
         // Every receiver takes this much (RFC 5424 §6.1).
         if self.max_message_bytes < 2048 {

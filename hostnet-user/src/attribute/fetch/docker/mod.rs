@@ -31,6 +31,7 @@ use super::passwd;
 use crate::{
     attribute::RuntimeNews,
     event::{Container, UserNames},
+    loopback::{self, Destination},
 };
 pub use census::{Census, Counted, census};
 use client::{Runtime, connect, describe, endpoints, is_answer, is_refusal, late};
@@ -38,6 +39,7 @@ use events::{BackOff, Events};
 use inspect::Inspected;
 use inspections::{Answer, Inspections};
 pub use labels::LabelLimits;
+use transport::Endpoint;
 use words::{Happening, List};
 
 /// How to reach the runtime and how patient to be.
@@ -102,6 +104,20 @@ pub async fn probe(options: &Options) -> Result<String, String> {
         Ok(runtime) => Ok(format!("{} at {}", runtime.version, runtime.endpoint)),
         Err((endpoint, reason)) => Err(format!("{endpoint}: {reason}")),
     }
+}
+
+/// Where the API is asked over the loopback without TLS, if it is.
+#[must_use]
+pub fn on_loopback(endpoint: Option<&str>) -> Option<Destination> {
+    let env = |name: &str| std::env::var(name).ok();
+    let at = endpoints(endpoint, env).into_iter().filter_map(|text| {
+        let Ok(Endpoint::Tcp(address)) = Endpoint::read(&text, env) else { return None };
+        let (host, port) = address.rsplit_once(':')?;
+        Some(loopback::addresses(host, port.parse().ok()?))
+    });
+    let at: Vec<_> = at.flatten().collect();
+    let what = "what hostnet asks the container runtime".to_owned();
+    (!at.is_empty()).then_some(Destination { what, at })
 }
 
 /// What came back from the runtime.
