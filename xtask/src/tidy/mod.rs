@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::{docs, shell};
 
 mod rules;
+mod shown_by;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,6 @@
 //! The rules, one small function each.
 
-use super::{File, Finding, Rule};
+use super::{File, Finding, Rule, shown_by};
 use crate::shell;
 
 pub const RULES: &[Rule] = &[
@@ -19,6 +19,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "changelog", check: changelog },
     Rule { name: "skip-word", check: skip_word },
     Rule { name: "readme-length", check: readme_length },
+    Rule { name: "shown-by", check: shown_by::check },
 ];
 
 const MAX_LINES: usize = 400;

@@ -168,3 +168,21 @@ fn the_changelog_begins_with_what_is_unreleased() {
     bad("changelog", "CHANGELOG.md", "# Changelog\n");
     bad("changelog", "README.md", "");
 }
+
+#[test]
+fn the_security_model_names_tests_that_are_there() {
+    let test = ("tests/tests/flood.rs", "#[test]\nfn connects() {}\n\nfn helper() {}\n");
+    let page = |row: &str| {
+        let text = format!("| it can | it cannot | shown by |\n|---|---|---|\n{row}\n");
+        check("shown-by", &[("docs/security-model.md", &text), test])
+    };
+    for good in ["| a | b | `connects` |", "| a | b | `flood::connects`, `connects` |"] {
+        assert_eq!(page(good), [""; 0]);
+    }
+    for bad in
+        ["| a | b | `binds` |", "| a | b | `helper` |", "| a | b | `x::connects` |", "| a | b | |"]
+    {
+        assert_eq!(page(bad).len(), 1, "{bad}");
+    }
+    assert_eq!(check("shown-by", &[]).len(), 1);
+}
