@@ -35,6 +35,7 @@ pub mod query;
 pub mod record;
 pub mod report;
 mod requests;
+mod shares;
 mod shell;
 mod shortfall;
 pub mod sink;

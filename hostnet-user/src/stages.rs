@@ -7,8 +7,8 @@ use anyhow::Result;
 use hostnet_abi::{Flow, FlowKey};
 
 use crate::{
-    attribute::{Attribution, Found, Policy, Request},
-    event::{Event, Health, Operation, OwnerKind, PastFinding, Reached, RecordHealth},
+    attribute::{Attribution, Found, Policy, Request, TABLE_PLACE},
+    event::{Event, Health, Operation, OwnerKind, PastFinding, Reached, RecordHealth, total},
     format::ecs::Identity,
     input::{Input, World},
     judge::Judge,
@@ -119,12 +119,12 @@ impl Stages {
             }
             World::Rules(texts) => self.user_rules.replace(&texts),
             World::Lost { place, from_ns, to_ns, by } => {
-                self.summary.lose(&place, by.iter().map(|lost| lost.count).sum());
+                self.summary.lose(&place, total(by.iter().map(|lost| lost.count)));
                 self.attribution.lost(place, from_ns, to_ns, by);
             }
             World::Suppressed { from_ns, to_ns, by, of_state } => {
                 let counts = by.iter().chain(&of_state).map(|one| one.count);
-                self.summary.suppressed += counts.sum::<u64>();
+                self.summary.suppressed = total(counts.chain([self.summary.suppressed]));
                 self.attribution.suppressed((from_ns, to_ns), by, of_state);
             }
             World::Cgroup { id, path } => self.attribution.cgroup(id, path),
@@ -160,6 +160,7 @@ impl Stages {
                     self.attribution.health(boot_ns, Health::Record(step));
                 }
                 self.attribution.expire(taken_ns.unwrap_or(boot_ns));
+                self.report_unkept(boot_ns);
                 if self.undecodable > 0 {
                     let reason = std::mem::take(&mut self.undecodable_reason);
                     let count = std::mem::take(&mut self.undecodable);
@@ -208,7 +209,16 @@ impl Stages {
     /// When an output cannot take an event.
     pub fn finish(&mut self) -> Result<()> {
         self.attribution.finish();
+        self.report_unkept(u64::MAX);
         self.deliver()
+    }
+
+    /// What the tables had no room for.
+    fn report_unkept(&mut self, boot_ns: u64) {
+        let count = self.attribution.report_unkept(boot_ns);
+        if count > 0 {
+            self.summary.lose(TABLE_PLACE, count);
+        }
     }
 
     /// Writes out what outputs hold back.
@@ -326,8 +336,9 @@ fn each(
 
 impl Summary {
     fn lose(&mut self, place: &str, count: u64) {
-        self.lost += count;
-        *self.lost_by_place.entry(place.to_owned()).or_default() += count;
+        self.lost = self.lost.saturating_add(count);
+        let of_place = self.lost_by_place.entry(place.to_owned()).or_default();
+        *of_place = of_place.saturating_add(count);
     }
 
     fn count(&mut self, event: &Event) {

@@ -7,14 +7,18 @@
 use std::collections::HashMap;
 
 use super::Attribution;
-use crate::event::{Event, Operation, OwnerKind};
+use crate::{
+    event::{Event, Operation, OwnerKind},
+    shares::Fill,
+};
 
 /// The longest an event waits, nanoseconds. A runtime that starts four
 /// containers at once answers an inspect within a quarter of it.
 const PATIENCE_NS: u64 = 200_000_000;
 
-/// Most events that wait, all containers together.
-const MOST: usize = 1 << 14;
+/// Most events that wait, all containers together. One container has at most as many as
+/// are left free (`shares.rs`).
+const MOST: usize = 1 << 15;
 
 /// The events, by full container id.
 #[derive(Debug, Default)]
@@ -36,19 +40,26 @@ impl Held {
     /// many: the container's events are then to be told.
     /// The wait begins at `now_ns`: an event may be old when it is taken in.
     pub fn hold(&mut self, id: &str, event: Event, now_ns: u64) -> bool {
+        let free = MOST - self.count;
         self.count += 1;
         match self.containers.get_mut(id) {
             Some(waiting) => {
                 waiting.oldest_ns = waiting.oldest_ns.min(event.boot_ns);
                 waiting.events.push(event);
+                waiting.events.len() < free
             }
             None => {
                 let (since_ns, oldest_ns) = (now_ns, event.boot_ns);
                 let waiting = Waiting { since_ns, oldest_ns, events: vec![event] };
                 self.containers.insert(id.to_owned(), waiting);
+                free > 1
             }
         }
-        self.count < MOST
+    }
+
+    /// How many wait.
+    pub const fn fill(&self) -> Fill {
+        Fill::of(self.count, MOST)
     }
 
     /// The events of one container, in their order.

@@ -23,9 +23,13 @@ mod processes;
 mod shortfall;
 mod sockets;
 mod tell;
+mod unkept;
 mod wanted;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use hostnet_abi::{DecodeError, FlowKey, Record, decode};
 use serde::{Deserialize, Serialize};
@@ -35,8 +39,12 @@ pub use news::RuntimeNews;
 pub use other_end::{Redirect, Redirects};
 pub use owners::Apart;
 pub use sockets::Existing;
+pub use unkept::PLACE as TABLE_PLACE;
 
-use crate::event::{Event, FlowCount, Health, Process, UserNames};
+use crate::{
+    event::{Event, FlowCount, Health, Process, UserNames},
+    shares::{Fill, share_name},
+};
 use cgroups::CgroupTree;
 use held::Held;
 use other_end::Ends;
@@ -46,6 +54,7 @@ use party::Party;
 use processes::{Older, ProcessTable};
 use shortfall::Unheard;
 use sockets::{PortlessListeners, SocketTable, Unconfirmed};
+use unkept::Unkept;
 
 /// What does not change during a run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -126,6 +135,7 @@ pub struct Attribution {
     own: OwnActs,
     held: Held,
     unheard: Unheard,
+    unkept: Unkept,
     portless: PortlessListeners,
     /// What the host calls its users.
     users: Option<Arc<UserNames>>,
@@ -158,6 +168,7 @@ impl Attribution {
             own: OwnActs::new(policy.own_pid),
             held: Held::default(),
             unheard: Unheard::default(),
+            unkept: Unkept::default(),
             portless: PortlessListeners::default(),
             users: None,
             runtime_is_silent: false,
@@ -208,7 +219,31 @@ impl Attribution {
             Record::CgroupAttach(attach) => self.attached(&header, hook, &attach),
             record => self.socket_record(&header, hook, record, tail),
         }
+        self.make_room_for_processes();
         Ok(())
+    }
+
+    fn make_room_for_processes(&mut self) {
+        let Self { processes, registry, tree, .. } = self;
+        if processes.is_full() {
+            processes.make_room(|cgroup| share_name(&registry.owner(cgroup, tree)).to_owned());
+        }
+    }
+
+    /// How full the tables are, by name.
+    #[must_use]
+    pub fn tables(&self) -> BTreeMap<&'static str, Fill> {
+        let [listeners, clients] = self.ends.fill();
+        BTreeMap::from([
+            ("sockets", self.sockets.fill()),
+            ("processes", self.processes.fill()),
+            ("listeners", listeners),
+            ("listeners-without-port", self.portless.fill()),
+            ("connections-within-host", clients),
+            ("connects-without-acceptor", self.unconfirmed.fill()),
+            ("events-without-name", self.held.fill()),
+            ("removed-cgroups", self.tree.fill()),
+        ])
     }
 
     /// A cgroup that was found, not told.
@@ -221,11 +256,12 @@ impl Attribution {
         let Self { processes, registry, tree, .. } = self;
         let owner = registry.owner(process.cgroup.unwrap_or_default(), tree);
         processes.seed(process, |cgroup| registry.owner(cgroup, tree).is_same(&owner));
+        self.make_room_for_processes();
     }
 
     /// The clock: both readings of the same moment, nanoseconds.
     pub fn clock(&mut self, boot_ns: u64, wall_ns: u64) {
-        self.wall_minus_boot = wall_ns as i64 - boot_ns as i64;
+        self.wall_minus_boot = wall_ns.cast_signed().wrapping_sub(boot_ns.cast_signed());
         self.now_ns = boot_ns;
     }
 
@@ -240,7 +276,7 @@ impl Attribution {
         self.expire_unheard(boot_ns);
         self.strays.expire(boot_ns);
         for (cgroup, path) in self.tree.expire(boot_ns) {
-            self.registry.forget_cgroup(cgroup, &path);
+            self.forget_cgroup(cgroup, &path);
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use hostnet_abi::{EventKind, FlowKey, Hook};
 
 use super::{Attribution, Found, Request, other_end, wanted::flow_key};
-use crate::event::{Health, LossCount, Lost};
+use crate::event::{Health, LossCount, Lost, total};
 
 /// Kinds of records, and the programs that make them.
 type Kinds = (&'static [EventKind], &'static [Hook]);
@@ -60,7 +60,8 @@ impl Attribution {
         self.doubt_ends(&of_state, to_ns);
         let mut counts = BTreeMap::<(Option<u64>, String), u64>::new();
         for Lost { cgroup, operation, count } in by.into_iter().chain(of_state) {
-            *counts.entry((cgroup, operation)).or_default() += count;
+            let of_both = counts.entry((cgroup, operation)).or_default();
+            *of_both = total([*of_both, count]);
         }
         let lost = |((cgroup, operation), count)| Lost { cgroup, operation, count };
         let by = counts.into_iter().map(lost).map(|lost| self.counted(lost)).collect();

@@ -71,6 +71,11 @@ pub enum Health {
     Record(Box<RecordHealth>),
 }
 
+/// All of them, as far as one number can say it.
+pub fn total(counts: impl IntoIterator<Item = u64>) -> u64 {
+    counts.into_iter().fold(0, u64::saturating_add)
+}
+
 /// The most operations that the first event names; `hostnet doctor` lists all.
 const MAX_NAMED: usize = 4;
 
@@ -99,13 +104,14 @@ fn suppressed(f: &mut fmt::Formatter<'_>, by: &[LossCount]) -> fmt::Result {
     let mut owners: BTreeMap<&str, u64> = BTreeMap::new();
     for one in by {
         let label = one.owner.as_deref().map_or("unknown", Owner::label);
-        *owners.entry(label).or_default() += one.count;
+        let of_owner = owners.entry(label).or_default();
+        *of_owner = total([*of_owner, one.count]);
     }
     const WHY: &str = "limit of observe.events_per_second";
     if let [(owner, count)] = owners.iter().collect::<Vec<_>>()[..] {
         return write!(f, "{count} operations of {owner} counted but not shown: over its {WHY}");
     }
-    let count: u64 = owners.values().sum();
+    let count = total(owners.values().copied());
     write!(f, "{count} operations counted but not shown: over their owners' {WHY}")?;
     for (index, (owner, count)) in owners.iter().enumerate() {
         write!(f, "{}{owner} {count}", if index == 0 { ": " } else { ", " })?;
@@ -176,7 +182,7 @@ impl Told for Health {
                 )
             }
             Self::Lost { place, from_ns, to_ns, by } => {
-                let count: u64 = by.iter().map(|loss| loss.count).sum();
+                let count = total(by.iter().map(|loss| loss.count));
                 let seconds = to_ns.saturating_sub(*from_ns) as f64 / 1e9;
                 write!(f, "{count} records lost in {seconds:.1} s ({place})")
             }

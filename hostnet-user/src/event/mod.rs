@@ -54,7 +54,7 @@ pub use existing_socket::{ExistingSocket, SocketState};
 pub use exit::Exit;
 pub use family_socket::FamilySocket;
 pub use finding::{Finding, FindingEnds, Rule, Severity, Technique};
-pub use health::{Health, LossCount, Lost};
+pub use health::{Health, LossCount, Lost, total};
 pub use learned::{Learned, PastFinding, Reached};
 pub use listen::Listen;
 pub use multicast::MulticastJoin;

@@ -21,6 +21,7 @@ use crate::{
         Owner, OwnerKind, Peer, PeerMethod, PeerParty, Process, SocketState, Via, canonical,
         endpoint,
     },
+    shares::{Fill, SharedMap},
 };
 
 const IPPROTO_TCP: u32 = 6;
@@ -30,7 +31,11 @@ const TCP_LISTEN: u16 = 10;
 /// kernel for every socket, while it has just been too much.
 const REFILL_NS: u64 = 10_000_000_000;
 
+/// How long it is not known who listens at some ports before the table is filled anew.
+const PARTIAL_NS: u64 = 60_000_000_000;
+
 /// Most connections within this host that are kept for the end that accepts.
+/// One owner has at most half of them.
 const MOST_CONNECTIONS: usize = 1 << 17;
 
 /// What is known of sockets that can be the other end.
@@ -38,7 +43,7 @@ const MOST_CONNECTIONS: usize = 1 << 17;
 pub struct Ends {
     pub(super) listeners: Listeners,
     /// The end that connected, by its address and the other's.
-    clients: HashMap<(SocketAddr, SocketAddr), (u64, Party)>,
+    clients: Clients,
     /// Proxies that listen, by cookie, and whom they stand for.
     pub(super) proxied: HashMap<u64, (Arc<Process>, Arc<Owner>)>,
     /// Addresses of this host's, beside the loopback ones.
@@ -57,6 +62,16 @@ pub struct Ends {
     gone: Gone,
 }
 
+/// Ends of connections, with the cookie of the socket that connected and who did.
+#[derive(Debug)]
+struct Clients(SharedMap<(SocketAddr, SocketAddr), (u64, Party)>);
+
+impl Default for Clients {
+    fn default() -> Self {
+        Self(SharedMap::of(MOST_CONNECTIONS))
+    }
+}
+
 /// `None` once they are known.
 #[derive(Debug)]
 struct Gone(Option<HashSet<u64>>);
@@ -68,6 +83,11 @@ impl Default for Gone {
 }
 
 impl Ends {
+    /// How full the tables of listeners and of connections within this host are.
+    pub(in crate::attribute) const fn fill(&self) -> [Fill; 2] {
+        [self.listeners.fill(), self.clients.0.fill()]
+    }
+
     fn ended(&mut self, header: &Header) {
         self.listeners.close(header.cookie, header.boot_ns);
         self.proxied.remove(&header.cookie);
@@ -104,14 +124,17 @@ impl Attribution {
     pub(in crate::attribute) fn doubt_listeners(&mut self, boot_ns: u64) {
         self.ends.listeners.forget();
         self.ends.proxied.clear();
-        self.ends.clients.clear();
+        self.ends.clients.0.clear();
         self.ends.doubted_ns.get_or_insert(boot_ns);
     }
 
     pub(in crate::attribute) fn expire_ends(&mut self, boot_ns: u64) {
         self.ends.listeners.expire(boot_ns);
         let is_due = |doubted: u64| boot_ns.saturating_sub(doubted) > REFILL_NS;
-        if self.ends.doubted_ns.is_some_and(is_due) && !self.ends.asked_anew {
+        let is_partial = |since: u64| boot_ns.saturating_sub(since) > PARTIAL_NS;
+        let is_due = self.ends.doubted_ns.is_some_and(is_due)
+            || self.ends.listeners.partial_since().is_some_and(is_partial);
+        if is_due && !self.ends.asked_anew {
             self.ends.asked_anew = true;
             self.requests.push(Request::Listeners);
         }
@@ -260,9 +283,9 @@ impl Attribution {
         ends: (SocketAddr, SocketAddr),
         by: &Party,
     ) {
-        let has_room = self.ends.clients.len() < MOST_CONNECTIONS;
-        if has_room && self.own_address(ends.1).is_some() {
-            self.ends.clients.insert(ends, (cookie, by.clone()));
+        if self.own_address(ends.1).is_some() {
+            // Without room the end that accepts has no peer.
+            drop(self.ends.clients.0.insert(&by.owner, ends, (cookie, by.clone())));
         }
     }
 
@@ -272,8 +295,8 @@ impl Attribution {
         cookie: u64,
         ends: (SocketAddr, SocketAddr),
     ) {
-        if self.ends.clients.get(&ends).is_some_and(|(known, _)| *known == cookie) {
-            self.ends.clients.remove(&ends);
+        if self.ends.clients.0.get(&ends).is_some_and(|(known, _)| *known == cookie) {
+            self.ends.clients.0.remove(&ends);
         }
     }
 
@@ -283,7 +306,7 @@ impl Attribution {
         local: SocketAddr,
         remote: SocketAddr,
     ) -> Option<Box<Peer>> {
-        let (_, Party { owner, process, .. }) = self.ends.clients.get(&(remote, local))?;
+        let (_, Party { owner, process, .. }) = self.ends.clients.0.get(&(remote, local))?;
         Some(Peer::one(owner, process.as_ref(), PeerMethod::Connection))
     }
 

@@ -1,7 +1,10 @@
 //! Owners that were worked out, by cgroup, to be forgotten by cgroup or by
 //! container: a word on one container must not cost a look at ten thousand.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use crate::event::Owner;
 
@@ -9,8 +12,8 @@ use crate::event::Owner;
 #[derive(Debug, Default)]
 pub struct OwnerCache {
     by_cgroup: HashMap<u64, Arc<Owner>>,
-    /// Cgroups of each container's owners; some may be forgotten by now.
-    by_container: HashMap<String, Vec<u64>>,
+    /// Cgroups of each container's owners.
+    by_container: HashMap<String, HashSet<u64>>,
 }
 
 impl OwnerCache {
@@ -25,7 +28,7 @@ impl OwnerCache {
         let cgroup = owner.cgroup_id;
         self.forget_cgroup(cgroup);
         if let Some(id) = &owner.container_id {
-            self.by_container.entry(id.clone()).or_default().push(cgroup);
+            self.by_container.entry(id.clone()).or_default().insert(cgroup);
         }
         self.by_cgroup.insert(cgroup, owner);
     }
@@ -35,7 +38,7 @@ impl OwnerCache {
         let Some(owner) = self.by_cgroup.remove(&cgroup) else { return };
         let Some(id) = &owner.container_id else { return };
         if let Some(cgroups) = self.by_container.get_mut(id) {
-            cgroups.retain(|other| *other != cgroup);
+            cgroups.remove(&cgroup);
             if cgroups.is_empty() {
                 self.by_container.remove(id);
             }

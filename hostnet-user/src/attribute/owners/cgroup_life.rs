@@ -54,9 +54,12 @@ impl Attribution {
     }
 
     pub(in crate::attribute) fn cgroup_removed(&mut self, header: &Header, hook: Hook, id: u64) {
-        self.tree.remove(id, header.boot_ns);
+        self.tree.remove(id);
         self.requests.push(Request::Forget(id));
         let owner = self.registry.owner(id, &self.tree);
+        if let Some(path) = self.tree.bury(id, header.boot_ns, &owner) {
+            self.forget_cgroup(id, &path);
+        }
         let Some(container) = &owner.container_id else { return };
         // A child cgroup going away is not the container going away.
         let parent = owner.cgroup_path.rsplit_once('/').map_or("", |(parent, _)| parent);
@@ -65,6 +68,13 @@ impl Attribution {
             self.push(Event { owner: Some(Arc::clone(&owner)), ..event });
         }
     }
+
+    /// A cgroup is in the tree no more.
+    pub(in crate::attribute) fn forget_cgroup(&mut self, id: u64, path: &str) {
+        self.registry.forget_cgroup(id, path);
+        self.strays.forget_place(id);
+    }
+
     /// A cgroup's name is that of a container which is elsewhere: told once, of
     /// whoever made it, when that is known.
     fn check_name(&mut self, id: u64, made: Option<(&Header, Hook)>, boot_ns: u64) {

@@ -34,6 +34,10 @@ pub struct Apart {
 /// the record of its end.
 const AFTERLIFE_NS: u64 = 1_000_000_000;
 
+/// Most cgroups of one process' way that are known, the last ones: each of them may be made
+/// and removed for it.
+const MOST_BEEN: usize = 256;
+
 /// What /proc shows of a start is cut to this.
 const TICK_NS: u64 = 10_000_000;
 
@@ -141,9 +145,19 @@ impl Strays {
         stray.now = cgroup;
         stray.told = None;
         if !stray.been.contains(&cgroup) {
-            Arc::make_mut(&mut stray.been).insert(cgroup);
+            let been = Arc::make_mut(&mut stray.been);
+            // Ids of cgroups grow.
+            if been.len() >= MOST_BEEN {
+                been.pop_first();
+            }
+            been.insert(cgroup);
             self.places.insert(cgroup);
         }
+    }
+
+    /// A cgroup is gone, and nothing of it is known any more.
+    pub fn forget_place(&mut self, cgroup: u64) {
+        self.places.remove(&cgroup);
     }
 
     /// A process is no longer one of them: it is where it belongs.

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use hostnet_abi::{ConnectOutcome as OutcomeRecord, Hook, established};
+use hostnet_abi::{ConnectOutcome as OutcomeRecord, EventKind, Hook, established};
 
 use super::{same, table::PendingConnect, unconfirmed::Established};
 use crate::{
@@ -44,10 +44,17 @@ impl Attribution {
         }
         if is_tcp(socket) {
             let pending = PendingConnect::new(at, hook, remote);
-            if let Some(before) = self.sockets.ask_connect(party, socket, pending) {
-                let outcome = Outcome::Failure(None);
-                let ended = Ended { at, hook, outcome, ends: None, peer: None };
-                self.tell_connect(party, socket, before, ended);
+            match self.sockets.ask_connect(party, socket, pending) {
+                Ok(None) => {}
+                Ok(Some(before)) => {
+                    let outcome = Outcome::Failure(None);
+                    let ended = Ended { at, hook, outcome, ends: None, peer: None };
+                    self.tell_connect(party, socket, before, ended);
+                }
+                Err(pending) => {
+                    self.not_kept(at, &party.owner, EventKind::ConnectOutcome);
+                    self.report_unfollowed(at, hook, party, socket, pending);
+                }
             }
             return;
         }
@@ -59,24 +66,39 @@ impl Attribution {
 
     /// A UDP socket has a peer from now on: what comes of it is a datagram, if one leaves.
     fn peer_set(&mut self, at: u64, hook: Hook, party: &Party, socket: Socket, remote: SocketAddr) {
-        let ended = |peer| Ended { at, hook, outcome: Outcome::Unknown, ends: None, peer };
         let pending = PendingConnect::new(at, hook, remote);
-        let Some(tracked) = self.sockets.track(party, socket, at) else {
-            let older = PendingConnect { is_older: true, ..pending };
-            let peer = self.peer_without_connection(socket, &older, Outcome::Unknown);
-            self.tell_connect(party, socket, older, ended(peer));
-            return;
+        let before = match self.sockets.ask_connect(party, socket, pending) {
+            Ok(before) => before,
+            Err(pending) => {
+                let older = PendingConnect { is_older: true, ..pending };
+                return self.report_unfollowed(at, hook, party, socket, older);
+            }
         };
-        tracked.direction.get_or_insert(Direction::Egress);
-        tracked.peer = Some(remote);
-        let before = self.sockets.ask_connect(party, socket, pending);
+        if let Some(tracked) = self.sockets.get_mut(socket.cookie) {
+            tracked.direction.get_or_insert(Direction::Egress);
+            tracked.peer = Some(remote);
+        }
         if let Some(before) = before.filter(|before| before.told.is_none()) {
-            let peer = self.peer_without_connection(socket, &before, Outcome::Unknown);
-            self.tell_connect(party, socket, before, ended(peer));
+            self.report_unfollowed(at, hook, party, socket, before);
         }
         if !self.policy.sees_first_sends {
             self.tell_without_outcome(socket.cookie);
         }
+    }
+
+    /// Reports a connect with an unknown outcome: none is waited for.
+    fn report_unfollowed(
+        &mut self,
+        at: u64,
+        hook: Hook,
+        party: &Party,
+        socket: Socket,
+        pending: PendingConnect,
+    ) {
+        let outcome = Outcome::Unknown;
+        let peer = self.peer_without_connection(socket, &pending, outcome);
+        let ended = Ended { at, hook, outcome, ends: None, peer };
+        self.tell_connect(party, socket, pending, ended);
     }
 
     /// A datagram passed between a connected UDP socket and its peer. Returns whether

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hostnet_abi::{
-    Close as CloseRecord, Datagram as DatagramRecord, Header, Hook, Record, Set, direction,
-    established,
+    Close as CloseRecord, Datagram as DatagramRecord, EventKind, Header, Hook, Record, Set,
+    direction, established,
 };
 
 use super::{
@@ -281,7 +281,12 @@ impl Attribution {
         local: SocketAddr,
     ) {
         let flows = std::mem::take(&mut self.flow_counts);
-        let Some(mut tracked) = self.sockets.remove(socket.cookie) else { return };
+        let Some(mut tracked) = self.sockets.remove(socket.cookie) else {
+            if self.sockets.has_refused(&party.owner) {
+                self.not_kept(at, &party.owner, EventKind::DatagramClose);
+            }
+            return;
+        };
         let sent = tracked.peer.map(|_| self.has_sent(tracked.connect.as_deref()));
         if let Some(connect) = tracked.connect.take().filter(|connect| connect.told.is_none()) {
             let outcome = Outcome::Unknown;

@@ -27,3 +27,6 @@ use crate::event::canonical;
 fn same(a: SocketAddr, b: SocketAddr) -> bool {
     canonical(a) == canonical(b)
 }
+
+#[cfg(test)]
+mod tests;

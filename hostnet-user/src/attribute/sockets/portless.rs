@@ -7,18 +7,20 @@
 //! accepted, the close of the listener, or one dump of all listeners that answers for
 //! all of them. What nothing shows within [`PATIENCE_NS`] is reported without a port.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use hostnet_abi::{Header, Hook, Listen, Record};
 
 use super::table::PATIENCE_NS;
-use crate::attribute::Attribution;
+use crate::{
+    attribute::Attribution,
+    event::Owner,
+    shares::{Fill, SharedMap},
+};
 
-/// Most records that wait.
+/// Most records that wait. One owner has at most half of them; its next is reported without
+/// a port.
 const MAX_WAITING: usize = 1 << 12;
-
-/// Most records that wait of processes in one cgroup.
-const MAX_PER_CGROUP: usize = 1 << 10;
 
 #[derive(Debug)]
 struct Waiting {
@@ -28,24 +30,31 @@ struct Waiting {
 }
 
 /// The records that wait, by socket cookie.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PortlessListeners {
-    waiting: HashMap<u64, Waiting>,
-    /// How many wait of each cgroup's processes.
-    per_cgroup: HashMap<u64, usize>,
+    waiting: SharedMap<u64, Waiting>,
     /// Times and cookies in the order they came; of some, nothing waits any more.
     order: VecDeque<(u64, u64)>,
 }
 
+impl Default for PortlessListeners {
+    fn default() -> Self {
+        Self { waiting: SharedMap::of(MAX_WAITING), order: VecDeque::new() }
+    }
+}
+
 impl PortlessListeners {
-    /// Lets a record wait. Returns false when it may not, because too many do.
-    fn wait(&mut self, header: &Header, hook: Hook, listen: Listen) -> bool {
-        let of_cgroup = self.per_cgroup.get(&header.task_cgroup).copied().unwrap_or_default();
-        if self.waiting.len() >= MAX_WAITING || of_cgroup >= MAX_PER_CGROUP {
+    /// How many wait.
+    pub const fn fill(&self) -> Fill {
+        self.waiting.fill()
+    }
+
+    /// Lets a record of `owner` wait. Returns false when it may not, because too many do.
+    fn wait(&mut self, owner: &Owner, header: &Header, hook: Hook, listen: Listen) -> bool {
+        let waiting = Waiting { header: *header, hook, listen };
+        if self.waiting.insert(owner, header.cookie, waiting).is_err() {
             return false;
         }
-        *self.per_cgroup.entry(header.task_cgroup).or_default() += 1;
-        self.waiting.insert(header.cookie, Waiting { header: *header, hook, listen });
         self.order.push_back((header.boot_ns, header.cookie));
         if self.order.len() > 2 * MAX_WAITING {
             let waiting = &self.waiting;
@@ -57,18 +66,7 @@ impl PortlessListeners {
     }
 
     fn take(&mut self, cookie: u64) -> Option<Waiting> {
-        // Most records find nothing here.
-        if self.waiting.is_empty() {
-            return None;
-        }
-        let taken = self.waiting.remove(&cookie)?;
-        if let Some(count) = self.per_cgroup.get_mut(&taken.header.task_cgroup) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_cgroup.remove(&taken.header.task_cgroup);
-            }
-        }
-        Some(taken)
+        self.waiting.remove(&cookie)
     }
 
     /// When the oldest record that waits was made.
@@ -94,7 +92,7 @@ impl Attribution {
     /// Whether this listener waits for its port.
     #[must_use]
     pub fn awaits_port(&self, cookie: u64) -> bool {
-        self.portless.waiting.contains_key(&cookie)
+        self.portless.waiting.get(&cookie).is_some()
     }
 
     /// Ports of listeners that wait for theirs, by cookie.
@@ -114,7 +112,11 @@ impl Attribution {
         let Record::Listen(listen) = record else { return false };
         // It listens again, and what showed the end of the first time was lost.
         self.port_is_known(header.cookie, 0);
-        if listen.port != 0 || header.cookie == 0 || !self.portless.wait(header, hook, *listen) {
+        if listen.port != 0 || header.cookie == 0 {
+            return false;
+        }
+        let owner = self.registry.owner(header.task_cgroup, &self.tree);
+        if !self.portless.wait(&owner, header, hook, *listen) {
             return false;
         }
         // It is reported by its record, not as a socket from before the agent.
@@ -154,40 +156,45 @@ impl Attribution {
 mod tests {
     use super::*;
 
-    fn header(cookie: u64, cgroup: u64, boot_ns: u64) -> Header {
-        Header { cookie, task_cgroup: cgroup, boot_ns, ..zerocopy::FromZeros::new_zeroed() }
+    fn header(cookie: u64, boot_ns: u64) -> Header {
+        Header { cookie, boot_ns, ..zerocopy::FromZeros::new_zeroed() }
     }
 
     fn listen() -> Listen {
         zerocopy::FromZeros::new_zeroed()
     }
 
+    fn owner(id: &str) -> Owner {
+        Owner { container_id: Some(id.to_owned()), ..Owner::unknown(7, None) }
+    }
+
     #[test]
-    fn one_cgroup_leaves_room_for_others() {
+    fn one_owner_leaves_room_for_others() {
         let mut portless = PortlessListeners::default();
         let hook = Hook::InetSockSetState;
-        let flood =
-            (1..=2_000).filter(|cookie| portless.wait(&header(*cookie, 7, 1), hook, listen()));
-        assert_eq!(flood.count(), MAX_PER_CGROUP);
-        assert!(portless.wait(&header(9_000, 8, 2), hook, listen()));
-        assert!(portless.take(1).is_some());
-        assert!(portless.wait(&header(9_001, 7, 3), hook, listen()));
+        let (flood, other) = (owner("flood"), owner("other"));
+        let waiting =
+            (1..=9_000).filter(|cookie| portless.wait(&flood, &header(*cookie, 1), hook, listen()));
+        assert_eq!(waiting.count(), MAX_WAITING / 2);
+        assert!(portless.wait(&other, &header(9_001, 2), hook, listen()));
+        assert!(!portless.wait(&flood, &header(9_002, 3), hook, listen()));
     }
 
     #[test]
     fn the_oldest_that_waits_is_known_and_what_was_taken_is_forgotten() {
         let mut portless = PortlessListeners::default();
         for (cookie, at) in [(1, 10), (2, 20)] {
-            assert!(portless.wait(&header(cookie, 7, at), Hook::InetSockSetState, listen()));
+            let header = header(cookie, at);
+            assert!(portless.wait(&owner("one"), &header, Hook::InetSockSetState, listen()));
         }
         assert_eq!(portless.waits_since(), Some(10));
         portless.take(1);
         assert_eq!(portless.waits_since(), Some(20));
         portless.take(2);
         assert_eq!(portless.waits_since(), None);
-        assert!(portless.per_cgroup.is_empty());
+        assert_eq!(portless.fill().entries, 0);
         for cookie in 0..100_000 {
-            portless.wait(&header(cookie, 7, cookie), Hook::InetSockSetState, listen());
+            portless.wait(&owner("one"), &header(cookie, cookie), Hook::InetSockSetState, listen());
             portless.take(cookie);
         }
         assert!(portless.order.len() <= 2 * MAX_WAITING + 1);

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::{
     attribute::Party,
     event::{Accept, Direction, Owner, Peer, Process, Socket, canonical},
+    shares::{Fill, SharedMap},
 };
 
 /// How long a connect waits for its outcome, and a connection for the process
@@ -28,8 +29,9 @@ pub const PATIENCE_NS: u64 = 1_000_000_000;
 /// does nothing else that is told.
 pub const BIND_PATIENCE_NS: u64 = 100_000_000;
 
-/// Most sockets tracked; beyond it new ones are told without their history.
-const MOST: usize = 1 << 18;
+/// Most sockets tracked. One owner has at most half of them; more of its sockets are reported
+/// without their history.
+const MOST: usize = 1 << 19;
 
 /// A bind that was asked for.
 #[derive(Clone, Debug)]
@@ -93,16 +95,16 @@ impl Tracked {
     fn waits(&self, deadline: u64) -> bool {
         // A later connect of the same socket has a deadline of its own.
         let connects = self.connect.as_ref().is_some_and(|connect| {
-            connect.told.is_none() && connect.boot_ns + PATIENCE_NS <= deadline
+            connect.told.is_none() && connect.boot_ns.saturating_add(PATIENCE_NS) <= deadline
         });
         connects || self.accept.is_some()
     }
 }
 
 /// The table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SocketTable {
-    sockets: HashMap<u64, Tracked>,
+    sockets: SharedMap<u64, Tracked>,
     binds: HashMap<u32, PendingBind>,
     deadlines: VecDeque<(u64, u64)>,
     /// Sockets beyond IP that were told as existing at start. Their end is not seen.
@@ -134,28 +136,59 @@ impl Default for Start {
     }
 }
 
+impl Default for SocketTable {
+    fn default() -> Self {
+        Self::of(MOST)
+    }
+}
+
 impl SocketTable {
+    /// An empty one with room for so many sockets.
+    #[must_use]
+    pub fn of(capacity: usize) -> Self {
+        Self {
+            sockets: SharedMap::of(capacity),
+            binds: HashMap::new(),
+            deadlines: VecDeque::new(),
+            older_beyond_ip: HashSet::new(),
+            older: HashMap::new(),
+            start: Start::default(),
+        }
+    }
+
+    /// How full it is.
+    pub const fn fill(&self) -> Fill {
+        self.sockets.fill()
+    }
+
+    /// Whether sockets of an owner are not tracked because it has too many.
+    pub fn has_refused(&self, owner: &Owner) -> bool {
+        self.sockets.has_refused(owner)
+    }
+
     /// The socket with this cookie.
     #[must_use]
     pub fn get(&self, cookie: u64) -> Option<&Tracked> {
         self.sockets.get(&cookie)
     }
 
-    /// The socket, tracked from now on if it was not.
+    /// The socket, tracked from now on if it was not; `None` when its owner has as many as
+    /// it may.
     pub fn track(&mut self, party: &Party, socket: Socket, boot_ns: u64) -> Option<&mut Tracked> {
-        if self.sockets.len() >= MOST && !self.sockets.contains_key(&socket.cookie) {
-            return None;
+        if self.sockets.get(&socket.cookie).is_none() {
+            let tracked = Tracked {
+                party: party.clone(),
+                socket,
+                since_ns: Some(boot_ns),
+                direction: None,
+                connect: None,
+                accept: None,
+                peer: None,
+                flows: Vec::new(),
+            };
+            self.sockets.insert(&party.owner, socket.cookie, tracked).ok()?;
         }
-        Some(self.sockets.entry(socket.cookie).or_insert_with(|| Tracked {
-            party: party.clone(),
-            socket,
-            since_ns: Some(boot_ns),
-            direction: None,
-            connect: None,
-            accept: None,
-            peer: None,
-            flows: Vec::new(),
-        }))
+        self.sockets.get_mut(&socket.cookie)
     }
 
     /// A socket from before the agent is tracked, a listener with where it listens.
@@ -270,23 +303,26 @@ impl SocketTable {
     /// A connect waits for its outcome from now on. Returns the one before it
     /// on the same socket that never got one: it failed without leaving CLOSE,
     /// for otherwise the kernel would not have taken a second.
+    ///
+    /// # Errors
+    /// The connect, when the socket is not tracked: nothing waits for its outcome.
     pub fn ask_connect(
         &mut self,
         party: &Party,
         socket: Socket,
         connect: PendingConnect,
-    ) -> Option<PendingConnect> {
+    ) -> Result<Option<PendingConnect>, PendingConnect> {
         let boot_ns = connect.boot_ns;
-        let tracked = self.track(party, socket, boot_ns)?;
+        let Some(tracked) = self.track(party, socket, boot_ns) else { return Err(connect) };
         let before = tracked.connect.replace(Box::new(connect));
         tracked.party = party.clone();
         self.wait(socket.cookie, boot_ns);
-        before.map(|before| *before)
+        Ok(before.map(|before| *before))
     }
 
     /// Something of this socket waits from `boot_ns` on.
     pub fn wait(&mut self, cookie: u64, boot_ns: u64) {
-        self.deadlines.push_back((boot_ns + PATIENCE_NS, cookie));
+        self.deadlines.push_back((boot_ns.saturating_add(PATIENCE_NS), cookie));
     }
 
     /// The oldest record of which something is still to be told, by its time.

@@ -5,10 +5,7 @@
 //! connection by the same two ends, the other way round. Where nobody is seen to accept,
 //! the connect is told without a peer.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    net::SocketAddr,
-};
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
 
 use hostnet_abi::{Accept as AcceptRecord, Header, Hook};
 
@@ -16,14 +13,15 @@ use super::{connect::Ended, table::PendingConnect};
 use crate::{
     attribute::{Attribution, Party},
     event::{Outcome, Peer, PeerMethod, Socket, endpoint},
+    shares::{Fill, SharedMap},
 };
 
 /// How long a connection waits. The kernel completes both ends within one exchange of
 /// packets over loopback.
 const PATIENCE_NS: u64 = 100_000_000;
 
-/// Most that wait; one beyond that is told without a peer.
-const MOST: usize = 1 << 14;
+/// Most that wait. One owner has at most half of them; its next is reported without a peer.
+const MOST: usize = 1 << 15;
 
 /// A connection by the address of the end that connected, and the other.
 type Ends = (SocketAddr, SocketAddr);
@@ -41,13 +39,24 @@ pub struct Established {
 }
 
 /// Those that wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Unconfirmed {
-    waiting: HashMap<Ends, Established>,
+    waiting: SharedMap<Ends, Established>,
     deadlines: VecDeque<(u64, Ends)>,
 }
 
+impl Default for Unconfirmed {
+    fn default() -> Self {
+        Self { waiting: SharedMap::of(MOST), deadlines: VecDeque::new() }
+    }
+}
+
 impl Unconfirmed {
+    /// How full it is.
+    pub const fn fill(&self) -> Fill {
+        self.waiting.fill()
+    }
+
     /// When the oldest record was made of those that wait.
     pub fn waits_since(&self) -> Option<u64> {
         self.waiting.values().map(|one| one.connect.boot_ns.min(one.at)).min()
@@ -55,11 +64,15 @@ impl Unconfirmed {
 
     /// Gives it back when there is no room.
     fn wait(&mut self, one: Established) -> Option<Established> {
-        if self.waiting.len() >= MOST {
-            return Some(one);
+        let owner = Arc::clone(&one.party.owner);
+        let (deadline, ends) = (one.at.saturating_add(PATIENCE_NS), one.ends);
+        match self.waiting.insert(&owner, ends, one) {
+            Ok(before) => {
+                self.deadlines.push_back((deadline, ends));
+                before
+            }
+            Err(one) => Some(one),
         }
-        self.deadlines.push_back((one.at.saturating_add(PATIENCE_NS), one.ends));
-        self.waiting.insert(one.ends, one)
     }
 
     fn overdue(&mut self, boot_ns: u64) -> Option<Established> {
@@ -68,7 +81,8 @@ impl Unconfirmed {
         {
             self.deadlines.pop_front();
             // The same two ends may be those of a later connection by now.
-            if self.waiting.get(&ends).is_some_and(|one| one.at + PATIENCE_NS <= boot_ns) {
+            let is_due = |one: &Established| one.at.saturating_add(PATIENCE_NS) <= boot_ns;
+            if self.waiting.get(&ends).is_some_and(is_due) {
                 return self.waiting.remove(&ends);
             }
         }

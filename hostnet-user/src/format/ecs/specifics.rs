@@ -13,7 +13,7 @@ use super::{
 };
 use crate::event::{
     Bind, ConnectOutcome, Event, ExistingSocket, Exit, FlowCount, Health, LossCount, MulticastJoin,
-    Operation, PacketBind, Scope, SentToPeer, SocketFilter, SocketState, Unix, UnixKind,
+    Operation, PacketBind, Scope, SentToPeer, SocketFilter, SocketState, Unix, UnixKind, total,
 };
 
 /// Most UDP peers listed in one closing record; `peers` counts them all.
@@ -313,7 +313,7 @@ impl<'a> Specifics<'a> {
         times: &mut Timestamps,
     ) {
         self.time_range(event, (from_ns, to_ns), times);
-        let count: u64 = by.iter().map(|loss| loss.count).sum();
+        let count = total(by.iter().map(|loss| loss.count));
         let by: Vec<Value> = by.iter().map(loss).collect();
         self.loss = Some(json!({ "place": place, "count": count, "by": by }));
     }

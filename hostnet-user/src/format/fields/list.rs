@@ -349,6 +349,7 @@ pub const FIELDS: &[Field] = &[
             "kernel-budget",
             "kernel-program",
             "kernel-map",
+            "agent-table",
             "decode",
             "sink",
             "history",
@@ -356,7 +357,8 @@ pub const FIELDS: &[Field] = &[
         ]),
         "Where records were lost, or counted instead of told (`kernel-budget`: repeats of owners \
          beyond their budgets); `kernel-map`: processes that could not be followed out of their \
-         container's cgroup; `sink`: not delivered to one; `history`: not kept on this host.",
+         container's cgroup; `agent-table`: what a full table of the agent has no room for, because \
+         its owner has its share of it; `sink`: not delivered to one; `history`: not kept on this host.",
     ),
     field("loss.count", Number, "How many."),
     field("loss.reason", Text, "Why, where that is known."),

@@ -6,7 +6,7 @@
 //! cgroup is that container's, whatever names it bears.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -29,8 +29,8 @@ pub struct ContainerRegistry {
     confirmed: HashMap<u64, String>,
     /// Paths that the runtime spoke of before the tree had them.
     awaited: HashMap<String, String>,
-    /// Cgroups by the container that their own name claims; mostly one.
-    claimants: HashMap<String, Vec<u64>>,
+    /// Cgroups by the container that their own name claims; mostly one. The last was made last.
+    claimants: HashMap<String, BTreeSet<u64>>,
     /// Cgroups whose false name has been told.
     told_spoofs: HashSet<u64>,
     /// Whose a mount namespace is, by its inode.
@@ -193,7 +193,7 @@ impl ContainerRegistry {
     /// Cgroups that bear a container's name.
     #[must_use]
     pub fn claimants(&self, id: &str) -> Vec<u64> {
-        self.claimants.get(id).cloned().unwrap_or_default()
+        self.claimants.get(id).into_iter().flatten().copied().collect()
     }
 
     /// Whether a cgroup's false name is still to be told; from now on it has been.
@@ -205,7 +205,7 @@ impl ContainerRegistry {
     pub fn appeared(&mut self, cgroup: u64, path: &str) {
         self.forget_cgroup(cgroup, path);
         if let Some(claim) = own_claim(path) {
-            self.claimants.entry(claim.qualified_id().into_owned()).or_default().push(cgroup);
+            self.claimants.entry(claim.qualified_id().into_owned()).or_default().insert(cgroup);
         }
         if let Some(id) = self.awaited.remove(path) {
             self.confirm_cgroup(cgroup, id);
@@ -224,7 +224,7 @@ impl ContainerRegistry {
         if let Some(id) = own_claim(path).map(|claim| claim.qualified_id())
             && let Some(claimants) = self.claimants.get_mut(&*id)
         {
-            claimants.retain(|claimant| *claimant != cgroup);
+            claimants.remove(&cgroup);
             if claimants.is_empty() {
                 self.claimants.remove(&*id);
             }

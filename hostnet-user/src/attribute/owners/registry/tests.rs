@@ -122,7 +122,8 @@ fn a_restart_has_a_cgroup_of_its_own() {
     let path = format!("/docker/{ID}");
     let (mut registry, mut tree) = (ContainerRegistry::default(), tree(&["/", &path]));
     confirmed(&mut registry, &tree, container(ID, &path, 5));
-    tree.remove(2, 100);
+    tree.remove(2);
+    tree.bury(2, 100, &Owner::unknown(2, None));
     tree.insert(9, path.clone());
     registry.appeared(9, &path);
     assert_eq!(owner(&mut registry, &tree, 9), a_container(Confidence::Runtime));

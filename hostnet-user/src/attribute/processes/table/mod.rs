@@ -15,7 +15,10 @@ use std::{
 
 use hostnet_abi::{Exit, Fork, Header};
 
-use crate::event::{Ancestor, Process};
+use crate::{
+    event::{Ancestor, Process},
+    shares::{self, Fill},
+};
 
 /// How long an ended process stays known: its sockets may outlive it.
 const TOMBSTONE_NS: u64 = 60_000_000_000;
@@ -24,8 +27,9 @@ const TOMBSTONE_NS: u64 = 60_000_000_000;
 /// holds after the kernel has announced its end (`do_exit`, kernel/exit.c).
 const LAST_ACTS_NS: u64 = 1_000_000_000;
 
-/// Most processes kept; beyond it the longest ended ones go first, then those
-/// that were entered first. A living one comes back from /proc.
+/// Most processes kept; beyond it the owners with the most processes give way, with the
+/// longest ended ones first, then those that were entered first. A living one comes back
+/// from /proc.
 const MOST: usize = 65_536;
 
 /// Most bytes of all their strings; beyond it only the beginnings are kept.
@@ -185,7 +189,7 @@ impl ProcessTable {
     pub fn expire(&mut self, boot_ns: u64) {
         self.latest_ns = self.latest_ns.max(boot_ns);
         while let Some(&(at, pid, number)) = self.ended.front()
-            && (boot_ns.saturating_sub(at) > TOMBSTONE_NS || self.by_pid.len() > MOST)
+            && boot_ns.saturating_sub(at) > TOMBSTONE_NS
         {
             self.ended.pop_front();
             // The id may belong to a younger process by now.
@@ -234,19 +238,37 @@ impl ProcessTable {
         self.entered += 1;
         let entry = Entry { own: None, ended_ns: None, known_ns, number: self.entered, process };
         self.by_pid.insert(entry.process.pid, entry);
-        if self.by_pid.len() > MOST {
-            self.expire(0);
-        }
-        if self.by_pid.len() > MOST {
-            self.forget_oldest();
-        }
     }
 
-    /// Half of what there is room for, so that this is done seldom.
-    fn forget_oldest(&mut self) {
-        let newest = self.entered - MOST as u64 / 2;
-        self.by_pid.retain(|_, entry| entry.number > newest);
-        self.bytes = self.by_pid.values().map(|entry| entry.process.weight()).sum();
+    /// How full it is.
+    pub fn fill(&self) -> Fill {
+        Fill::of(self.by_pid.len(), MOST)
+    }
+
+    /// Whether it has no more room: [`make_room`](Self::make_room) is to be called.
+    pub fn is_full(&self) -> bool {
+        self.by_pid.len() >= MOST
+    }
+
+    /// Forgets processes of the owners that have the most, until half of the table is
+    /// free, so that this is done seldom. `owner_of` names the owner of a cgroup.
+    pub fn make_room(&mut self, mut owner_of: impl FnMut(u64) -> String) {
+        let mut by_owner: HashMap<String, Vec<(bool, u64, u32)>> = HashMap::new();
+        for (pid, entry) in &self.by_pid {
+            let owner = owner_of(entry.process.cgroup.unwrap_or_default());
+            let runs = entry.ended_ns.is_none();
+            by_owner.entry(owner).or_default().push((runs, entry.number, *pid));
+        }
+        let most = shares::level(by_owner.values().map(Vec::len).collect(), MOST / 2);
+        for mut processes in by_owner.into_values() {
+            processes.sort_unstable();
+            let beyond = processes.len().saturating_sub(most);
+            processes.iter().take(beyond).for_each(|(.., pid)| self.remove(*pid));
+        }
+        let by_pid = &self.by_pid;
+        self.ended.retain(|(_, pid, number)| {
+            by_pid.get(pid).is_some_and(|entry| entry.number == *number)
+        });
     }
 
     fn remove(&mut self, pid: u32) {

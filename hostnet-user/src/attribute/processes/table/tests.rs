@@ -185,6 +185,9 @@ fn living_processes_take_bounded_memory() {
         let (record, tail) = exec(b"/bin/big\0", &arguments, pid.into());
         let process = Process::from_exec(pid, &record, &tail);
         let process = table.exec(process, pid.into(), |_| true);
+        if table.is_full() {
+            table.make_room(|cgroup| cgroup.to_string());
+        }
         told += usize::from(process.arguments[0].len() == arguments.len() - 1);
         assert!(table.by_pid.len() <= MOST);
     }
@@ -196,6 +199,28 @@ fn living_processes_take_bounded_memory() {
     let last = table.get(2 * MOST as u32, u64::MAX).unwrap();
     assert!(last.arguments_truncated);
     assert!(table.now(1).is_none(), "the first ones went");
+}
+
+/// A fork bomb of one owner, in as many cgroups as it likes, forgets its own processes.
+#[test]
+fn the_owner_with_the_most_processes_gives_way() {
+    let mut table = ProcessTable::default();
+    let owner = |cgroup: u64| if cgroup == 7 { "neighbour" } else { "bomb" }.to_owned();
+    run(&mut table, 1, "old", 1);
+    run(&mut table, 2, "ended", 2);
+    exit(&mut table, 2, 2, 3);
+    for pid in 10..3 * MOST as u32 {
+        let process = made_by(1, pid, "bomb", pid.into());
+        let process = Process { cgroup: Some(100 + u64::from(pid)), ..process };
+        table.exec(process, pid.into(), |_| true);
+        if table.is_full() {
+            table.make_room(owner);
+        }
+    }
+    assert!(table.by_pid.len() < MOST);
+    assert_eq!(name_at(&table, 1, 1 << 40).as_deref(), Some("old"));
+    assert_eq!(name_at(&table, 2, 3).as_deref(), Some("ended"));
+    assert!(table.now(10).is_none() && table.now(3 * MOST as u32 - 1).is_some());
 }
 
 /// Bytes of a cut process of the test above.

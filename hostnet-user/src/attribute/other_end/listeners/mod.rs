@@ -12,13 +12,21 @@ use std::{
 
 use hostnet_abi::reuse;
 
-use crate::attribute::Party;
+use crate::{
+    attribute::Party,
+    shares::{Fill, Share, Shares},
+};
 
 /// How long a socket that is gone stays known: what was sent to it may be told late.
 const REMEMBERED_NS: u64 = 5_000_000_000;
 
-/// Most sockets; where one does not fit, nothing is said of its port any more.
-const MOST: usize = 1 << 17;
+/// Most sockets, of which one owner has at most half; where one does not fit, nothing is said
+/// of its port until the table is filled anew.
+const MOST: usize = 1 << 18;
+
+/// Most sockets at one port, those that are gone among them. All of them are looked at
+/// whenever another begins to listen there, which an attacker may do ten thousand times a second.
+const MOST_AT_PORT: usize = 1 << 9;
 
 /// `LOOPBACK_IFINDEX` (include/net/net_namespace.h). What a host sends to itself
 /// comes in through this interface, whatever the address.
@@ -63,23 +71,54 @@ pub struct Reached<'a> {
 #[derive(Debug)]
 struct Entry {
     listener: Listener,
+    share: Share,
     until_ns: Option<u64>,
 }
 
 type Port = (u32, u16);
 
 /// The table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Listeners {
     ports: HashMap<Port, Vec<Entry>>,
     by_cookie: HashMap<u64, Port>,
     closed: VecDeque<(u64, Port)>,
     /// Ports of which not every socket is here.
     partial: HashSet<Port>,
-    count: usize,
+    /// Since when there are such ports.
+    partial_since: Option<u64>,
+    shares: Shares,
+}
+
+impl Default for Listeners {
+    fn default() -> Self {
+        Self::of(MOST)
+    }
 }
 
 impl Listeners {
+    /// An empty table with room for so many.
+    fn of(capacity: usize) -> Self {
+        Self {
+            ports: HashMap::new(),
+            by_cookie: HashMap::new(),
+            closed: VecDeque::new(),
+            partial: HashSet::new(),
+            partial_since: None,
+            shares: Shares::of(capacity),
+        }
+    }
+
+    /// How full it is.
+    pub const fn fill(&self) -> Fill {
+        self.shares.fill()
+    }
+
+    /// Since when there are ports of which it is not known who listens.
+    pub const fn partial_since(&self) -> Option<u64> {
+        self.partial_since
+    }
+
     /// A socket listens, or is bound, unless that is known already. Of one that was found
     /// there, its beginning may be told afterwards.
     pub fn open(&mut self, listener: Listener) {
@@ -93,13 +132,15 @@ impl Listeners {
         if port.1 == 0 {
             return;
         }
-        if self.count >= MOST {
+        let has_room = self.ports.get(&port).is_none_or(|there| there.len() < MOST_AT_PORT);
+        let share = has_room.then(|| self.shares.take(&listener.party.owner)).flatten();
+        let Some(share) = share else {
+            self.partial_since.get_or_insert(listener.since_ns);
             self.partial.insert(port);
             return;
-        }
-        self.count += 1;
+        };
         self.by_cookie.insert(listener.cookie, port);
-        self.ports.entry(port).or_default().push(Entry { listener, until_ns: None });
+        self.ports.entry(port).or_default().push(Entry { listener, share, until_ns: None });
     }
 
     /// The socket with this cookie, while it listens.
@@ -138,9 +179,8 @@ impl Listeners {
         {
             self.closed.pop_front();
             let Some(entries) = self.ports.get_mut(&port) else { continue };
-            let before = entries.len();
-            entries.retain(|entry| entry.until_ns.is_none_or(|until| until > closed));
-            self.count -= before - entries.len();
+            let is_over = |entry: &mut Entry| entry.until_ns.is_some_and(|until| until <= closed);
+            entries.extract_if(.., is_over).for_each(|entry| self.shares.give_back(entry.share));
             if entries.is_empty() {
                 self.ports.remove(&port);
             }
@@ -226,150 +266,4 @@ impl Listener {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::{
-        event::Owner,
-        event::{endpoint, from_socket_addr},
-    };
-
-    const TCP: u32 = 6;
-    const NOBODY: [u64; 0] = [];
-
-    fn at(text: &str) -> SocketAddr {
-        let (address, port) = from_socket_addr(text.parse().expect("an address"));
-        endpoint(address, port)
-    }
-
-    fn listener(cookie: u64, local: &str) -> Listener {
-        let party = Party {
-            owner: Arc::new(Owner::unknown(cookie, None)),
-            creator: None,
-            process: None,
-            actor: None,
-        };
-        let (protocol, local) = (TCP, at(local));
-        let (reuse, interface, user, since_ns) = (0, 0, None, 10);
-        Listener { cookie, protocol, local, reuse, interface, party, user, since_ns }
-    }
-
-    fn table(listeners: impl IntoIterator<Item = Listener>) -> Listeners {
-        let mut table = Listeners::default();
-        listeners.into_iter().for_each(|listener| table.open(listener));
-        table
-    }
-
-    fn reached(table: &Listeners, end: &str, at_ns: u64) -> Vec<u64> {
-        let reached = table.at(TCP, at(end), at_ns);
-        let cookies = reached.map(|reached| reached.listeners.iter().map(|l| l.cookie).collect());
-        cookies.unwrap_or_default()
-    }
-
-    #[test]
-    fn the_very_address_goes_before_every_address() {
-        let table = table([
-            listener(1, "0.0.0.0:80"),
-            listener(2, "127.0.0.1:80"),
-            listener(3, "[::1]:80"),
-            listener(4, "127.0.0.1:81"),
-        ]);
-        assert_eq!(reached(&table, "127.0.0.1:80", 10), [2]);
-        assert_eq!(reached(&table, "127.0.0.2:80", 10), [1]);
-        assert_eq!(reached(&table, "[::ffff:127.0.0.1]:80", 10), [2]);
-        assert_eq!(reached(&table, "[::1]:80", 10), [3]);
-        assert_eq!(reached(&table, "[fe80::1]:80", 10), NOBODY);
-        let udp = table.at(17, at("127.0.0.1:80"), 10);
-        assert!(udp.is_none(), "another protocol");
-        assert!(table.at(TCP, at("127.0.0.1:80"), 10).is_some_and(|reached| reached.is_exact));
-        assert!(table.at(TCP, at("127.0.0.2:80"), 10).is_some_and(|reached| !reached.is_exact));
-    }
-
-    #[test]
-    fn an_ipv6_socket_serves_ipv4_unless_it_says_not() {
-        let dual = listener(1, "[::]:80");
-        let v6_only = Listener { reuse: reuse::V6_ONLY, ..listener(2, "[::]:81") };
-        let mut table = table([dual, v6_only]);
-        assert_eq!(reached(&table, "127.0.0.1:80", 10), [1]);
-        assert_eq!(reached(&table, "[::1]:80", 10), [1]);
-        assert_eq!(reached(&table, "127.0.0.1:81", 10), NOBODY);
-        assert_eq!(reached(&table, "[::1]:81", 10), [2]);
-        table.open(listener(3, "0.0.0.0:80"));
-        assert_eq!(reached(&table, "127.0.0.1:80", 10), [3], "IPv4's own goes first");
-    }
-
-    #[test]
-    fn several_at_one_address_are_all_named() {
-        let table = table([
-            listener(1, "0.0.0.0:80"),
-            listener(2, "0.0.0.0:80"),
-            listener(3, "127.0.0.1:80"),
-        ]);
-        assert_eq!(reached(&table, "127.0.0.2:80", 10), [1, 2]);
-        assert_eq!(reached(&table, "127.0.0.1:80", 10), [3]);
-    }
-
-    #[test]
-    fn only_those_that_lived_then() {
-        let mut table = table([listener(1, "127.0.0.1:80")]);
-        table.close(1, 20);
-        let later = Listener { since_ns: 30, ..listener(2, "127.0.0.1:80") };
-        table.open(later);
-        let found = [9, 10, 20, 25, 30].map(|at| reached(&table, "127.0.0.1:80", at));
-        assert_eq!(found, [vec![], vec![1], vec![1], vec![], vec![2]]);
-        table.expire(20 + REMEMBERED_NS + 1);
-        assert_eq!(reached(&table, "127.0.0.1:80", 15), NOBODY);
-        assert_eq!(reached(&table, "127.0.0.1:80", 30), [2]);
-    }
-
-    #[test]
-    fn a_socket_may_listen_again() {
-        let mut table = table([listener(1, "127.0.0.1:80")]);
-        table.close(1, 20);
-        table.open(Listener { since_ns: 30, ..listener(1, "127.0.0.1:81") });
-        assert_eq!(reached(&table, "127.0.0.1:81", 40), [1]);
-        table.close(1, 50);
-        assert_eq!(reached(&table, "127.0.0.1:81", 60), NOBODY);
-        table.expire(u64::MAX);
-        assert_eq!((table.count, table.ports.len(), table.by_cookie.len()), (0, 0, 0));
-    }
-
-    #[test]
-    fn another_interface_is_not_reached_from_here() {
-        let on = |interface| Listener { interface, ..listener(interface.into(), "0.0.0.0:80") };
-        assert_eq!(reached(&table([on(7)]), "127.0.0.1:80", 10), NOBODY);
-        assert_eq!(reached(&table([on(0), on(1)]), "127.0.0.1:80", 10), [1]);
-    }
-
-    #[test]
-    fn who_shares_a_port() {
-        let table = table([
-            listener(1, "0.0.0.0:53"),
-            listener(2, "10.0.0.1:53"),
-            listener(3, "[::1]:53"),
-            listener(4, "127.0.0.1:54"),
-        ]);
-        let sharing = |one: Listener| -> Vec<u64> {
-            table.sharing(&one, 10).map(|other| other.cookie).collect()
-        };
-        assert_eq!(sharing(listener(9, "127.0.0.1:53")), [1]);
-        assert_eq!(sharing(listener(9, "10.0.0.1:53")), [1, 2]);
-        assert_eq!(sharing(listener(9, "[::]:53")), [1, 2, 3]);
-        let v6_only = Listener { reuse: reuse::V6_ONLY, ..listener(9, "[::]:53") };
-        assert_eq!(sharing(v6_only), [3]);
-        assert_eq!(sharing(listener(1, "0.0.0.0:53")), [2], "not itself");
-        assert_eq!(sharing(listener(9, "127.0.0.1:99")), NOBODY);
-    }
-
-    #[test]
-    fn a_port_that_is_not_wholly_known_is_not_spoken_of() {
-        let mut table = table([listener(1, "0.0.0.0:80")]);
-        table.count = MOST;
-        table.open(listener(2, "127.0.0.1:80"));
-        assert_eq!(reached(&table, "127.0.0.1:80", 10), NOBODY);
-        table.forget();
-        table.open(listener(1, "0.0.0.0:80"));
-        assert_eq!(reached(&table, "127.0.0.1:80", 10), [1]);
-    }
-}
+mod tests;
