@@ -7,6 +7,7 @@
 
 mod detections;
 pub mod expectations;
+mod open;
 mod reach;
 mod repeats;
 mod settings;
@@ -14,7 +15,7 @@ pub mod sigma;
 mod standings;
 pub mod surface;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -26,6 +27,7 @@ pub use settings::{Law, Settings};
 
 use self::{
     expectations::{Expectations, Standing},
+    open::Open,
     standings::Standings,
     surface::Network,
 };
@@ -72,9 +74,6 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// Findings of attempts without an outcome that are remembered until it comes.
-const MOST_OPEN: usize = 1 << 12;
-
 /// The stage.
 #[derive(Debug)]
 pub struct Judge {
@@ -86,8 +85,7 @@ pub struct Judge {
     detections: Vec<(&'static Detection, Arc<Rule>)>,
     memory: Memory,
     repeats: Repeats,
-    /// Findings of attempts whose outcome is not known yet, by their ids, which sort by time.
-    open: BTreeSet<Uuid>,
+    open: Open,
 }
 
 impl Judge {
@@ -105,7 +103,7 @@ impl Judge {
             detections: judged.map(|one| (one, Arc::new(one.rule()))).collect(),
             memory: Memory::learning_for(settings.learn_ns()),
             repeats: Repeats::new(repeat_after_ns),
-            open: BTreeSet::new(),
+            open: Open::default(),
         }
     }
 
@@ -163,7 +161,7 @@ impl Judge {
         let is_open = reach.is_some_and(|reach| reach.contact.is_open());
         for (detection, rule) in &self.detections {
             let amends = event.amends.map(|first| finding_id(first, detection.id));
-            let amends = amends.filter(|first| self.open.remove(first));
+            let amends = amends.filter(|first| self.open.settle(owner, first));
             scene.settles = amends.is_some();
             if detection.excuse.holds(&scene) {
                 continue;
@@ -176,13 +174,10 @@ impl Judge {
                 let rule = Arc::clone(rule);
                 let found = finding(event, rule, severity, (subject, sentence), learned);
                 if is_open {
-                    self.open.insert(found.id);
+                    self.open.insert(owner, found.id);
                 }
                 findings.push(Event { amends, ..found });
             }
-        }
-        while self.open.len() > MOST_OPEN {
-            self.open.pop_first();
         }
         event.learned = self.memory.take_learned().map(Box::new);
     }
