@@ -70,7 +70,7 @@ fn received_and_lost_are_all_that_was_produced() {
     let of_ring = |name: &str| number(&page, &format!("hostnet_{name}_total{{ring=\"records\"}}"));
     assert_eq!(of_ring("ring_produced_bytes"), of_ring("ring_consumed_bytes"), "{page}");
     assert!(of_ring("records_received") > 0, "{page}");
-    assert!(number(&page, "hostnet_map_capacity{map=\"FLOWS\"}") > 0, "{page}");
+    assert!(number(&page, "hostnet_table_capacity{table=\"FLOWS\"}") > 0, "{page}");
     for path in ["/healthz", "/readyz"] {
         assert_eq!(get(&socket, path).0, "200", "{path}");
     }
@@ -99,6 +99,30 @@ fn received_and_lost_are_all_that_was_produced() {
     let last = beats.last().expect("a heartbeat");
     assert!(last["hostnet"]["health"]["told"].as_u64() < last["event"]["sequence"].as_u64());
     assert!(!socket.exists() || UnixStream::connect(&socket).is_err(), "nobody serves any more");
+}
+
+/// A container's sockets fill the agent's table, and are gone from it when it is gone.
+#[test]
+fn tables_show_how_full_they_are() {
+    needs_root!();
+    const SOCKETS: u64 = 40;
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("metrics.sock");
+    let metrics = format!("[metrics]\nlisten = \"unix:{}\"\n", socket.display());
+    let agent = Agent::setup().observe(&metrics).start();
+    let mut actor = Docker::shared().launch("host").actor();
+    let of = |page: &str, what: &str, table: &str| {
+        number(page, &format!("hostnet_table_{what}{{table=\"{table}\"}}"))
+    };
+    actor.perform(&format!("hold udp-connected --times {SOCKETS}"));
+    let page = page_that(&socket, |page| of(page, "entries", "sockets") >= SOCKETS);
+    for table in ["sockets", "processes", "CGROUPS"] {
+        let (entries, capacity) = (of(&page, "entries", table), of(&page, "capacity", table));
+        assert!(entries > 0 && entries < capacity, "{entries} of {capacity} in {table}: {page}");
+    }
+    actor.perform("release");
+    page_that(&socket, |page| of(page, "entries", "sockets") < SOCKETS);
+    agent.stop();
 }
 
 /// The form is the one that the request wants most, and HEAD has the same head.

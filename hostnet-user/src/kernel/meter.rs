@@ -16,6 +16,7 @@ use super::{
     },
     running::Running,
 };
+use crate::shares::Fill;
 
 /// Reads the numbers; holds the programs and maps open, and not what attaches them.
 pub struct Meter {
@@ -43,10 +44,9 @@ pub struct ProgramNumbers {
 pub struct MapNumbers {
     /// Its name.
     pub map: &'static str,
-    /// Entries in it.
-    pub entries: u64,
-    /// Entries it has room for.
-    pub capacity: u32,
+    /// How full it is.
+    #[serde(flatten)]
+    pub fill: Fill,
 }
 
 impl Meter {
@@ -85,8 +85,7 @@ impl Meter {
     pub fn maps(&self) -> Vec<MapNumbers> {
         let numbers = |(map, capacity, count): &(&'static str, u32, CountEntries)| MapNumbers {
             map,
-            entries: count(),
-            capacity: *capacity,
+            fill: Fill { entries: count(), capacity: (*capacity).into() },
         };
         self.maps.iter().map(numbers).collect()
     }

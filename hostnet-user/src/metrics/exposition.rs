@@ -68,19 +68,21 @@ pub fn exposition(metrics: &Metrics) -> String {
         rings.map(|(name, ring)| (name, ring.size_bytes as f64)),
     );
     let kernel = lock(&metrics.kernel).clone();
+    let of_kernel = kernel.maps.iter().map(|map| (map.map, map.fill));
+    let tables: Vec<_> = of_kernel.chain(pipeline.tables).collect();
     text.gauges(
-        "map_entries",
-        "Entries in a map",
+        "table_entries",
+        "Entries in a table of the agent, or in a map of its eBPF programs (capital letters)",
         None,
-        "map",
-        kernel.maps.iter().map(|map| (map.map, map.entries as f64)),
+        "table",
+        tables.iter().map(|(name, fill)| (name, fill.entries as f64)),
     );
     text.gauges(
-        "map_capacity",
-        "Entries that a map has room for",
+        "table_capacity",
+        "Entries that a table or a map has room for",
         None,
-        "map",
-        kernel.maps.iter().map(|map| (map.map, map.capacity.into())),
+        "table",
+        tables.iter().map(|(name, fill)| (name, fill.capacity as f64)),
     );
     text.counters(
         "program_recursion_misses",

@@ -34,6 +34,7 @@ pub use server::Server;
 use crate::{
     kernel::{MapNumbers, Meter, ProgramNumbers, RingNumbers},
     record::SinkNumbers,
+    shares::Fill,
 };
 
 /// How often programs and maps are asked for their numbers: a full map takes the
@@ -67,6 +68,8 @@ pub struct PipelineNumbers {
     pub lost_total: u64,
     /// The rings by name.
     pub rings: BTreeMap<&'static str, RingNumbers>,
+    /// How full the agent's tables are, by name.
+    pub tables: BTreeMap<&'static str, Fill>,
     /// The sinks by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sinks: BTreeMap<String, SinkNumbers>,

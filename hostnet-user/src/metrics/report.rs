@@ -30,6 +30,7 @@ impl Report {
             lost: stages.summary.lost_by_place.clone(),
             lost_total: stages.summary.lost,
             rings: programs.rings.numbers(),
+            tables: stages.attribution.tables(),
             sinks: stages.sinks(),
         });
         let every = self.heartbeat_every?;

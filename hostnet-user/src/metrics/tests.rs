@@ -19,6 +19,7 @@ fn numbers() -> Arc<Metrics> {
         lost: BTreeMap::from([("kernel-ring".to_owned(), 5)]),
         lost_total: 5,
         rings: BTreeMap::from([("records", ring)]),
+        tables: BTreeMap::from([("sockets", Fill { entries: 3, capacity: 4 })]),
         // A name may be anything.
         sinks: BTreeMap::from([("a\"\\\n{}".to_owned(), sink)]),
     });
@@ -27,7 +28,7 @@ fn numbers() -> Arc<Metrics> {
             ProgramNumbers { program: "bind4", recursion_misses: 1, runs: Some((2, 3000)) },
             ProgramNumbers { program: "bind6", recursion_misses: 0, runs: None },
         ],
-        maps: vec![MapNumbers { map: "FLOWS", entries: 1, capacity: 8 }],
+        maps: vec![MapNumbers { map: "FLOWS", fill: Fill { entries: 1, capacity: 8 } }],
     };
     metrics
 }
@@ -41,7 +42,8 @@ fn a_page_has_every_number() {
         "hostnet_records_lost_total{place=\"kernel-ring\"} 5",
         "hostnet_records_received_total{ring=\"records\"} 7",
         "hostnet_ring_waiting_bytes{ring=\"records\"} 1024.0",
-        "hostnet_map_entries{map=\"FLOWS\"} 1.0",
+        "hostnet_table_entries{table=\"FLOWS\"} 1.0",
+        "hostnet_table_capacity{table=\"sockets\"} 4.0",
         "hostnet_program_recursion_misses_total{program=\"bind4\"} 1",
         "hostnet_program_runs_total{program=\"bind4\"} 2",
         "hostnet_program_run_seconds_total{program=\"bind4\"} 0.000003",
