@@ -358,3 +358,6 @@ impl Summary {
         }
     }
 }
+
+#[cfg(test)]
+mod mutated;

@@ -33,9 +33,11 @@ pub fn others<'a>(claims: impl Iterator<Item = Claim<'a>>, id: &str) -> Vec<Stri
 pub fn own_part<'a>(path: &'a str, id: &str) -> Option<&'a str> {
     // The kernel marks the path of a process that outlives its cgroup.
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-    let mut parts = ends.filter_map(|end| path.get(..end));
-    let first = parts.find(|part| named_container(part).is_some())?;
+    let claimed = named_container(path)?.id;
+    // The id is a part of the path.
+    let from = claimed.as_ptr() as usize - path.as_ptr() as usize;
+    let end = path.get(from..)?.find('/').map_or(path.len(), |length| from + length);
+    let first = path.get(..end)?;
     named_container(first).filter(|claim| claim.id == id).map(|_| first)
 }
 
