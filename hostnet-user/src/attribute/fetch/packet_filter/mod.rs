@@ -18,10 +18,10 @@ use std::{
 
 use rustix::net::{
     AddressFamily, RecvFlags, SocketFlags, SocketType, bind, netlink, netlink::SocketAddrNetlink,
-    recv, socket_with,
+    recvfrom, socket_with,
 };
 
-use super::netlink::Connection;
+use super::netlink::{Connection, is_kernel};
 use crate::attribute::{Redirect, Redirects};
 
 /// Between two looks at rules that keep changing, at least, and as many times what the last
@@ -31,6 +31,9 @@ const SHARE: u32 = 20;
 
 /// Rules may be others without a sign of it.
 const LONGEST: Duration = Duration::from_secs(5);
+
+/// Messages about changes that are read at a time.
+const MAX_READS: usize = 64;
 
 /// Steps from rule to rule; beyond it anything may be redirected.
 const MOST_STEPS: usize = 1 << 17;
@@ -119,14 +122,17 @@ impl PacketFilters {
     fn has_news(&self) -> bool {
         let Some(changes) = &self.changes else { return false };
         let (mut has_news, mut buffer) = (false, [0; 1 << 13]);
-        loop {
-            match recv(changes, &mut buffer[..], RecvFlags::empty()) {
+        // What is left is news as well, and who keeps sending must not keep us here.
+        for _ in 0..MAX_READS {
+            match recvfrom(changes, &mut buffer[..], RecvFlags::empty()) {
+                Ok((_, _, sender)) => has_news |= is_kernel(sender),
                 // What did not fit was a change, too.
-                Ok(_) | Err(rustix::io::Errno::NOBUFS) => has_news = true,
+                Err(rustix::io::Errno::NOBUFS) => has_news = true,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_nothing) => return has_news,
             }
         }
+        has_news
     }
 }
 
