@@ -1,14 +1,11 @@
-//! One record on its way from the ring to the stages, after whatever it needs to
-//! be understood: those inputs are fetched here, and written down with it.
-
-use std::path::Path;
+//! One record on its way from the ring to the stages, after the counts of the flows that
+//! it closes: all is written down with it. What else it lacks was looked up before.
 
 use anyhow::Result;
 use hostnet_abi::{Flow, FlowKey};
 
 use crate::{
-    attribute::fetch::procfs,
-    input::{self, InputRef, World},
+    input::{self, InputRef},
     kernel::{Maps, Recorder},
     stages::Stages,
 };
@@ -19,36 +16,17 @@ pub struct Feed<'a> {
     pub stages: &'a mut Stages,
     /// The kernel's maps.
     pub maps: &'a mut Maps,
-    /// Where cgroups are.
-    pub cgroup_root: &'a Path,
     /// Where inputs are written down.
     pub recorder: &'a mut Option<Recorder>,
 }
 
 impl Feed<'_> {
-    /// Takes one record: first the processes it names, the cgroup it is from, the counts
-    /// of the flows it closes.
+    /// Takes one record: first the counts of the flows it closes. Each of those was told
+    /// by a record of its own, so that closing costs no more than they did.
     ///
     /// # Errors
     /// When the recording or an output cannot be written.
     pub fn record(&mut self, bytes: &[u8]) -> Result<()> {
-        for pid in self.stages.attribution.unknown_processes(bytes) {
-            if let Some(process) = procfs::process(pid, self.cgroup_root) {
-                self.world(World::Process(Box::new(process)))?;
-            }
-        }
-        if let Some(pid) = self.stages.attribution.misplaced_process(bytes) {
-            for (id, path) in procfs::cgroup_lineage(pid, self.cgroup_root) {
-                if self.stages.attribution.lacks_cgroup(id) {
-                    self.world(World::Cgroup { id, path })?;
-                }
-            }
-        }
-        if let Some(pid) = self.stages.attribution.unplaced_process(bytes)
-            && let Some((start_ns, path)) = procfs::v1_place(pid)
-        {
-            self.world(World::V1Place { pid, start_ns, path })?;
-        }
         let flows = self.stages.attribution.wanted_flows(bytes);
         if !flows.is_empty() {
             let counts: Vec<(FlowKey, Flow)> = flows
@@ -60,15 +38,6 @@ impl Feed<'_> {
         }
         write_down(self.recorder, InputRef::Record(bytes))?;
         self.stages.record(bytes)
-    }
-
-    /// Takes anything else.
-    ///
-    /// # Errors
-    /// As [`record`](Self::record).
-    pub fn world(&mut self, world: World) -> Result<()> {
-        write_down(self.recorder, InputRef::World(&world))?;
-        self.stages.world(world)
     }
 }
 

@@ -25,6 +25,7 @@ pub mod input;
 mod json;
 pub mod judge;
 pub mod kernel;
+mod lookups;
 pub mod loopback;
 pub mod metrics;
 pub mod observe;

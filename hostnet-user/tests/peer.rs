@@ -6,8 +6,8 @@ use hostnet::{
     event::{Event, Lost, Operation, Process, SocketState, endpoint},
 };
 use hostnet_abi::{
-    Bind, Close, Connect, ConnectOutcome, DatagramClose, Header, Hook, Listen, Payload, Socket,
-    Unix, reuse, unix_operation, v4_mapped,
+    Bind, Close, Connect, ConnectOutcome, Datagram, DatagramClose, Header, Hook, Listen, Payload,
+    Socket, Unix, direction, reuse, unix_operation, v4_mapped,
 };
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -153,18 +153,96 @@ fn after_a_loss_nobody_is_named_until_all_are_asked_for() {
     stage.lost("kernel-ring".to_owned(), 40, 45, vec![lost("close")]);
     assert_eq!(peer(&connect(&mut stage, 50, 6379)), None);
     assert!(stage.take_requests().contains(&Request::Listeners));
-    let found = Found {
-        cookie: 1,
+    stage.listeners(60, &[shown(1, 6379)]);
+    assert_eq!(peer(&connect(&mut stage, 55, 6379)), None, "it may have begun since");
+    assert_eq!(peer(&connect(&mut stage, 60, 6379)), redis());
+}
+
+/// A TCP listener as the kernel shows it.
+fn shown(cookie: u64, port: u16) -> Found {
+    Found {
+        cookie,
         socket: TCP,
         state: SocketState::Listen,
-        local: Some(endpoint(loopback(), 6379)),
+        local: Some(endpoint(loopback(), port)),
         cgroup: Some(REDIS),
         holders: vec![Holder { pid: 50, cgroup: REDIS }],
         ..Found::default()
+    }
+}
+
+/// Records that tell of listeners were lost, and after a while it is asked for them.
+fn asked_anew() -> Attribution {
+    let mut stage = begun();
+    let lost = Lost { cgroup: None, operation: "close".to_owned(), count: 1 };
+    stage.lost("kernel-ring".to_owned(), 10, 15, vec![lost]);
+    stage.take_requests();
+    stage.expire(20_000_000_000);
+    assert!(stage.take_requests().contains(&Request::Listeners));
+    stage
+}
+
+#[test]
+fn what_happens_while_the_kernel_is_asked_is_truer_than_its_answer() {
+    let mut stage = asked_anew();
+    // Both were there when the kernel was asked, and one more began after it had looked.
+    close(&mut stage, 50, 1);
+    listen(&mut stage, 51, 3, 6381);
+    stage.listeners(60, &[shown(1, 6379), shown(2, 6380)]);
+    assert_eq!(peer(&connect(&mut stage, 70, 6379)), None, "it had ended");
+    assert_eq!(peer(&connect(&mut stage, 72, 6380)), redis());
+    assert_eq!(peer(&connect(&mut stage, 74, 6381)), redis(), "it began meanwhile");
+}
+
+#[test]
+fn what_is_lost_while_the_kernel_is_asked_is_asked_for_once_more() {
+    let mut stage = asked_anew();
+    let lost = Lost { cgroup: None, operation: "close".to_owned(), count: 1 };
+    stage.lost("kernel-ring".to_owned(), 50, 55, vec![lost]);
+    stage.listeners(60, &[shown(1, 6379)]);
+    assert_eq!(peer(&connect(&mut stage, 70, 6379)), None, "its end may have been lost");
+    assert!(stage.take_requests().contains(&Request::Listeners));
+    stage.listeners(80, &[shown(1, 6379)]);
+    assert_eq!(peer(&connect(&mut stage, 90, 6379)), redis());
+}
+
+/// Two sockets have datagrams, one of them before the kernel is asked which there are: only
+/// of that one the answer says that it is gone.
+#[test]
+fn a_socket_that_begins_while_the_kernel_is_asked_is_not_gone() {
+    const SECOND: u64 = 1_000_000_000;
+    let mut stage = begun();
+    let send = |stage: &mut Attribution, at, cookie| {
+        let datagram = Datagram {
+            local: loopback(),
+            remote: loopback(),
+            local_port: 40_000,
+            remote_port: 53,
+            direction: direction::SENT,
+            socket: UDP,
+            padding: 0,
+        };
+        record(stage, Hook::Sendmsg4, at, cookie, WEB, datagram);
     };
-    stage.listeners(60, &[found]);
-    assert_eq!(peer(&connect(&mut stage, 55, 6379)), None, "it may have begun since");
-    assert_eq!(peer(&connect(&mut stage, 60, 6379)), redis());
+    send(&mut stage, 10, 1);
+    let end = Lost { cgroup: None, operation: "datagram-close".to_owned(), count: 1 };
+    stage.suppressed((10, 20), vec![end], Vec::new());
+    stage.expire(11 * SECOND);
+    assert!(stage.take_requests().contains(&Request::Listeners));
+    send(&mut stage, 12 * SECOND, 2);
+    stage.listeners(13 * SECOND, &[]);
+    stage.expire(19 * SECOND);
+    let forgotten: Vec<u64> = stage
+        .take_requests()
+        .into_iter()
+        .filter_map(|request| match request {
+            Request::ForgetFlows(flows) => Some(flows),
+            _ => None,
+        })
+        .flatten()
+        .map(|flow| flow.cookie)
+        .collect();
+    assert_eq!(forgotten, [1]);
 }
 
 /// The kernel tells of a program that it did not run by the program's name.

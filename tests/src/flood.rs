@@ -5,11 +5,12 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use serde_json::Value;
 
-use crate::{Agent, Container, Docker, events::at};
+use crate::{Actor, Agent, Container, Docker, User, events::at, program};
 
 /// The ports that the actor floods, and that its single acts go to.
 const FLOODED: u64 = 9;
@@ -59,6 +60,42 @@ pub fn flood(plan: Plan, end: impl FnOnce(Agent)) -> Flood {
         guilty: accounts.of(&flooding.container),
         other: accounts.of(&quiet.container),
     }
+}
+
+/// Delays of single connects of another container's, from when they happened to when they
+/// were reported, by address; clones are the same.
+#[derive(Clone, Default)]
+pub struct Delays(Arc<Mutex<BTreeMap<String, Duration>>>);
+
+impl Delays {
+    /// Notes an event, if it is of such a connect.
+    pub fn note(&self, event: &Value) {
+        let text = |field| at(event, field).and_then(Value::as_str).unwrap_or_default();
+        let is_mark = at(event, "hostnet.remote.port").and_then(Value::as_u64) == Some(SINGLE);
+        if text("event.action") != "connection_attempted" || !is_mark {
+            return;
+        }
+        let time = |field| text(field).parse::<jiff::Timestamp>().expect("a time");
+        let delay = time("event.created").duration_since(time("@timestamp"));
+        let delay = Duration::try_from(delay).unwrap_or_default();
+        let mut delays = self.0.lock().expect("not poisoned");
+        delays.insert(text("hostnet.remote.ip").to_owned(), delay);
+    }
+
+    /// How many were reported, and how late the latest was.
+    pub fn latest(&self) -> (usize, Duration) {
+        let delays = self.0.lock().expect("not poisoned");
+        (delays.len(), delays.values().max().copied().unwrap_or_default())
+    }
+}
+
+/// A user of the host's without privileges, and what it starts with these further words on
+/// its command line.
+pub fn host_user(words: impl IntoIterator<Item = String>) -> Actor {
+    let user = User::nobody();
+    let mut command = user.command(program("actor").to_str().expect("a path"));
+    command.arg("repl").args(words);
+    Actor::started(command)
 }
 
 /// What was told of one owner.

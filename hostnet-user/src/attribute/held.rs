@@ -86,6 +86,14 @@ impl Held {
 }
 
 impl Attribution {
+    /// How long the oldest container has waited for its name, nanoseconds, and how many do.
+    #[must_use]
+    pub fn names_awaited(&self) -> (u64, usize) {
+        let since_ns = self.held.containers.values().map(|waiting| waiting.since_ns).min();
+        let oldest_ns = since_ns.map_or(0, |since_ns| self.now_ns.saturating_sub(since_ns));
+        (oldest_ns, self.held.containers.len())
+    }
+
     /// Tells an event, or holds it while its container's name is on its way.
     pub(super) fn push(&mut self, event: Event) {
         let awaited = event.owner.as_ref().and_then(|owner| owner.container_id.clone());

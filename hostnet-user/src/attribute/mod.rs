@@ -40,6 +40,7 @@ pub use other_end::{Redirect, Redirects};
 pub use owners::Apart;
 pub use sockets::Existing;
 pub use unkept::PLACE as TABLE_PLACE;
+pub use wanted::Asker;
 
 use crate::{
     event::{Event, FlowCount, Health, Process, UserNames},
@@ -52,7 +53,7 @@ use own::OwnActs;
 use owners::{ContainerRegistry, Strays, V1Claims};
 use party::Party;
 use processes::{Older, ProcessTable};
-use shortfall::Unheard;
+use shortfall::{AskedSockets, Unheard};
 use sockets::{PortlessListeners, SocketTable, Unconfirmed};
 use unkept::Unkept;
 
@@ -136,6 +137,8 @@ pub struct Attribution {
     held: Held,
     unheard: Unheard,
     unkept: Unkept,
+    /// Until the answer is there.
+    asked_sockets: Option<AskedSockets>,
     portless: PortlessListeners,
     /// What the host calls its users.
     users: Option<Arc<UserNames>>,
@@ -169,6 +172,7 @@ impl Attribution {
             held: Held::default(),
             unheard: Unheard::default(),
             unkept: Unkept::default(),
+            asked_sockets: None,
             portless: PortlessListeners::default(),
             users: None,
             runtime_is_silent: false,

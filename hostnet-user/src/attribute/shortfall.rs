@@ -37,10 +37,19 @@ pub(super) enum Unheard {
     Of,
     /// Since when.
     Since(u64),
-    /// It has been asked which there are.
+    /// It is being asked which there are.
     Asked,
     /// At that time these were not.
     Missing(u64, Vec<u64>),
+}
+
+/// The kernel is being asked which sockets there are, while records go on.
+#[derive(Debug, Default)]
+pub(super) struct AskedSockets {
+    /// The sockets that may have ended without a word.
+    tracked: Vec<u64>,
+    /// When it was found that records of listeners were lost since.
+    pub doubted_ns: Option<u64>,
 }
 
 impl Attribution {
@@ -90,21 +99,38 @@ impl Attribution {
         }
     }
 
-    /// These sockets there are at `boot_ns`.
-    pub(super) fn are_there(&mut self, boot_ns: u64, found: &[Found]) {
-        if matches!(self.unheard, Unheard::Of) {
+    /// Asks which sockets there are, unless that is being asked.
+    pub(super) fn ask_sockets(&mut self) {
+        if self.asked_sockets.is_some() {
+            return;
+        }
+        let mut asked = AskedSockets::default();
+        if let Unheard::Since(_) = self.unheard {
+            self.unheard = Unheard::Asked;
+            // Those that begin from now on may not be in the answer.
+            asked.tracked = self.sockets.cookies();
+        }
+        self.asked_sockets = Some(asked);
+        self.mind_ends();
+        self.requests.push(Request::Listeners);
+    }
+
+    /// These sockets there were at `boot_ns`, after it was asked.
+    pub(super) fn are_there(&mut self, boot_ns: u64, found: &[Found], asked: &AskedSockets) {
+        if !matches!(self.unheard, Unheard::Asked) {
             return;
         }
         let there: HashSet<u64> = found.iter().map(|one| one.cookie).collect();
-        self.unheard = Unheard::Missing(boot_ns, self.sockets.all_but(&there));
+        let missing = asked.tracked.iter().filter(|cookie| !there.contains(cookie));
+        self.unheard = Unheard::Missing(boot_ns, missing.copied().collect());
     }
 
     /// Asks, and forgets, when it is time.
     pub(super) fn expire_unheard(&mut self, boot_ns: u64) {
         match std::mem::take(&mut self.unheard) {
             Unheard::Since(at) if boot_ns.saturating_sub(at) > ASK_NS => {
-                self.unheard = Unheard::Asked;
-                self.requests.push(Request::Listeners);
+                self.unheard = Unheard::Since(at);
+                self.ask_sockets();
             }
             Unheard::Missing(at, sockets) if boot_ns.saturating_sub(at) > KEEP_NS => {
                 let gone = sockets.into_iter().filter_map(|cookie| {

@@ -1,12 +1,33 @@
-//! What a record needs to be understood that is not in it: asked for by whoever
-//! feeds this stage (feed.rs), and given before the record.
+//! What a record needs to be understood that is not in it: looked up by those who
+//! feed this stage (`lookups/`, feed.rs), and given before the record.
 
 use hostnet_abi::{EventKind, Flow, FlowKey, Record, decode};
 
 use super::{Attribution, Request};
 use crate::event::{FlowCount, endpoint, from_socket_addr};
 
+/// Who is charged for looking up what a record lacks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Asker {
+    /// A container, in whichever of its cgroups.
+    Container(String),
+    /// Another cgroup.
+    Cgroup(u64),
+}
+
 impl Attribution {
+    /// Who is charged for what a record of a process in `cgroup` lacks.
+    pub fn asker(&mut self, cgroup: u64) -> Asker {
+        let owner = self.registry.owner(cgroup, &self.tree);
+        owner.container_id.clone().map_or(Asker::Cgroup(cgroup), Asker::Container)
+    }
+
+    /// Whether it is known which process had this id at `boot_ns`.
+    #[must_use]
+    pub fn knows_process(&self, pid: u32, boot_ns: u64) -> bool {
+        self.processes.get(pid, boot_ns).is_some()
+    }
+
     /// The processes a record names of which nothing is known: whoever feeds this
     /// stage may look them up and [`seed`](Self::process) them first.
     pub fn unknown_processes(&self, bytes: &[u8]) -> impl Iterator<Item = u32> + use<> {
@@ -36,6 +57,12 @@ impl Attribution {
     #[must_use]
     pub fn lacks_cgroup(&self, id: u64) -> bool {
         self.tree.path(id).is_none()
+    }
+
+    /// Whether a cgroup is known to be there by this path.
+    #[must_use]
+    pub fn has_cgroup_at(&self, path: &str) -> bool {
+        self.tree.id(path).is_some()
     }
 
     /// The UDP flows whose counts a closing record needs; empty for other records.

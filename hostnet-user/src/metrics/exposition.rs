@@ -13,7 +13,7 @@ use prometheus_client::{
 };
 
 use super::{Metrics, ProcessNumbers, lock};
-use crate::record::SinkNumbers;
+use crate::{lookups::LookupNumbers, record::SinkNumbers};
 
 type Labels = Vec<(&'static str, String)>;
 type Counters = Family<Labels, Counter>;
@@ -67,6 +67,7 @@ pub fn exposition(metrics: &Metrics) -> String {
         "ring",
         rings.map(|(name, ring)| (name, ring.size_bytes as f64)),
     );
+    lookups(&mut text, &pipeline.lookups);
     let kernel = lock(&metrics.kernel).clone();
     let of_kernel = kernel.maps.iter().map(|map| (map.map, map.fill));
     let tables: Vec<_> = of_kernel.chain(pipeline.tables).collect();
@@ -117,6 +118,42 @@ pub fn exposition(metrics: &Metrics) -> String {
     // Writing to a string cannot fail.
     let _infallible = encode(&mut out, &text.0);
     out
+}
+
+fn lookups(text: &mut Page, lookups: &BTreeMap<&'static str, LookupNumbers>) {
+    let each = lookups.iter();
+    text.gauges(
+        "lookup_oldest_wait",
+        "How long the oldest question beside records has waited for its answer",
+        Some(Unit::Seconds),
+        "of",
+        each.clone().map(|(name, one)| (name, one.oldest_ns as f64 / 1e9)),
+    );
+    text.gauges(
+        "lookups_waiting",
+        "Questions beside records that wait for their answers",
+        None,
+        "of",
+        each.clone().map(|(name, one)| (name, one.waiting as f64)),
+    );
+    text.counters(
+        "lookups",
+        "Questions asked beside records",
+        "of",
+        each.clone().map(|(name, one)| (name, &one.asked)),
+    );
+    text.counters(
+        "lookups_refused",
+        "Questions not asked, because too many waited or one owner had too many",
+        "of",
+        each.clone().map(|(name, one)| (name, &one.refused)),
+    );
+    text.counters(
+        "lookups_late",
+        "Answers that came after the records they were wanted for had been taken in",
+        "of",
+        each.map(|(name, one)| (name, &one.late)),
+    );
 }
 
 fn sinks(text: &mut Page, sinks: &BTreeMap<String, SinkNumbers>) {

@@ -33,6 +33,7 @@ pub use server::Server;
 
 use crate::{
     kernel::{MapNumbers, Meter, ProgramNumbers, RingNumbers},
+    lookups::LookupNumbers,
     record::SinkNumbers,
     shares::Fill,
 };
@@ -70,6 +71,8 @@ pub struct PipelineNumbers {
     pub rings: BTreeMap<&'static str, RingNumbers>,
     /// How full the agent's tables are, by name.
     pub tables: BTreeMap<&'static str, Fill>,
+    /// What is asked beside records, by what it is.
+    pub lookups: BTreeMap<&'static str, LookupNumbers>,
     /// The sinks by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sinks: BTreeMap<String, SinkNumbers>,

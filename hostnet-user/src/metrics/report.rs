@@ -1,12 +1,13 @@
 //! What the pipeline reports of itself from time to time, and when a heartbeat is due.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{Metrics, PipelineNumbers};
-use crate::{event::Health, kernel::Programs, stages::Stages};
+use crate::{event::Health, kernel::Programs, lookups::LookupNumbers, stages::Stages};
 
 /// Where the numbers go.
 pub struct Report {
@@ -23,7 +24,12 @@ impl Report {
     }
 
     /// Reports the numbers of this moment; the heartbeat, when it is due.
-    pub fn numbers(&mut self, programs: &Programs, stages: &Stages) -> Option<Health> {
+    pub fn numbers(
+        &mut self,
+        programs: &Programs,
+        stages: &Stages,
+        lookups: BTreeMap<&'static str, LookupNumbers>,
+    ) -> Option<Health> {
         self.metrics.put_pipeline(PipelineNumbers {
             told: stages.told(),
             events: stages.summary.operations.clone(),
@@ -31,6 +37,7 @@ impl Report {
             lost_total: stages.summary.lost,
             rings: programs.rings.numbers(),
             tables: stages.attribution.tables(),
+            lookups,
             sinks: stages.sinks(),
         });
         let every = self.heartbeat_every?;

@@ -12,6 +12,8 @@ fn numbers() -> Arc<Metrics> {
     let metrics = Arc::new(Metrics::default());
     let ring =
         RingNumbers { size_bytes: 4096, produced_bytes: 2048, consumed_bytes: 1024, records: 7 };
+    let lookups =
+        LookupNumbers { oldest_ns: 1_500_000_000, waiting: 1, asked: 8, refused: 4, late: 2 };
     let sink = SinkNumbers { delivered: 6, waiting: 2, ..SinkNumbers::default() };
     metrics.put_pipeline(PipelineNumbers {
         told: 9,
@@ -20,6 +22,7 @@ fn numbers() -> Arc<Metrics> {
         lost_total: 5,
         rings: BTreeMap::from([("records", ring)]),
         tables: BTreeMap::from([("sockets", Fill { entries: 3, capacity: 4 })]),
+        lookups: BTreeMap::from([("process", lookups)]),
         // A name may be anything.
         sinks: BTreeMap::from([("a\"\\\n{}".to_owned(), sink)]),
     });
@@ -44,6 +47,11 @@ fn a_page_has_every_number() {
         "hostnet_ring_waiting_bytes{ring=\"records\"} 1024.0",
         "hostnet_table_entries{table=\"FLOWS\"} 1.0",
         "hostnet_table_capacity{table=\"sockets\"} 4.0",
+        "hostnet_lookup_oldest_wait_seconds{of=\"process\"} 1.5",
+        "hostnet_lookups_waiting{of=\"process\"} 1.0",
+        "hostnet_lookups_total{of=\"process\"} 8",
+        "hostnet_lookups_refused_total{of=\"process\"} 4",
+        "hostnet_lookups_late_total{of=\"process\"} 2",
         "hostnet_program_recursion_misses_total{program=\"bind4\"} 1",
         "hostnet_program_runs_total{program=\"bind4\"} 2",
         "hostnet_program_run_seconds_total{program=\"bind4\"} 0.000003",
@@ -65,6 +73,7 @@ fn a_heartbeat_says_the_same() {
         ("/events/connect", 4),
         ("/lost/kernel-ring", 5),
         ("/rings/records/records", 7),
+        ("/lookups/process/refused", 4),
         ("/programs/0/recursion_misses", 1),
         ("/maps/0/entries", 1),
         ("/sinks/a\"\\\n{}/delivered", 6),

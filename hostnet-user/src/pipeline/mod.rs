@@ -22,6 +22,7 @@ use crate::{
     feed::{Feed, write_down},
     input::{InputRef, World},
     kernel::{self, Programs, Progress, Recorder},
+    lookups::{Batch, ProcessLookups},
     metrics::Report,
     output::is_broken_pipe,
     shortfall,
@@ -74,6 +75,9 @@ pub struct Pipeline {
     report: Report,
     rules: UserRuleFiles,
     survey: Survey,
+    lookups: ProcessLookups,
+    /// Room for the records of a look at the rings.
+    batch: Batch,
     vigil: Vigil,
     losses_read: Instant,
     losses_read_boot_ns: u64,
@@ -97,6 +101,8 @@ impl Pipeline {
         report: Report,
         rules: Option<config::Rules>,
     ) -> Self {
+        let root = &programs.root;
+        let lookups = ProcessLookups::new(root.path(), root.is_private());
         Self {
             programs,
             stages,
@@ -105,6 +111,8 @@ impl Pipeline {
             report,
             rules: UserRuleFiles::new(rules),
             survey: Survey::default(),
+            lookups,
+            batch: Batch::default(),
             vigil: Vigil::default(),
             losses_read: Instant::now(),
             losses_read_boot_ns: kernel::boot_clock(),
@@ -161,7 +169,7 @@ impl Pipeline {
             if let Some(network) = self.survey.changed_network() {
                 self.world(network)?;
             }
-            self.listening_ports()?;
+            self.sockets()?;
             if let Some(redirects) = self.survey.changed_redirects() {
                 self.world(redirects)?;
             }
@@ -211,8 +219,7 @@ impl Pipeline {
             // A record that another processor is writing holds up those behind it.
             std::thread::yield_now();
         }
-        self.survey.ask_ports_at_once();
-        self.listening_ports()?;
+        self.last_ports()?;
         self.stages.finish().or_else(|error| self.output_error(error))?;
         self.tell_losses()?;
         let events = self.stages.told() + 1; // The stop itself is the last.
@@ -279,12 +286,34 @@ impl Pipeline {
         Ok(None)
     }
 
+    /// Takes records, what they lack, and then them. Returns how many there were;
+    /// [`BATCH`] when there may be more.
     fn drain(&mut self) -> Result<usize> {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.clear();
+        let mut count = self.take_records(&mut batch)?;
+        if batch.is_full() {
+            count = BATCH;
+        }
+        self.is_behind = count == BATCH;
+        self.look_up(&batch)?;
+        for record in batch.records() {
+            let (stages, recorder) = (&mut self.stages, &mut self.recorder);
+            let mut feed = Feed { stages, maps: &mut self.programs.maps, recorder };
+            feed.record(record).or_else(|error| self.output_error(error))?;
+        }
+        self.batch = batch;
+        self.serve_requests()?;
+        if let Some(diagnostics) = &mut self.programs.diagnostics {
+            diagnostics.flush();
+        }
+        Ok(count)
+    }
+
+    fn take_records(&mut self, batch: &mut Batch) -> Result<usize> {
         let mut count = 0;
-        while count < BATCH {
-            // One record at a time, because a record may ask for what another map holds.
-            let Programs { rings, maps, root, .. } = &mut self.programs;
-            let Some(record) = rings.take()? else { break };
+        while count < BATCH && !batch.is_full() {
+            let Some(record) = self.programs.rings.take()? else { break };
             count += 1;
             if let Some(header) = hostnet_abi::header(&record) {
                 self.drained_to_ns = header.boot_ns;
@@ -292,16 +321,7 @@ impl Pipeline {
                     continue;
                 }
             }
-            let (stages, recorder) = (&mut self.stages, &mut self.recorder);
-            let mut feed = Feed { stages, maps, cgroup_root: root.path(), recorder };
-            let outcome = feed.record(&record);
-            drop(record);
-            outcome.or_else(|error| self.output_error(error))?;
-        }
-        self.is_behind = count == BATCH;
-        self.serve_requests()?;
-        if let Some(diagnostics) = &mut self.programs.diagnostics {
-            diagnostics.flush();
+            batch.push(&record);
         }
         Ok(count)
     }
@@ -334,7 +354,8 @@ impl Pipeline {
     }
 
     fn report(&mut self) -> Result<()> {
-        let heartbeat = self.report.numbers(&self.programs, &self.stages);
+        let lookups = self.lookup_numbers();
+        let heartbeat = self.report.numbers(&self.programs, &self.stages, lookups);
         heartbeat.map_or(Ok(()), |heartbeat| self.health(heartbeat))
     }
 

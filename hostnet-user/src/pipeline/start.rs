@@ -51,16 +51,8 @@ impl Pipeline {
         for (id, path) in procfs::cgroups(self.programs.root.path()) {
             self.world(World::Cgroup { id, path })?;
         }
-        let Programs { host, root, .. } = &self.programs;
-        let (host, v1_only) = (*host, root.is_private());
-        for process in procfs::processes(host.network_namespace, root.path()) {
-            let place = v1_only.then(|| procfs::v1_place(process.pid)).flatten();
-            let pid = process.pid;
-            self.world(World::Process(Box::new(process)))?;
-            if let Some((start_ns, path)) = place {
-                self.world(World::V1Place { pid, start_ns, path })?;
-            }
-        }
+        let host = self.programs.host;
+        self.look_up_all(procfs::pids_in(host.network_namespace))?;
         for apart in procfs::apart(&host, self.programs.root.path()) {
             self.world(World::Apart(apart))?;
         }
@@ -118,14 +110,9 @@ impl Pipeline {
     /// The processes that hold these sockets, unless they are known.
     fn holders(&mut self, existing: &[Found]) -> Result<()> {
         let holders = existing.iter().flat_map(|found| &found.holders).map(|holder| holder.pid);
-        for pid in holders.collect::<BTreeSet<u32>>() {
-            if self.stages.attribution.lacks_process(pid)
-                && let Some(process) = procfs::process(pid, self.programs.root.path())
-            {
-                self.world(World::Process(Box::new(process)))?;
-            }
-        }
-        Ok(())
+        let is_unknown = |pid: &u32| self.stages.attribution.lacks_process(*pid);
+        let pids: BTreeSet<u32> = holders.filter(is_unknown).collect();
+        self.look_up_all(pids)
     }
 
     /// The containers that are in the host's network namespace, whatever they do. A runtime

@@ -4,6 +4,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fs,
+    io::{self, Read as _},
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::Path,
 };
@@ -19,6 +20,10 @@ use crate::{
 
 /// The clock of /proc/PID/stat ticks 100 times a second on every Linux user space.
 const NS_PER_TICK: u64 = 1_000_000_000 / 100;
+
+/// Most bytes that are read of a command line: it may have megabytes, and the kernel takes
+/// milliseconds to copy them.
+const MOST_COMMAND_LINE: u64 = 128 << 10;
 
 /// What the kernel ends the path of a removed file with (`d_path`, fs/d_path.c).
 const DELETED: &[u8] = b" (deleted)";
@@ -49,12 +54,17 @@ pub fn cgroups(root: &Path) -> Vec<(u64, String)> {
     found
 }
 
+/// The ids of the processes in the network namespace with this inode.
+pub fn pids_in(network_namespace: u32) -> impl Iterator<Item = u32> {
+    let is_there = move |pid: &u32| namespace(*pid, "net") == Some(network_namespace);
+    pids().into_iter().filter(is_there)
+}
+
 /// Every process that is in the network namespace with this inode, in the order
 /// they began, so that parents come before those they made.
 #[must_use]
 pub fn processes(network_namespace: u32, cgroup_root: &Path) -> Vec<Process> {
-    let is_there = |pid: &u32| namespace(*pid, "net") == Some(network_namespace);
-    let found = pids().into_iter().filter(is_there).filter_map(|pid| process(pid, cgroup_root));
+    let found = pids_in(network_namespace).filter_map(|pid| process(pid, cgroup_root));
     let mut processes: Vec<Process> = found.collect();
     processes.sort_by_key(|process| (process.start_ns, process.pid));
     processes
@@ -206,7 +216,7 @@ pub fn v1_place(pid: u32) -> Option<(u64, String)> {
 pub fn process(pid: u32, cgroup_root: &Path) -> Option<Process> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let (name, parent, start_ticks) = parse_stat(&stat)?;
-    let command_line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let command_line = command_line(pid).unwrap_or_default();
     let limit = command_line.len().min(hostnet_abi::MAX_ARGUMENTS);
     let arguments = &command_line[..limit];
     let (executable, file) = executable(pid);
@@ -230,13 +240,26 @@ pub fn process(pid: u32, cgroup_root: &Path) -> Option<Process> {
             arguments.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
         },
         arguments_truncated: limit < command_line.len(),
-        argument_count: (limit < command_line.len())
+        argument_count: (limit < command_line.len() && !is_cut(&command_line))
             .then(|| u32::try_from(arguments_in(&command_line)).ok())
             .flatten(),
         from_proc: true,
         cgroup: cgroup(pid, cgroup_root),
         ..Process::default()
     })
+}
+
+/// A process' command line, as far as it is read.
+fn command_line(pid: u32) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(format!("/proc/{pid}/cmdline"))?;
+    file.take(MOST_COMMAND_LINE + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether the end of a command line was not read.
+const fn is_cut(command_line: &[u8]) -> bool {
+    command_line.len() as u64 > MOST_COMMAND_LINE
 }
 
 /// How many arguments a command line has, each ended by NUL but perhaps the last.

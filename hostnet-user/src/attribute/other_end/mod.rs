@@ -4,6 +4,7 @@
 //! It answers from what was seen, for the moment that is asked about, or not at all. It
 //! must not know what an operation is told as.
 
+mod anew;
 mod docker_proxy;
 mod listeners;
 mod peer;

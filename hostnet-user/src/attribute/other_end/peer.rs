@@ -4,7 +4,7 @@
 //! What is not certain is not said: no peer, or every one that it may be.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
 };
@@ -12,11 +12,12 @@ use std::{
 use hostnet_abi::{EventKind, Header, Hook, Record, Unix, reuse};
 
 use super::{
+    anew::Gone,
     listeners::{Listener, Listeners, is_datagram},
     redirects::Redirects,
 };
 use crate::{
-    attribute::{Attribution, Found, Holder, Party, Request},
+    attribute::{Attribution, Found, Holder, Party},
     event::{
         Owner, OwnerKind, Peer, PeerMethod, PeerParty, Process, SocketState, Via, canonical,
         endpoint,
@@ -27,13 +28,6 @@ use crate::{
 const IPPROTO_TCP: u32 = 6;
 const TCP_LISTEN: u16 = 10;
 
-/// How long the table waits before it is filled anew, nanoseconds: that asks the
-/// kernel for every socket, while it has just been too much.
-const REFILL_NS: u64 = 10_000_000_000;
-
-/// How long it is not known who listens at some ports before the table is filled anew.
-const PARTIAL_NS: u64 = 60_000_000_000;
-
 /// Most connections within this host that are kept for the end that accepts.
 /// One owner has at most half of them.
 const MOST_CONNECTIONS: usize = 1 << 17;
@@ -43,7 +37,7 @@ const MOST_CONNECTIONS: usize = 1 << 17;
 pub struct Ends {
     pub(super) listeners: Listeners,
     /// The end that connected, by its address and the other's.
-    clients: Clients,
+    pub(super) clients: Clients,
     /// Proxies that listen, by cookie, and whom they stand for.
     pub(super) proxied: HashMap<u64, (Arc<Process>, Arc<Owner>)>,
     /// Addresses of this host's, beside the loopback ones.
@@ -57,28 +51,18 @@ pub struct Ends {
     chosen_ports: Option<(u16, u16)>,
     /// Since when records are missing, so that the table may lie.
     pub(super) doubted_ns: Option<u64>,
-    asked_anew: bool,
-    /// Sockets that ended before those that existed at start are known.
-    gone: Gone,
+    /// Sockets that ended before those are known that are there: at start, and whenever the
+    /// kernel is asked anew.
+    pub(super) gone: Gone,
 }
 
 /// Ends of connections, with the cookie of the socket that connected and who did.
 #[derive(Debug)]
-struct Clients(SharedMap<(SocketAddr, SocketAddr), (u64, Party)>);
+pub(super) struct Clients(pub(super) SharedMap<(SocketAddr, SocketAddr), (u64, Party)>);
 
 impl Default for Clients {
     fn default() -> Self {
         Self(SharedMap::of(MOST_CONNECTIONS))
-    }
-}
-
-/// `None` once they are known.
-#[derive(Debug)]
-struct Gone(Option<HashSet<u64>>);
-
-impl Default for Gone {
-    fn default() -> Self {
-        Self(Some(HashSet::new()))
     }
 }
 
@@ -91,9 +75,7 @@ impl Ends {
     fn ended(&mut self, header: &Header) {
         self.listeners.close(header.cookie, header.boot_ns);
         self.proxied.remove(&header.cookie);
-        if let Some(gone) = &mut self.gone.0 {
-            gone.insert(header.cookie);
-        }
+        self.gone.note(header.cookie);
     }
 }
 
@@ -102,42 +84,6 @@ impl Attribution {
     pub fn addresses(&mut self, addresses: Vec<IpAddr>, chosen_ports: (u16, u16)) {
         self.ends.addresses = addresses;
         self.ends.chosen_ports = Some(chosen_ports);
-    }
-
-    /// Who can be the other end is asked anew, because records of it were lost.
-    pub fn listeners(&mut self, boot_ns: u64, found: &[Found]) {
-        self.ends.listeners.forget();
-        self.ends.doubted_ns = None;
-        self.ends.asked_anew = false;
-        self.are_there(boot_ns, found);
-        for one in found {
-            self.found_listener(one, boot_ns, boot_ns);
-        }
-    }
-
-    /// From now on every end is of a socket that the table would have.
-    pub(in crate::attribute) fn start_is_over(&mut self) {
-        self.ends.gone.0 = None;
-    }
-
-    /// Records that may have told of a listener's beginning or end were lost.
-    pub(in crate::attribute) fn doubt_listeners(&mut self, boot_ns: u64) {
-        self.ends.listeners.forget();
-        self.ends.proxied.clear();
-        self.ends.clients.0.clear();
-        self.ends.doubted_ns.get_or_insert(boot_ns);
-    }
-
-    pub(in crate::attribute) fn expire_ends(&mut self, boot_ns: u64) {
-        self.ends.listeners.expire(boot_ns);
-        let is_due = |doubted: u64| boot_ns.saturating_sub(doubted) > REFILL_NS;
-        let is_partial = |since: u64| boot_ns.saturating_sub(since) > PARTIAL_NS;
-        let is_due = self.ends.doubted_ns.is_some_and(is_due)
-            || self.ends.listeners.partial_since().is_some_and(is_partial);
-        if is_due && !self.ends.asked_anew {
-            self.ends.asked_anew = true;
-            self.requests.push(Request::Listeners);
-        }
     }
 
     /// A socket found at `boot_ns`, if it can be the other end and its end will be
@@ -164,7 +110,7 @@ impl Attribution {
             }
             _ => false,
         };
-        let is_gone = self.ends.gone.0.as_ref().is_some_and(|gone| gone.contains(cookie));
+        let is_gone = self.ends.gone.contains(*cookie);
         if !can_receive || is_gone {
             return;
         }

@@ -7,7 +7,7 @@
 //! accepted, the close of the listener, or one dump of all listeners that answers for
 //! all of them. What nothing shows within [`PATIENCE_NS`] is reported without a port.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use hostnet_abi::{Header, Hook, Listen, Record};
 
@@ -89,10 +89,10 @@ impl Attribution {
         self.portless.waits_since().is_some()
     }
 
-    /// Whether this listener waits for its port.
+    /// The listeners that wait for their ports, by cookie.
     #[must_use]
-    pub fn awaits_port(&self, cookie: u64) -> bool {
-        self.portless.waiting.get(&cookie).is_some()
+    pub fn without_ports(&self) -> HashSet<u64> {
+        self.portless.waiting.keys().copied().collect()
     }
 
     /// Ports of listeners that wait for theirs, by cookie.

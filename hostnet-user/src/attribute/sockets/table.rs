@@ -278,10 +278,10 @@ impl SocketTable {
         self.sockets.remove(&cookie)
     }
 
-    /// The sockets tracked that are none of these.
+    /// The sockets tracked.
     #[must_use]
-    pub fn all_but(&self, these: &HashSet<u64>) -> Vec<u64> {
-        self.sockets.keys().filter(|cookie| !these.contains(cookie)).copied().collect()
+    pub fn cookies(&self) -> Vec<u64> {
+        self.sockets.keys().copied().collect()
     }
 
     /// The socket, to be changed.

@@ -17,7 +17,11 @@ use crate::{
     truth::tell,
 };
 
-pub const SUBCOMMANDS: crate::Subcommands = &[("flood", flood), ("marks", marks)];
+pub const SUBCOMMANDS: crate::Subcommands =
+    &[("flood", flood), ("flood-processes", flood_processes), ("marks", marks)];
+
+/// The pause between two acts of one process of many.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// `flood KIND MILLISECONDS [--count THREADS] [--times RARE]`: each thread does the
 /// same act again and again for that long; meanwhile `RARE` connects go to that many
@@ -36,6 +40,46 @@ pub fn flood(arguments: &Arguments) {
         is_over.store(true, Ordering::Relaxed);
     });
     tell("flood").with("acts", done.into_inner()).with("rare", rare).send();
+}
+
+/// `flood-processes MILLISECONDS --count N`: that many processes, each of which binds again
+/// and again for that long; meanwhile others begin and end as fast as they can.
+pub fn flood_processes(arguments: &Arguments) {
+    let ends = Instant::now() + Duration::from_millis(parse(arguments.operands()[0]));
+    let count: u32 = arguments.option("--count").expect("--count N");
+    let act = || {
+        while Instant::now() < ends {
+            bind();
+            thread::sleep(PAUSE);
+        }
+    };
+    let children: Vec<i32> = (0..count).map(|_| child(act)).collect();
+    let mut short: u64 = 0;
+    while Instant::now() < ends {
+        wait_for(child(|| {}));
+        short += 1;
+    }
+    children.into_iter().for_each(wait_for);
+    tell("flood-processes").with("processes", count).with("short", short).send();
+}
+
+/// A process that does this and ends.
+fn child(act: impl Fn()) -> i32 {
+    // SAFETY: the actor has one thread, so the child may run any code.
+    let child = unsafe { libc::fork() };
+    outcome(child.into()).expect("fork");
+    if child == 0 {
+        act();
+        // SAFETY: ends this process, whose output is not its own.
+        unsafe { libc::_exit(0) };
+    }
+    child
+}
+
+fn wait_for(child: i32) {
+    // SAFETY: nothing is written where there is no place for the answer.
+    let waited = unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+    outcome(waited.into()).expect("waitpid");
 }
 
 /// `marks MILLISECONDS --times N`: connects to N addresses in that time, 127.3.0.0 and up.

@@ -35,16 +35,24 @@ struct Asked {
     refused: Option<String>,
 }
 
-/// The sockets there are in the host's network namespace, and the connection they
-/// were asked for by; what the kernel cannot show is noted in the coverage.
-pub fn of_host(programs: &mut Programs) -> (Vec<Found>, Option<Connection>) {
+/// The same question, to be asked later in the run.
+pub struct Again {
+    connection: Connection,
+    /// What the kernel has shown, by what it was asked for.
+    shown: HashSet<&'static str>,
+}
+
+/// The sockets there are in the host's network namespace, and how to ask for them again;
+/// what the kernel cannot show is noted in the coverage.
+pub fn of_host(programs: &mut Programs) -> (Vec<Found>, Option<Again>) {
     let Programs { host, root, coverage, .. } = programs;
     let (found, asked, connection) = ask(host.network_namespace, root.path());
+    let shown = asked.iter().filter(|row| row.refused.is_none()).map(|row| row.by).collect();
     for row in asked {
         let state = row.refused.map_or(State::Proven, State::Refused);
         coverage.set_start(row.sees, row.by, state);
     }
-    (found, connection)
+    (found, connection.map(|connection| Again { connection, shown }))
 }
 
 /// The same for whoever has no programs loaded. What cannot be shown comes as
@@ -101,10 +109,15 @@ fn ask(network_namespace: u32, cgroup_root: &Path) -> (Vec<Found>, Vec<Asked>, O
     }
 }
 
-/// The same again, later in the run.
-#[must_use]
-pub fn now(connection: &Connection, cgroup_root: &Path) -> Vec<Found> {
-    existing(connection, cgroup_root).0
+impl Again {
+    /// The sockets there are now; `None` where the kernel no longer shows what it has shown:
+    /// then a socket that is not among them may be there all the same.
+    #[must_use]
+    pub fn ask(&self, cgroup_root: &Path) -> Option<Vec<Found>> {
+        let (found, asked) = existing(&self.connection, cgroup_root);
+        let fails = |row: &Asked| row.refused.is_some() && self.shown.contains(row.by);
+        (!asked.iter().any(fails)).then_some(found)
+    }
 }
 
 /// Everything there is, and what could not be asked for. `cgroup_root` is where
