@@ -1,11 +1,13 @@
 //! What a process is, as the kernel has it: its file, its directory, who made it,
 //! whatever it calls itself; and one process is never taken for another.
 
-use std::{fs, time::Instant};
+use std::{fs, path::Path, process::Command, thread, time::Instant};
 
 use hostnet_tests::{
-    ActorBox, Agent, Container, Docker, Want, needs_docker, needs_root, net, patience, want,
+    Actor, ActorBox, Agent, Container, Docker, Want, needs_docker, needs_root, net, patience,
+    program, skip, want,
 };
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 fn hex(bytes: &[u8]) -> String {
@@ -312,4 +314,37 @@ fn a_process_id_is_used_again() {
         }
     }
     panic!("no process id was used again");
+}
+
+/// The program's own file system is in user space and answers nobody any more. It is asked
+/// nothing, neither at the start nor when records were lost and every process is looked up.
+#[test]
+fn a_program_on_a_file_system_that_does_not_answer_hangs_nothing() {
+    needs_root!();
+    if !Path::new("/dev/fuse").exists() {
+        skip("this machine has no file systems in user space");
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new(program("actor"));
+    command.arg("on-fuse").arg(directory.path()).arg("repl");
+    let mut frozen = Actor::started(command);
+    let pid = frozen.one("freeze")["pid"].as_u64().expect("a process id");
+    // Whoever asks it waits for as long as the program is there.
+    let asking = thread::spawn(move || fs::metadata(format!("/proc/{pid}/exe")));
+
+    let agent = Agent::setup().all().observe("ring_mib = 1\n").start();
+    let mut flooding = Docker::shared().launch("host").actor();
+    let closed = net::closed_port();
+    agent.asleep(|| flooding.perform(&format!("tcp-connect 127.0.0.1 {closed} --times 16000")));
+    agent.expect(&want().action("records-lost"));
+    frozen.one("bind 127.0.0.1 0 --udp --keep");
+    let bound = agent.expect(&want().action("bound-socket").is("process.pid", pid));
+    agent.marker();
+    let run = agent.stop_with(Signal::TERM);
+    assert_eq!(run.code(), Some(0));
+    assert_eq!(bound["process"]["name"], "program", "{bound}");
+    assert!(!asking.is_finished(), "the file system has answered");
+    drop(frozen);
+    drop(asking.join());
 }

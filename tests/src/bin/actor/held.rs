@@ -11,7 +11,7 @@ use std::{
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::{
-    arguments::{Arguments, from_hex},
+    arguments::{Arguments, from_hex, parse},
     listeners,
     sockets::{local, socket_for},
     truth::{Truth, tell},
@@ -46,6 +46,26 @@ pub fn hold_unix(arguments: &Arguments) {
         ("unix-client", "established", client),
         ("unix-server", "established", server),
     ]);
+}
+
+/// `hold-many N`: TCP connections to itself, each of which is two sockets.
+pub fn hold_many(arguments: &Arguments) {
+    let count: u64 = parse(arguments.operands()[0]);
+    let most = libc::rlimit { rlim_cur: 2 * count + 100, rlim_max: 2 * count + 100 };
+    // SAFETY: the limits are read from where they are.
+    let raised = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const most) };
+    assert_eq!(raised, 0, "setrlimit: {}", io::Error::last_os_error());
+    let listener = listeners::open(([127, 0, 0, 1], 0).into(), 128);
+    let address = listener.local_addr().expect("bound");
+    let mut held = HELD.lock().expect("one thread");
+    for _ in 0..count {
+        let client = socket_for(([127, 0, 0, 1], 0).into(), Type::STREAM);
+        client.connect(&address).expect("it listens");
+        let (server, _) = listener.accept().expect("a connection");
+        held.extend([client, server]);
+    }
+    held.push(listener);
+    tell("hold-many").with("sockets", 2 * count + 1).send();
 }
 
 /// `release`: closes them all.

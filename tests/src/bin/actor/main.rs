@@ -15,6 +15,7 @@ mod disguises;
 mod families;
 mod fast_open;
 mod flood;
+mod frozen;
 mod handed;
 mod held;
 mod listeners;
@@ -63,6 +64,7 @@ const TECHNIQUES: &[Subcommands] = &[
     families::SUBCOMMANDS,
     fast_open::SUBCOMMANDS,
     flood::SUBCOMMANDS,
+    frozen::SUBCOMMANDS,
     handed::SUBCOMMANDS,
     messages::SUBCOMMANDS,
     mptcp::SUBCOMMANDS,
@@ -125,6 +127,7 @@ fn perform(mut words: Vec<OsString>, listeners: &mut Listeners) -> Done {
         "serve" => listeners.serve(&arguments),
         "unlisten" => listeners.close(&arguments),
         "hold" => held::hold(&arguments),
+        "hold-many" => held::hold_many(&arguments),
         "hold-unix" => held::hold_unix(&arguments),
         "release" => held::release(),
         "churn" => churn::churn(&arguments),
