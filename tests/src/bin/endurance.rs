@@ -1,11 +1,13 @@
 //! What a flood and kills take from the record: `endurance flood MILLISECONDS MARKS RARE`
 //! floods from both cores beside another container, `endurance restart KILLS MILLISECONDS
-//! ACTS` kills agents while a container acts. Either says its figures as one line of JSON;
-//! `cargo xtask bench --only flood,restart` calls it.
+//! ACTS` kills agents while a container acts, `endurance listens MILLISECONDS MARKS SOCKETS`
+//! has a user of the host's listen without a bind as fast as it can, beside a quiet container
+//! and that many other sockets. Each says its figures as one line of JSON; `cargo xtask bench
+//! --only flood,listen-flood,restart` calls it.
 
 use hostnet_tests::{
-    Agent,
-    flood::{self, flood},
+    Actor, Agent, Docker,
+    flood::{self, Accounts, Delays, flood, host_user},
     pins::{self, Killed, kill_agents},
     want,
 };
@@ -20,7 +22,10 @@ fn main() {
     let figures = match (kind.as_deref(), &numbers[..]) {
         (Some("flood"), &[lasts, marks, rare]) => flooded(lasts, marks, rare),
         (Some("restart"), &[kills, lasts, acts]) => killed(kills, lasts, acts),
-        _ => panic!("usage: endurance flood MS MARKS RARE | restart KILLS MS ACTS"),
+        (Some("listens"), &[lasts, marks, sockets]) => listened(lasts, marks, sockets),
+        _ => panic!(
+            "usage: endurance flood MS MARKS RARE | restart KILLS MS ACTS | listens MS MARKS SOCKETS"
+        ),
     };
     println!("{figures}");
 }
@@ -64,5 +69,48 @@ fn killed(kills: u32, lasts: u32, acts: u32) -> Value {
         "told": account.single.len(),
         "events": account.told("connection_attempted"),
         "loss_events": lost,
+    })
+}
+
+/// Sockets that one process holds.
+const SOCKETS_EACH: u32 = 15_000;
+
+fn listened(lasts: u32, marks: u32, sockets: u32) -> Value {
+    let holding: Vec<Actor> = (0..sockets.div_ceil(SOCKETS_EACH))
+        .map(|at| {
+            let count = (sockets - at * SOCKETS_EACH).min(SOCKETS_EACH);
+            let mut holder = Actor::on_host();
+            // Each connection is two.
+            holder.one(&format!("hold-many {}", count / 2));
+            holder
+        })
+        .collect();
+    let (accounts, delays) = (Accounts::default(), Delays::default());
+    let (counting, noting) = (accounts.clone(), delays.clone());
+    let agent = Agent::setup()
+        .divert(move |event| {
+            noting.note(event);
+            counting.take(event)
+        })
+        .start();
+    let mut quiet = Docker::shared().launch("host").actor();
+    let mut flooding = host_user([]);
+    flooding.begin(&format!("flood listen {lasts}"));
+    quiet.one(&format!("marks {lasts} --times {marks}"));
+    let listens = flooding.finish().remove(0)["acts"].as_u64().expect("a number");
+    agent.marker();
+    drop(agent.stop_with(Signal::TERM));
+    drop(holding);
+    let (reported, latest) = delays.latest();
+    let of_quiet = accounts.of(&quiet.container);
+    let sum = |counts: &std::collections::BTreeMap<String, u64>| counts.values().sum::<u64>();
+    json!({
+        "seconds": f64::from(lasts) / 1e3,
+        "sockets": sockets,
+        "listens": listens,
+        "marks": marks,
+        "marks_told": reported,
+        "latest_ms": latest.as_millis() as u64,
+        "marks_lost": sum(&of_quiet.lost) + sum(&of_quiet.suppressed),
     })
 }

@@ -26,6 +26,19 @@ pub struct Flood {
     marks_lost: u64,
 }
 
+/// What became of a quiet container's connects while a user of the host's listened without
+/// a bind, beside other sockets.
+#[derive(Serialize, Deserialize)]
+pub struct ListenFlood {
+    seconds: f64,
+    sockets: u64,
+    listens: u64,
+    marks: u64,
+    marks_told: u64,
+    latest_ms: u64,
+    marks_lost: u64,
+}
+
 /// What became of acts while agents were killed, the programs pinned.
 #[derive(Serialize, Deserialize)]
 pub struct Restart {
@@ -50,6 +63,16 @@ pub fn floods(programs: &Programs, quick: bool) -> Result<Vec<Flood>> {
         serde_json::from_str(&answer).context("endurance said something else")
     };
     (0..runs).map(flood).collect()
+}
+
+pub fn listen_floods(programs: &Programs, quick: bool) -> Result<Vec<ListenFlood>> {
+    let (lasts, marks) = if quick { ("10000", "400") } else { ("60000", "2000") };
+    let flood = |sockets| {
+        eprintln!("listen-flood: {lasts} ms beside {sockets} other sockets");
+        let answer = owners::ask(programs, "endurance", &["listens", lasts, marks, sockets])?;
+        serde_json::from_str(&answer).context("endurance said something else")
+    };
+    ["0", "4000", "60000"].into_iter().map(flood).collect()
 }
 
 pub fn restart(programs: &Programs, quick: bool) -> Result<Restart> {
@@ -80,6 +103,24 @@ impl Flood {
         };
         all("acts of another container", sum(|one| one.marks_told), sum(|one| one.marks), targets);
         all("rare acts of its own", sum(|one| one.rare_told), sum(|one| one.rare), targets);
+    }
+}
+
+impl ListenFlood {
+    /// The latest that a quiet container's connect may be reported.
+    const LATEST_MS: u64 = 2_000;
+
+    pub fn targets(&self, targets: &mut Vec<Target>) {
+        let Self { seconds, sockets, listens, marks, marks_told, latest_ms, marks_lost } = self;
+        let beside = format!(
+            "{listens} listens without bind of a host user in {seconds:.0} s, {sockets} other sockets"
+        );
+        let met = marks_told == marks && *marks_lost == 0;
+        let what = format!("{beside}: connects of another container reported");
+        targets.push(target(&what, marks_told.to_string(), &marks.to_string(), met));
+        let what = format!("{beside}: the latest of them after");
+        let (latest, most) = (format!("{latest_ms} ms"), format!("{} ms", Self::LATEST_MS));
+        targets.push(target(&what, latest, &most, *latest_ms <= Self::LATEST_MS));
     }
 }
 

@@ -83,6 +83,8 @@ enum Part {
     Short,
     /// Five floods of a minute from both cores, beside another container's acts.
     Flood,
+    /// Listens without a bind of a host user for a minute, beside up to 60 000 sockets.
+    ListenFlood,
     /// Agents killed at 30 000 acts a second, the programs pinned.
     Restart,
     /// Rows per second, bytes and CPU of the history with one sink.
@@ -186,6 +188,9 @@ pub fn perform(args: &Args) -> Result<()> {
     }
     if wanted(Part::Flood) {
         report.floods = endurance::floods(&programs, args.quick)?;
+    }
+    if wanted(Part::ListenFlood) {
+        report.listen_floods = endurance::listen_floods(&programs, args.quick)?;
     }
     if wanted(Part::Restart) {
         report.restart = Some(endurance::restart(&programs, args.quick)?);

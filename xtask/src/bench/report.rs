@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{
     cost::{CONNECT, Costs, GETPPID, READ, Row},
     delivery::{Delivery, SUSTAINED},
-    endurance::{Flood, Restart},
+    endurance::{Flood, ListenFlood, Restart},
     machine::{self, Machine},
     owners::{Scale, Shifts},
     stats::Spread,
@@ -36,6 +36,8 @@ pub struct Report {
     pub short: Option<Shifts>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub floods: Vec<Flood>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub listen_floods: Vec<ListenFlood>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restart: Option<Restart>,
 }
@@ -57,6 +59,7 @@ impl Report {
             mixed: None,
             short: None,
             floods: Vec::new(),
+            listen_floods: Vec::new(),
             restart: None,
         })
     }
@@ -101,6 +104,7 @@ impl Report {
             short.targets("containers that lived a moment", &mut targets);
         }
         Flood::targets(&self.floods, &mut targets);
+        self.listen_floods.iter().for_each(|flood| flood.targets(&mut targets));
         if let Some(restart) = &self.restart {
             restart.targets(&mut targets);
         }
