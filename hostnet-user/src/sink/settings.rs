@@ -93,7 +93,8 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// What its sink is called when the configuration gives it no name.
+    /// What its sink is called when the configuration gives it no name. It is in events,
+    /// metrics and the history, so nothing in it may be a secret.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -102,7 +103,7 @@ impl Destination {
             Self::Unix(settings) => format!("unix:{}", settings.path.display()),
             Self::Syslog(settings) => format!("syslog:{}", settings.address),
             #[cfg(feature = "http")]
-            Self::Http(settings) => format!("http:{}", settings.url),
+            Self::Http(settings) => format!("http:{}", settings.origin()),
             #[cfg(feature = "nats")]
             Self::Nats(settings) => format!("nats:{}", settings.servers.join(",")),
             #[cfg(feature = "kafka")]
@@ -244,6 +245,14 @@ mod tests {
         assert_eq!(at(&format!("{syslog}tls = {{}}\n")), None);
         assert_eq!(at("type = \"syslog\"\naddress = \"log.example:514\"\n"), None);
         assert_eq!(at("type = \"unix\"\npath = \"/run/x\"\nmode = \"stream\"\n"), None);
+    }
+
+    #[cfg(feature = "http")]
+    #[test]
+    fn a_token_in_a_url_is_not_in_its_sinks_name() {
+        let text = "type = \"http\"\nframing = \"ndjson\"\n\
+                    url = \"https://log.example:8443/hunter2?password=hunter2\"\n";
+        assert_eq!(parse(text).unwrap().name(), "http:https://log.example:8443");
     }
 
     #[cfg(feature = "http")]

@@ -77,7 +77,10 @@ pub fn read_url(text: &str, insecure: bool, secret: Option<&str>) -> Result<Url>
     match (url.scheme(), url.host_str()) {
         ("https", Some(_)) => {}
         ("http", Some(host)) => check_plaintext("sink.url", host, insecure, secret)?,
-        _ => bail!("sink.url is {text:?}: it must begin with https:// or http://"),
+        // The rest may hold a secret.
+        (scheme, _) => {
+            bail!("sink.url begins with {scheme:?}: it must begin with https:// or http://")
+        }
     }
     Ok(url)
 }

@@ -159,6 +159,12 @@ impl Settings {
         self.max_request_bytes.unwrap_or_else(|| self.framing.most_bytes())
     }
 
+    /// Its scheme, host and port: a path or a query may hold a secret.
+    pub(in crate::sink) fn origin(&self) -> String {
+        // One that is no URL is refused, and called nothing.
+        Url::parse(&self.url).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+    }
+
     /// The host and port that it connects to without TLS, if it does.
     pub(in crate::sink) fn plaintext(&self) -> Option<(String, u16)> {
         let url = Url::parse(&self.url).ok().filter(|url| url.scheme() == "http")?;
