@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::Write as _,
+    io::{self, Write as _},
     net::{Ipv4Addr, TcpListener, UdpSocket},
     os::{linux::net::SocketAddrExt as _, unix::net as unix},
     thread,
@@ -61,6 +61,13 @@ fn a_container_that_listens_where_a_sink_delivers_is_named() {
     let warning = format!("what sink siem sends goes without TLS to 127.0.0.1:{port}");
     assert!(agent.messages().contains(&warning), "{}", agent.messages());
     drop(thief);
+    // The receiver is back, and takes all.
+    let receiver = TcpListener::bind(("127.0.0.1", port)).expect("the port is free again");
+    thread::spawn(move || {
+        for mut stream in receiver.incoming().flatten() {
+            thread::spawn(move || io::copy(&mut stream, &mut io::sink()));
+        }
+    });
     agent.stop();
 }
 

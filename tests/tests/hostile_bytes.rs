@@ -3,11 +3,17 @@
 //!
 //! That no line of any run has a control character is checked by `Agent::stop`.
 
-use std::process::Command;
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    process::Command,
+};
 
 use hostnet_tests::{
-    ActorBox, Agent, Docker, Rewriter, Run, Terminal, hostile_controls, hostnet, needs_docker,
-    needs_root, net, want,
+    ActorBox, Agent, Docker, Rewriter, Run, Terminal,
+    cgroups::{self, HostCgroup},
+    hostile_controls, hostnet, needs_docker, needs_root, net, want,
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -32,6 +38,25 @@ fn connect_as(actor: &mut ActorBox, path: &[u8], arguments: &[&[u8]]) -> u16 {
     let path = hex(path);
     actor.perform(&format!("spawn -- exec-as {argv} {path} -- tcp-connect 127.0.0.1 {port}"));
     port
+}
+
+/// What the agent finds at its start, whatever a cgroup above it is called.
+#[test]
+fn a_cgroup_with_a_name_that_is_no_text_hides_nothing_below_it() {
+    needs_root!();
+    let cgroup = HostCgroup::new("odd");
+    let odd = cgroup.directory().join(OsStr::from_bytes(b"a\xff"));
+    let inside = odd.join("in");
+    for directory in [&odd, &inside] {
+        fs::create_dir(directory).expect("root may make a cgroup");
+    }
+    let id = fs::metadata(&inside).expect("a cgroup").ino();
+    let found = ::hostnet::attribute::fetch::procfs::cgroups(&cgroups::root());
+    for directory in [&inside, &odd] {
+        fs::remove_dir(directory).expect("it is empty");
+    }
+    let path = found.into_iter().find_map(|(one, path)| (one == id).then_some(path));
+    assert_eq!(path, Some(format!("{}/a\\xff/in", cgroup.path)));
 }
 
 #[test]
