@@ -239,12 +239,13 @@ impl History {
 
     fn fault(&self) -> Option<String> {
         let numbers = [
-            ("max_age_days", self.max_age_days),
-            ("max_mib", self.max_mib),
-            ("checkpoint_seconds", self.checkpoint_seconds),
+            ("max_age_days", self.max_age_days, 1),
+            ("max_mib", self.max_mib, record::Limits::LEAST_MIB),
+            ("checkpoint_seconds", self.checkpoint_seconds, 1),
         ];
-        let (name, _) = numbers.into_iter().find(|(_, number)| *number == 0)?;
-        Some(format!("history.{name} is 0: it must be at least 1"))
+        let (name, number, least) =
+            numbers.into_iter().find(|(_, number, least)| number < least)?;
+        Some(format!("history.{name} is {number}: it must be at least {least}"))
     }
 }
 

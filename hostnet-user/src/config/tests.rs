@@ -63,8 +63,8 @@ fn what_is_not_known_is_named_with_its_line() {
     assert!(error.starts_with("line 4: \"soon\" is not a date"), "{error}");
     let error = Config::parse("[docker]\n[[expect]]\nname = \"a\"\n").unwrap_err();
     assert!(error.to_string().starts_with("line 2: the expect entry of name a"), "{error}");
-    let error = Config::parse("[history]\nmax_mib = 0\n").unwrap_err().to_string();
-    assert_eq!(error, "history.max_mib is 0: it must be at least 1");
+    let error = Config::parse("[history]\nmax_mib = 10\n").unwrap_err().to_string();
+    assert_eq!(error, "history.max_mib is 10: it must be at least 32");
     let error = Config::parse("[observe]\nburst = 0\n").unwrap_err().to_string();
     assert!(error.starts_with("observe.burst is 0: it must be"), "{error}");
     let error = Config::parse("[observe]\nwithout = [\"connect5\"]\n").unwrap_err().to_string();

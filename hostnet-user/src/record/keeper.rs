@@ -1,5 +1,6 @@
 //! The history through good and bad times: opened, failed, set aside when it is
-//! damaged, opened again. What cannot be kept now waits in memory (tail.rs).
+//! damaged, opened again; without room for more (room.rs), and with room again. What
+//! cannot be kept now waits in memory (tail.rs).
 
 use std::{
     path::PathBuf,
@@ -14,12 +15,17 @@ use super::{
     delivery::Outbox,
     error::StoreError,
     news::News,
-    now_ns,
-    place::{InUse, Place},
-    retention::{self, Limits, Purge},
+    opening::{self, Damaged, Failure, Open},
+    place::Place,
+    purges::Purges,
+    retention::Limits,
+    room::{self, Full},
     store::{Standing, Store},
 };
-use crate::event::RecordHealth;
+use crate::event::{Action, RecordHealth};
+
+/// The record that tells of a purge, and that has to be kept before it.
+pub const PURGED: &str = Action::HistoryPurged.name();
 
 /// How often a history that failed is tried again.
 const TRY_EVERY: Duration = Duration::from_secs(1);
@@ -44,19 +50,15 @@ pub struct Keeper {
     news: News,
     place: Option<Place>,
     open: Option<Open>,
+    /// Why there was no room for the last rows, until there is.
+    full: Option<Full>,
     key: Option<Key>,
     failing: Option<Failing>,
     retry_at: Instant,
     checkpoint_at: Instant,
     /// Rows since the last checkpoint that are not checkpoints.
     unsigned: u64,
-    planned: Option<Purge>,
-    purging: Option<Purge>,
-}
-
-struct Open {
-    store: Store,
-    file: Option<(u64, u64)>,
+    purges: Purges,
 }
 
 struct Failing {
@@ -79,6 +81,7 @@ impl Keeper {
     ) -> Result<Self> {
         // Not at once: the first events still wait for their containers' names.
         let checkpoint_at = Instant::now() + settings.checkpoint_every;
+        let purges = Purges::new(settings.limits);
         let mut keeper = Self {
             settings,
             run,
@@ -86,13 +89,13 @@ impl Keeper {
             news,
             place: None,
             open: None,
+            full: None,
             key: None,
             failing: None,
             retry_at: Instant::now(),
             checkpoint_at,
             unsigned: 0,
-            planned: None,
-            purging: None,
+            purges,
         };
         match keeper.try_open(0) {
             // Where the sinks go on is known.
@@ -113,14 +116,55 @@ impl Keeper {
         self.open.as_ref().map(|open| &open.store)
     }
 
-    /// Keeps rows and how the sinks stand; says whether it did.
+    /// Keeps rows and how the sinks stand; says whether it kept all of them.
     pub fn keep<'a>(
         &mut self,
-        rows: impl Iterator<Item = &'a Row> + Clone,
+        rows: impl Iterator<Item = &'a Row>,
         sinks: &[(String, Standing)],
     ) -> bool {
+        if self.full.is_some() {
+            return false;
+        }
+        let rows: Vec<&Row> = rows.collect();
+        let mut rest = rows.as_slice();
+        loop {
+            let (these, others) = rest.split_at(room::transaction(rest, self.settings.limits));
+            if !self.keep_if_there_is_room(these, sinks) {
+                return false;
+            }
+            if others.is_empty() {
+                return true;
+            }
+            rest = others;
+        }
+    }
+
+    fn keep_if_there_is_room(&mut self, rows: &[&Row], sinks: &[(String, Standing)]) -> bool {
+        let Some(open) = &self.open else { return false };
+        let bytes = rows.iter().map(|row| row.document.len() as u64).sum();
+        match open.store.room_for(bytes, self.settings.limits) {
+            Ok(None) => {}
+            Ok(Some(full)) => {
+                self.is_full(full);
+                return false;
+            }
+            Err(error) => {
+                self.failed(&error);
+                return false;
+            }
+        }
+        if !self.append(rows, sinks) {
+            return false;
+        }
+        // Rows go at least as fast as they come.
+        self.purge(2 * rows.len() as u64);
+        self.plan();
+        true
+    }
+
+    fn append(&mut self, rows: &[&Row], sinks: &[(String, Standing)]) -> bool {
         let Some(open) = &mut self.open else { return false };
-        if let Err(error) = open.store.append(&self.run, rows.clone(), sinks) {
+        if let Err(error) = open.store.append(&self.run, rows.iter().copied(), sinks) {
             self.failed(&error);
             return false;
         }
@@ -128,22 +172,62 @@ impl Keeper {
             match row.action.as_str() {
                 super::checkpoint::ACTION => {}
                 // Told and kept: now it may go.
-                "history-purged" => self.purging = self.planned.take(),
+                PURGED => self.purges.recorded(),
                 _ => self.unsigned += 1,
             }
         }
         true
     }
 
+    /// Whether a purge would make room, and waits for its record to be kept.
+    #[must_use]
+    pub fn awaits_purge(&self) -> bool {
+        matches!(self.full, Some(Full::Grown { .. })) && self.purges.is_told()
+    }
+
+    /// Keeps the record of a purge although there is no room for other rows; says
+    /// whether it did.
+    pub fn keep_purge(&mut self, row: &Row, sinks: &[(String, Standing)]) -> bool {
+        self.append(&[row], sinks)
+    }
+
+    /// Bytes of documents that are kept in one transaction at most.
+    #[must_use]
+    pub fn transaction(&self) -> u64 {
+        self.settings.limits.transaction()
+    }
+
+    /// Whether rows can be kept, as far as is known.
+    #[must_use]
+    pub const fn is_usable(&self) -> bool {
+        self.open.is_some() && self.full.is_none()
+    }
+
     /// Whether it is to be tried again now.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        self.open.is_none() && Instant::now() >= self.retry_at
+        !self.is_usable() && Instant::now() >= self.retry_at
     }
 
     /// Tries again; a new file begins after row `after`. `None` while it cannot be used;
     /// else what the sinks' counts had come to, if that was not known before.
     pub fn retry(&mut self, after: u64) -> Option<Vec<Standing>> {
+        if let Some(open) = &self.open {
+            // For a transaction of the usual size.
+            let limits = self.settings.limits;
+            match open.store.room_for(limits.transaction(), limits) {
+                Ok(None) => self.full = None,
+                Ok(Some(full)) => {
+                    self.is_full(full);
+                    return None;
+                }
+                Err(error) => {
+                    self.failed(&error);
+                    return None;
+                }
+            }
+            return Some(self.look_back());
+        }
         match self.try_open(after) {
             Ok(()) => Some(self.look_back()),
             Err(Failure::InUse(error)) => {
@@ -218,34 +302,38 @@ impl Keeper {
 
     /// Finds out whether something has to go.
     pub fn plan(&mut self) {
-        if self.planned.is_some() || self.purging.is_some() {
-            return;
-        }
         let Some(open) = &self.open else { return };
-        let planned = retention::give_back(&open.store, self.settings.limits)
-            .and_then(|()| retention::plan(&open.store, self.settings.limits, now_ns()));
-        match planned {
+        match self.purges.plan(&open.store) {
             Ok(None) => {}
             Ok(Some(purge)) => {
                 if self.news.tell(RecordHealth::HistoryPurged(purge.clone())) {
-                    self.planned = Some(purge);
+                    self.purges.told(purge);
                 }
             }
             Err(error) => self.failed(&error),
         }
     }
 
-    /// Takes a step of what has to go; says whether there is more.
-    pub fn purge(&mut self) -> bool {
-        let Some((open, purge)) = self.open.as_mut().zip(self.purging.as_ref()) else {
-            return false;
-        };
-        match retention::step(&mut open.store, purge) {
-            Ok(true) => self.purging = None,
-            Ok(false) => return true,
-            Err(error) => self.failed(&error),
+    /// Takes a step of what has to go, of at least `least` rows; says whether there is
+    /// more to do at once.
+    pub fn purge(&mut self, least: u64) -> bool {
+        let Some(open) = self.open.as_mut() else { return false };
+        // While the log cannot be cut, a purge only makes it longer.
+        let step = open.store.cut_log(self.settings.limits).and_then(|is_short| {
+            if is_short { self.purges.step(&mut open.store, least) } else { Ok(false) }
+        });
+        step.unwrap_or_else(|error| {
+            self.failed(&error);
+            false
+        })
+    }
+
+    /// Looks at the clock.
+    pub fn look_at_clock(&mut self) {
+        let Some(open) = &self.open else { return };
+        if let Err(error) = self.purges.look_at_clock(&open.store) {
+            self.failed(&error);
         }
-        false
     }
 
     /// Puts everything where it stays.
@@ -262,68 +350,51 @@ impl Keeper {
     }
 
     fn try_open(&mut self, after: u64) -> Result<(), Failure> {
-        if self
-            .place
-            .as_ref()
-            .is_none_or(|place| !place.path.parent().is_some_and(std::path::Path::exists))
-        {
-            self.place = None;
-            let place = Place::take(&self.settings.path);
-            self.place = Some(place.map_err(|error| match error.downcast::<InUse>() {
-                Ok(in_use) => Failure::InUse(in_use),
-                Err(error) => Failure::Store(error.into()),
-            })?);
-        }
+        opening::take(&mut self.place, &self.settings.path)?;
         let Some(place) = &self.place else { return Ok(()) };
-        place.clear_companions();
-        let opened = place.prepare().map_err(StoreError::from);
-        let store = match opened.and_then(|()| Store::open(&place.path, after)) {
-            Err(StoreError::Damaged(reason)) => {
-                let aside = place.set_aside(now_ns() / 1_000_000_000).map_err(StoreError::from)?;
-                let (path, aside) = (self.path(), aside.display().to_string());
-                tracing::error!(
-                    "the history {path} is damaged: {reason}; it was renamed to {aside}, and a new one begun"
-                );
-                let set_aside = Some(aside);
-                self.news.tell(RecordHealth::HistoryFailed { path, reason, set_aside });
-                self.failing.get_or_insert(Failing { since: Instant::now(), given_up: 0 });
-                place.prepare().map_err(StoreError::from)?;
-                Store::open(&place.path, after)?
-            }
-            other => other?,
-        };
-        let file = place.identity();
-        self.open = Some(Open { store, file });
+        let (path, news, failing) = (self.path(), &self.news, &mut self.failing);
+        let open = opening::open(place, after, |Damaged { reason, aside }| {
+            tracing::error!(
+                "the history {path} is damaged: {reason}; it was renamed to {aside}, and a new one \
+                 begun"
+            );
+            news.tell(RecordHealth::HistoryFailed { path, reason, set_aside: Some(aside) });
+            failing.get_or_insert(Failing { since: Instant::now(), given_up: 0 });
+        })?;
+        open.store.hold_to(self.settings.limits)?;
+        self.open = Some(open);
+        self.look_at_clock();
         Ok(())
     }
 
     /// The history cannot be used; told when it could be before.
     fn failed(&mut self, error: &StoreError) {
-        self.open = None;
-        (self.planned, self.purging) = (None, None);
+        (self.open, self.full) = (None, None);
+        self.purges.forget();
         self.retry_at = Instant::now();
         // What is damaged is set aside at once; what is full or gone may come back.
         if !matches!(error, StoreError::Damaged(_)) {
-            self.retry_at += TRY_EVERY;
-            if self.failing.is_none() {
-                self.failing = Some(Failing { since: Instant::now(), given_up: 0 });
-                let (path, reason) = (self.path(), error.to_string());
-                tracing::error!("the history {path} cannot be written: {reason}");
-                let set_aside = None;
-                self.news.tell(RecordHealth::HistoryFailed { path, reason, set_aside });
-            }
+            self.not_kept(error.to_string());
         }
     }
-}
 
-/// Why a history could not be opened.
-enum Failure {
-    InUse(InUse),
-    Store(StoreError),
-}
+    /// There is no room for more; it stays open, because what is old may go from it.
+    fn is_full(&mut self, full: Full) {
+        self.full = Some(full);
+        self.not_kept(full.to_string());
+        if matches!(full, Full::Grown { .. }) {
+            // What is old goes meanwhile.
+            self.retry_at = Instant::now();
+        }
+    }
 
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
+    fn not_kept(&mut self, reason: String) {
+        self.retry_at = Instant::now() + TRY_EVERY;
+        if self.failing.is_none() {
+            self.failing = Some(Failing { since: Instant::now(), given_up: 0 });
+            let path = self.path();
+            tracing::error!("the history {path} cannot be written: {reason}");
+            self.news.tell(RecordHealth::HistoryFailed { path, reason, set_aside: None });
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! them in the history and publishes them; each sink has a thread that delivers
 //! them. Nothing here knows how an event came about or what a destination is.
 
+mod age;
 mod backoff;
 mod before;
 mod begin;
@@ -20,9 +21,12 @@ mod journal;
 mod keeper;
 mod learned;
 mod news;
+mod opening;
 mod place;
+mod purges;
 mod reader;
 mod retention;
+mod room;
 mod row;
 pub(crate) mod schema;
 mod store;

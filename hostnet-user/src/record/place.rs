@@ -134,7 +134,8 @@ impl std::fmt::Display for InUse {
 
 impl std::error::Error for InUse {}
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+/// A file beside the database, as SQLite names its own.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()

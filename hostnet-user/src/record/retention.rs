@@ -4,28 +4,61 @@
 //! goes once that record is kept, a little at a time. A purge that a crash cut
 //! short is finished by the next one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{chain::hex, error::StoreError, store::Store};
+use super::{age::Ages, chain::hex, error::StoreError, store::Store};
 
-/// Rows removed in one step.
-const STEP: u64 = 1000;
-
-/// Of what is kept, the part that goes at once, so that not every row is told of.
-const PART: u64 = 20;
-
-/// Bytes given back to the file system in one step, and left for what comes.
-const GIVE_BACK_PAGES: u32 = 256;
+/// Rows looked at in one step for their age.
+const LOOKED_AT: u64 = 20_000;
 
 /// What is kept at most.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Older rows go.
     pub age: Duration,
-    /// The oldest go when there are more bytes than this in the file.
+    /// The oldest go before file, log and unused pages have more bytes than this.
     pub bytes: u64,
+}
+
+impl Limits {
+    /// A smaller history has no room for what is on its way to the writer, MiB.
+    pub const LEAST_MIB: u32 = 32;
+
+    /// From how many bytes in use on the oldest rows go: what is left to the limit is
+    /// for the log, and for what comes until their going is recorded.
+    const fn crowded(self) -> u64 {
+        let fifth = self.bytes / 5;
+        self.bytes - if fifth < 128 << 20 { fifth } else { 128 << 20 }
+    }
+
+    /// To how many bytes in use they go, so that not every row is told of.
+    const fn comfortable(self) -> u64 {
+        self.crowded() - (self.bytes - self.crowded()) / 2
+    }
+
+    /// From how many bytes on the log is put into the file.
+    #[must_use]
+    pub fn log(self) -> u64 {
+        (self.bytes / 40).clamp(64 << 10, 16 << 20)
+    }
+
+    /// Bytes of documents in one transaction at most.
+    #[must_use]
+    pub fn transaction(self) -> u64 {
+        (self.bytes / 80).max(64 << 10)
+    }
+
+    /// Rows removed in one transaction.
+    fn step(self) -> u64 {
+        (self.bytes >> 17).clamp(50, 1000)
+    }
+
+    /// Unused bytes from which on some are given back to the file system.
+    const fn unused(self) -> u64 {
+        self.bytes / 20
+    }
 }
 
 /// What goes.
@@ -47,50 +80,90 @@ pub struct Purge {
 ///
 /// # Errors
 /// When the history cannot be read.
-pub fn plan(store: &Store, limits: Limits, now_ns: u64) -> Result<Option<Purge>, StoreError> {
+pub fn plan(
+    store: &Store,
+    limits: Limits,
+    ages: &Ages,
+    now: Instant,
+) -> Result<Option<Purge>, StoreError> {
     let (start, _) = store.start()?;
-    let oldest =
-        store.ask("SELECT time_ns FROM event WHERE id > ?1 ORDER BY id LIMIT 1", start, |row| {
-            row.get::<_, i64>(0).map(i64::cast_unsigned)
-        })?;
-    let Some(oldest_ns) = oldest else { return Ok(None) };
-    let age_ns = u64::try_from(limits.age.as_nanos()).unwrap_or(u64::MAX);
-    if oldest_ns < now_ns.saturating_sub(age_ns) {
-        let keep_from = now_ns.saturating_sub(age_ns - age_ns / PART);
-        return purge(store, start, bound(store, start, Column::Time, keep_from)?, "age");
+    let old = too_old(store, start, limits.age, ages, now)?;
+    if old > start {
+        return purge(store, start, old, "age");
     }
     let size = store.size()?;
-    if size.used > limits.bytes {
-        let before = store
-            .ask("SELECT total - length(CAST(document AS BLOB)) FROM event WHERE id > ?1 ORDER BY id LIMIT 1", start, |row| {
-                row.get::<_, i64>(0).map(i64::cast_unsigned)
-            })?
-            .unwrap_or(0);
-        let kept = store.head().total.saturating_sub(before);
-        // The file has more than documents: what goes is in proportion.
-        let surplus = size.used - (limits.bytes - limits.bytes / PART);
-        let goes = (u128::from(kept) * u128::from(surplus) / u128::from(size.used)) as u64;
-        let last = bound(store, start, Column::Total, before + goes + 1)?;
-        return purge(store, start, last.max(start + 1), "bytes");
+    if size.used <= limits.crowded() {
+        return Ok(None);
     }
-    Ok(None)
+    let before = store
+        .ask("SELECT total - length(CAST(document AS BLOB)) FROM event WHERE id > ?1 ORDER BY id LIMIT 1", start, |row| {
+            row.get::<_, i64>(0).map(i64::cast_unsigned)
+        })?
+        .unwrap_or(0);
+    let kept = store.head().total.saturating_sub(before);
+    // The file has more than documents: what goes is in proportion.
+    let surplus = size.used - limits.comfortable();
+    let goes = (u128::from(kept) * u128::from(surplus) / u128::from(size.used)) as u64;
+    let last = last_within(store, start, before + goes + 1)?;
+    purge(store, start, last.max(start + 1), "bytes")
 }
 
-/// Takes one step of a purge; returns whether it is done.
+/// Takes one step of a purge, of at least `least` rows; returns whether it is done.
 ///
 /// # Errors
 /// When nothing could be removed.
-pub fn step(store: &mut Store, purge: &Purge) -> Result<bool, StoreError> {
-    Ok(store.purge(purge.last, STEP)? == 0)
+pub fn step(
+    store: &mut Store,
+    purge: &Purge,
+    limits: Limits,
+    least: u64,
+) -> Result<bool, StoreError> {
+    Ok(store.purge(purge.last, limits.step().max(least))? == 0)
 }
 
-/// Gives back to the file system what purges have left unused, a little.
+/// Gives back to the file system what purges have left unused, a little; whether there
+/// may be more.
 ///
 /// # Errors
 /// When it cannot.
-pub fn give_back(store: &Store, limits: Limits) -> Result<(), StoreError> {
-    let size = store.size()?;
-    if size.free > limits.bytes / PART { store.give_back(GIVE_BACK_PAGES) } else { Ok(()) }
+pub fn give_back(store: &Store, limits: Limits) -> Result<bool, StoreError> {
+    let is_much = |store: &Store| Ok::<_, StoreError>(store.size()?.free > limits.unused());
+    if !is_much(store)? {
+        return Ok(false);
+    }
+    store.give_back()?;
+    is_much(store)
+}
+
+/// The last of the first rows that are too old. Those that no clock that was set can
+/// have written go with what is too old after them.
+fn too_old(
+    store: &Store,
+    start: u64,
+    age: Duration,
+    ages: &Ages,
+    now: Instant,
+) -> Result<u64, StoreError> {
+    let mut statement = store
+        .connection
+        .prepare_cached("SELECT id, time_ns FROM event WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let mut rows = statement.query([start.cast_signed(), LOOKED_AT.cast_signed()])?;
+    // More than what is due goes at once, so that not every row is told of.
+    let goes = age - age / 20;
+    let (mut old, last, mut is_due) = (start, ages.last_that_may_go(now, goes), false);
+    while let Some(row) = rows.next()? {
+        let (id, time_ns): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let id = id.cast_unsigned();
+        match ages.of(time_ns.cast_unsigned()) {
+            _ if id > last => break,
+            Some(found) if found > if is_due { goes } else { age } => {
+                (old, is_due) = (id, true);
+            }
+            Some(_young) => break,
+            None => {}
+        }
+    }
+    Ok(old)
 }
 
 fn purge(store: &Store, start: u64, last: u64, reason: &str) -> Result<Option<Purge>, StoreError> {
@@ -113,25 +186,14 @@ fn purge(store: &Store, start: u64, last: u64, reason: &str) -> Result<Option<Pu
     }))
 }
 
-/// A column that grows with the rows.
-#[derive(Clone, Copy)]
-enum Column {
-    Time,
-    Total,
-}
-
-/// The last row whose column is below `limit`, found by halving: the column has no
-/// index, and a clock that was set back makes the answer earlier, not wrong.
-fn bound(store: &Store, start: u64, column: Column, limit: u64) -> Result<u64, StoreError> {
-    let query = match column {
-        Column::Time => "SELECT time_ns FROM event WHERE id <= ?1 ORDER BY id DESC LIMIT 1",
-        Column::Total => "SELECT total FROM event WHERE id <= ?1 ORDER BY id DESC LIMIT 1",
-    };
+/// The last row up to which all documents have less than `total` bytes, found by halving.
+fn last_within(store: &Store, start: u64, total: u64) -> Result<u64, StoreError> {
+    let query = "SELECT total FROM event WHERE id <= ?1 ORDER BY id DESC LIMIT 1";
     let (mut low, mut high) = (start, store.head().id);
     while low < high {
         let middle = low + (high - low).div_ceil(2);
         let value = store.ask(query, middle, |row| row.get::<_, i64>(0).map(i64::cast_unsigned))?;
-        if value.is_none_or(|value| value < limit) {
+        if value.is_none_or(|value| value < total) {
             low = middle;
         } else {
             high = middle - 1;

@@ -4,7 +4,7 @@
 //! it. `synchronous=NORMAL`: a commit survives the end of the process at once, and
 //! a power cut from the next checkpoint of the WAL on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use uuid::Uuid;
@@ -13,15 +13,11 @@ use super::{
     Row,
     chain::{Hash, Link},
     error::StoreError,
+    place::with_suffix,
+    room::BUSY,
     schema,
     tally::{self, Tally},
 };
-
-/// Pages that may gather in the WAL before they are put into the database.
-const WAL_PAGES: u32 = 2000;
-
-/// What the WAL's file is cut back to, bytes.
-const WAL_BYTES: u32 = 1 << 26;
 
 /// The end of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,18 +67,11 @@ pub struct LastRow {
     pub action: String,
 }
 
-/// How much is kept.
-#[derive(Clone, Copy, Debug)]
-pub struct Size {
-    /// Bytes in use in the file.
-    pub used: u64,
-    /// Bytes in the file that could be given back.
-    pub free: u64,
-}
-
 /// A history, open for writing.
 pub struct Store {
     pub(super) connection: Connection,
+    /// Where SQLite has its log.
+    pub(super) log: PathBuf,
     history: Uuid,
     head: Head,
 }
@@ -98,7 +87,7 @@ impl Store {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let mut connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        connection.busy_timeout(BUSY)?;
         let version = schema::version(&connection)?;
         schema::check(version)?;
         if version == 0 {
@@ -108,13 +97,12 @@ impl Store {
         }
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
-        connection.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
         connection.pragma_update(None, "trusted_schema", false)?;
         connection.pragma_update(None, "cell_size_check", true)?;
         schema::migrate(&mut connection)?;
         let (history, head) = head(&connection, after)?;
-        let store = Self { connection, history, head };
+        let log = with_suffix(path, "-wal");
+        let store = Self { connection, log, history, head };
         store.check_end()?;
         Ok(store)
     }
@@ -272,21 +260,6 @@ impl Store {
         Ok(())
     }
 
-    /// How much is kept.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn size(&self) -> Result<Size, StoreError> {
-        let number = |pragma: &str| {
-            self.connection
-                .query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0))
-                .map(i64::cast_unsigned)
-        };
-        let (page, pages, free) =
-            (number("page_size")?, number("page_count")?, number("freelist_count")?);
-        Ok(Size { used: pages.saturating_sub(free) * page, free: free * page })
-    }
-
     /// Runs a question about the rows; retention's way to look for its bounds.
     pub(super) fn ask<T>(
         &self,
@@ -319,31 +292,6 @@ impl Store {
         tally::forget(&transaction)?;
         transaction.commit()?;
         Ok(removed as u64)
-    }
-
-    /// Gives at most `pages` unused pages back to the file system.
-    ///
-    /// # Errors
-    /// When it cannot.
-    pub fn give_back(&self, pages: u32) -> Result<(), StoreError> {
-        // It removes a page per step, so it has to be stepped to its end.
-        let mut statement =
-            self.connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
-        let mut rows = statement.query([])?;
-        while rows.next()?.is_some() {}
-        // The file is cut when the WAL is put into it, which without this waits for
-        // a thousand pages of new rows.
-        self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
-        Ok(())
-    }
-
-    /// Puts what is in the WAL into the database.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn settle(&self) -> Result<(), StoreError> {
-        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        Ok(())
     }
 }
 

@@ -170,6 +170,19 @@ impl Tail {
         state.batches.iter().find(|batch| batch.last() > kept).map(Arc::clone)
     }
 
+    /// Gives up the rows that wait for the history before the first with this action;
+    /// that row, and how many were given up. `None` when none with it waits.
+    pub fn give_up_before(&self, action: &str) -> Option<(Row, u64)> {
+        let mut state = self.state();
+        let kept = state.kept;
+        let rows = state.batches.iter().flat_map(|batch| &batch.rows);
+        let mut waiting = rows.filter(|row| row.id > kept).enumerate();
+        let (before, row) = waiting.find(|(_, row)| row.action == action)?;
+        let row = row.clone();
+        state.kept = row.id - 1;
+        Some((row, before as u64))
+    }
+
     /// The history has the rows up to `id`.
     pub fn keep(&self, id: u64) {
         let mut state = self.state();

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     Row,
-    keeper::Keeper,
+    keeper::{Keeper, PURGED},
     store::Standing,
     tail::{Left, Tail},
 };
@@ -66,13 +66,14 @@ impl Writer {
             if let Some(patience) = stop {
                 break patience;
             }
-            is_purging = self.keeper.as_mut().is_some_and(Keeper::purge);
+            is_purging = self.keeper.as_mut().is_some_and(|keeper| keeper.purge(0));
             self.catch_up(false);
             if looked.elapsed() >= HOUSEKEEPING {
                 looked = Instant::now();
                 self.keep_standings(&mut kept_standings);
                 if let Some(keeper) = &mut self.keeper {
                     keeper.look();
+                    keeper.look_at_clock();
                     keeper.plan();
                 }
             }
@@ -98,11 +99,17 @@ impl Writer {
     /// Takes rows and whatever came with them; how long to wait for the sinks when
     /// the end came, too.
     fn take_with(&mut self, rows: Vec<Row>) -> Option<Duration> {
+        // Of a small history's limit no large part at once.
+        let most = self.keeper.as_ref().map_or(u64::MAX, Keeper::transaction);
+        let mut bytes = documents(&rows);
         let mut batches = vec![rows];
         let mut stop = None;
-        while batches.len() < BATCHES && stop.is_none() {
+        while batches.len() < BATCHES && bytes < most && stop.is_none() {
             match self.commands.try_recv() {
-                Ok(Command::Rows(rows)) => batches.push(rows),
+                Ok(Command::Rows(rows)) => {
+                    bytes += documents(&rows);
+                    batches.push(rows);
+                }
                 Ok(Command::Stop { patience }) => stop = Some(patience),
                 Err(_none_yet) => break,
             }
@@ -116,11 +123,15 @@ impl Writer {
             None => true,
         };
         for rows in batches {
-            self.total += rows.iter().map(|row| row.document.len() as u64).sum::<u64>();
+            self.total += documents(&rows);
             let given_up = self.tail.publish(rows, self.total, is_kept);
             if let Some(keeper) = &mut self.keeper {
                 keeper.gave_up(given_up);
             }
+        }
+        // Some of them may be, when there was room for no more.
+        if !is_kept && let Some(store) = self.keeper.as_ref().and_then(Keeper::store) {
+            self.tail.keep(store.head().id);
         }
         stop
     }
@@ -129,11 +140,16 @@ impl Writer {
     /// try again or not.
     fn catch_up(&mut self, is_last: bool) {
         let Some(keeper) = &mut self.keeper else { return };
-        if !(keeper.is_due() || is_last && keeper.store().is_none()) {
+        if !(keeper.is_due() || is_last && !keeper.is_usable()) {
             return;
         }
         let first = self.tail.unkept().and_then(|batch| Some(batch.rows.first()?.id - 1));
-        let Some(before) = keeper.retry(first.unwrap_or(self.last)) else { return };
+        let Some(before) = keeper.retry(first.unwrap_or(self.last)) else {
+            if self.make_way_for_purge() && is_last {
+                self.catch_up(is_last);
+            }
+            return;
+        };
         for (sink, before) in before.iter().enumerate() {
             self.tail.stand(sink, |standing| standing.add(before));
         }
@@ -148,6 +164,22 @@ impl Writer {
         keeper.recovered();
     }
 
+    /// Where only a purge makes room and rows wait before its record, they are given up:
+    /// it could not be kept otherwise. Says whether it is kept.
+    fn make_way_for_purge(&mut self) -> bool {
+        let Some(keeper) = self.keeper.as_mut().filter(|keeper| keeper.awaits_purge()) else {
+            return false;
+        };
+        let Some((purge, given_up)) = self.tail.give_up_before(PURGED) else { return false };
+        keeper.gave_up(given_up);
+        let is_kept = keeper.keep_purge(&purge, &self.tail.standings());
+        if is_kept {
+            self.tail.keep(purge.id);
+            while keeper.purge(0) {}
+        }
+        is_kept
+    }
+
     fn keep_standings(&mut self, kept: &mut Vec<(String, Standing)>) {
         let standings = self.tail.standings();
         if standings != *kept
@@ -157,4 +189,9 @@ impl Writer {
             *kept = standings;
         }
     }
+}
+
+/// Bytes of the rows' documents.
+fn documents(rows: &[Row]) -> u64 {
+    rows.iter().map(|row| row.document.len() as u64).sum()
 }

@@ -1,6 +1,7 @@
 //! The record from journal to sinks, without a kernel: kept before it is
 //! delivered, delivered at least once and in order, whatever fails.
 
+mod bounds;
 mod crash;
 mod failures;
 mod faults;

@@ -15,15 +15,15 @@ fn rows(place: &Place) -> u64 {
 fn a_history_keeps_to_its_bytes_and_still_verifies() {
     let (place, destination) = (Place::new(), Destination::default());
     let mut settings = place.settings();
-    let bytes = 8 << 20;
+    let bytes = u64::from(Limits::LEAST_MIB) << 20;
     settings.limits = Limits { age: Duration::from_secs(3600), bytes };
     let mut run = Run::begin(Some(settings), vec![(outbox("a"), destination.sink())]);
-    for _ in 0..40 {
+    for _ in 0..100 {
         run.tell_many(500);
     }
     wait_for("a purge", || {
         run.flush();
-        rows(&place) < 9000
+        rows(&place) < 40_000
     });
     wait_for("room", || {
         run.flush();

@@ -1,0 +1,95 @@
+//! What is to go from a history: planned, told, and, once the record of it is kept,
+//! removed step by step.
+
+use std::time::Instant;
+
+use super::{
+    age::Ages,
+    error::StoreError,
+    now_ns,
+    retention::{self, Limits, Purge},
+    store::Store,
+};
+
+/// The purges of a run.
+pub struct Purges {
+    limits: Limits,
+    ages: Option<Ages>,
+    planned: Option<Purge>,
+    current: Option<Purge>,
+}
+
+impl Purges {
+    /// None yet.
+    #[must_use]
+    pub const fn new(limits: Limits) -> Self {
+        Self { limits, ages: None, planned: None, current: None }
+    }
+
+    /// Looks at the clock: how old rows are follows from it.
+    ///
+    /// # Errors
+    /// When the newest row cannot be read.
+    pub fn look_at_clock(&mut self, store: &Store) -> Result<(), StoreError> {
+        let (now, wall_ns, last) = (Instant::now(), now_ns(), store.head().id);
+        let ages = match &mut self.ages {
+            Some(ages) => ages,
+            none => {
+                let newest = store.row_at(last)?;
+                none.insert(Ages::new(last, newest.map(|row| row.time_ns), wall_ns, now))
+            }
+        };
+        ages.look(last, wall_ns, now, self.limits.age);
+        Ok(())
+    }
+
+    /// What is to go now, if anything is that is not known yet; the caller tells it.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn plan(&self, store: &Store) -> Result<Option<Purge>, StoreError> {
+        match &self.ages {
+            Some(ages) if self.planned.is_none() && self.current.is_none() => {
+                retention::plan(store, self.limits, ages, Instant::now())
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// It is told.
+    pub fn told(&mut self, purge: Purge) {
+        self.planned = Some(purge);
+    }
+
+    /// The record of it is kept: now it may go.
+    pub fn recorded(&mut self) {
+        self.current = self.planned.take();
+    }
+
+    /// Whether one is told and its record not kept yet.
+    #[must_use]
+    pub const fn is_told(&self) -> bool {
+        self.planned.is_some()
+    }
+
+    /// Removes rows, at least `least` where something is to go; else gives back what
+    /// was removed. Returns whether there is more to do at once.
+    ///
+    /// # Errors
+    /// When the history cannot be written.
+    pub fn step(&mut self, store: &mut Store, least: u64) -> Result<bool, StoreError> {
+        let Some(purge) = &self.current else {
+            return if least == 0 { retention::give_back(store, self.limits) } else { Ok(false) };
+        };
+        let is_done = retention::step(store, purge, self.limits, least)?;
+        if is_done {
+            self.current = None;
+        }
+        Ok(!is_done)
+    }
+
+    /// Forgets what was planned: the history is another, or cannot be used.
+    pub fn forget(&mut self) {
+        (self.planned, self.current) = (None, None);
+    }
+}
