@@ -18,8 +18,11 @@ use crate::{
     output::LineStream,
 };
 
-/// Runs that are replayed.
-const RUNS: u64 = 24;
+/// Runs that are replayed: among them are some in which a path of [`LONG`] parts is a container's.
+const RUNS: u64 = 42;
+
+/// Parts of a long path. Work that grows with the square of it takes longer than [`FOR_EVER`].
+const LONG: usize = 60_000;
 
 /// Nothing that ends takes a hundredth of it.
 const FOR_EVER: Duration = Duration::from_secs(300);
@@ -84,7 +87,7 @@ impl Mutation {
             2 => format!("{one}/.."),
             3 => format!("/..{one}//x"),
             4 => one.repeat(200),
-            5 => format!("{one}{}", "/x".repeat(10_000)),
+            5 => format!("{one}{}", "/x".repeat(LONG)),
             6 => one.trim_start_matches('/').to_owned(),
             7 => format!("{one} (deleted)"),
             8 => one.rsplit_once('/').map_or(String::new(), |(above, _)| above.to_owned()),

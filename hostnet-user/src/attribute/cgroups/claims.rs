@@ -72,4 +72,12 @@ mod tests {
             assert_eq!(own_part(&path, ID).map(str::to_owned), own, "{path}");
         }
     }
+
+    /// Each beginning of a path is not read as a path of its own: that would take minutes.
+    #[test]
+    fn the_own_part_of_a_long_path_is_found_in_one_reading() {
+        let path = format!("{}/docker/{ID}", "/x".repeat(300_000));
+        assert_eq!(own_part(&format!("{path}/y"), ID), Some(&*path));
+        assert_eq!(own_part(&format!("{path}/y"), OTHER), None);
+    }
 }
