@@ -169,6 +169,11 @@ pub fn number<T: FromBytes>(value: &[u8]) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::{
+        net::{getsockname, sendto},
+        thread::{UnshareFlags, unshare_unsafe},
+    };
+
     use super::*;
 
     #[test]
@@ -188,5 +193,57 @@ mod tests {
         assert!(next_message(header(4).as_bytes()).is_none());
         assert!(next_message(header(400).as_bytes()).is_none());
         assert!(next_message(header(16).as_bytes()).is_some());
+    }
+
+    /// Runs it in a network namespace of its own; not at all where that takes more rights.
+    fn in_own_namespace(what: impl FnOnce() + Send) {
+        std::thread::scope(|scope| {
+            let run = || {
+                // SAFETY: a network namespace of one's own leaves memory and descriptors as they are.
+                let is_own = unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.is_ok();
+                if is_own {
+                    what();
+                }
+            };
+            scope.spawn(run).join().expect("it does not panic");
+        });
+    }
+
+    /// An answer of somebody's own to a question, sent to the asker's port as whoever has
+    /// `CAP_NET_ADMIN` may.
+    fn forge(connection: &Connection, answer: MessageHeader) {
+        let to = SocketAddrNetlink::try_from(getsockname(&connection.socket).unwrap()).unwrap();
+        let forger = Connection::open().unwrap();
+        let message = [answer.as_bytes(), &[0; 4]].concat();
+        sendto(&forger.socket, &message, SendFlags::empty(), &to).expect("it has the right");
+    }
+
+    /// TCP listeners over IPv4 (`struct inet_diag_req_v2`).
+    fn listeners(connection: &Connection) -> usize {
+        const LISTEN: u32 = 1 << 10;
+        let mut request = [0_u8; 56];
+        request[..2].copy_from_slice(&[libc::AF_INET as u8, libc::IPPROTO_TCP as u8]);
+        request[4..8].copy_from_slice(&LISTEN.to_ne_bytes());
+        let mut found = 0;
+        connection.dump(&request, |_| found += 1).expect("the kernel answers");
+        found
+    }
+
+    #[test]
+    fn an_answer_that_is_not_the_kernels_is_none() {
+        in_own_namespace(|| {
+            let connection = Connection::open().unwrap();
+            // The kernel gives the socket its port with the first question.
+            assert_eq!(listeners(&connection), 0);
+            let _listener = std::net::TcpListener::bind(("0.0.0.0", 0)).unwrap();
+            for kind in [NLMSG_DONE, NLMSG_ERROR, SOCK_DIAG_BY_FAMILY] {
+                // Read first, and numbered as the next question will be.
+                let sequence = connection.asked.get() + 1;
+                forge(&connection, MessageHeader { length: 20, kind, flags: 0, sequence, port: 0 });
+                assert_eq!(listeners(&connection), 1, "after a forged message of kind {kind}");
+            }
+            // Nor is what is left over of one question the answer to the next.
+            assert_eq!(listeners(&connection), 1);
+        });
     }
 }

@@ -235,6 +235,8 @@ fn is_way_out(reached: &Reached) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rustix::net::{SendFlags, getsockname, sendto};
+
     use super::{messages::Hop, *};
 
     fn reached(cidr: &str, table: Table, hops: &[(u32, bool)]) -> Reached {
@@ -310,6 +312,35 @@ mod tests {
             network.addresses.iter().any(|address| address.ip == IpAddr::from([127, 0, 0, 1]))
         };
         assert!(found.is_err() || !is_up || is_there(found.unwrap()));
+    }
+
+    /// Whoever has `CAP_NET_ADMIN` may send to the socket for changes, and change routes,
+    /// as fast as it likes.
+    #[test]
+    fn a_turn_reads_a_bounded_number_of_messages_about_changes() {
+        let host = HostNetwork::open().unwrap();
+        let changes = getsockname(&host.changes).unwrap();
+        let to = SocketAddrNetlink::try_from(changes).unwrap();
+        let (kind, flags) = (SocketType::RAW, SocketFlags::NONBLOCK);
+        let sender = socket_with(AddressFamily::NETLINK, kind, flags, ROUTE).unwrap();
+        // `NLMSG_DONE` of 16 bytes.
+        let message = [16, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let mut sent = 0;
+        // Until the socket is full; refused at once where it takes more rights.
+        while sendto(&sender, &message, SendFlags::empty(), &to).is_ok() {
+            sent += 1;
+        }
+        if sent == 0 {
+            return;
+        }
+        assert!(sent > 2 * MAX_READS, "room for only {sent} messages");
+        // Something of the host's network may have changed meanwhile.
+        let _news = host.has_news();
+        let mut left = 0;
+        while recvfrom(&host.changes, &mut [0; 64][..], RecvFlags::empty()).is_ok() {
+            left += 1;
+        }
+        assert!(left >= sent - MAX_READS, "{left} of {sent} are left for the next turns");
     }
 
     #[test]
