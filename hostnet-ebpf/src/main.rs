@@ -14,6 +14,8 @@ mod budget;
 #[cfg(target_arch = "bpf")]
 mod contained;
 #[cfg(target_arch = "bpf")]
+mod flows;
+#[cfg(target_arch = "bpf")]
 mod netns;
 #[cfg(target_arch = "bpf")]
 mod owner;

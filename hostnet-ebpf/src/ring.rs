@@ -114,7 +114,18 @@ fn ring_for(
     if carries_state && budget::admits(origin.owner, &origin.actor, now, true) {
         return Some(&RECORDS);
     }
-    let subject = subject();
+    reserved_for(origin, kind, now, carries_state, subject())
+}
+
+/// The ring for what is new of an owner; `None` when it is not, and only counted.
+#[inline(always)]
+fn reserved_for(
+    origin: &Origin,
+    kind: EventKind,
+    now: u64,
+    carries_state: bool,
+    subject: Option<Subject>,
+) -> Option<&'static RingBuf> {
     let may_be_first = subject.is_some();
     let Subject { address, port, detail } = subject.unwrap_or_default();
     let cgroup = budget::payer(origin.owner.cgroup, origin.actor.tgid());
@@ -136,11 +147,27 @@ pub fn emit_as<P: Payload + Repeats>(
     payload: P,
     carries_state: impl FnOnce() -> bool,
 ) -> bool {
-    let (length, now) = (size_of::<Header>() + size_of::<P>(), now());
+    let now = now();
     let subject = || P::IS_TOLD_ALONE.then(|| payload.subject());
     let Some(ring) = ring_for(&origin, P::KIND, now, carries_state, subject) else {
         return false;
     };
+    put(ring, origin, payload, now)
+}
+
+/// The same of what is told as though its owner's budget were spent, because nothing but
+/// that budget's memory says whether it was told before.
+#[inline(always)]
+pub fn emit_if_new<P: Payload + Repeats>(origin: Origin, payload: P) {
+    let now = now();
+    if let Some(ring) = reserved_for(&origin, P::KIND, now, false, Some(payload.subject())) {
+        put(ring, origin, payload, now);
+    }
+}
+
+#[inline(always)]
+fn put<P: Payload>(ring: &RingBuf, origin: Origin, payload: P, now: u64) -> bool {
+    let length = size_of::<Header>() + size_of::<P>();
     let Some(mut entry) = ring.reserve_bytes(length, 0) else {
         count_loss(&origin, P::KIND);
         return false;

@@ -18,6 +18,7 @@ use crate::{
 };
 
 // include/linux/socket.h
+pub const AF_UNSPEC: u16 = 0;
 pub const AF_UNIX: u16 = 1;
 pub const AF_INET: u16 = 2;
 pub const AF_INET6: u16 = 10;
@@ -194,6 +195,14 @@ pub fn socket_of_sock(sk: *const bpf_sock) -> Socket {
 pub fn sock_of_context(ctx: *mut bpf_sock_addr) -> *const bpf_sock {
     // SAFETY: `ctx` is the program's own context; the verifier knows the field as a socket.
     unsafe { (*ctx).__bindgen_anon_1.sk }
+}
+
+/// Whether the address in a `sock_addr` context is of the family that its program is for:
+/// the kernel looks at that only afterwards.
+#[inline(always)]
+pub fn is_of_family(ctx: *mut bpf_sock_addr, family: u16) -> bool {
+    // SAFETY: as above.
+    unsafe { (*ctx).user_family == family.into() }
 }
 
 /// The requested or remote address of an IPv4 `sock_addr` context.

@@ -6,11 +6,21 @@ use core::ffi::c_void;
 
 use hostnet_abi::{Address, v4_mapped};
 
-use crate::read::copied;
+use crate::{
+    read::copied,
+    sock::{AF_INET, AF_INET6},
+};
 
-/// A `struct sockaddr_in` or `sockaddr_in6`, as its family says.
+/// `sizeof(struct sockaddr_in)`, and the least of a `sockaddr_in6` that the kernel takes
+/// (`SIN6_LEN_RFC2133`, include/net/ipv6.h). What is behind a shorter one is whatever was
+/// in the kernel's memory.
+const SIN_LENGTH: i32 = 16;
+const SIN6_LENGTH: i32 = 24;
+
+/// A `struct sockaddr_in` or `sockaddr_in6`, as its family and its length say.
 pub struct SockAddr {
     at: u64,
+    length: i32,
     start: Start,
 }
 
@@ -26,14 +36,9 @@ struct Start {
 
 impl SockAddr {
     #[inline(always)]
-    pub fn read(uaddr: *const c_void) -> Self {
+    pub fn read(uaddr: *const c_void, length: i32) -> Self {
         let at = uaddr as u64;
-        Self { at, start: copied(at, 0) }
-    }
-
-    #[inline(always)]
-    pub fn family(&self) -> u16 {
-        self.start.family
+        Self { at, length, start: copied(at, 0) }
     }
 
     /// Host order.
@@ -42,15 +47,23 @@ impl SockAddr {
         u16::from_be(self.start.port).into()
     }
 
-    /// The address of a `sockaddr_in`.
+    /// The address, when it is a whole `sockaddr_in`.
     #[inline(always)]
-    pub fn v4(&self) -> Address {
-        v4_mapped(self.start.address)
+    pub fn v4(&self) -> Option<Address> {
+        let is_whole = self.start.family == AF_INET && self.length >= SIN_LENGTH;
+        is_whole.then(|| v4_mapped(self.start.address))
     }
 
-    /// The address of a `sockaddr_in6`.
+    /// The address, when it is a whole `sockaddr_in6`.
     #[inline(always)]
-    pub fn v6(&self) -> Address {
-        copied(self.at, size_of::<Start>())
+    pub fn v6(&self) -> Option<Address> {
+        let is_whole = self.start.family == AF_INET6 && self.length >= SIN6_LENGTH;
+        is_whole.then(|| copied(self.at, size_of::<Start>()))
+    }
+
+    /// The address, when it is either.
+    #[inline(always)]
+    pub fn address(&self) -> Option<Address> {
+        self.v4().or_else(|| self.v6())
     }
 }

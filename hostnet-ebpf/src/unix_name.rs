@@ -1,14 +1,14 @@
 //! Names of unix sockets: where they are, and the one way to emit them.
 
-use core::ffi::c_void;
+use core::{ffi::c_void, mem::offset_of};
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
-use hostnet_abi::{MAX_SUN_PATH, Socket, Subject, Unix};
+use hostnet_abi::{MAX_SUN_PATH, NAME_WORDS, Settings, Socket, Subject, Unix, name_hash};
 
 use crate::{
     read::copied,
     ring::{Origin, emit_in_place},
-    settings::offset,
+    settings::{offset, setting_at},
     unix_peer::Peer,
 };
 
@@ -75,7 +75,7 @@ fn name_at(sk: u64) -> Name {
 /// A number that tells names apart; different names may share one.
 #[inline(always)]
 pub fn fingerprint(name: &Name) -> u64 {
-    let mut words = [0_u64; MAX_SUN_PATH.div_ceil(8)];
+    let mut words = [0_u64; NAME_WORDS];
     let mut length = name.length;
     if length > MAX_SUN_PATH as u32 {
         length = MAX_SUN_PATH as u32;
@@ -84,9 +84,8 @@ pub fn fingerprint(name: &Name) -> u64 {
     unsafe {
         bpf_probe_read_kernel(words.as_mut_ptr().cast(), length, name.address as *const c_void)
     };
-    // FNV-1a's offset and prime, over words instead of bytes.
-    words.iter().fold(0xcbf2_9ce4_8422_2325 ^ u64::from(length), |hash, word| {
-        (hash ^ word).wrapping_mul(0x0100_0000_01b3)
+    name_hash(&words, length, |index| {
+        setting_at(offset_of!(Settings, name_keys) + index * size_of::<u64>())
     })
 }
 

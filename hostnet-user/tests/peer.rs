@@ -220,7 +220,7 @@ fn a_socket_that_begins_while_the_kernel_is_asked_is_not_gone() {
             remote_port: 53,
             direction: direction::SENT,
             socket: UDP,
-            padding: 0,
+            counting: hostnet_abi::counting::APART,
         };
         record(stage, Hook::Sendmsg4, at, cookie, WEB, datagram);
     };
@@ -300,7 +300,12 @@ fn datagrams_to_a_socket_whose_end_is_told() {
     assert_eq!(send(&mut stage, 20, 5000), redis());
     assert_eq!(send(&mut stage, 21, 40_000), None, "the kernel would not tell its end");
     assert_eq!(send(&mut stage, 22, 4789), None, "nor that of its own");
-    let end = DatagramClose { local: loopback(), local_port: 5000, socket: UDP };
+    let end = DatagramClose {
+        local: loopback(),
+        local_port: 5000,
+        socket: UDP,
+        ..DatagramClose::new_zeroed()
+    };
     record(&mut stage, Hook::SockRelease, 30, 1, REDIS, end);
     assert_eq!(send(&mut stage, 40, 5000), None);
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use hostnet_tests::{Technique, all, needs_root, net, skip, want};
+use hostnet_tests::{Agent, Docker, Technique, all, needs_root, net, skip, want};
 
 /// Addresses for documentation (RFC 5737, RFC 3849): no interface has them.
 const NOBODYS: [&str; 2] = ["192.0.2.7", "2001:db8::7"];
@@ -49,6 +49,25 @@ fn e11_one_listener_for_both_families() {
             .is("hostnet.socket.family", "inet6")
             .is("hostnet.remote.mapped", "::ffff:127.0.0.1"),
     );
+}
+
+/// The kernel refuses what is too short for an address, or of another family: nothing was
+/// connected to, or bound, and what is behind its end is not the caller's.
+#[test]
+fn what_is_no_address_for_the_socket_is_not_told_as_one() {
+    needs_root!();
+    let agent = Agent::start();
+    let mut actor = Docker::shared().launch("host").actor();
+    for row in actor.perform("no-address") {
+        assert_ne!(row["result"], "ok", "the kernel refuses it: {row}");
+    }
+    let port = actor.connect_refused();
+    let of_actor = |action| want().action(action).owned_by(&actor.container);
+    agent.expect(&of_actor("connection_attempted").is("hostnet.remote.port", port));
+    let run = agent.stop();
+    run.exactly(1, &of_actor("connection_attempted"));
+    run.none(&of_actor("connection-outcome"));
+    run.none(&of_actor("bound-socket"));
 }
 
 /// A link-local address of this machine, and its interface's index.

@@ -184,6 +184,57 @@ fn e18_a_change_behind_many_questions() {
     told.only("netlink-request", taken_back.absent("hostnet.netlink.unread_bytes"));
 }
 
+/// Both bits of `NLM_F_DUMP` make no question of a message that changes something.
+#[test]
+fn e18_a_change_with_the_flags_of_a_question() {
+    needs_root!(no tcp);
+    needs_linux!(5, 17, "no hook shows sockets beyond IP");
+    let told = told(&[], &[format!("netlink-nftables hostnet-test-{}", std::process::id())]);
+    if !told.run.proves("families") {
+        return not_here("changes asked for by netlink (set families)");
+    }
+    let changes: Vec<_> = told.rows.iter().filter(|row| row["type"].is_u64()).collect();
+    if changes.is_empty() {
+        return not_here("nfnetlink");
+    }
+    let request = told.by_actor("requested-netlink-change");
+    for row in &changes {
+        let message = request.clone().is("hostnet.netlink.message", row["type"].clone());
+        told.only("netlink-request", message);
+    }
+    told.run.exactly(changes.len(), &request);
+}
+
+/// Names that a hash with known constants takes for one (FNV-1a over words).
+#[test]
+fn e14_unix_names_that_are_made_to_look_alike() {
+    needs_root!(no tcp);
+    needs_linux!(5, 17, "no hook shows sockets beyond IP");
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let name = format!("\0/run/hnt-{:06}/journal/socket", std::process::id() % 1_000_000);
+    let mut decoy = name.clone().into_bytes();
+    let word = |bytes: &[u8], at: usize| {
+        u64::from_ne_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+    };
+    decoy[3] ^= 1;
+    let after =
+        |first: u64| (0xcbf2_9ce4_8422_2325 ^ name.len() as u64 ^ first).wrapping_mul(PRIME);
+    let (first, second) = (word(name.as_bytes(), 0), word(name.as_bytes(), 8));
+    let solved = after(first) ^ second ^ after(word(&decoy, 0));
+    decoy[8..16].copy_from_slice(&solved.to_ne_bytes());
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let names = [hex(&decoy), hex(name.as_bytes())];
+    // The NUL in front is not an operand's.
+    let told = told(&[], &[format!("unix-send {} {}", &names[0][2..], &names[1][2..])]);
+    if !told.run.proves("families") {
+        return not_here("each name that one unix socket sends to (set families)");
+    }
+    for name in names {
+        let sent = told.by_actor("connection_attempted").is("hostnet.remote.name_hex", name);
+        told.only("unix-send", sent);
+    }
+}
+
 /// Each way to join: of each family, for any source or for one, by the family's options
 /// or by those for both. What leaves, or is refused, joined nothing.
 #[test]

@@ -1,6 +1,6 @@
 //! UDP: one event per socket and peer, whoever sent first.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 use hostnet_tests::{ActorBox, Agent, Docker, Want, needs_root, net, want};
 use serde_json::{Value, json};
@@ -213,6 +213,86 @@ fn a_server_that_receives_from_two_peers() {
     run.exactly(2 * SERVERS.len(), &any(&actor, "connection_accepted"));
     run.none(&any(&actor, "connection_attempted"));
     run.exactly(SERVERS.len(), &any(&actor, "bound-socket"));
+}
+
+/// Datagrams from more sources than a socket is given entries for: their number is known,
+/// and no neighbour's counts suffer.
+#[test]
+fn a_server_with_thousands_of_peers_has_counts_and_no_event_for_each() {
+    needs_root!(no tcp);
+    const SOURCES: u32 = 2_000;
+    let agent = Agent::start();
+    let (mut busy, mut quiet) =
+        (Docker::shared().launch("host").actor(), Docker::shared().launch("host").actor());
+    let serve = |actor: &mut ActorBox, count| {
+        actor.begin(&format!("udp-serve 0 --addr 0.0.0.0 --count {count}"));
+        let port = actor.told()["local"]["port"].as_u64().expect("a port") as u16;
+        SocketAddr::from(([127, 0, 0, 1], port))
+    };
+    let ask = |source: Ipv4Addr, server: SocketAddr| {
+        let peer = UdpSocket::bind((source, 0)).expect("a port");
+        peer.send_to(b"question", server).expect("loopback");
+        assert_eq!(peer.recv(&mut [0; 16]).expect("an answer"), 8);
+    };
+    let server = serve(&mut busy, SOURCES);
+    for source in 0..SOURCES {
+        ask(Ipv4Addr::from(0x7f02_0000 + source), server);
+    }
+    let neighbour = serve(&mut quiet, 2);
+    for _ in 0..2 {
+        ask(Ipv4Addr::new(127, 3, 0, 1), neighbour);
+    }
+    busy.finish();
+    quiet.finish();
+    agent.expect(
+        &udp(&busy, "disconnect_received", "ingress")
+            .is("hostnet.udp.peers", 256)
+            .is("hostnet.udp.datagrams_received", SOURCES)
+            .is("hostnet.udp.datagrams_sent", SOURCES)
+            .is("hostnet.udp.others_received", SOURCES - 256)
+            .is("hostnet.udp.others_sent", SOURCES - 256),
+    );
+    agent.expect(
+        &udp(&quiet, "disconnect_received", "ingress")
+            .is("hostnet.udp.peers", 2)
+            .is("hostnet.udp.datagrams_received", 2)
+            .is("hostnet.udp.datagrams_sent", 2)
+            .absent("hostnet.udp.others_sent"),
+    );
+    let run = agent.stop();
+    run.exactly(256, &any(&busy, "connection_accepted"));
+    run.only(&any(&busy, "connection_accepted").is("hostnet.udp.further_peers_counted", true));
+    run.none(&any(&busy, "connection_attempted"));
+}
+
+/// A container whose sockets have more peers than the share that one owner has: the rest
+/// is told as long as it is new, and counted.
+#[test]
+fn a_container_with_more_flows_than_its_share_takes_none_of_a_neighbours() {
+    needs_root!(no tcp);
+    const SHARE: usize = 32;
+    const BEYOND: usize = 4;
+    let agent = Agent::start();
+    let (mut many, mut quiet) =
+        (Docker::shared().launch("host").actor(), Docker::shared().launch("host").actor());
+    let truth = many.one(&format!("udp-spray {} 256", SHARE + BEYOND));
+    assert_eq!(truth["datagrams"], (SHARE + BEYOND) * 256);
+    let port = net::free_udp_port();
+    quiet.perform(&format!("udp-send 127.0.0.1 {port} --datagrams 3"));
+    let closed = |actor: &ActorBox| udp(actor, "disconnect_received", "egress");
+    agent.expect(
+        &closed(&quiet).is("hostnet.udp.datagrams_sent", 3).absent("hostnet.udp.others_sent"),
+    );
+    let ends = agent.expect_many(SHARE + BEYOND, &any(&many, "disconnect_received"));
+    let sum = |field: &str| -> u64 {
+        ends.iter().filter_map(|end| hostnet_tests::at(end, field)?.as_u64()).sum()
+    };
+    assert_eq!(sum("hostnet.udp.datagrams_sent"), truth["datagrams"], "each is counted");
+    assert_eq!(sum("hostnet.udp.peers"), SHARE as u64 * 256);
+    assert_eq!(sum("hostnet.udp.others_sent"), BEYOND as u64 * 256);
+    let run = agent.stop();
+    // The peers of those beyond are the same for each of them.
+    run.exactly((SHARE + 1) * 256, &any(&many, "connection_attempted"));
 }
 
 /// What a UDP server is bound to, where from it is asked, and what comes of that.

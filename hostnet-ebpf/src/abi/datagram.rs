@@ -12,6 +12,16 @@ pub mod direction {
     pub const RECEIVED: u16 = 2;
 }
 
+/// Values of [`Datagram::counting`].
+pub mod counting {
+    /// Datagrams with the peer are counted apart.
+    pub const APART: u16 = 0;
+    /// So they are; those with further peers of the socket are counted together.
+    pub const LAST_APART: u16 = 1;
+    /// They are not.
+    pub const NOT_APART: u16 = 2;
+}
+
 /// The first datagram between a socket and a peer.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -28,8 +38,8 @@ pub struct Datagram {
     pub local_port: u16,
     /// [`direction::SENT`] or [`direction::RECEIVED`].
     pub direction: u16,
-    /// Explicit padding, zero.
-    pub padding: u16,
+    /// One of [`counting`].
+    pub counting: u16,
     /// The socket.
     pub socket: Socket,
 }
@@ -38,10 +48,16 @@ pub struct Datagram {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct DatagramClose {
+    /// Datagrams sent to peers that were not counted apart.
+    pub others_sent: u64,
+    /// Datagrams received from such.
+    pub others_received: u64,
     /// Local address.
     pub local: Address,
     /// Local port, host order.
     pub local_port: u32,
     /// The socket.
     pub socket: Socket,
+    /// Explicit padding, zero.
+    pub padding: u32,
 }

@@ -114,6 +114,14 @@ pub struct ToldKey {
     pub kind: u64,
 }
 
+/// How UDP flows are counted.
+pub mod flow {
+    /// Peers of one socket that are counted apart, each with an entry of its own.
+    pub const MOST: u64 = 256;
+    /// Entries of all sockets.
+    pub const ENTRIES: u32 = 1 << 15;
+}
+
 /// Key of the map of UDP flows: a socket and a peer it exchanged datagrams with.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -36,7 +36,7 @@ pub use bind::{Bind, BindAsked, BindRefused, reuse};
 pub use cgroup::{CgroupAttach, CgroupMkdir, CgroupRmdir, MAX_CGROUP_PATH};
 pub use close::Close;
 pub use connect::{Connect, ConnectOutcome, established};
-pub use datagram::{Datagram, DatagramClose, direction};
+pub use datagram::{Datagram, DatagramClose, counting, direction};
 pub use event_table::{DecodeError, EventKind, Payload, Record, decode, header};
 pub use exec::{Exec, MAX_ARGUMENTS, MAX_FILENAME, MAX_PATH, exec_flag};
 pub use exit::Exit;
@@ -47,7 +47,7 @@ pub use hook::{Hook, Set};
 pub use listen::Listen;
 pub use maps::{
     Act, CARRIES_STATE, Cgroup, Contained, Flow, FlowKey, LossKey, Suppressed, ToldKey,
-    cgroup_class, first_seen,
+    cgroup_class, first_seen, flow,
 };
 pub use multicast::MulticastJoin;
 pub use netlink::{NetlinkBind, NetlinkRequest};
@@ -56,4 +56,4 @@ pub use packet::{MAX_FILTER, PacketBind, SocketFilter};
 pub use raw_socket::RawSocket;
 pub use repeat::{Repeats, Subject};
 pub use settings::Settings;
-pub use unix::{MAX_SUN_PATH, Unix, unix_operation};
+pub use unix::{MAX_SUN_PATH, NAME_WORDS, Unix, name_hash, unix_operation};

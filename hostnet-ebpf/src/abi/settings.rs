@@ -2,6 +2,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::NAME_WORDS;
+
 /// Frozen into the object's read-only data at load time.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -21,6 +23,8 @@ pub struct Settings {
     pub window_ns: u64,
     /// The part of it that is left to records that carry state.
     pub state_ns: u64,
+    /// Random, or whoever knows them could choose names that are taken for one.
+    pub name_keys: [u64; NAME_WORDS],
 }
 
 impl Settings {
@@ -33,5 +37,6 @@ impl Settings {
         cost_ns: 0,
         window_ns: 0,
         state_ns: 0,
+        name_keys: [0; NAME_WORDS],
     };
 }

@@ -8,6 +8,23 @@ use crate::Socket;
 /// Longest `sun_path` (include/uapi/linux/un.h).
 pub const MAX_SUN_PATH: usize = 108;
 
+/// Words that a name has room in.
+pub const NAME_WORDS: usize = MAX_SUN_PATH.div_ceil(8);
+
+/// A number that tells names apart, by secret keys: two names of anybody's choice have the
+/// same once in 2^32 (NH of UMAC, RFC 4418: sums of products of keyed halves).
+#[inline(always)]
+pub fn name_hash(words: &[u64; NAME_WORDS], length: u32, key: impl Fn(usize) -> u64) -> u64 {
+    let mut sum = u64::from(length).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for (index, word) in words.iter().enumerate() {
+        let key = key(index);
+        let low = (*word as u32).wrapping_add(key as u32);
+        let high = ((word >> 32) as u32).wrapping_add((key >> 32) as u32);
+        sum = sum.wrapping_add(u64::from(low).wrapping_mul(u64::from(high)));
+    }
+    sum
+}
+
 /// Values of [`Unix::operation`].
 pub mod unix_operation {
     /// `connect(2)`; the name is the peer's.

@@ -21,15 +21,17 @@ use crate::{
     ring::{CreatedIn, Origin, emit},
     settings::offset,
     sock::{
-        address_of, cookie, socket_of_context, socket_of_sock, source4, source6, user_address4,
-        user_address6, user_port,
+        AF_INET, AF_INET6, AF_UNSPEC, address_of, cookie, is_of_family, socket_of_context,
+        socket_of_sock, source4, source6, user_address4, user_address6, user_port,
     },
     task::Actor,
 };
 
 #[cgroup_sock_addr(bind4)]
 pub fn bind4(ctx: SockAddrContext) -> i32 {
-    if netns::context_is_host(ctx.as_ptr()) {
+    // Of no family with no address is as good as IPv4 (`__inet_bind`).
+    let is_ours = is_of_family(ctx.sock_addr, AF_INET) || is_of_family(ctx.sock_addr, AF_UNSPEC);
+    if is_ours && netns::context_is_host(ctx.as_ptr()) {
         asked(Hook::Bind4, &ctx, user_address4(ctx.sock_addr));
     }
     1
@@ -37,7 +39,7 @@ pub fn bind4(ctx: SockAddrContext) -> i32 {
 
 #[cgroup_sock_addr(bind6)]
 pub fn bind6(ctx: SockAddrContext) -> i32 {
-    if netns::context_is_host(ctx.as_ptr()) {
+    if is_of_family(ctx.sock_addr, AF_INET6) && netns::context_is_host(ctx.as_ptr()) {
         asked(Hook::Bind6, &ctx, user_address6(ctx.sock_addr));
     }
     1

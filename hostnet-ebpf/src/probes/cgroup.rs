@@ -43,7 +43,9 @@ pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     if let Some(id) = default_hierarchy_id(ctx.arg(0))
         && let Some(scratch) = MKDIR_SCRATCH.get_ptr_mut(0)
     {
-        // SAFETY: this CPU's own slot; a tracepoint program does not preempt itself.
+        // SAFETY: this CPU's own slot, and only this program's. The kernel does not run a
+        // tracepoint's program on a CPU that is in it already (`bpf_prog.active`, from 6.1);
+        // before, it runs them without preemption, and no interrupt does mkdir.
         unsafe { made(id, ctx.arg(1), scratch) };
     }
     0

@@ -12,7 +12,8 @@
 //! every TCP connect ends in, and
 //! `inet_dgram_connect(struct socket *sock, struct sockaddr *uaddr, int addr_len, int flags)`
 //! (net/ipv4/af_inet.c, 5.10–7.3) for all that is not a stream, UDP-Lite too. The
-//! address is the kernel's copy: for TCP the one that cgroup programs of others,
+//! address is the kernel's copy, of which only as much is read as the caller gave, and
+//! none of another family, which the kernel refuses: for TCP the one that cgroup programs of others,
 //! if any, have left there.
 
 use core::ffi::c_void;
@@ -31,8 +32,8 @@ use crate::{
     owner::Owner,
     ring::{CreatedIn, Origin, emit},
     sock::{
-        AF_INET, AF_INET6, IPPROTO_UDP, IPPROTO_UDPLITE, cookie, origin_of, sk_of, socket_of,
-        socket_of_context, user_address4, user_address6, user_port,
+        AF_INET, AF_INET6, IPPROTO_UDP, IPPROTO_UDPLITE, cookie, is_of_family, origin_of, sk_of,
+        socket_of, socket_of_context, user_address4, user_address6, user_port,
     },
     sockaddr::SockAddr,
     task::{Actor, current_cgroup},
@@ -40,7 +41,7 @@ use crate::{
 
 #[cgroup_sock_addr(connect4)]
 pub fn connect4(ctx: SockAddrContext) -> i32 {
-    if netns::context_is_host(ctx.as_ptr()) {
+    if is_of_family(ctx.sock_addr, AF_INET) && netns::context_is_host(ctx.as_ptr()) {
         attempted(Hook::Connect4, &ctx, user_address4(ctx.sock_addr));
     }
     1
@@ -48,7 +49,7 @@ pub fn connect4(ctx: SockAddrContext) -> i32 {
 
 #[cgroup_sock_addr(connect6)]
 pub fn connect6(ctx: SockAddrContext) -> i32 {
-    if netns::context_is_host(ctx.as_ptr()) {
+    if is_of_family(ctx.sock_addr, AF_INET6) && netns::context_is_host(ctx.as_ptr()) {
         attempted(Hook::Connect6, &ctx, user_address6(ctx.sock_addr));
     }
     1
@@ -81,10 +82,12 @@ pub fn tcp_v4_connect(ctx: FEntryContext) -> i32 {
     let sk: *const c_void = ctx.arg(0);
     let Some(origin) = origin_of(Hook::TcpV4Connect, sk) else { return 0 };
     let socket = socket_of(sk);
+    let asked = SockAddr::read(ctx.arg(1), ctx.arg(2));
     // A v4-mapped connect was told where it came through tcp_v6_connect.
-    if socket.family == AF_INET {
-        let asked = SockAddr::read(ctx.arg(1));
-        emit(origin, Connect { address: asked.v4(), port: asked.port(), socket });
+    if socket.family == AF_INET
+        && let Some(address) = asked.v4()
+    {
+        emit(origin, Connect { address, port: asked.port(), socket });
     }
     0
 }
@@ -93,8 +96,10 @@ pub fn tcp_v4_connect(ctx: FEntryContext) -> i32 {
 pub fn tcp_v6_connect(ctx: FEntryContext) -> i32 {
     let sk: *const c_void = ctx.arg(0);
     let Some(origin) = origin_of(Hook::TcpV6Connect, sk) else { return 0 };
-    let asked = SockAddr::read(ctx.arg(1));
-    emit(origin, Connect { address: asked.v6(), port: asked.port(), socket: socket_of(sk) });
+    let asked = SockAddr::read(ctx.arg(1), ctx.arg(2));
+    if let Some(address) = asked.v6() {
+        emit(origin, Connect { address, port: asked.port(), socket: socket_of(sk) });
+    }
     0
 }
 
@@ -102,20 +107,10 @@ pub fn tcp_v6_connect(ctx: FEntryContext) -> i32 {
 pub fn inet_dgram_connect(ctx: FEntryContext) -> i32 {
     let sk = sk_of(ctx.arg(0));
     let Some(origin) = origin_of(Hook::InetDgramConnect, sk) else { return 0 };
-    let asked = SockAddr::read(ctx.arg(1));
-    let length: i32 = ctx.arg(2);
+    let asked = SockAddr::read(ctx.arg(1), ctx.arg(2));
     // Anything else is refused, or takes the peer away (AF_UNSPEC).
-    let address = match asked.family() {
-        AF_INET if length >= SIN_LENGTH => asked.v4(),
-        AF_INET6 if length >= SIN6_LENGTH => asked.v6(),
-        _ => return 0,
-    };
+    let Some(address) = asked.address() else { return 0 };
     connected_udp::connecting(sk);
     emit(origin, Connect { address, port: asked.port(), socket: socket_of(sk) });
     0
 }
-
-/// `sizeof(struct sockaddr_in)`, and the least of a `sockaddr_in6` that the kernel
-/// takes (`SIN6_LEN_RFC2133`, include/net/ipv6.h).
-const SIN_LENGTH: i32 = 16;
-const SIN6_LENGTH: i32 = 24;

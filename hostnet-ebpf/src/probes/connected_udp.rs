@@ -14,7 +14,7 @@ use aya_ebpf::{
     macros::{btf_map, fexit},
     programs::FExitContext,
 };
-use hostnet_abi::{Address, Datagram, Hook, direction};
+use hostnet_abi::{Address, Datagram, Hook, counting, direction};
 
 use crate::{
     netns,
@@ -23,8 +23,7 @@ use crate::{
     ring::emit,
     settings::offset,
     sock::{
-        AF_INET, IPPROTO_UDP, IPPROTO_UDPLITE, destination4, destination6, ends_of, origin_in,
-        socket_of,
+        IPPROTO_UDP, IPPROTO_UDPLITE, destination4, destination6, ends_of, origin_in, socket_of,
     },
     sockaddr::SockAddr,
     storage::{NOT_CLONED, SocketStorage},
@@ -68,14 +67,14 @@ fn returned_from(hook: Hook, ctx: &FExitContext) {
         return;
     }
     let message: *const c_void = ctx.arg(1);
-    // SAFETY: a BTF-typed message and the kernel's offset.
-    let address: u64 = unsafe { field(message, offset!(msghdr_name)) };
+    // SAFETY: a BTF-typed message and the kernel's offsets.
+    let (address, length): (u64, i32) =
+        unsafe { (field(message, offset!(msghdr_name)), field(message, offset!(msghdr_namelen))) };
     if address != 0 {
         // `udpv6_sendmsg` names the peer's address itself where that is v4-mapped.
-        let asked = SockAddr::read(address as *const c_void);
+        let asked = SockAddr::read(address as *const c_void, length);
         let ends = ends_of(sk, family);
-        let named = if asked.family() == AF_INET { asked.v4() } else { asked.v6() };
-        if named != ends.remote || asked.port() != ends.remote_port.into() {
+        if asked.address() != Some(ends.remote) || asked.port() != ends.remote_port.into() {
             return;
         }
     }
@@ -157,7 +156,7 @@ pub fn sent(hook: Hook, sk: *const c_void, family: u16, result: i32) {
         remote_port,
         local_port,
         direction: direction::SENT,
-        padding: 0,
+        counting: counting::NOT_APART,
         socket: socket_of(sk),
     };
     // One that found no room is told with the next send.

@@ -11,18 +11,19 @@
 use aya_ebpf::{
     EbpfContext as _,
     bindings::bpf_sock,
-    macros::{cgroup_sock, cgroup_sock_addr, map},
-    maps::HashMap,
+    macros::{cgroup_sock, cgroup_sock_addr},
     programs::{SockAddrContext, SockContext},
 };
-use hostnet_abi::{Address, Datagram, DatagramClose, Flow, FlowKey, Hook, direction};
+use hostnet_abi::{Address, Datagram, DatagramClose, FlowKey, Hook, counting, direction};
 
 use super::connected_udp;
 use crate::{
+    budget,
+    flows::{self, Noted},
     netns,
     owner::Owner,
     read::copied,
-    ring::{CreatedIn, Origin, add_one, emit, emit_as},
+    ring::{CreatedIn, Origin, emit, emit_as, emit_if_new},
     settings::offset,
     sock::{
         IPPROTO_UDP, IPPROTO_UDPLITE, address_of, cookie, local_end_copied, sender4, sender6,
@@ -32,18 +33,10 @@ use crate::{
     task::{Actor, current_cgroup},
 };
 
-const BPF_NOEXIST: u64 = 1;
-
 /// `SOCK_BINDADDR_LOCK` and `SOCK_BINDPORT_LOCK` of `sk_userlocks`
 /// (include/net/sock.h): only bind(2) to an address or a port sets them, and
 /// only the end of the socket takes them away (`__inet_bind`, `udp_disconnect`).
 const BIND_LOCKS: u8 = 4 | 8;
-
-/// Peers each UDP socket exchanged datagrams with. The agent removes a socket's
-/// flows when it has told its end. When full, a repeat is told again.
-/// Preallocated: making an entry here is a third of the cost then.
-#[map]
-static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(1 << 15, 0);
 
 #[cgroup_sock_addr(sendmsg4)]
 pub fn sendmsg4(ctx: SockAddrContext) -> i32 {
@@ -104,52 +97,35 @@ fn exchanged(
         remote,
         remote_port: user_port(ctx.sock_addr).into(),
     };
-    if counted(&key, direction) {
-        return;
-    }
-    let first = Flow {
-        sent: (direction == direction::SENT).into(),
-        received: (direction == direction::RECEIVED).into(),
+    let actor = Actor::in_cgroup(owner.cgroup);
+    let payer = || budget::payer(owner.cgroup, actor.tgid());
+    let noted = flows::note(sk, &key, direction, payer);
+    let counting = match &noted {
+        Noted::Counted => return,
+        Noted::New(entry) if entry.is_last => counting::LAST_APART,
+        Noted::New(_) => counting::APART,
+        Noted::NoRoom => counting::NOT_APART,
     };
-    // Another thread may have been first with the same key: then count, do not tell.
-    if FLOWS.insert(key, first, BPF_NOEXIST).is_err() && counted(&key, direction) {
-        return;
-    }
-    let origin = Origin {
-        hook,
-        actor: Actor::in_cgroup(owner.cgroup),
-        owner,
-        created_in: CreatedIn::Socket(sk),
-        cookie: key.cookie,
+    let origin =
+        Origin { hook, actor, owner, created_in: CreatedIn::Socket(sk), cookie: key.cookie };
+    let datagram = Datagram {
+        remote,
+        local: local(),
+        remote_port: user_port(ctx.sock_addr),
+        // SAFETY: the verifier knows `sk`; src_port is in host order.
+        local_port: unsafe { (*sk).src_port } as u16,
+        direction,
+        counting,
+        socket: socket_of_context(ctx.sock_addr),
     };
-    let is_told = emit(
-        origin,
-        Datagram {
-            remote,
-            local: local(),
-            remote_port: user_port(ctx.sock_addr),
-            // SAFETY: the verifier knows `sk`; src_port is in host order.
-            local_port: unsafe { (*sk).src_port } as u16,
-            direction,
-            padding: 0,
-            socket: socket_of_context(ctx.sock_addr),
-        },
-    );
-    if !is_told {
-        // The agent, which takes flows away, does not know of this one. The next
-        // datagram may be told, or is counted like this.
-        let _gone = FLOWS.remove(key);
+    match noted {
+        Noted::New(entry) => {
+            if !emit(origin, datagram) {
+                flows::forget(&key, &entry);
+            }
+        }
+        Noted::NoRoom | Noted::Counted => emit_if_new(origin, datagram),
     }
-}
-
-#[inline(always)]
-fn counted(key: &FlowKey, direction: u16) -> bool {
-    let Some(flow) = FLOWS.get_ptr_mut(key) else { return false };
-    // SAFETY: a live map value; the projections stay inside it.
-    add_one(unsafe {
-        if direction == direction::SENT { &raw mut (*flow).sent } else { &raw mut (*flow).received }
-    });
-    true
 }
 
 #[cgroup_sock(sock_release)]
@@ -161,6 +137,7 @@ pub fn sock_release(ctx: SockContext) -> i32 {
     if !netns::context_is_host(ctx.as_ptr()) {
         return 1;
     }
+    let others = flows::ended(ctx.sock);
     let owner = Owner::of(current_cgroup());
     if !owner.is_told() && !was_bound(ctx.sock) {
         return 1;
@@ -177,7 +154,14 @@ pub fn sock_release(ctx: SockContext) -> i32 {
         created_in: CreatedIn::Socket(ctx.sock),
         cookie: cookie(ctx.as_ptr()),
     };
-    let payload = DatagramClose { local, local_port: local_port.into(), socket };
+    let payload = DatagramClose {
+        others_sent: others.sent,
+        others_received: others.received,
+        local,
+        local_port: local_port.into(),
+        socket,
+        padding: 0,
+    };
     emit_as(origin, payload, || was_bound(ctx.sock));
     1
 }

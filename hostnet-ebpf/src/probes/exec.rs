@@ -81,7 +81,9 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     if netns::task_is_host(task)
         && let Some(scratch) = EXEC_SCRATCH.get_ptr_mut(0)
     {
-        // SAFETY: this CPU's own slot; a tracepoint program does not preempt itself.
+        // SAFETY: this CPU's own slot, and only this program's. The kernel does not run a
+        // tracepoint's program on a CPU that is in it already (`bpf_prog.active`, from 6.1);
+        // before, it runs them without preemption, and no interrupt does an exec.
         unsafe { executed(task, bprm, actor, contained, scratch) };
     }
     0

@@ -14,7 +14,7 @@ use hostnet_abi::{AcceptTaken, BindRefused, ConnectOutcome, Hook, established};
 use crate::{
     read::returned,
     ring::emit,
-    sock::{AF_INET, ends_of, origin_of, sk_of, socket_of},
+    sock::{ends_of, origin_of, sk_of, socket_of},
     sockaddr::SockAddr,
 };
 
@@ -64,9 +64,9 @@ pub fn inet_stream_connect(ctx: FExitContext) -> i32 {
         let socket = socket_of(sk);
         let mut ends = ends_of(sk, socket.family);
         if errno == EPERM {
-            let asked = SockAddr::read(ctx.arg(1));
-            let v4 = asked.family() == AF_INET;
-            ends.remote = if v4 { asked.v4() } else { asked.v6() };
+            let asked = SockAddr::read(ctx.arg(1), ctx.arg(2));
+            let Some(remote) = asked.address() else { return 0 };
+            ends.remote = remote;
             ends.remote_port = asked.port() as u16;
         }
         emit(

@@ -26,20 +26,6 @@ const MOST_MESSAGES: u32 = 16;
 /// Bytes of a `struct nlmsghdr`.
 const HEADER: u32 = 16;
 
-// include/uapi/linux/netlink.h
-const NLMSG_NOOP: u16 = 1;
-const NLM_F_DUMP: u16 = 0x300;
-const NETLINK_ROUTE: u32 = 0;
-const NETLINK_SOCK_DIAG: u32 = 4;
-const NETLINK_NETFILTER: u32 = 12;
-// include/uapi/linux/rtnetlink.h: types come in fours, NEW, DEL, GET, SET.
-const RTM_BASE: u16 = 16;
-const RTM_GET: u16 = 2;
-// include/uapi/linux/sock_diag.h
-const SOCK_DESTROY: u16 = 21;
-// include/uapi/linux/netfilter/nfnetlink.h: NFNL_MSG_BATCH_BEGIN and _END.
-const NFNL_MSG_BATCH: [u16; 2] = [0x10, 0x11];
-
 #[fentry]
 pub fn netlink_unicast(ctx: FEntryContext) -> i32 {
     let portid: u32 = ctx.arg(2);
@@ -66,7 +52,8 @@ pub fn netlink_unicast(ctx: FEntryContext) -> i32 {
             return 0;
         }
         let (message, flags) = (type_and_flags as u16, (type_and_flags >> 16) as u16);
-        if changes_something(socket.protocol, message, flags) {
+        // Questions are not told.
+        if NetlinkRequest::may_change(socket.protocol, message, flags) {
             tell(&origin, &NetlinkRequest { socket, message, flags, unread: 0 });
         }
         at += (size + 3) & !3;
@@ -83,21 +70,6 @@ pub fn netlink_unicast(ctx: FEntryContext) -> i32 {
 #[inline(never)]
 fn tell(origin: &Origin, request: &NetlinkRequest) {
     emit(*origin, *request);
-}
-
-/// Questions are not told, with one exception: `NLMSG_NOOP`, which nobody sends
-/// but the agent, to prove that this program runs.
-#[inline(always)]
-fn changes_something(protocol: u32, message: u16, flags: u16) -> bool {
-    if message == NLMSG_NOOP {
-        return true;
-    }
-    match protocol {
-        NETLINK_ROUTE => message >= RTM_BASE && message & 3 != RTM_GET,
-        NETLINK_SOCK_DIAG => message == SOCK_DESTROY,
-        NETLINK_NETFILTER if NFNL_MSG_BATCH.contains(&message) => false,
-        _ => message >= RTM_BASE && flags & NLM_F_DUMP != NLM_F_DUMP,
-    }
 }
 
 #[fexit]

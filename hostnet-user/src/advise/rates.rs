@@ -88,8 +88,8 @@ impl Rates {
                 }
             }
             Operation::DatagramClose(close) => {
-                let flows = close.flows.iter();
-                self.datagrams += flows.map(|flow| flow.sent + flow.received).sum::<u64>();
+                let (sent, received) = close.total();
+                self.datagrams += sent.saturating_add(received);
             }
             _ => {}
         }

@@ -3,7 +3,7 @@
 
 use hostnet_abi::{EventKind, Flow, FlowKey, Record, decode};
 
-use super::{Attribution, Request};
+use super::{Attribution, Request, sockets::note_flow};
 use crate::event::{FlowCount, endpoint, from_socket_addr};
 
 /// Who is charged for looking up what a record lacks.
@@ -94,8 +94,7 @@ impl Attribution {
         let mut gone = Vec::new();
         for (cookie, remote) in flows {
             match self.sockets.get_mut(cookie) {
-                Some(tracked) if tracked.flows.contains(&remote) => {}
-                Some(tracked) => tracked.flows.push(remote),
+                Some(tracked) => note_flow(&mut tracked.flows, remote),
                 None => gone.push(flow_key(cookie, remote)),
             }
         }
@@ -109,4 +108,97 @@ impl Attribution {
 pub(super) fn flow_key(cookie: u64, remote: std::net::SocketAddr) -> FlowKey {
     let (address, port) = from_socket_addr(remote);
     FlowKey { cookie, remote: address, remote_port: port.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use hostnet_abi::{
+        Datagram, DatagramClose, Header, Hook, Payload, Socket, counting, direction, v4_mapped,
+    };
+    use zerocopy::{FromZeros, IntoBytes};
+
+    use super::*;
+    use crate::{attribute::Policy, event::Operation};
+
+    const UDP: Socket = Socket { family: libc::AF_INET as u16, kind: 2, protocol: 17 };
+
+    fn bytes<P: Payload>(hook: Hook, payload: P) -> Vec<u8> {
+        let header = Header {
+            boot_ns: 1,
+            cookie: 7,
+            kind: P::KIND as u16,
+            hook: hook as u16,
+            length: (size_of::<Header>() + size_of::<P>()) as u32,
+            ..Header::new_zeroed()
+        };
+        [header.as_bytes(), payload.as_bytes()].concat()
+    }
+
+    fn sent_to(port: u16, counting: u16) -> Vec<u8> {
+        let datagram = Datagram {
+            remote: v4_mapped(u32::from_ne_bytes([127, 0, 0, 1])),
+            remote_port: port,
+            direction: direction::SENT,
+            counting,
+            socket: UDP,
+            ..Datagram::new_zeroed()
+        };
+        bytes(Hook::Sendmsg4, datagram)
+    }
+
+    fn end(others_sent: u64) -> Vec<u8> {
+        let close = DatagramClose { others_sent, socket: UDP, ..DatagramClose::new_zeroed() };
+        bytes(Hook::SockRelease, close)
+    }
+
+    fn stage() -> Attribution {
+        let mut stage = Attribution::new(Policy { seed: 1, ..Policy::default() });
+        let mut existing = stage.existing(0, Vec::new());
+        while stage.tell_next(&mut existing) {}
+        stage
+    }
+
+    #[test]
+    fn a_peer_that_is_reported_again_is_counted_once() {
+        let mut stage = stage();
+        for _ in 0..10_000 {
+            stage.record(&sent_to(53, counting::APART)).expect("a record");
+        }
+        assert_eq!(stage.wanted_flows(&end(0)).len(), 1);
+    }
+
+    #[test]
+    fn peers_that_the_kernel_does_not_count_apart_are_not_asked_for() {
+        let mut stage = stage();
+        for port in 1..=600 {
+            stage.record(&sent_to(port, counting::NOT_APART)).expect("a record");
+        }
+        assert!(stage.wanted_flows(&end(0)).is_empty());
+        for port in 1..=60_000 {
+            stage.record(&sent_to(port, counting::APART)).expect("a record");
+        }
+        assert_eq!(stage.wanted_flows(&end(0)).len(), 512, "however many are reported");
+    }
+
+    #[test]
+    fn the_end_of_a_socket_says_how_much_it_exchanged_with_peers_that_are_not_listed() {
+        let mut stage = stage();
+        stage.record(&sent_to(53, counting::LAST_APART)).expect("a record");
+        let flows = stage.wanted_flows(&end(9));
+        let counts: Vec<_> =
+            flows.into_iter().map(|key| (key, Flow { sent: 2, received: 0 })).collect();
+        stage.flows(&counts);
+        stage.record(&end(9)).expect("a record");
+        let mut events = Vec::new();
+        stage.take_events(&mut events);
+        let last = |operation: &Operation| matches!(operation, Operation::Datagram(datagram) if datagram.is_last);
+        assert!(events.iter().any(|event| last(&event.operation)));
+        let closed = events.iter().find_map(|event| match &event.operation {
+            Operation::DatagramClose(close) => Some(close),
+            _ => None,
+        });
+        let close = closed.expect("its end is an event");
+        assert_eq!((close.flows.len(), close.others, close.total()), (1, (9, 0), (11, 0)));
+        assert_eq!(close.remote, None, "it is not the only one");
+    }
 }

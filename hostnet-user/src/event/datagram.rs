@@ -13,6 +13,8 @@ pub struct Datagram {
     pub remote: SocketAddr,
     /// Who sent first.
     pub direction: Direction,
+    /// The socket's further peers are counted together, and are no events.
+    pub is_last: bool,
 }
 
 impl Told for Datagram {
@@ -47,7 +49,11 @@ impl Told for Datagram {
             Direction::Ingress => {
                 write!(f, "received from {remote} on port {}", self.local.port())
             }
+        }?;
+        if self.is_last {
+            f.write_str("; datagrams with further peers of this socket are only counted")?;
         }
+        Ok(())
     }
 }
 
@@ -75,8 +81,20 @@ pub struct DatagramClose {
     pub direction: Option<Direction>,
     /// Counts per peer; datagrams on a connected socket pass by the hooks.
     pub flows: Vec<FlowCount>,
+    /// Datagrams sent to, and received from, peers that were not counted apart.
+    pub others: (u64, u64),
     /// Nanoseconds since its first operation.
     pub duration_ns: Option<u64>,
+}
+
+impl DatagramClose {
+    /// Datagrams sent, and received.
+    #[must_use]
+    pub fn total(&self) -> (u64, u64) {
+        self.flows.iter().fold(self.others, |(sent, received), flow| {
+            (sent.saturating_add(flow.sent), received.saturating_add(flow.received))
+        })
+    }
 }
 
 impl Told for DatagramClose {
@@ -99,20 +117,18 @@ impl Told for DatagramClose {
         self.direction
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sent, received) = self
-            .flows
-            .iter()
-            .fold((0, 0), |(sent, received), flow| (sent + flow.sent, received + flow.received));
+        let (sent, received) = self.total();
+        let more = if self.others == (0, 0) { "" } else { " and more" };
         write!(f, "closed UDP port {}", self.local.port())?;
         match (self.remote, self.flows.len()) {
-            (Some(remote), _) => write!(f, " with {}", canonical(remote))?,
+            (Some(remote), _) => write!(f, " with {}{more}", canonical(remote))?,
             (None, 0) => {}
-            (None, peers) => write!(f, " with {peers} peers")?,
+            (None, peers) => write!(f, " with {peers} peers{more}")?,
         }
         if self.sent == Some(SentToPeer::No) {
             f.write_str(", nothing sent to it")?;
         }
-        if !self.flows.is_empty() {
+        if !self.flows.is_empty() || self.others != (0, 0) {
             write!(f, ", {received} datagrams in, {sent} datagrams out")?;
         }
         Ok(())

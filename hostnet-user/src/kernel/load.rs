@@ -1,14 +1,14 @@
 //! Loading: the object, the offsets, the settings, and the maps both sides touch.
 //! What is attached and how is attach.rs's.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, fs::File, io::Read as _, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
     programs::{ProgramType, links::FdLink, loaded_programs},
 };
-use hostnet_abi::{Hook, Offsets, Settings};
+use hostnet_abi::{Hook, NAME_WORDS, Offsets, Settings};
 use rustix::thread::CapabilitySet;
 use thiserror::Error;
 use zerocopy::IntoBytes;
@@ -246,6 +246,8 @@ impl Prepared {
     /// Puts the object into the kernel; `ours` are programs of another version of it.
     fn create(self, options: &LoadOptions, ours: &[u32]) -> Result<Created> {
         let Self { btf, missing, offsets, settings, host, root } = self;
+        // Not among what tells pinned programs apart: those that go on keep their own.
+        let settings = Settings { name_keys: random_keys()?, ..settings };
         let log_level: u8 = if options.kernel_log { aya_log::Level::Debug as u8 } else { 0 };
         let ebpf = EbpfLoader::new()
             .btf(Some(&btf))
@@ -271,6 +273,15 @@ impl Prepared {
         let parts: [&[u8]; 4] = [OBJECT, settings, offsets, choices.as_bytes()];
         Pins::open(directory, options.keep, &parts).map(Some)
     }
+}
+
+/// Keys that nobody knows.
+fn random_keys() -> Result<[u64; NAME_WORDS]> {
+    let mut keys = [0; NAME_WORDS];
+    let source =
+        File::open("/dev/urandom").and_then(|mut file| file.read_exact(keys.as_mut_bytes()));
+    source.context("cannot read /dev/urandom")?;
+    Ok(keys)
 }
 
 /// Whether the kernel has a program, not of ours yet, that may change the address

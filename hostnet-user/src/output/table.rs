@@ -170,9 +170,7 @@ fn result(event: &Event) -> String {
             text
         }
         Operation::DatagramClose(close) => {
-            let (sent, received) = close.flows.iter().fold((0, 0), |(sent, received), flow| {
-                (sent + flow.sent, received + flow.received)
-            });
+            let (sent, received) = close.total();
             format!("udp {received} datagrams in, {sent} out")
         }
         Operation::ExistingSocket(existing) => existing.summary(),

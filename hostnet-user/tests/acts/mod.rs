@@ -156,7 +156,8 @@ pub fn close(
 
 pub fn datagrams_closed(local: SocketAddr, flows: Vec<FlowCount>) -> Operation {
     let remote = if let [only] = flows.as_slice() { Some(only.remote) } else { None };
-    DatagramClose { local, remote, sent: None, direction: None, flows, duration_ns: None }.into()
+    let (sent, direction, duration_ns) = (None, None, None);
+    DatagramClose { local, remote, sent, direction, flows, others: (0, 0), duration_ns }.into()
 }
 
 pub fn exec() -> Operation {

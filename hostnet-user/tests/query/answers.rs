@@ -242,7 +242,8 @@ fn the_end_of_a_process_ends_no_socket() {
     }
     book.life(second(20), &parent, acts::exit());
     let from = ([127, 0, 0, 1], 4000).into();
-    let arrival = Datagram { local: at, remote: from, direction: Direction::Ingress };
+    let arrival =
+        Datagram { local: at, remote: from, direction: Direction::Ingress, is_last: false };
     book.act(second(30), &child, shown, arrival.into());
     book.life(second(60), &child, acts::exec());
     let ask = |history: &hostnet::query::History, at: u64, protocol| {
@@ -281,7 +282,8 @@ fn a_udp_peer_that_two_runs_see_is_one_peer_and_one_flow() {
     let socket = acts::socket(9, UDP, own);
     for run in 0..3 {
         book.start(second(10 + 100 * run));
-        let sent = Datagram { local: own, remote: peer, direction: Direction::Egress };
+        let sent =
+            Datagram { local: own, remote: peer, direction: Direction::Egress, is_last: false };
         book.act(second(20 + 100 * run), &client, socket, sent.into());
         if run == 2 {
             let count = FlowCount { remote: peer, sent: 3, received: 1 };

@@ -137,6 +137,10 @@ impl Scene {
                 let to = port(&self.drain).unwrap_or(0);
                 let next = &mut self.peers;
                 load.measure(|| {
+                    // Of more peers of a socket than 256 there are only counts.
+                    if *next % 250 == 0 {
+                        self.sender = udp()?;
+                    }
                     *next = (*next + 1) % (1 << 23);
                     let peer = Ipv4Addr::from(0x7f00_0000 | *next);
                     send(&self.sender, SocketAddrV4::new(peer, to))

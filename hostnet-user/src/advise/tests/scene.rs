@@ -237,7 +237,7 @@ impl Scene {
 
     pub fn send(&mut self, to: &str) {
         let (local, remote) = ("0.0.0.0:40000".parse().unwrap(), to.parse().unwrap());
-        self.act(Datagram { local, remote, direction: Direction::Egress }, UDP);
+        self.act(Datagram { local, remote, direction: Direction::Egress, is_last: false }, UDP);
     }
 
     /// A UDP socket that was bound when the agent began.
@@ -266,7 +266,7 @@ impl Scene {
 
     pub fn receive(&mut self, at: &str, from: &str) {
         let (local, remote) = (at.parse().unwrap(), from.parse().unwrap());
-        self.act(Datagram { local, remote, direction: Direction::Ingress }, UDP);
+        self.act(Datagram { local, remote, direction: Direction::Ingress, is_last: false }, UDP);
     }
 
     pub fn unix(&mut self, kind: UnixKind, name: &[u8], whose: Option<Arc<Owner>>) {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hostnet_abi::{
     Close as CloseRecord, Datagram as DatagramRecord, EventKind, Header, Hook, Record, Set,
-    direction, established,
+    counting, direction, established, flow,
 };
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     table::PendingBind,
 };
 use crate::{
-    attribute::{Attribution, Party},
+    attribute::{Attribution, Party, Request, wanted::flow_key},
     event::{
         Bind, Close, Datagram, DatagramClose, Direction, Listen, ListenerClosed, Outcome, Owner,
         OwnerKind, RawSocket, Socket, endpoint,
@@ -129,7 +129,8 @@ impl Attribution {
             }
             Record::DatagramClose(close) => {
                 let local = endpoint(close.local, close.local_port as u16);
-                self.datagram_closed(at, hook, party, socket(close.socket), local);
+                let others = (close.others_sent, close.others_received);
+                self.datagram_closed(at, hook, party, socket(close.socket), (local, others));
             }
             Record::RawSocket(raw) => {
                 let operation = RawSocket { protocol: raw.socket.protocol };
@@ -204,14 +205,19 @@ impl Attribution {
             Direction::Ingress
         };
         let is_to_peer = tells_first_sends(hook);
+        let is_counted = !is_to_peer && record.counting != counting::NOT_APART;
         let mut has_peer = false;
         if let Some(tracked) = self.sockets.track(party, socket, at) {
             tracked.direction.get_or_insert(direction);
-            if !is_to_peer {
-                tracked.flows.push(remote);
+            if is_counted {
+                note_flow(&mut tracked.flows, remote);
             }
             // A v4-mapped socket's sends show here, too.
             has_peer = tracked.peer.is_some_and(|peer| same(peer, remote));
+        } else if is_counted {
+            // Nobody would ask for it, or take it away, when the socket ends.
+            let flow = flow_key(socket.cookie, remote);
+            self.requests.push(Request::ForgetFlows(vec![flow]));
         }
         let local = any_of_family(endpoint(record.local, record.local_port), socket);
         let was_connected =
@@ -219,7 +225,8 @@ impl Attribution {
         if was_connected || has_peer {
             return;
         }
-        let operation = Datagram { local, remote, direction };
+        let is_last = record.counting == counting::LAST_APART;
+        let operation = Datagram { local, remote, direction, is_last };
         // Whoever sent first may have written any address as its own.
         let peer = (direction == Direction::Egress)
             .then(|| self.receiver_of(socket.socket.protocol, remote, at))
@@ -271,38 +278,46 @@ impl Attribution {
         self.tell(at, hook, &party, Some(socket), operation.into());
     }
 
-    /// Only sockets of which something was told have an end worth telling.
+    /// Only sockets of which something was told have an end worth telling, and those with
+    /// datagrams that were only counted.
     fn datagram_closed(
         &mut self,
         at: u64,
         hook: Hook,
         party: Party,
         socket: Socket,
-        local: SocketAddr,
+        (local, others): (SocketAddr, (u64, u64)),
     ) {
         let flows = std::mem::take(&mut self.flow_counts);
-        let Some(mut tracked) = self.sockets.remove(socket.cookie) else {
+        let tracked = self.sockets.remove(socket.cookie);
+        if tracked.is_none() && others == (0, 0) {
             if self.sockets.has_refused(&party.owner) {
                 self.not_kept(at, &party.owner, EventKind::DatagramClose);
             }
             return;
-        };
-        let sent = tracked.peer.map(|_| self.has_sent(tracked.connect.as_deref()));
-        if let Some(connect) = tracked.connect.take().filter(|connect| connect.told.is_none()) {
-            let outcome = Outcome::Unknown;
-            let peer = self.peer_without_connection(socket, &connect, outcome);
-            let ended = Ended { at, hook, outcome, ends: None, peer };
-            self.tell_connect(&tracked.party, socket, *connect, ended);
         }
-        let only = (flows.len() == 1).then(|| flows[0].remote);
-        let operation = DatagramClose {
+        let only = (flows.len() == 1 && others == (0, 0)).then(|| flows[0].remote);
+        let mut operation = DatagramClose {
             local,
-            remote: tracked.peer.or(only),
-            sent,
-            direction: tracked.direction,
+            remote: only,
+            sent: None,
+            direction: None,
             flows,
-            duration_ns: tracked.since_ns.map(|since| at.saturating_sub(since)),
+            others,
+            duration_ns: None,
         };
+        if let Some(mut tracked) = tracked {
+            operation.sent = tracked.peer.map(|_| self.has_sent(tracked.connect.as_deref()));
+            operation.remote = tracked.peer.or(only);
+            operation.direction = tracked.direction;
+            operation.duration_ns = tracked.since_ns.map(|since| at.saturating_sub(since));
+            if let Some(connect) = tracked.connect.take().filter(|connect| connect.told.is_none()) {
+                let outcome = Outcome::Unknown;
+                let peer = self.peer_without_connection(socket, &connect, outcome);
+                let ended = Ended { at, hook, outcome, ends: None, peer };
+                self.tell_connect(&tracked.party, socket, *connect, ended);
+            }
+        }
         self.tell(at, hook, &party, Some(socket), operation.into());
     }
 
@@ -344,6 +359,14 @@ fn any_of_family(local: SocketAddr, socket: Socket) -> SocketAddr {
         Ipv6Addr::UNSPECIFIED.into()
     };
     SocketAddr::new(ip, local.port())
+}
+
+/// Notes a peer that the kernel counts apart, once. Programs on several processors may each
+/// have got one in more than is due, never as many again.
+pub(in crate::attribute) fn note_flow(flows: &mut Vec<SocketAddr>, remote: SocketAddr) {
+    if flows.len() < 2 * flow::MOST as usize && !flows.contains(&remote) {
+        flows.push(remote);
+    }
 }
 
 /// Whether an event of the record's socket is sure to come of it: a bind that was

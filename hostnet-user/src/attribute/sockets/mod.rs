@@ -16,6 +16,7 @@ mod unconfirmed;
 
 use std::net::SocketAddr;
 
+pub(super) use correlate::note_flow;
 pub use existing::Existing;
 pub(super) use portless::PortlessListeners;
 pub(super) use table::SocketTable;

@@ -12,8 +12,9 @@ use super::{
     timestamp::Timestamps,
 };
 use crate::event::{
-    Bind, ConnectOutcome, Event, ExistingSocket, Exit, FlowCount, Health, LossCount, MulticastJoin,
-    Operation, PacketBind, Scope, SentToPeer, SocketFilter, SocketState, Unix, UnixKind, total,
+    Bind, ConnectOutcome, DatagramClose, Event, ExistingSocket, Exit, Health, LossCount,
+    MulticastJoin, Operation, PacketBind, Scope, SentToPeer, SocketFilter, SocketState, Unix,
+    UnixKind, total,
 };
 
 /// Most UDP peers listed in one closing record; `peers` counts them all.
@@ -130,6 +131,8 @@ struct ExistingFields {
 struct UdpFields {
     #[serde(skip_serializing_if = "Option::is_none")]
     sent_to_peer: Option<SentToPeer>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    further_peers_counted: bool,
     #[serde(flatten)]
     counts: Option<UdpCounts>,
 }
@@ -139,6 +142,10 @@ struct UdpCounts {
     peers: usize,
     datagrams_sent: u64,
     datagrams_received: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    others_sent: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    others_received: Option<u64>,
     flows: Vec<FlowFields>,
 }
 
@@ -181,7 +188,7 @@ impl<'a> Specifics<'a> {
             Operation::Connect(connect)
             | Operation::ConnectOutcome(ConnectOutcome { connect, .. }) => {
                 fields.rewritten_to = connect.rewritten_to.map(Side::of);
-                fields.udp = connect.sent.map(|sent| udp_fields(Some(sent), None));
+                fields.udp = connect.sent.map(|sent| udp_fields(Some(sent), false, None));
             }
             Operation::Unix(Unix { kind: UnixKind::Listen { backlog }, .. }) => {
                 let (backlog, shares_port_with) = ((*backlog).into(), others);
@@ -218,7 +225,10 @@ impl<'a> Specifics<'a> {
                 fields.existing = Some(existing_fields(existing))
             }
             Operation::DatagramClose(close) => {
-                fields.udp = Some(udp_fields(close.sent, Some(&close.flows)));
+                fields.udp = Some(udp_fields(close.sent, false, Some(close)));
+            }
+            Operation::Datagram(datagram) => {
+                fields.udp = datagram.is_last.then(|| udp_fields(None, true, None));
             }
             Operation::Exit(exit) => fields.exit = Some(exit_fields(*exit)),
             Operation::Present(present) => {
@@ -235,7 +245,6 @@ impl<'a> Specifics<'a> {
             Operation::Accept(_)
             | Operation::Close(_)
             | Operation::ListenerClosed(_)
-            | Operation::Datagram(_)
             | Operation::RawSocket(_)
             | Operation::FamilySocket(_)
             | Operation::Unix(_)
@@ -353,16 +362,25 @@ fn existing_fields(existing: &ExistingSocket) -> ExistingFields {
     }
 }
 
-fn udp_fields(sent_to_peer: Option<SentToPeer>, flows: Option<&[FlowCount]>) -> UdpFields {
-    UdpFields { sent_to_peer, counts: flows.map(udp_counts) }
+fn udp_fields(
+    sent_to_peer: Option<SentToPeer>,
+    further_peers_counted: bool,
+    close: Option<&DatagramClose>,
+) -> UdpFields {
+    UdpFields { sent_to_peer, further_peers_counted, counts: close.map(udp_counts) }
 }
 
-fn udp_counts(flows: &[FlowCount]) -> UdpCounts {
+fn udp_counts(close: &DatagramClose) -> UdpCounts {
+    let (datagrams_sent, datagrams_received) = close.total();
+    let others = (close.others != (0, 0)).then_some(close.others);
     UdpCounts {
-        peers: flows.len(),
-        datagrams_sent: flows.iter().map(|flow| flow.sent).sum(),
-        datagrams_received: flows.iter().map(|flow| flow.received).sum(),
-        flows: flows
+        peers: close.flows.len(),
+        datagrams_sent,
+        datagrams_received,
+        others_sent: others.map(|(sent, _)| sent),
+        others_received: others.map(|(_, received)| received),
+        flows: close
+            .flows
             .iter()
             .take(MOST_FLOWS)
             .map(|flow| FlowFields {

@@ -281,13 +281,30 @@ pub const FIELDS: &[Field] = &[
          else with `no`; a later first datagram is a `connection-outcome` that amends it. `unknown` \
          where neither set `families` nor `first-use` is there, and of what was before the agent.",
     ),
-    field("udp.peers", Number, "How many peers the socket exchanged datagrams with."),
+    field(
+        "udp.further_peers_counted",
+        Flag,
+        "Set on the event of the last peer of a UDP socket that has one, its 256th: datagrams with \
+         further peers are counted together (`udp.others_sent`), and are no events.",
+    ),
+    field(
+        "udp.peers",
+        Number,
+        "How many peers the socket exchanged datagrams with: the first 256, where there were more.",
+    ),
     field(
         "udp.datagrams_sent",
         Number,
         "Datagrams sent by address; a connected socket's pass by the hooks.",
     ),
     field("udp.datagrams_received", Number, "Datagrams received with their address."),
+    field(
+        "udp.others_sent",
+        Number,
+        "Of those sent, how many to peers that are not among `udp.peers`: the socket, its \
+         container or all containers had too many.",
+    ),
+    field("udp.others_received", Number, "Of those received, how many from such peers."),
     field("udp.flows", Objects, "Counts per peer, at most 64 of them."),
     field("udp.flows.remote.ip", Ip, "The peer."),
     field("udp.flows.remote.port", Number, "The peer's port."),

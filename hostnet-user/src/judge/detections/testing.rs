@@ -198,7 +198,7 @@ pub fn outcome_of(first: &Event, outcome: Outcome) -> Event {
 
 pub fn sent(to: &str) -> Event {
     let (local, remote) = ("0.0.0.0:5000".parse().unwrap(), to.parse().unwrap());
-    event(Datagram { local, remote, direction: Direction::Egress }, 17)
+    event(Datagram { local, remote, direction: Direction::Egress, is_last: false }, 17)
 }
 
 pub fn reached_unix(name: &[u8]) -> Event {

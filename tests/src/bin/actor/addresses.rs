@@ -1,19 +1,26 @@
 //! Addresses in unusual forms: of nobody, of every family at once, or with more
 //! than an address in them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6},
+    os::fd::AsRawFd as _,
+};
 
-use socket2::{SockAddr, Type};
+use socket2::{SockAddr, Socket, Type};
 
 use crate::{
     arguments::{Arguments, parse},
     listeners,
-    sockets::{keep, local, set_option, socket_for},
+    sockets::{keep, local, outcome, set_option, socket_for},
     truth::{tell, tell_accept, tell_connect},
 };
 
-pub const SUBCOMMANDS: crate::Subcommands =
-    &[("bind-foreign", foreign), ("dual-stack", dual_stack), ("scoped", scoped)];
+pub const SUBCOMMANDS: crate::Subcommands = &[
+    ("bind-foreign", foreign),
+    ("dual-stack", dual_stack),
+    ("no-address", none),
+    ("scoped", scoped),
+];
 
 // include/uapi/linux/in.h, in6.h
 const IP_FREEBIND: i32 = 15;
@@ -44,6 +51,38 @@ pub fn foreign(arguments: &Arguments) {
         .send();
     keep(socket);
 }
+
+/// `no-address`: connects and binds with what is no address for the socket: too short, or
+/// of another family. What is behind its end is not the caller's.
+pub fn none(_arguments: &Arguments) {
+    let (v4, v6, unix) = (libc::AF_INET, libc::AF_INET6, libc::AF_UNIX);
+    let (stream, datagram) = (Type::STREAM, Type::DGRAM);
+    for (domain, kind, family, length) in [
+        (v4, stream, v4, 8),
+        (v6, stream, v6, 8),
+        (v6, stream, v6, 23),
+        (v4, stream, v6, 28),
+        (v6, stream, v4, 28),
+        (v6, stream, unix, 28),
+        (v4, datagram, v4, 8),
+        (v6, datagram, v6, 23),
+        (v4, datagram, v6, 28),
+        (v6, datagram, unix, 28),
+    ] {
+        // Family, port 9 and bytes that are no zeros.
+        let mut address = [0x5a_u8; 28];
+        address[..2].copy_from_slice(&(family as u16).to_ne_bytes());
+        address[2..4].copy_from_slice(&9_u16.to_be_bytes());
+        for (op, call) in [("connect", libc::connect as Call), ("bind", libc::bind as Call)] {
+            let socket = Socket::new(domain.into(), kind, None).expect("a socket");
+            // SAFETY: the address is at least as long as it is said to be.
+            let result = unsafe { call(socket.as_raw_fd(), address.as_ptr().cast(), length) };
+            tell(op).with("length", length).result(&outcome(result.into())).send();
+        }
+    }
+}
+
+type Call = unsafe extern "C" fn(i32, *const libc::sockaddr, libc::socklen_t) -> i32;
 
 /// `dual-stack`: one listener on `::` takes a connection of each family.
 pub fn dual_stack(_arguments: &Arguments) {

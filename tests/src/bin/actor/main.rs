@@ -136,6 +136,7 @@ fn perform(mut words: Vec<OsString>, listeners: &mut Listeners) -> Done {
         "bind-used" => sockets::bind_used(&arguments),
         "raw-icmp" => sockets::raw_icmp(&arguments),
         "udp-send" => udp::send(&arguments),
+        "udp-spray" => udp::spray(&arguments),
         "udp-connect" => udp::connect(&arguments),
         "udp-send-kept" => udp::send_kept(&arguments),
         "udp-connect-kept" => udp::connect_kept(&arguments),

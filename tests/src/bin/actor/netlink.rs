@@ -1,6 +1,6 @@
 //! Netlink: asking the kernel, and changing its network configuration.
 
-use std::{io, net::Ipv4Addr, os::fd::AsRawFd as _};
+use std::{io, net::Ipv4Addr, os::fd::AsRawFd as _, time::Duration};
 
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use socket2::{Domain, Socket, Type};
@@ -16,6 +16,7 @@ pub const SUBCOMMANDS: crate::Subcommands = &[
     ("netlink-write", write),
     ("netlink-write-elsewhere", write_elsewhere),
     ("netlink-batch", batch),
+    ("netlink-nftables", nftables),
 ];
 
 // include/uapi/linux/netlink.h, rtnetlink.h, if_addr.h
@@ -106,6 +107,58 @@ pub fn batch(arguments: &Arguments) {
     assert_eq!(answers, questions + 1, "each message is answered");
     tell("netlink-batch").with("last_bytes", length).socket(&socket).result(&sent).send();
     request(&socket, RTM_DELADDR, address).expect("the address is there");
+    keep(socket);
+}
+
+/// `netlink-nftables TABLE`: makes a table of nftables and deletes it, and asks for it,
+/// each message with both bits of `NLM_F_DUMP`. The table has nothing in it.
+pub fn nftables(arguments: &Arguments) {
+    const NFTABLES: u16 = 10 << 8;
+    let name = arguments.operands()[0];
+    let socket = Socket::new(
+        Domain::from(libc::AF_NETLINK),
+        Type::RAW,
+        Some(libc::NETLINK_NETFILTER.into()),
+    );
+    let Ok(socket) = socket else { return tell("nftables").result(&socket).send() };
+    socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+    let mut attribute = (4 + name.len() as u16 + 1).to_ne_bytes().to_vec();
+    // NFTA_TABLE_NAME
+    attribute.extend(1u16.to_ne_bytes());
+    attribute.extend(name.as_encoded_bytes());
+    attribute.push(0);
+    attribute.resize(attribute.len().next_multiple_of(4), 0);
+    // `struct nfgenmsg`: family, version, and what a batch is for.
+    let message = |kind: u16, flags: u16, subsystem: u16, attribute: &[u8]| {
+        let mut message = header(20 + attribute.len() as u32, kind);
+        message[6..8].copy_from_slice(&flags.to_ne_bytes());
+        message.extend([if attribute.is_empty() { 0 } else { libc::AF_INET as u8 }, 0]);
+        message.extend(subsystem.to_be_bytes());
+        message.extend(attribute);
+        message
+    };
+    const DUMP: u16 = 0x300;
+    const CREATE: u16 = 0x400;
+    for (what, kind, flags) in [
+        ("NEWTABLE", NFTABLES, DUMP | CREATE | NLM_F_REQUEST | NLM_F_ACK),
+        ("DELTABLE", NFTABLES | 2, DUMP | NLM_F_REQUEST | NLM_F_ACK),
+    ] {
+        // NFNL_MSG_BATCH_BEGIN and _END around it.
+        let batch = [
+            message(0x10, NLM_F_REQUEST, 10, &[]),
+            message(kind, flags, 0, &attribute),
+            message(0x11, NLM_F_REQUEST, 10, &[]),
+        ];
+        let sent = socket.send(&batch.concat()).and_then(|_| match answer(&socket)? {
+            0 => Ok(()),
+            error => Err(io::Error::from_raw_os_error(-error)),
+        });
+        tell("nftables").with("what", what).with("type", kind).socket(&socket).result(&sent).send();
+    }
+    // GETTABLE, of all and of one.
+    for flags in [DUMP | NLM_F_REQUEST, NLM_F_REQUEST] {
+        socket.send(&message(NFTABLES | 1, flags, 0, &attribute)).expect("a question");
+    }
     keep(socket);
 }
 

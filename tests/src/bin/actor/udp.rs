@@ -1,7 +1,7 @@
 //! UDP: with and without a connection, and a small server.
 
 use std::{
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     sync::Mutex,
 };
 
@@ -32,6 +32,23 @@ pub fn send(arguments: &Arguments) {
                 .send();
         }
     }
+}
+
+/// `udp-spray SOCKETS PEERS`: each of so many sockets sends a datagram to each of the same
+/// so many peers, where nobody listens; all are open until all have sent.
+pub fn spray(arguments: &Arguments) {
+    let [sockets, peers] = [0, 1].map(|at| crate::arguments::parse(arguments.operands()[at]));
+    let open: Vec<UdpSocket> = (0..sockets)
+        .map(|_: u32| {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+            for peer in 0..peers {
+                let to = Ipv4Addr::from(0x7f01_0000 + peer);
+                socket.send_to(b"x", (to, 9)).expect("loopback");
+            }
+            socket
+        })
+        .collect();
+    tell("spray").with("datagrams", peers * open.len() as u32).send();
 }
 
 /// The connected socket that was kept last.

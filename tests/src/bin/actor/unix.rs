@@ -24,6 +24,7 @@ pub const SUBCOMMANDS: crate::Subcommands = &[
     ("unix-connect", connect),
     ("unix-connect-dgram", connect_datagrams),
     ("unix-autobind", autobind),
+    ("unix-send", send),
 ];
 
 /// A socket's name.
@@ -110,6 +111,16 @@ pub fn datagrams(arguments: &Arguments) {
     for socket in [receiver, sender, connected] {
         keep(socket);
     }
+}
+
+/// `unix-send NAME_HEX NAME_HEX`: one socket sends to both, where nobody may be.
+pub fn send(arguments: &Arguments) {
+    let sender = socket(Type::DGRAM);
+    for index in 0..2 {
+        let name = Name::operand(arguments, index);
+        told("send", &sender, &name, &sender.send_to(b"unix", &name.socket_address()));
+    }
+    keep(sender);
 }
 
 /// `unix-refused NAME_HEX [--path]`: connects to a name that nobody has.

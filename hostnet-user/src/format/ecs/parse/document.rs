@@ -205,6 +205,12 @@ pub struct Existing {
 #[derive(Deserialize)]
 pub struct Udp<'a> {
     pub sent_to_peer: Option<SentToPeer>,
+    #[serde(default)]
+    pub further_peers_counted: bool,
+    #[serde(default)]
+    pub others_sent: u64,
+    #[serde(default)]
+    pub others_received: u64,
     #[serde(borrow, default)]
     pub flows: Vec<Flow<'a>>,
 }

@@ -52,8 +52,8 @@ pub fn operation(
             Some(udp) => datagram_close(document, udp, &ends)?.into(),
             None => close(document, &ends)?.into(),
         },
-        ("send", _) => datagram(&ends, Direction::Egress)?.into(),
-        ("receive", _) => datagram(&ends, Direction::Ingress)?.into(),
+        ("send", _) => datagram(document, &ends, Direction::Egress)?.into(),
+        ("receive", _) => datagram(document, &ends, Direction::Ingress)?.into(),
         ("raw-socket", _) => RawSocket { protocol: of_socket()?.protocol }.into(),
         ("family-socket", _) => FamilySocket { socket: of_socket()? }.into(),
         ("packet-bind", _) => {
@@ -185,8 +185,13 @@ fn close(document: &Document<'_>, ends: &Ends) -> Result<Close, NotOurs> {
     })
 }
 
-fn datagram(ends: &Ends, direction: Direction) -> Result<Datagram, NotOurs> {
-    Ok(Datagram { local: ends.local()?, remote: ends.remote()?, direction })
+fn datagram(
+    document: &Document<'_>,
+    ends: &Ends,
+    direction: Direction,
+) -> Result<Datagram, NotOurs> {
+    let is_last = document.hostnet.udp.as_ref().is_some_and(|udp| udp.further_peers_counted);
+    Ok(Datagram { local: ends.local()?, remote: ends.remote()?, direction, is_last })
 }
 
 fn datagram_close(
@@ -207,6 +212,7 @@ fn datagram_close(
         sent: udp.sent_to_peer,
         direction: ends::direction(document)?,
         flows: udp.flows.iter().map(flow).collect::<Result<_, _>>()?,
+        others: (udp.others_sent, udp.others_received),
         duration_ns: document.event.duration,
     })
 }

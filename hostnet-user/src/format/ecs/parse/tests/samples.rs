@@ -166,6 +166,7 @@ fn operations() -> Vec<(Option<Kind>, Operation)> {
                 sent: Some(SentToPeer::Unknown),
                 direction: None,
                 flows,
+                others: (7, 0),
                 duration_ns: Some(3),
             }
             .into(),
@@ -205,7 +206,16 @@ fn operations() -> Vec<(Option<Kind>, Operation)> {
     }
     for direction in [Some(Direction::Egress), Some(Direction::Ingress), None] {
         let direction_of_first = direction.unwrap_or(Direction::Ingress);
-        all.push((udp, Datagram { local, remote, direction: direction_of_first }.into()));
+        all.push((
+            udp,
+            Datagram {
+                local,
+                remote,
+                direction: direction_of_first,
+                is_last: direction_of_first == Direction::Ingress,
+            }
+            .into(),
+        ));
         let (sent, received, duration_ns) = (10, 20, Some(30));
         let close =
             Close { local, remote, direction, sent, received, duration_ns, errno: Some(104) };
