@@ -1,6 +1,8 @@
 //! What each owner may tell, and what it wanted to tell beyond that: counted by
 //! the programs (hostnet-ebpf/src/budget.rs), read here.
 
+use std::sync::{Mutex, PoisonError};
+
 use anyhow::{Context, Result};
 use aya::maps::{HashMap, MapData, PerCpuArray};
 use hostnet_abi::{CARRIES_STATE, EventKind, Settings, first_seen};
@@ -10,10 +12,14 @@ use super::{
     maps::{AyaAct, AyaLossKey, AyaSuppressed, Source},
     told::{Counter, Told},
 };
+use crate::lookups::{Desk, Limits};
 
 /// How much of the saved-up budget beyond the burst is left to records that carry
 /// state: one part in so many.
 const STATE_PART: u64 = 2;
+
+/// One sweep at a time.
+const ONE: Limits = Limits { questions: 1, threads: 1 };
 
 /// Acts are swept when this long has passed, nanoseconds.
 const SWEEP_NS: u64 = 10_000_000_000;
@@ -63,16 +69,22 @@ pub struct Suppressed {
 pub struct Suppressions {
     by_owner: HashMap<MapData, AyaLossKey, AyaSuppressed>,
     unowned: PerCpuArray<MapData, u64>,
-    first_seen: HashMap<MapData, AyaAct, u64>,
+    /// Makes room for acts to remember. There may be half a million, which takes longer than
+    /// records should wait.
+    sweeper: Desk<u64, ()>,
     swept_ns: u64,
 }
 
 impl Suppressions {
     pub(super) fn from(source: Source<'_>) -> Result<Self> {
+        let first_seen = Mutex::new(HashMap::try_from(source("FIRST_SEEN")?)?);
+        let sweeper = Desk::new("sweep", ONE, move |now| {
+            sweep(&mut first_seen.lock().unwrap_or_else(PoisonError::into_inner), now);
+        });
         Ok(Self {
             by_owner: HashMap::try_from(source("SUPPRESSED")?)?,
             unowned: PerCpuArray::try_from(source("SUPPRESSED_UNOWNED")?)?,
-            first_seen: HashMap::try_from(source("FIRST_SEEN")?)?,
+            sweeper,
             swept_ns: 0,
         })
     }
@@ -122,23 +134,27 @@ impl Suppressions {
         Ok(suppressed)
     }
 
-    /// Makes room for acts to remember.
+    /// Has old acts forgotten, unless that goes on still.
     fn sweep(&mut self, now: u64) {
-        if now.saturating_sub(self.swept_ns) < SWEEP_NS {
-            return;
+        self.sweeper.answers();
+        if self.sweeper.waiting() == 0 && now.saturating_sub(self.swept_ns) >= SWEEP_NS {
+            self.swept_ns = now;
+            self.sweeper.ask(now);
         }
-        self.swept_ns = now;
-        let is_old = |seen: u64| now.saturating_sub(seen) > first_seen::WINDOW_NS;
-        // One that cannot be read was removed meanwhile.
-        let old: Vec<AyaAct> = self
-            .first_seen
-            .iter()
-            .filter_map(Result::ok)
-            .filter_map(|(act, seen)| is_old(seen).then_some(act))
-            .collect();
-        for act in old {
-            drop(self.first_seen.remove(&act));
-        }
+    }
+}
+
+/// Forgets acts that were seen first too long before `now`.
+fn sweep(first_seen: &mut HashMap<MapData, AyaAct, u64>, now: u64) {
+    let is_old = |seen: u64| now.saturating_sub(seen) > first_seen::WINDOW_NS;
+    // One that cannot be read was removed meanwhile.
+    let old: Vec<AyaAct> = first_seen
+        .iter()
+        .filter_map(Result::ok)
+        .filter_map(|(act, seen)| is_old(seen).then_some(act))
+        .collect();
+    for act in old {
+        drop(first_seen.remove(&act));
     }
 }
 
