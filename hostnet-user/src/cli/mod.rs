@@ -9,6 +9,7 @@ mod completions;
 mod doctor;
 mod generate_docs;
 mod lines;
+mod log;
 mod man;
 mod origin;
 mod process;

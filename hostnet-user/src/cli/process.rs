@@ -9,7 +9,7 @@ use std::{
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use super::{Cli, exit_code};
+use super::{Cli, exit_code, log::Log};
 use crate::{output::is_broken_pipe, text::for_terminal};
 
 /// All of a program's `main`.
@@ -20,7 +20,7 @@ pub fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("HOSTNET_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Log(std::io::stderr()))
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_target(false)
         .init();
