@@ -6,6 +6,7 @@
 //! their surface. It does not know where events go.
 
 mod detections;
+mod digest;
 pub mod expectations;
 mod open;
 mod reach;

@@ -1,10 +1,8 @@
 //! Which findings were made already: a person wants each once.
 
-use std::{
-    collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher},
-};
+use std::collections::HashMap;
 
+use super::digest::digest;
 use crate::event::{Learned, Owner, PastFinding};
 
 /// Most that are remembered; beyond, the older half is forgotten.
@@ -15,7 +13,7 @@ pub const MOST: usize = 1 << 16;
 pub struct Repeats {
     repeat_after_ns: u64,
     boot: String,
-    last: HashMap<u64, u64>,
+    last: HashMap<u128, u64>,
 }
 
 impl Repeats {
@@ -31,14 +29,13 @@ impl Repeats {
     /// What other runs have found.
     pub fn remember(&mut self, all: &[PastFinding]) {
         for PastFinding { rule, owner, subject, last_ns } in all {
-            let last = self.last.entry(key(rule, owner, subject)).or_default();
+            let last = self.last.entry(digest(&[rule, owner, subject])).or_default();
             *last = (*last).max(*last_ns);
         }
     }
 
     /// What is to be remembered of a finding that is to be made; `None` when it was made
-    /// not long ago. Two that the hash takes for one are one in 2^64, as long as nobody can
-    /// choose what it is made of at will.
+    /// not long ago.
     pub fn news(
         &mut self,
         rule: &str,
@@ -47,7 +44,7 @@ impl Repeats {
         now_ns: u64,
     ) -> Option<Learned> {
         let owner = self.name(owner);
-        let key = key(rule, &owner, subject);
+        let key = digest(&[rule, &owner, subject]);
         if let Some(last) = self.last.get(&key)
             // One from long after now was made while the clock was wrong.
             && last.abs_diff(now_ns) < self.repeat_after_ns
@@ -75,12 +72,6 @@ impl Repeats {
         self.last.retain(|_, last| *last > middle);
         middle
     }
-}
-
-fn key(rule: &str, owner: &str, subject: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (rule, owner, subject).hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]
