@@ -1,14 +1,11 @@
 //! An image reaches what no container of it has reached before.
 
-use std::{
-    collections::{HashMap, HashSet},
-    hash::{DefaultHasher, Hash, Hasher},
-};
+use std::collections::{HashMap, HashSet};
 
 use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::{
-    event::{Learned, Reached, Severity, Surface},
-    judge::{Reach, Target},
+    event::{Learned, Owner, Reached, Severity, Surface},
+    judge::{Reach, Target, digest::digest},
 };
 
 pub const DETECTION: Detection = Detection {
@@ -20,7 +17,10 @@ pub const DETECTION: Detection = Detection {
     text: "For `judge.learn_hours` after the first container of an image, hostnet learns what its \
            containers reach; the history keeps that over restarts of the agent. Afterwards a \
            destination that none of them has reached is a finding. Software does what it always did \
-           until it is updated, or taken over.",
+           until it is updated, or taken over. Of one image 512 destinations are learned; one more is a \
+           finding of its own (medium, once in `judge.repeat_hours`), which says that further new ones \
+           are not reported. What an image with so many may reach belongs into the `reach` of an \
+           `[[expect]]` entry. What a container reaches of its own is no destination.",
     excuse: Excuse::ReachListed,
     judge,
 };
@@ -28,7 +28,7 @@ pub const DETECTION: Detection = Detection {
 /// Images that are known; of more, those that have been still for longest are forgotten.
 const MOST_IMAGES: usize = 1024;
 
-/// Destinations of one image; an image with more talks to anybody.
+/// Destinations of one image; that there are more is a finding.
 const MOST_DESTINATIONS: usize = 512;
 
 /// How often it is learned anew that containers of an image are still at work.
@@ -48,7 +48,18 @@ struct Profile {
     /// When it last reached anything, and when that was last learned.
     last_ns: u64,
     learned_ns: u64,
-    destinations: HashSet<u64>,
+    destinations: HashSet<u128>,
+}
+
+/// What a destination is to an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Novelty {
+    /// It was reached before, or the image is still being learned.
+    Known,
+    /// It is the first of its kind.
+    New,
+    /// It may be, but the image has reached as many as are remembered.
+    Beyond,
 }
 
 impl Profile {
@@ -70,7 +81,7 @@ impl Profiles {
             profile.since_ns = profile.since_ns.min(*first_ns);
             profile.last_ns = profile.last_ns.max(*last_ns);
             profile.learned_ns = profile.last_ns;
-            profile.destinations.insert(hash(destination));
+            profile.destinations.insert(digest(&[destination]));
         }
     }
 
@@ -78,9 +89,8 @@ impl Profiles {
         self.learned.take()
     }
 
-    /// Notes it; says whether it is the first of its kind, of an image that is known
-    /// well enough to say so.
-    fn is_news(&mut self, image: &str, destination: &str, now_ns: u64) -> bool {
+    /// Notes it; it is new of an image that is known well enough to say so.
+    fn note(&mut self, image: &str, destination: &str, now_ns: u64) -> Novelty {
         let mut instead_of = None;
         let profile = match self.by_image.get_mut(image) {
             Some(profile) => profile,
@@ -90,10 +100,10 @@ impl Profiles {
             }
         };
         profile.last_ns = profile.last_ns.max(now_ns);
-        let hashed = hash(&destination);
+        let hashed = digest(&[destination]);
         let is_first = !profile.destinations.contains(&hashed);
         if is_first && profile.destinations.len() >= MOST_DESTINATIONS {
-            return false;
+            return Novelty::Beyond;
         }
         profile.destinations.insert(hashed);
         if is_first || now_ns.saturating_sub(profile.learned_ns) >= STILL_AT_WORK_NS {
@@ -102,7 +112,8 @@ impl Profiles {
             let reached = Reached { image, destination, first_ns: now_ns, last_ns: now_ns };
             self.learned = Some(Learned::Reached { reached, instead_of });
         }
-        is_first && now_ns.saturating_sub(profile.since_ns) >= self.learn_ns
+        let is_learned = now_ns.saturating_sub(profile.since_ns) >= self.learn_ns;
+        if is_first && is_learned { Novelty::New } else { Novelty::Known }
     }
 
     /// Forgets an image where one more is too many.
@@ -122,12 +133,35 @@ fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Option<Suspicion> {
         scene.reach.filter(|reach| reach.contact.may_be_made() && !reach.is_name_lookup())?;
     let container = scene.owner.container.as_deref().filter(|one| !one.image_id.is_empty())?;
     let destination = destination(&reach)?;
-    let profiles = &mut memory.new_destination;
-    if !profiles.is_news(&container.image_id, &destination, scene.event.wall_ns) {
+    if is_own(&reach, scene.owner) {
         return None;
     }
-    let what = format!("{destination}, the first container of image {} to do so", container.image);
-    Some(Suspicion::of(&reach, DETECTION.severity, &destination, &what))
+    let (image, now_ns) = (&container.image, scene.event.wall_ns);
+    match memory.new_destination.note(&container.image_id, &destination, now_ns) {
+        Novelty::Known => None,
+        Novelty::New => {
+            let what = format!("{destination}, the first container of image {image} to do so");
+            Some(Suspicion::of(&reach, DETECTION.severity, &destination, &what))
+        }
+        Novelty::Beyond => {
+            let sentence = format!(
+                "reached {destination} when {MOST_DESTINATIONS} destinations of image {image} were \
+                 known already: further new ones are not reported"
+            );
+            Some(
+                Suspicion::new("more destinations than are learned", sentence)
+                    .with(Severity::Medium),
+            )
+        }
+    }
+}
+
+/// Whether the container reaches itself: as many such destinations as it likes cost nothing.
+fn is_own(reach: &Reach<'_>, owner: &Owner) -> bool {
+    let sole = reach.peer.and_then(|peer| peer.sole());
+    sole.is_some_and(|peer| {
+        owner.container_id.is_some() && peer.owner.container_id == owner.container_id
+    })
 }
 
 /// What counts as one: on the internet a network of the size that one owner has, as
@@ -149,12 +183,6 @@ fn destination(reach: &Reach<'_>) -> Option<String> {
     })
 }
 
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
-}
-
 #[cfg(test)]
 mod tests {
     use super::{
@@ -164,6 +192,7 @@ mod tests {
         },
         *,
     };
+    use crate::event::{Peer, PeerMethod};
 
     const HOUR_NS: u64 = 3_600_000_000_000;
 
@@ -225,13 +254,50 @@ mod tests {
     }
 
     #[test]
+    fn more_destinations_than_are_learned_are_a_finding_in_the_next_run_too() {
+        let (mut memory, mut after) = (learning(), learning());
+        let mut kept = Vec::new();
+        for port in 1..=600 {
+            // While it learns, which is when filling it is free.
+            let act = reached_at(&format!("192.168.1.9:{port}"), 5);
+            let suspicion = judged_with(&DETECTION, &act, &mut memory);
+            assert_eq!(suspicion.is_some(), port > MOST_DESTINATIONS, "{port}");
+            if let Some(Learned::Reached { reached, .. }) = memory.take_learned() {
+                kept.push(reached);
+            }
+        }
+        assert_eq!(kept.len(), MOST_DESTINATIONS, "no more is kept");
+        after.remember(&kept);
+        for memory in [&mut memory, &mut after] {
+            let act = reached_at("203.0.113.66:4444", 2 * HOUR_NS);
+            let suspicion = judged_with(&DETECTION, &act, memory).unwrap();
+            assert_eq!(suspicion.severity, Some(Severity::Medium));
+            assert_eq!(suspicion.subject, "more destinations than are learned");
+            let says = ["203.0.0.0/16 port 4444", "busybox:1", "further new ones are not reported"];
+            assert!(says.iter().all(|text| suspicion.sentence.contains(text)), "{suspicion:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_container_reaches_of_its_own_is_no_destination() {
+        let mut memory = Memory::learning_for(0);
+        let mut own = reached_at("127.0.0.1:4000", HOUR_NS);
+        let owner = own.owner.clone().unwrap();
+        own.peer = Some(Peer::one(&owner, None, PeerMethod::Address));
+        assert_eq!(judged_with(&DETECTION, &own, &mut memory), None);
+        assert!(memory.take_learned().is_none());
+        own.peer = None;
+        assert!(judged_with(&DETECTION, &own, &mut memory).is_some());
+    }
+
+    #[test]
     fn what_is_known_is_bounded() {
         let mut profiles = Profiles::learning_for(0);
         for at in 0..2 * MOST_IMAGES as u64 {
             // The first one stays at work.
-            profiles.is_news("sha256:0", "a", at);
+            profiles.note("sha256:0", "a", at);
             profiles.take_learned();
-            profiles.is_news(&format!("sha256:{at}"), "a", at);
+            profiles.note(&format!("sha256:{at}"), "a", at);
             let forgot = match profiles.take_learned() {
                 Some(Learned::Reached { instead_of, .. }) => instead_of,
                 _ => None,
@@ -241,8 +307,10 @@ mod tests {
             assert!(profiles.by_image.len() <= MOST_IMAGES);
         }
         for index in 0..2 * MOST_DESTINATIONS {
-            let is_news = profiles.is_news("sha256:0", &index.to_string(), 0);
-            assert_eq!(is_news, index < MOST_DESTINATIONS - 1, "{index}");
+            let novelty = profiles.note("sha256:0", &index.to_string(), 0);
+            let is_room = index < MOST_DESTINATIONS - 1;
+            let expected = if is_room { Novelty::New } else { Novelty::Beyond };
+            assert_eq!(novelty, expected, "{index}");
         }
         assert_eq!(profiles.by_image["sha256:0"].destinations.len(), MOST_DESTINATIONS);
     }
