@@ -13,6 +13,7 @@ pub struct Launch {
     docker: Docker,
     network: String,
     name: String,
+    image: String,
     options: Vec<String>,
 }
 
@@ -25,6 +26,8 @@ pub struct Container {
     pub name: String,
     /// Process id of its first process, on the host.
     pub pid: u32,
+    /// Its image with a tag.
+    pub(crate) image: String,
 }
 
 /// Who runs a container.
@@ -43,7 +46,14 @@ pub struct ActorBox {
 impl Launch {
     pub(crate) fn new(docker: Docker, network: &str) -> Self {
         let name = Docker::fresh_name("box");
-        Self { docker, network: network.to_owned(), name, options: Vec::new() }
+        let (network, image) = (network.to_owned(), IMAGE.to_owned());
+        Self { docker, network, name, image, options: Vec::new() }
+    }
+
+    /// Of another image than the tests' own.
+    pub fn image(mut self, image: &str) -> Self {
+        self.image = image.to_owned();
+        self
     }
 
     pub fn name(mut self, name: &str) -> Self {
@@ -66,7 +76,8 @@ impl Launch {
         let id = self.docker.run(self.words(&["--detach"], &command));
         let pid = self.docker.run(["inspect", "--format", "{{.State.Pid}}", &id]);
         let pid = pid.parse().expect("a process id");
-        Container { runtime: Runtime::Docker(self.docker), id, name: self.name, pid }
+        let (runtime, image) = (Runtime::Docker(self.docker), self.image);
+        Container { runtime, id, name: self.name, pid, image }
     }
 
     /// Starts it with an actor as its first process.
@@ -92,8 +103,8 @@ impl Launch {
         let facts = self.docker.run(["inspect", "--format", format, &self.name]);
         let (id, pid) = facts.split_once(' ').expect("two words");
         let pid = pid.parse().expect("a process id");
-        let runtime = Runtime::Docker(self.docker);
-        let container = Container { runtime, id: id.to_owned(), name: self.name, pid };
+        let (runtime, id, image) = (Runtime::Docker(self.docker), id.to_owned(), self.image);
+        let container = Container { runtime, id, name: self.name, pid, image };
         ActorBox { actor, container }
     }
 
@@ -127,14 +138,14 @@ impl Launch {
         let mut words = vec!["run", "--name", &self.name];
         words.extend(how.iter().chain(&ours));
         words.extend(self.options.iter().map(String::as_str));
-        words.push(IMAGE);
+        words.push(&self.image);
         words.extend(command);
         words.into_iter().map(str::to_owned).collect()
     }
 
     fn bare(self, mut bare: Bare) -> Container {
         let (id, pid) = (bare.id.clone(), bare.pid());
-        Container { runtime: Runtime::Bare(bare), id, name: self.name, pid }
+        Container { runtime: Runtime::Bare(bare), id, name: self.name, pid, image: self.image }
     }
 }
 

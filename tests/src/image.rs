@@ -19,6 +19,11 @@ const PASSWD: &str =
     "root:x:0:0::/:/bin/sh\nboxer:x:4242:4242::/:/bin/sh\nroot:x:4243:0::/:/bin/sh\n";
 
 pub fn import(docker: &Docker) {
+    import_as(docker, IMAGE, &[]);
+}
+
+/// Imports it under another name, changed by these lines of a Dockerfile.
+pub fn import_as(docker: &Docker, name: &str, changes: &[String]) {
     let root = tempfile::tempdir().expect("a temporary directory");
     fill(root.path());
     let mut tar = Command::new("tar")
@@ -31,7 +36,9 @@ pub fn import(docker: &Docker) {
     let archive = tar.stdout.take().expect("piped");
     let output = docker
         .command()
-        .args(["import", "--change", "ENV PATH=/bin", "-", IMAGE])
+        .args(["import", "--change", "ENV PATH=/bin"])
+        .args(changes.iter().flat_map(|change| ["--change", change]))
+        .args(["-", name])
         .stdin(archive)
         .output()
         .expect("docker can be started");

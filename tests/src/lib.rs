@@ -55,7 +55,7 @@ pub use daemon::Daemon;
 pub use denial::Denial;
 pub use docker::Docker;
 pub use events::{Event, at, is_covered, is_neighbours};
-pub use image::{IMAGE, PAGE, fill as fill_image};
+pub use image::{IMAGE, PAGE, fill as fill_image, import_as};
 pub use machine::Machine;
 pub use oracle::Seen;
 pub use paths::{events_directory, hostnet, program, python_packages};

@@ -78,10 +78,11 @@ impl Want {
         if container.is_bare() {
             return owned.is("hostnet.attribution.confidence", "path").absent("container.name");
         }
+        let (image, tag) = container.image.split_once(':').expect("a tag");
         owned
             .is("container.name", container.name.as_str())
-            .is("container.image.name", "hostnet-test/box")
-            .is("container.image.tag", serde_json::json!(["1"]))
+            .is("container.image.name", image)
+            .is("container.image.tag", serde_json::json!([tag]))
     }
 
     fn and(mut self, path: &str, condition: Condition) -> Self {

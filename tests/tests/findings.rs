@@ -11,8 +11,8 @@ use std::{
 };
 
 use hostnet_tests::{
-    Actor, Agent, Container, Docker, Launch, Run, Service, loopback, needs_docker, needs_root, net,
-    skip, want,
+    Actor, Agent, Container, Docker, Launch, Run, Service, import_as, loopback, needs_docker,
+    needs_root, net, skip, want,
 };
 use serde_json::Value;
 
@@ -85,7 +85,7 @@ fn each_act_is_found_once_and_honest_containers_are_left_alone() {
         let held: Vec<_> = host_socket.incoming().collect();
         drop(held);
     });
-    let agent = Agent::start();
+    let agent = Agent::setup().sections("[expectations]\ntrust_labels = true\n").start();
     let docker = Docker::shared();
 
     let web_port = net::closed_port();
@@ -224,6 +224,32 @@ fn an_expectation_says_what_may_be_bound() {
         let [(_, _, message)] = &of_rule[..] else { panic!("{of_rule:#?}") };
         assert!(message.contains(&format!("tcp/{refused}")), "{message}");
     }
+}
+
+/// An image brings its labels along: by default they excuse nothing, and where the operator
+/// believes them the audit and the findings agree that they do.
+#[test]
+fn labels_of_an_image_excuse_nothing_by_default() {
+    needs_root!();
+    needs_docker!("images and their labels");
+    let docker = Docker::shared();
+    let image = format!("{}:1", Docker::fresh_name("excuse"));
+    let change = "LABEL hostnet.expected=true hostnet.reason=trustme".to_owned();
+    import_as(docker, &image, &[change]);
+    let found_of = |sections: &str| {
+        let agent = Agent::setup().sections(sections).start();
+        let mut actor = docker.launch("host").image(&image).actor();
+        let port = net::closed_port();
+        actor.one(&format!("listen 0.0.0.0 {port}"));
+        findings(&agent.stop(), &actor.container)
+    };
+    let found = found_of("");
+    let rules: Vec<&str> = found.keys().map(String::as_str).collect();
+    assert_eq!(rules, ["unexpected-container", "wildcard-listener"], "{found:#?}");
+    let (_, _, message) = &found["unexpected-container"][0];
+    assert!(message.contains("only its own labels allow that"), "{message}");
+    let found = found_of("[expectations]\ntrust_labels = true\n");
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 /// Severity and message of each finding of `host-loopback-service`.

@@ -105,7 +105,7 @@ pub const RULES: [Rule; 26] = [
     rule(High, "packet-socket", "It reads packets from the host's interfaces", |s| list(&s.holds.packet)),
     rule(High, "abstract-socket", "It is connected to another program's abstract unix socket, which it reaches only because it uses the host's network", abstract_sockets),
     rule(High, "bind-not-expected", "It listens on a port that its [[expect]] entry does not allow", |s| listeners(s, |one| s.expectation.held().is_some_and(|held| !held.permits_bind(&one.protocol, one.port)))),
-    rule(Medium, "unexpected", "It uses the host's network; no [[expect]] entry or label allows it", |s| (s.expectation.standing == "unexpected" && !s.only_holds_namespaces()).then(|| s.expectation.because.unwrap_or_default().to_owned())),
+    rule(Medium, "unexpected", "It uses the host's network; no [[expect]] entry allows it", |s| (s.expectation.standing == "unexpected" && !s.only_holds_namespaces()).then(|| s.expectation.because.unwrap_or_default().to_owned())),
     rule(Medium, "expired", "Its permission to use the host's network has ended", |s| (s.expectation.standing == "expired").then(|| until(&s.expectation))),
     rule(Medium, "raw-capability", "It can read and forge packets on the host's interfaces (CAP_NET_RAW)", |s| s.capabilities().has(CapabilitySet::NET_RAW).then(String::new)),
     rule(Medium, "root", "It runs as the host's root, so it can use abstract unix sockets that check for nothing else (CVE-2020-15257)", |s| processes(s, |one| one.privileges.is_root())),

@@ -44,7 +44,8 @@ pub fn detections() -> Result<String> {
          reach = [\"lan\", \"host-loopback:9000\"]\n\
          ```\n\n\
          A container's labels `hostnet.expected`, `hostnet.reason`, `hostnet.until` and `hostnet.owner` say the \
-         same, unless `[expectations] trust_labels` is false. The host's own processes are not judged.\n\n\
+         same where `[expectations] trust_labels` is true, which it is not by default: an image brings its \
+         labels along, and would excuse its own containers. The host's own processes are not judged.\n\n\
          | id | what | severity | ATT&CK | excused |\n|---|---|---|---|---|\n",
     );
     for detection in DETECTIONS {

@@ -281,11 +281,12 @@ fn expectations_are_of_the_configuration_and_of_labels() {
     let (by_config, by_label, expired) = (run(&[]), run(&label), run(&ended));
     let old = docker.launch("host").start(["sleep", "1000"]);
     let config = format!(
-        "[[expect]]\nname = \"{}\"\nowner = \"ops\"\nreason = \"proxy\"\nuntil = 2099-01-31\n\
+        "[expectations]\ntrust_labels = TRUST\n\
+         [[expect]]\nname = \"{}\"\nowner = \"ops\"\nreason = \"proxy\"\nuntil = 2099-01-31\n\
          bind = [\"tcp/80\"]\n[[expect]]\nname = \"{}\"\nreason = \"was needed\"\nuntil = 2020-01-31\n",
         by_config.name, old.name
     );
-    let auditor = Auditor::new(&config);
+    let auditor = Auditor::new(&config.replace("TRUST", "true"));
     let audit = auditor.json();
     let of = |id: &str| subject(&audit, id).expect("told");
     let told = of(&by_config.id);
@@ -305,8 +306,7 @@ fn expectations_are_of_the_configuration_and_of_labels() {
     assert!(!table.contains('\x1b'), "a label drives the terminal: {table:?}");
     assert!(table.contains("metrics\\x1b[2J (sre)"), "{table}");
 
-    // Labels are a claim, which the configuration may refuse.
-    let strict = Auditor::new(&format!("[expectations]\ntrust_labels = false\n{config}"));
+    let strict = Auditor::new(&config.replace("trust_labels = TRUST\n", ""));
     let told = strict.of(&by_label.id).expect("told");
     assert_eq!(told["expectation"]["standing"], "unexpected");
     assert!(told["expectation"]["because"].to_string().contains("trust_labels"), "{told}");

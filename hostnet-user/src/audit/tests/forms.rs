@@ -40,7 +40,8 @@ fn everything() -> Audit {
         .false_name(70, "db")
         .gap(HOSTILE)
         .audit(&expect(
-            "[[expect]]\nname = \"side\"\nreason = \"r\"\nowner = \"o\"\nuntil = 2027-01-31\n",
+            "[expectations]\ntrust_labels = true\n[[expect]]\nname = \"side\"\nreason = \"r\"\n\
+             owner = \"o\"\nuntil = 2027-01-31\n",
         ))
 }
 

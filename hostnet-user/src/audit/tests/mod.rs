@@ -11,12 +11,14 @@ use crate::judge::expectations::{Entry, Expectations, Settings};
 use facts::Made;
 
 fn expect(entries: &str) -> Expectations {
-    #[derive(serde::Deserialize)]
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
     struct File {
         expect: Vec<Entry>,
+        expectations: Settings,
     }
-    let File { expect } = toml::from_str(entries).unwrap();
-    Expectations::new(&expect, &Settings::default())
+    let File { expect, expectations } = toml::from_str(entries).unwrap();
+    Expectations::new(&expect, &expectations)
 }
 
 fn nobody() -> Expectations {
@@ -170,7 +172,9 @@ fn every_reason_has_its_cause() {
         ("bind-not-expected", web().listens("web", "127.0.0.1:81"), &*some),
         ("unexpected", web(), ""),
         ("expired", web(), &*expired),
-        ("says-itself", web().labels(&label), ""),
+        ("says-itself", web().labels(&label), "[expectations]\ntrust_labels = true\n"),
+        // By default its labels excuse nothing.
+        ("unexpected", web().labels(&label), ""),
         ("listens-everywhere", web().listens("web", "[::]:80"), expected),
         ("listens", web().listens("web", "192.0.2.1:80"), expected),
         (

@@ -12,8 +12,9 @@ pub const DETECTION: Detection = Detection {
     severity: Severity::Low,
     techniques: &[techniques::DEPLOY_CONTAINER],
     needs: &["inet", "life"],
-    text: "No `[[expect]]` entry and no `hostnet.expected` label allows this container the host's \
-           network, or the one that did has ended (medium). `hostnet advise` says whether the \
+    text: "No `[[expect]]` entry allows this container the host's network (nor, where \
+           `[expectations] trust_labels` is true, a `hostnet.expected` label), or the one that did has \
+           ended (medium). `hostnet advise` says whether the \
            container needs it; if so, write down who wants it, why and until when.",
     excuse: Excuse::Never,
     judge,
@@ -34,8 +35,10 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
         Standing::Expected(_) => None,
         Standing::Expired(expectation) => {
             let until = expectation.until.map(|until| until.to_string()).unwrap_or_default();
-            let sentence =
-                format!("is in the host network namespace, and its expectation ended on {until}");
+            let sentence = format!(
+                "is in the host network namespace, and {} ended on {until}",
+                expectation.by
+            );
             Some(Suspicion::new("expired", sentence).with(Severity::Medium))
         }
         Standing::Unexpected { because } => {

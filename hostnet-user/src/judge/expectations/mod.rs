@@ -2,8 +2,8 @@
 //! they may bind and reach there.
 //!
 //! The word is the configuration's, or where no entry of it speaks of a container,
-//! that of the container's own labels. Labels are a claim of whoever made the image
-//! or started the container, so the configuration may refuse to believe them.
+//! that of the container's own labels. Labels are a claim of those who made the image
+//! or started the container, so they count only where the configuration says so.
 //! Pure: containers and times come in; this must not know where they are from.
 
 mod access;
@@ -12,7 +12,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
@@ -78,6 +78,16 @@ pub enum Source {
     Label,
 }
 
+/// `the expectation of [[expect]] entry 2`, `the expectation of its own labels`
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config { entry, .. } => write!(f, "the expectation of [[expect]] entry {entry}"),
+            Self::Label => f.write_str("the expectation of its own labels"),
+        }
+    }
+}
+
 /// How a container stands at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -127,7 +137,7 @@ impl Expectations {
         }
         if !self.trust_labels {
             return unexpected(Some(
-                "its labels say that it is, but expectations.trust_labels is false",
+                "only its own labels allow that, which expectations.trust_labels does not believe",
             ));
         }
         let Some(reason) = label(container, LABEL_REASON).filter(|text| !text.is_empty()) else {

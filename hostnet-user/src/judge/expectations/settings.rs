@@ -13,18 +13,12 @@ use crate::event::Container;
 const COMPOSE_PROJECT: [&str; 2] = ["com.docker.compose.project", "io.podman.compose.project"];
 
 /// `[expectations]`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Believe what containers' labels say of themselves. An image may bring such
-    /// labels, too: where images are not trusted, this is to be false.
+    /// Believe what containers' labels say of themselves. An image brings its labels along,
+    /// so that with this any image excuses its own containers.
     pub trust_labels: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { trust_labels: true }
-    }
 }
 
 /// `[[expect]]`: containers that may use the host's network. Of the ways to name

@@ -120,23 +120,23 @@ fn an_expectation_holds_to_the_end_of_its_last_day() {
 }
 
 #[test]
-fn labels_are_believed_unless_the_configuration_forbids_it() {
+fn labels_are_believed_only_where_the_configuration_says_so() {
     let labels = |more: &[(&str, &str)]| {
         let all = [&[(LABEL_EXPECTED, "true"), (LABEL_REASON, "metrics")], more].concat();
         container("web", "nginx", &all)
     };
-    let distrust = "[expectations]\ntrust_labels = false\n";
-    assert_eq!(standing("", &labels(&[]), TODAY), "expected label");
-    assert_eq!(standing("", &labels(&[(LABEL_UNTIL, "2026-11-28")]), TODAY), "expected label");
-    assert_eq!(standing("", &labels(&[(LABEL_UNTIL, "2026-11-27")]), TODAY), "expired label");
-    assert_eq!(standing(distrust, &labels(&[]), TODAY), "unexpected");
+    let trust = "[expectations]\ntrust_labels = true\n";
+    assert_eq!(standing(trust, &labels(&[]), TODAY), "expected label");
+    assert_eq!(standing(trust, &labels(&[(LABEL_UNTIL, "2026-11-28")]), TODAY), "expected label");
+    assert_eq!(standing(trust, &labels(&[(LABEL_UNTIL, "2026-11-27")]), TODAY), "expired label");
+    assert_eq!(standing("", &labels(&[]), TODAY), "unexpected");
     for (of, because) in [
         (labels(&[(LABEL_EXPECTED, "yes")]), None),
         (labels(&[(LABEL_REASON, " ")]), Some("no hostnet.reason")),
         (labels(&[(LABEL_UNTIL, "soon")]), Some("hostnet.until is not a date")),
         (labels(&[(LABEL_UNTIL, "")]), Some("hostnet.until is not a date")),
     ] {
-        let Standing::Unexpected { because: found } = Expectations::default().standing(&of, TODAY)
+        let Standing::Unexpected { because: found } = expectations(trust).standing(&of, TODAY)
         else {
             panic!("{of:?}");
         };
@@ -144,7 +144,7 @@ fn labels_are_believed_unless_the_configuration_forbids_it() {
         assert!(found.unwrap_or_default().contains(because.unwrap_or_default()), "{found:?}");
     }
     let long = labels(&[(LABEL_REASON, "é".repeat(1000).as_str())]);
-    let Standing::Expected(expectation) = Expectations::default().standing(&long, TODAY) else {
+    let Standing::Expected(expectation) = expectations(trust).standing(&long, TODAY) else {
         panic!("expected");
     };
     assert_eq!(expectation.reason, "é".repeat(128));
