@@ -118,4 +118,15 @@ mod tests {
         assert_eq!(text.lines().count(), 5);
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
+
+    #[test]
+    fn the_length_of_a_text_is_what_is_written() {
+        for c in '\0'..=char::MAX {
+            let text = c.to_string();
+            let length = raw(&text).get().len() - 2;
+            assert_eq!(crate::text::json_length(&text), length, "{c:?}");
+            assert_eq!(crate::text::json_cut(&text, length), text, "{c:?}");
+            assert_eq!(crate::text::json_cut(&text, length - 1), "", "{c:?}");
+        }
+    }
 }

@@ -63,6 +63,33 @@ pub const fn is_unsafe(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// How many bytes `text` takes inside a JSON string as events are written: a control
+/// character takes six.
+#[must_use]
+pub fn json_length(text: &str) -> usize {
+    let plain = |byte: u8| (b' '..0x7f).contains(&byte) && !matches!(byte, b'"' | b'\\');
+    if text.bytes().all(plain) { text.len() } else { text.chars().map(json_length_of).sum() }
+}
+
+/// The longest start of `text` that takes at most so many bytes inside a JSON string.
+#[must_use]
+pub fn json_cut(text: &str, most: usize) -> &str {
+    let mut length = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        length += json_length_of(*c);
+        length > most
+    });
+    &text[..end.map_or(text.len(), |(at, _)| at)]
+}
+
+const fn json_length_of(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        c if is_unsafe(c) => 6 * c.len_utf16(),
+        c => c.len_utf8(),
+    }
+}
+
 /// Bytes from the kernel as text, with nothing lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Text {

@@ -1,6 +1,7 @@
 //! The user's own rules among the stages: each event that is told is shown to them as
-//! the document it is written as, and what they find is an event, too. Without rules
-//! no document is made.
+//! the document it is written as, but nothing of it is cut and it has all labels of its
+//! container: padding hides nothing from a rule. What they find is an event, too. Without
+//! rules no document is made.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -36,7 +37,7 @@ impl UserRules {
 
     /// Where the run is: documents say so.
     pub fn identify(&mut self, identity: &Identity) {
-        self.encoder = Some(Encoder::new(identity));
+        self.encoder = Some(Encoder::whole(identity));
         self.repeats.boot(&identity.boot_id);
     }
 

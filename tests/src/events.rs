@@ -27,7 +27,10 @@ pub fn at<'a>(event: &'a Value, path: &str) -> Option<&'a Value> {
 
 /// The label that every container of this test program has, so that another
 /// program's containers on the same host are told apart.
-pub(crate) const LABEL: &str = "hostnet-test";
+pub(crate) const LABEL: &str = "hostnet.test";
+
+/// The same in an event. Labels of hostnet are in every event of a container.
+const WRITTEN_LABEL: &str = "hostnet_test";
 
 /// More than a container without a name does in the longest test.
 const MOST_OF_A_STRANGER: usize = 20_000;
@@ -37,7 +40,7 @@ const MOST_OF_A_STRANGER: usize = 20_000;
 pub fn is_neighbours(event: &Value) -> bool {
     let own = std::process::id().to_string();
     let container = &event["container"];
-    container["name"].is_string() && container["labels"][LABEL] != own.as_str()
+    container["name"].is_string() && container["labels"][WRITTEN_LABEL] != own.as_str()
 }
 
 /// Whether the coverage that `agent-started` states says that a hook is proven.

@@ -4,16 +4,21 @@
 //! That no line of any run has a control character is checked by `Agent::stop`.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     fs,
-    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    io::{BufRead as _, BufReader, Read as _},
+    net::TcpListener,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _, net::UnixDatagram},
     process::Command,
+    thread,
+    time::Duration,
 };
 
 use hostnet_tests::{
     ActorBox, Agent, Docker, Rewriter, Run, Terminal,
     cgroups::{self, HostCgroup},
-    hostile_controls, hostnet, needs_docker, needs_root, net, want,
+    hostile_controls, hostnet, import_as, needs_docker, needs_root, net, want,
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -143,9 +148,99 @@ fn hostile_labels() {
     let port = net::closed_port();
     actor.one(&format!("tcp-connect 127.0.0.1 {port}"));
     let connect = want().action("connection_attempted").is("hostnet.remote.port", port);
-    let event = agent.expect(&connect.owned_by(&actor.container));
+    agent.expect(&connect.owned_by(&actor.container));
+    let run = agent.stop();
+    let joined = want().action("container-joined-host-network").owned_by(&actor.container);
+    let event = run.only(&joined);
     assert_eq!(event["container"]["labels"]["value"], HOSTILE, "{event}");
-    no_forged_event(&agent.stop());
+    no_forged_event(&run);
+}
+
+/// How often each of two containers acts.
+const ACTS: usize = 20;
+
+/// Lines of a syslog receiver, until the agent has gone.
+fn syslog_messages(listener: &TcpListener) -> Vec<Vec<u8>> {
+    let (stream, _) = listener.accept().expect("the agent connects");
+    let mut stream = BufReader::new(stream);
+    let mut messages = Vec::new();
+    loop {
+        let mut length = Vec::new();
+        stream.read_until(b' ', &mut length).expect("a length");
+        let Some((_, length)) = length.split_last() else { return messages };
+        let length: usize = str::from_utf8(length).expect("text").parse().expect("a number");
+        let mut message = vec![0; length];
+        stream.read_exact(&mut message).expect("a message");
+        messages.push(message);
+    }
+}
+
+/// An image chooses its labels. However long they are, a sink takes the events of its
+/// containers, and a neighbour's.
+#[test]
+fn events_of_an_image_with_long_labels_fit_every_sink() {
+    needs_root!();
+    needs_docker!("images and their labels");
+    let docker = Docker::shared();
+    let image = format!("{}:1", Docker::fresh_name("labels"));
+    let long = "\u{1}".repeat(254);
+    let changes: Vec<String> =
+        (10..74).map(|number| format!("LABEL \"{number}{long}\"=\"{long}\"")).collect();
+    import_as(docker, &image, &changes);
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("datagrams");
+    let datagrams = UnixDatagram::bind(&path).expect("a socket");
+    datagrams.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
+    let syslog = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = syslog.local_addr().expect("bound");
+    let syslog = thread::spawn(move || syslog_messages(&syslog));
+    let agent = Agent::setup()
+        .sink(&format!("type = \"unix\"\npath = \"{}\"\nmode = \"datagram\"", path.display()))
+        .sink(&format!("type = \"syslog\"\naddress = \"{address}\""))
+        .start();
+    let mut hostile = docker.launch("host").image(&image).actor();
+    let mut neighbour = docker.launch("host").actor();
+    let mut ports: BTreeSet<u64> = BTreeSet::new();
+    for _ in 0..ACTS {
+        for actor in [&mut hostile, &mut neighbour] {
+            ports.insert(actor.connect_refused().into());
+        }
+    }
+    let of = |id: &str, event: &Value| event["container"]["id"] == *id;
+    let mut left = ports.clone();
+    let mut buffer = vec![0; 1 << 20];
+    while !left.is_empty() {
+        let length = datagrams.recv(&mut buffer).expect("an event of the rest within a minute");
+        let event: Value = serde_json::from_slice(&buffer[..length]).expect("a whole event");
+        if of(&hostile.container.id, &event) || of(&neighbour.container.id, &event) {
+            assert!(length <= 7680, "{length} bytes: {event}");
+            left.remove(&event["hostnet"]["remote"]["port"].as_u64().unwrap_or_default());
+        }
+    }
+    let run = agent.stop();
+    run.none(&want().action("sink-dropped"));
+    for actor in [&hostile, &neighbour] {
+        let attempts = run.all(&want().action("connection_attempted").owned_by(&actor.container));
+        assert_eq!(attempts.len(), ACTS, "each is reported");
+    }
+    let joined = want().action("container-joined-host-network").owned_by(&hostile.container);
+    let event = run.only(&joined);
+    let cut = event["hostnet"]["container"]["labels_cut"].as_u64().expect("a count");
+    assert!(cut > 0 && event["container"]["labels"].as_object().is_some(), "{event}");
+    let mut left = ports;
+    for message in syslog.join().expect("messages") {
+        let is_of = |actor: &ActorBox| {
+            let id = actor.container.id.as_bytes();
+            message.windows(id.len()).any(|some| some == id)
+        };
+        if is_of(&hostile) || is_of(&neighbour) {
+            assert!(message.len() <= 8192, "{} bytes", message.len());
+            let document = message.splitn(2, |byte| *byte == b']').nth(1).expect("a document");
+            let event: Value = serde_json::from_slice(document).expect("a whole event");
+            left.remove(&event["hostnet"]["remote"]["port"].as_u64().unwrap_or_default());
+        }
+    }
+    assert!(left.is_empty(), "syslog has no event of {left:?}");
 }
 
 /// Docker refuses such a name; a runtime that lies does not.

@@ -65,7 +65,6 @@ fn a_podman_container_is_confirmed_by_podman() {
                 .is("container.name", name)
                 .is("container.runtime", "podman")
                 .is("container.image.name", "localhost/hostnet-test/box")
-                .is("container.labels.team", "blue")
                 .is("hostnet.owner.kind", "container")
                 .is("hostnet.attribution.confidence", "confirmed")
                 .is("hostnet.netns.declared", "host"),

@@ -2,6 +2,7 @@
 //! and what they would find.
 
 use std::{
+    collections::HashMap,
     fs,
     io::Write,
     path::{Path, PathBuf},
@@ -10,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Usage, lines};
 use crate::{
@@ -205,11 +206,13 @@ fn test(rule: &Path, files: &[PathBuf], format: Format) -> Result<Exit> {
     }
     let (mut events, mut matches) = (0_u64, 0_u64);
     let mut out = anstream::stdout().lock();
+    let mut described = HashMap::new();
     lines::each(files, |place, line| {
-        let document: Value = serde_json::from_slice(line)
+        let mut document: Value = serde_json::from_slice(line)
             .with_context(|| format!("{place} is no event"))
             .map_err(Usage)?;
         events += 1;
+        describe(&mut document, &mut described);
         for about in rules.judge(&document) {
             matches += 1;
             let of =
@@ -239,6 +242,27 @@ fn test(rule: &Path, files: &[PathBuf], format: Format) -> Result<Exit> {
         writeln!(out, "{matches} matches in {events} events")?;
     }
     told(&rules, &faults)
+}
+
+/// Gives the document's container all labels, which only the events that say that it is
+/// there have.
+fn describe(document: &mut Value, described: &mut HashMap<String, Map<String, Value>>) {
+    let operation = document["hostnet"]["operation"].as_str().unwrap_or_default();
+    let describes = matches!(operation, "join" | "present" | "identify");
+    let Some(container) = document.get_mut("container").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let Some(id) = container.get("id").and_then(Value::as_str).map(str::to_owned) else { return };
+    if describes {
+        let labels = container.get("labels").and_then(Value::as_object);
+        described.insert(id, labels.cloned().unwrap_or_default());
+    } else if let Some(all) = described.get(&id)
+        && let Some(labels) = container.entry("labels").or_insert_with(|| json!({})).as_object_mut()
+    {
+        for (key, value) in all {
+            labels.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
 }
 
 fn export(directory: &Path) -> Result<Exit> {

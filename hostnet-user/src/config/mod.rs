@@ -144,14 +144,14 @@ pub struct Docker {
     pub host: Option<String>,
 }
 
-/// `[labels]`: what each event of a container has of its labels. Those of Compose, Swarm,
+/// `[labels]`: what is kept of a container's labels. Those of Compose, Swarm,
 /// Kubernetes, Podman and hostnet, and those that an `[[expect]]` names, come first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Labels {
     /// Most labels.
     pub max: usize,
-    /// Most bytes of their names and values together.
+    /// Most bytes of them together, as they are written: a control character takes six.
     pub max_bytes: usize,
 }
 

@@ -7,6 +7,7 @@ pub mod cef;
 mod document;
 pub mod ecs;
 pub mod fields;
+mod fit;
 mod kinds;
 pub mod ocsf;
 
@@ -15,6 +16,7 @@ use std::borrow::Cow;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+pub use fit::{MOST_BYTES, MOST_BYTES_OF_THE_AGENT};
 pub use kinds::{ANY_OTHER, Kind};
 
 use crate::record::Recorded;
@@ -41,8 +43,11 @@ impl Format {
     pub fn render(self, document: &[u8], to: &mut Vec<u8>) -> Result<()> {
         match self {
             Self::Ecs => to.extend_from_slice(document.trim_ascii()),
-            Self::Ocsf => ocsf::write(document::read(document)?, to)?,
-            Self::Cef => cef::write(document::read(document)?, to),
+            Self::Ocsf => fit::write(document, to, ocsf::write)?,
+            Self::Cef => fit::write(document, to, |document, to| {
+                cef::write(document, to);
+                Ok(())
+            })?,
         }
         Ok(())
     }
@@ -92,5 +97,7 @@ impl Lines {
     }
 }
 
+#[cfg(test)]
+mod bounds;
 #[cfg(test)]
 mod tests;

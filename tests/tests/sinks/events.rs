@@ -109,7 +109,7 @@ fn event(index: usize, payload: &[u8]) -> Event {
         id: format!("{:064x}", index % 2),
         name: text.clone(),
         image: text.clone(),
-        labels: BTreeMap::from([(text.clone(), text.clone())]),
+        labels: BTreeMap::from([(format!("hostnet.{text}"), text.clone())]),
         created: "2026-01-01T00:00:00Z".into(),
         runtime: "docker".into(),
         ..Container::default()

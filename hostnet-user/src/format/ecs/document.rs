@@ -1,13 +1,15 @@
 //! The document: every field in the order it is written.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
 use super::{
+    super::fit::Cut,
     ends::{End, Ends, Side},
     finding::{FindingFields, FindingParts},
+    labels::Which,
     network::{Network, SocketFields},
     parts::{OwnerParts, Parts},
     peer,
@@ -155,6 +157,8 @@ struct Hostnet<'a> {
     finding: Option<&'a FindingFields>,
     #[serde(flatten)]
     specifics: Specifics<'a>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    truncated: &'a Cut,
     time: Time,
 }
 
@@ -169,28 +173,52 @@ struct Time {
 }
 
 /// The shared parts that the document borrows.
-pub struct Borrowed {
+pub struct Borrowed<'a> {
+    pub message: Cow<'a, str>,
     pub owner: Option<Arc<OwnerParts>>,
+    /// The container in an event that describes it.
+    pub described: Option<Box<RawValue>>,
     pub creator: Option<Arc<OwnerParts>>,
     pub process: Option<Arc<ProcessParts>>,
     pub peer: Option<Box<RawValue>>,
     pub shares_port_with: Vec<Value>,
     pub finding: Option<FindingParts>,
+    /// Which fields are not whole.
+    pub cut: Cut,
 }
 
-impl Borrowed {
-    pub fn of(event: &Event, parts: &mut Parts, times: &mut Timestamps) -> Self {
+impl<'a> Borrowed<'a> {
+    pub fn of(event: &Event, message: &'a str, parts: &mut Parts, times: &mut Timestamps) -> Self {
+        let mut cut = Cut::new();
+        let owner = event.owner.as_ref().map(|owner| parts.owner(owner));
+        let which = Which::of(&event.operation);
+        let describes = event.owner.as_ref().filter(|_| which == Which::All);
+        let described = describes.and_then(|owner| parts.container(owner, which, &mut cut));
+        if let Some(owner) = &owner {
+            let is_said = |name: &&String| described.is_none() || !name.starts_with("container.");
+            cut.extend(owner.cut.iter().filter(is_said).cloned());
+        }
+        let creator = event.creator.as_ref().map(|creator| parts.owner(creator));
+        if creator.as_ref().is_some_and(|creator| !creator.cut.is_empty()) {
+            cut.insert("hostnet.creator".to_owned());
+        }
+        let process = parts.process(event, times);
+        cut.extend(process.iter().flat_map(|process| process.cut.iter().cloned()));
+        let shares_port_with = match &event.operation {
+            Operation::Bind(bind) => &*bind.shares_port_with,
+            Operation::Listen(listen) => &*listen.shares_port_with,
+            _ => &[],
+        };
         Self {
-            owner: event.owner.as_ref().map(|owner| parts.owner(owner)),
-            creator: event.creator.as_ref().map(|creator| parts.owner(creator)),
-            process: parts.process(event, times),
-            peer: event.peer.as_ref().map(|peer| peer::peer(peer, parts)),
-            shares_port_with: match &event.operation {
-                Operation::Bind(bind) => peer::others(&bind.shares_port_with, parts),
-                Operation::Listen(listen) => peer::others(&listen.shares_port_with, parts),
-                _ => Vec::new(),
-            },
-            finding: FindingParts::of(event),
+            message: parts.text(message, "message", &mut cut),
+            owner,
+            described,
+            creator,
+            process,
+            peer: event.peer.as_ref().map(|peer| peer::peer(peer, parts, &mut cut)),
+            shares_port_with: peer::sharing(shares_port_with, parts, &mut cut),
+            finding: FindingParts::of(event, parts, &mut cut),
+            cut,
         }
     }
 }
@@ -199,9 +227,8 @@ impl<'a> Document<'a> {
     pub fn new(
         record: &'a Recorded,
         parts: &'a Parts,
-        borrowed: &'a Borrowed,
+        borrowed: &'a Borrowed<'a>,
         times: &mut Timestamps,
-        message: &'a str,
     ) -> Self {
         let event = &record.event;
         let told = event.operation.told();
@@ -213,12 +240,13 @@ impl<'a> Document<'a> {
         };
         let specifics = Specifics::of(event, &borrowed.shares_port_with, times);
         let owner = borrowed.owner.as_deref();
+        let described = borrowed.described.as_deref();
         let creator = borrowed.creator.as_deref();
         let (name, name_source) = event.user_name().unzip();
         let user = event.user().map(|id| User { id: id.to_string(), name });
         Self {
             timestamp: times.format(event.wall_ns),
-            message,
+            message: &borrowed.message,
             ecs: &parts.ecs,
             data_stream: DataStream { r#type: "logs", dataset, namespace: "default" },
             event: EventFields {
@@ -244,7 +272,7 @@ impl<'a> Document<'a> {
             process: borrowed.process.as_ref().map(|process| &*process.ecs),
             related: related(&ends, user.as_ref()),
             user,
-            container: owner.and_then(|owner| owner.container.as_deref()),
+            container: described.or(owner.and_then(|owner| owner.container.as_deref())),
             orchestrator: owner.and_then(|owner| owner.orchestrator.as_deref()),
             network: event.socket.map(|socket| Network::of(event, socket)),
             source: ends.source,
@@ -272,6 +300,7 @@ impl<'a> Document<'a> {
                 surface: event.surface.map(|target| SurfaceFields { target }),
                 finding: borrowed.finding.as_ref().map(|finding| &finding.own),
                 specifics,
+                truncated: &borrowed.cut,
                 time: Time { boot_ns: event.boot_ns },
             },
         }

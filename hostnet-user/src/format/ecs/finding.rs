@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 use uuid::Uuid;
 
+use super::{super::fit::Cut, parts::Parts};
 use crate::{
     event::{Event, Finding, Operation, Severity, Technique},
     json::raw,
@@ -26,7 +27,7 @@ pub struct FindingFields {
 }
 
 impl FindingParts {
-    pub fn of(event: &Event) -> Option<Self> {
+    pub fn of(event: &Event, parts: &Parts, cut: &mut Cut) -> Option<Self> {
         let Operation::Finding(finding) = &event.operation else { return None };
         let Finding { rule, severity, subject, evidence, .. } = finding;
         Some(Self {
@@ -40,7 +41,7 @@ impl FindingParts {
             threat: threat(&rule.techniques).map(|threat| raw(&threat)),
             own: FindingFields {
                 severity: *severity,
-                subject: subject.clone(),
+                subject: parts.text(subject, "hostnet.finding.subject", cut).into_owned(),
                 evidence: *evidence,
             },
         })

@@ -8,6 +8,7 @@ mod document;
 mod ends;
 mod finding;
 mod identity;
+mod labels;
 mod network;
 mod orchestrator;
 pub mod parse;
@@ -29,9 +30,11 @@ pub use specifics::MOST_FLOWS;
 
 use self::{
     document::{Borrowed, Document},
+    labels::Which,
     parts::Parts,
     timestamp::Timestamps,
 };
+use super::fit;
 use crate::{
     event::{Event, Operation, Owner, OwnerKind, Process},
     json,
@@ -42,9 +45,19 @@ use crate::{
 /// The version of ECS that is written.
 pub const ECS_VERSION: &str = "9.4.0";
 
+/// Most bytes of one shared part of a document, such as the container or the process. An
+/// event that is too long with the first is written with the next, so that it costs no more
+/// than another event: parts are cut once for all events that have them.
+const MOST_OF_A_PART: [usize; 3] = [6144, 1536, 512];
+
+/// The same where no event is too long.
+const WHOLE: usize = usize::MAX;
+
 /// Turns records into lines.
 pub struct Encoder {
-    parts: Parts,
+    /// From the widest to the narrowest.
+    parts: Vec<Parts>,
+    is_bounded: bool,
     timestamps: Timestamps,
     message: String,
 }
@@ -53,24 +66,45 @@ impl Encoder {
     /// An encoder for a run on this host.
     #[must_use]
     pub fn new(identity: &Identity) -> Self {
-        Self {
-            parts: Parts::new(identity),
-            timestamps: Timestamps::default(),
-            message: String::new(),
-        }
+        let parts = MOST_OF_A_PART.map(|most| Parts::new(identity, most, None));
+        Self::of(parts.into(), true)
     }
 
-    /// Appends the record and a newline to `lines`.
+    /// An encoder whose documents are for judgement, not for sending: nothing of an event is
+    /// cut, and each has all labels of its container.
+    #[must_use]
+    pub fn whole(identity: &Identity) -> Self {
+        Self::of(vec![Parts::new(identity, WHOLE, Some(Which::All))], false)
+    }
+
+    fn of(parts: Vec<Parts>, is_bounded: bool) -> Self {
+        Self { parts, is_bounded, timestamps: Timestamps::default(), message: String::new() }
+    }
+
+    /// Appends the record and a newline to `lines`: at most [`MOST_BYTES`](crate::format::MOST_BYTES)
+    /// of it, or as many as the agent's events about itself may have.
     ///
     /// # Errors
     /// When a value cannot be written as JSON, which would be a bug.
     pub fn encode(&mut self, record: &Recorded, lines: &mut Vec<u8>) -> Result<()> {
+        let start = lines.len();
+        let most = fit::most_bytes(dataset(record.event.operation.told().category()));
         self.message.clear();
         message(&record.event, &mut self.message);
-        let borrowed = Borrowed::of(&record.event, &mut self.parts, &mut self.timestamps);
-        let document =
-            Document::new(record, &self.parts, &borrowed, &mut self.timestamps, &self.message);
-        json::write(lines, &document)?;
+        for parts in &mut self.parts {
+            lines.truncate(start);
+            let borrowed = Borrowed::of(&record.event, &self.message, parts, &mut self.timestamps);
+            let document = Document::new(record, parts, &borrowed, &mut self.timestamps);
+            json::write(lines, &document)?;
+            if !self.is_bounded || lines.len() - start <= most {
+                break;
+            }
+        }
+        if self.is_bounded && lines.len() - start > most {
+            let document = serde_json::from_slice(&lines[start..])?;
+            lines.truncate(start);
+            json::write(lines, &fit::shorten_document(document, most))?;
+        }
         lines.push(b'\n');
         Ok(())
     }

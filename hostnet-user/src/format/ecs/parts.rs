@@ -2,17 +2,20 @@
 //! host, agent, owner, process.
 
 use std::{
-    collections::BTreeMap,
+    borrow::Cow,
     hash::{BuildHasher as _, RandomState},
     sync::Arc,
 };
 
 use hashlink::LruCache;
+use serde::Serialize;
 use serde_json::{Map, Value, json as object, value::RawValue};
 use sha2::{Digest, Sha256};
 
 use super::{
+    super::fit::{self, Cut},
     ECS_VERSION, Identity,
+    labels::Which,
     orchestrator::{compose, orchestrator},
     process::{Boot, ProcessParts},
     timestamp::Timestamps,
@@ -20,6 +23,7 @@ use super::{
 use crate::{
     event::{Actor, Container, Event, Operation, Owner, Process},
     json::{hex, raw},
+    text::json_cut,
 };
 
 /// Most owners or processes kept, some 3 KiB of text each; beyond it, whichever was
@@ -32,6 +36,10 @@ pub struct Parts {
     pub agent: Box<RawValue>,
     pub host: Box<RawValue>,
     pub boot: Boot,
+    /// Most bytes of one part.
+    pub most: usize,
+    /// Which labels events have; by their kind when not given.
+    which: Option<Which>,
     network_namespace: u32,
     owners: LruCache<u64, Kept<Arc<Owner>, OwnerParts>>,
     processes: LruCache<ProcessKey, Kept<Option<Arc<Process>>, ProcessParts>>,
@@ -62,10 +70,15 @@ pub struct OwnerParts {
     pub compose: Option<Box<RawValue>>,
     /// `hostnet.container`: what the runtime declares and ECS has no field for.
     pub declared: Option<Box<RawValue>>,
+    /// The owner with its container where it is the peer, or shares a port.
+    pub party: Map<String, Value>,
+    pub is_party_cut: bool,
+    /// Which fields are not whole.
+    pub cut: Cut,
 }
 
 impl Parts {
-    pub fn new(identity: &Identity) -> Self {
+    pub fn new(identity: &Identity, most: usize, which: Option<Which>) -> Self {
         let Identity { host_name, host_id, boot_id, kernel, architecture, os, run, .. } = identity;
         let agent_id = &hex(&Sha256::digest(format!("hostnet {host_id}")))[..16];
         Self {
@@ -85,6 +98,8 @@ impl Parts {
                 "os": { "type": "linux", "kernel": kernel, "name": os.0, "version": os.1 },
             })),
             boot: Boot { host_id: host_id.clone(), boot_id: boot_id.clone() },
+            most,
+            which,
             network_namespace: identity.network_namespace,
             owners: LruCache::new(MOST),
             processes: LruCache::new(MOST),
@@ -101,7 +116,7 @@ impl Parts {
         {
             return Arc::clone(parts);
         }
-        let parts = Arc::new(owner_parts(owner, self.network_namespace));
+        let parts = Arc::new(self.owner_parts(owner));
         self.owners.insert(key, (Arc::clone(owner), Arc::clone(&parts)));
         parts
     }
@@ -114,7 +129,7 @@ impl Parts {
         // The end of a process is told once; its code is not to be kept.
         if let Operation::Exit(exit) = event.operation {
             let exit_code = exit.status();
-            return Some(ProcessParts::of(event, &self.boot, times, exit_code).into());
+            return Some(ProcessParts::of(event, self, times, exit_code).into());
         }
         let process = event.process.as_ref();
         let key = (process.map_or(0, |process| process.pid), event.actor);
@@ -123,38 +138,94 @@ impl Parts {
         {
             return Some(Arc::clone(parts));
         }
-        let parts = Arc::new(ProcessParts::of(event, &self.boot, times, None));
+        let parts = Arc::new(ProcessParts::of(event, self, times, None));
         self.processes.insert(key, (event.process.clone(), Arc::clone(&parts)));
         Some(parts)
     }
-}
 
-fn owner_parts(owner: &Owner, network_namespace: u32) -> OwnerParts {
-    let container = owner.container.as_deref();
-    let mut netns = object!({ "inode": network_namespace, "is_host": true });
-    if let Some(container) = container.filter(|container| !container.network_mode.is_empty()) {
-        netns["declared"] = container.network_mode.clone().into();
+    /// `container` of an event with these labels.
+    pub fn container(&self, owner: &Owner, which: Which, cut: &mut Cut) -> Option<Box<RawValue>> {
+        let id = owner.container_id.as_ref()?;
+        let value = container_value(id, owner, self.which.unwrap_or(which), cut);
+        Some(self.bounded(&value, "container", cut))
     }
-    let cgroup = cgroup_value(owner.cgroup_id, &owner.cgroup_path);
-    let mut value = object!({ "kind": owner.kind, "cgroup": cgroup });
-    if !owner.nested.is_empty() {
-        value["nested"] = owner.nested.clone().into();
+
+    /// A part of the document as it is written: what is too long in it is cut.
+    pub fn bounded(&self, value: &impl Serialize, name: &str, cut: &mut Cut) -> Box<RawValue> {
+        let text = raw(value);
+        if text.get().len() <= self.most {
+            return text;
+        }
+        let mut value = serde_json::from_str(text.get()).unwrap_or_default();
+        fit::shorten(&mut value, name, self.most, cut);
+        raw(&value)
     }
-    if let Some(cgroup) = &owner.moved_to {
-        value["moved_to"] = cgroup_value(cgroup.id, &cgroup.path);
+
+    /// A text of the document, which is cut the same way.
+    pub fn text<'t>(&self, text: &'t str, name: &str, cut: &mut Cut) -> Cow<'t, str> {
+        // No byte of a text takes more than six.
+        if text.len() <= self.most / 6 {
+            return text.into();
+        }
+        let short = json_cut(text, self.most);
+        if short.len() < text.len() {
+            cut.insert(name.to_owned());
+        }
+        short.into()
     }
-    let attribution = object!({ "method": owner.method, "confidence": owner.confidence });
-    let mut creator = value.clone();
-    creator["attribution"] = attribution.clone();
-    OwnerParts {
-        container: owner.container_id.as_ref().map(|id| raw(&container_value(id, owner))),
-        owner: raw(&value),
-        attribution: raw(&attribution),
-        creator: raw(&creator),
-        netns: raw(&netns),
-        orchestrator: container.and_then(orchestrator).map(|v| raw(&v)),
-        compose: container.and_then(|container| compose(&container.labels)).map(|v| raw(&v)),
-        declared: container.and_then(declared_value).map(|value| raw(&value)),
+
+    /// In two thirds of a part, because a process and addresses come beside it.
+    fn party(&self, owner_value: &Value, owner: &Owner) -> (Map<String, Value>, bool) {
+        let mut cut = Cut::new();
+        let mut party = owner_value.clone();
+        if let Some(id) = &owner.container_id {
+            let which = self.which.unwrap_or(Which::Joined);
+            party["container"] = container_value(id, owner, which, &mut cut);
+        }
+        fit::shorten(&mut party, "", self.most / 3 * 2, &mut cut);
+        let Value::Object(party) = party else { return (Map::new(), false) };
+        (party, !cut.is_empty())
+    }
+
+    fn owner_parts(&self, owner: &Owner) -> OwnerParts {
+        let container = owner.container.as_deref();
+        let mut netns = object!({ "inode": self.network_namespace, "is_host": true });
+        if let Some(container) = container.filter(|container| !container.network_mode.is_empty()) {
+            netns["declared"] = container.network_mode.clone().into();
+        }
+        let cgroup = cgroup_value(owner.cgroup_id, &owner.cgroup_path);
+        let mut value = object!({ "kind": owner.kind, "cgroup": cgroup });
+        if !owner.nested.is_empty() {
+            value["nested"] = owner.nested.clone().into();
+        }
+        if let Some(cgroup) = &owner.moved_to {
+            value["moved_to"] = cgroup_value(cgroup.id, &cgroup.path);
+        }
+        let attribution = object!({ "method": owner.method, "confidence": owner.confidence });
+        let mut creator = value.clone();
+        creator["attribution"] = attribution.clone();
+        let (orchestrator, compose, declared) = (
+            container.and_then(orchestrator),
+            container.and_then(|container| compose(&container.labels)),
+            container.and_then(declared_value),
+        );
+        let mut cut = Cut::new();
+        let container = self.container(owner, Which::Joined, &mut cut);
+        let (party, is_party_cut) = self.party(&value, owner);
+        let mut bounded = |value: &Value, name: &str| self.bounded(value, name, &mut cut);
+        OwnerParts {
+            container,
+            party,
+            is_party_cut,
+            owner: bounded(&value, "hostnet.owner"),
+            attribution: raw(&attribution),
+            creator: bounded(&creator, "hostnet.owner"),
+            netns: bounded(&netns, "hostnet.netns"),
+            orchestrator: orchestrator.map(|value| bounded(&value, "orchestrator")),
+            compose: compose.map(|value| bounded(&value, "hostnet.compose")),
+            declared: declared.map(|value| bounded(&value, "hostnet.container")),
+            cut,
+        }
     }
 }
 
@@ -167,7 +238,7 @@ pub fn cgroup_value(id: u64, path: &str) -> Value {
     cgroup
 }
 
-fn container_value(id: &str, owner: &Owner) -> Value {
+fn container_value(id: &str, owner: &Owner, which: Which, cut: &mut Cut) -> Value {
     let mut value = object!({ "id": id });
     let Some(container) = &owner.container else {
         if let Some(runtime) = owner.runtime {
@@ -189,25 +260,14 @@ fn container_value(id: &str, owner: &Owner) -> Value {
         image["hash"] = object!({ "all": [container.image_id] });
     }
     value["image"] = image;
-    if !container.labels.is_empty() {
-        value["labels"] = Value::Object(labels(&container.labels));
+    let (labels, is_cut) = which.written(container);
+    if is_cut {
+        cut.insert("container.labels".to_owned());
+    }
+    if !labels.is_empty() {
+        value["labels"] = Value::Object(labels);
     }
     value
-}
-
-/// A dot in a key would make a nested object of it. A key that thereby becomes
-/// another's gets further underscores, so that none is lost.
-fn labels(labels: &BTreeMap<String, String>) -> Map<String, Value> {
-    let mut written = Map::new();
-    let (dotted, plain): (Vec<_>, Vec<_>) = labels.iter().partition(|(key, _)| key.contains('.'));
-    for (key, value) in plain.into_iter().chain(dotted) {
-        let mut key = key.replace('.', "_");
-        while written.contains_key(&key) {
-            key.push('_');
-        }
-        written.insert(key, value.clone().into());
-    }
-    written
 }
 
 /// `None` where there is nothing to say before an inspect.
@@ -246,7 +306,7 @@ fn image_name(image: &str) -> (&str, Option<&str>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{image_name, labels};
+    use super::image_name;
 
     #[test]
     fn image_references() {
@@ -254,15 +314,5 @@ mod tests {
         assert_eq!(image_name("registry:5000/a/b"), ("registry:5000/a/b", None));
         assert_eq!(image_name("a/b:1@sha256:00"), ("a/b", Some("1")));
         assert_eq!(image_name("sha256:abcd"), ("sha256:abcd", None));
-    }
-
-    #[test]
-    fn labels_that_differ_by_a_dot_are_both_kept() {
-        let all = [("a.b", "dot"), ("a_b", "line"), ("a_b_", "two")];
-        let all = all.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        let written = labels(&all);
-        assert_eq!(written["a_b"], "line");
-        assert_eq!(written["a_b_"], "two");
-        assert_eq!(written["a_b__"], "dot");
     }
 }

@@ -2,18 +2,19 @@
 
 use serde_json::{Map, Value, json, value::RawValue};
 
-use super::{ends::Side, parts::Parts};
+use super::{super::fit::Cut, ends::Side, parts::Parts};
 use crate::{
     event::{Peer, PeerParty},
     json::raw,
+    text::json_cut,
 };
 
 /// Who is at the other end; several are `candidates`.
-pub fn peer(peer: &Peer, parts: &mut Parts) -> Box<RawValue> {
+pub fn peer(peer: &Peer, parts: &mut Parts, cut: &mut Cut) -> Box<RawValue> {
     let mut value = match peer.sole() {
-        Some(sole) => party(sole, parts),
+        Some(sole) => party(sole, parts, "hostnet.peer", cut),
         None => {
-            let candidates = others(&peer.possible, parts);
+            let candidates = others(&peer.possible, parts, "hostnet.peer", cut);
             Map::from_iter([
                 ("ambiguous".to_owned(), true.into()),
                 ("candidates".to_owned(), candidates.into()),
@@ -27,38 +28,58 @@ pub fn peer(peer: &Peer, parts: &mut Parts) -> Box<RawValue> {
     if let Some(scope) = peer.scope() {
         value.insert("scope".to_owned(), json!(scope));
     }
-    raw(&value)
+    parts.bounded(&value, "hostnet.peer", cut)
 }
 
-/// Several, each with where its own socket is bound.
-pub fn others(parties: &[PeerParty], parts: &mut Parts) -> Vec<Value> {
-    let other = |one: &PeerParty| {
-        let mut value = party(one, parts);
+/// Those of `shares_port_with`.
+pub fn sharing(parties: &[PeerParty], parts: &mut Parts, cut: &mut Cut) -> Vec<Value> {
+    if parties.is_empty() {
+        return Vec::new();
+    }
+    others(parties, parts, "hostnet.shares_port_with", cut)
+}
+
+/// Several, each with where its own socket is bound: as many as a part has room for, and one.
+fn others(
+    parties: &[PeerParty],
+    parts: &mut Parts,
+    name: &'static str,
+    cut: &mut Cut,
+) -> Vec<Value> {
+    let mut left = parts.most;
+    let mut others = Vec::new();
+    for one in parties {
+        let mut value = party(one, parts, name, cut);
         if let Some(local) = one.local {
             value.insert("listens_on".to_owned(), json!(Side::of(local)));
         }
-        Value::Object(value)
-    };
-    parties.iter().map(other).collect()
+        let rest = left.checked_sub(raw(&value).get().len());
+        if rest.is_none() && !others.is_empty() {
+            cut.insert(name.to_owned());
+            break;
+        }
+        left = rest.unwrap_or_default();
+        others.push(value.into());
+    }
+    others
 }
 
-fn party(party: &PeerParty, parts: &mut Parts) -> Map<String, Value> {
+fn party(
+    party: &PeerParty,
+    parts: &mut Parts,
+    name: &'static str,
+    cut: &mut Cut,
+) -> Map<String, Value> {
     let owner = parts.owner(&party.owner);
-    let parsed = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).unwrap_or_default();
-    let mut value = match parsed(&owner.owner) {
-        Value::Object(value) => value,
-        _ => Map::new(),
-    };
-    // How the peer is known goes beyond its cgroup.
-    value.remove("method");
-    if let Some(unit) = party.unit() {
-        value.insert("unit".to_owned(), unit.into());
+    if owner.is_party_cut {
+        cut.insert(name.to_owned());
     }
-    if let Some(container) = &owner.container {
-        value.insert("container".to_owned(), parsed(container));
+    let mut value = owner.party.clone();
+    if let Some(unit) = party.unit() {
+        value.insert("unit".to_owned(), json_cut(unit, parts.most / 8).into());
     }
     if let Some(process) = &party.process {
-        value.insert("process".to_owned(), parts.boot.short(process));
+        value.insert("process".to_owned(), parts.boot.short(process, parts.most, name, cut));
     }
     if let Some(via) = party.via {
         value.insert("via".to_owned(), json!(via));

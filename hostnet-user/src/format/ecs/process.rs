@@ -4,11 +4,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json as object, value::RawValue};
 use sha2::{Digest, Sha256};
 
-use super::timestamp::Timestamps;
+use super::{super::fit::Cut, parts::Parts, timestamp::Timestamps};
 use crate::{
     event::{Ancestor, Event, Process},
-    json::{hex, raw},
-    text,
+    json::hex,
+    text::{self, json_cut, json_length},
 };
 
 /// Clock ticks are all that /proc tells of a start.
@@ -26,14 +26,24 @@ pub struct ProcessParts {
     pub ecs: Box<RawValue>,
     /// `hostnet.process`.
     pub own: Option<Box<RawValue>>,
+    /// Which fields are not whole.
+    pub cut: Cut,
 }
 
 impl ProcessParts {
     /// The parts of an event's process and thread.
-    pub fn of(event: &Event, boot: &Boot, times: &mut Timestamps, exit_code: Option<u32>) -> Self {
+    pub fn of(
+        event: &Event,
+        parts: &Parts,
+        times: &mut Timestamps,
+        exit_code: Option<u32>,
+    ) -> Self {
+        let (mut cut, mut cut_of_own) = (Cut::new(), Cut::new());
+        let mut texts = Texts { most: parts.most, at: "process", cut: &mut cut };
         let mut value = event.process.as_deref().map_or_else(Map::new, |process| {
             let wall_minus_boot = event.wall_ns.wrapping_sub(event.boot_ns);
-            boot.process(process, |start_ns| times.format(start_ns.wrapping_add(wall_minus_boot)))
+            let time = |start_ns: u64| times.format(start_ns.wrapping_add(wall_minus_boot));
+            parts.boot.process(process, time, &mut texts)
         });
         if let Some(actor) = event.actor {
             value.entry("pid").or_insert_with(|| actor.tgid.into());
@@ -44,8 +54,68 @@ impl ProcessParts {
         if let Some(code) = exit_code {
             value.insert("exit_code".into(), code.into());
         }
-        let own = event.process.as_deref().map(|process| raw(&Own::of(process)));
-        Self { ecs: raw(&value), own }
+        let mut texts = Texts { most: parts.most, at: "hostnet.process", cut: &mut cut_of_own };
+        let own = event.process.as_deref().map(|process| Own::of(process, &mut texts));
+        cut.append(&mut cut_of_own);
+        let own = own.map(|own| parts.bounded(&own, "hostnet.process", &mut cut));
+        Self { ecs: parts.bounded(&value, "process", &mut cut), own, cut }
+    }
+}
+
+/// Texts of a process, each cut to its share of what a part may have. A process is as short
+/// as its author likes, so what is made for each may not cost more than its words are worth.
+struct Texts<'a> {
+    most: usize,
+    /// The name of the object that they are in.
+    at: &'static str,
+    cut: &'a mut Cut,
+}
+
+impl Texts<'_> {
+    fn text(&mut self, name: &str, bytes: &[u8], share: usize) -> String {
+        let mut text = text::text(bytes).readable;
+        self.fit(name, &mut text, self.most / share);
+        text
+    }
+
+    /// The exact bytes of what is no text.
+    fn exact(&mut self, name: &str, bytes: &[u8], share: usize) -> Option<String> {
+        let mut hex = text::text(bytes).hex?;
+        self.fit(name, &mut hex, self.most / share & !1);
+        Some(hex)
+    }
+
+    fn fit(&mut self, name: &str, text: &mut String, most: usize) {
+        let length = json_cut(text, most).len();
+        if length < text.len() {
+            text.truncate(length);
+            self.cut.insert(format!("{}.{name}", self.at));
+        }
+    }
+
+    /// The first of a list; one that does not fit is cut and the last.
+    fn list(
+        &mut self,
+        name: &str,
+        items: &[Vec<u8>],
+        share: usize,
+        written: impl Fn(&[u8]) -> String,
+    ) -> Vec<String> {
+        let mut left = self.most / share;
+        let mut list = Vec::new();
+        for item in items {
+            let mut text = written(item);
+            let length = json_length(&text) + r#""","#.len();
+            if length > left {
+                self.fit(name, &mut text, left.saturating_sub(r#""","#.len()) & !1);
+                list.push(text);
+                self.cut.insert(format!("{}.{name}", self.at));
+                break;
+            }
+            left -= length;
+            list.push(text);
+        }
+        list
     }
 }
 
@@ -54,42 +124,48 @@ impl Boot {
         &self,
         process: &Process,
         mut time: impl FnMut(u64) -> String,
+        texts: &mut Texts<'_>,
     ) -> Map<String, Value> {
         let mut value = Map::new();
         value.insert("pid".into(), process.pid.into());
         value.insert("vpid".into(), process.namespace_pid.into());
         value.insert("entity_id".into(), self.entity_id(process.pid, process.start_ns).into());
-        value.insert("name".into(), readable(&process.name).into());
-        value.insert("executable".into(), readable(&process.executable.path).into());
+        value.insert("name".into(), texts.text("name", &process.name, 8).into());
+        let executable = texts.text("executable", &process.executable.path, 6);
+        value.insert("executable".into(), executable.into());
         if !process.directory.path.is_empty() {
-            value.insert("working_directory".into(), readable(&process.directory.path).into());
+            let directory = texts.text("working_directory", &process.directory.path, 8);
+            value.insert("working_directory".into(), directory.into());
         }
         if !process.arguments.is_empty() {
-            let arguments = process.arguments.iter().map(|argument| readable(argument));
-            value.insert("args".into(), arguments.collect::<Vec<_>>().into());
+            let arguments = texts.list("args", &process.arguments, 3, readable);
+            value.insert("args".into(), arguments.into());
             if let Some(count) = process.count_of_arguments() {
                 value.insert("args_count".into(), count.into());
             }
-            value.insert("command_line".into(), text::command_line(&process.arguments).into());
+            let mut line = text::command_line(&process.arguments);
+            texts.fit("command_line", &mut line, texts.most / 3);
+            value.insert("command_line".into(), line.into());
         }
         value.insert("start".into(), time(process.start_ns).into());
         let mut parent = object!({ "pid": process.parent });
         if let Some(known) = &process.known_parent {
             parent["entity_id"] = self.entity_id(known.pid, known.start_ns).into();
-            parent["name"] = readable(&known.name).into();
-            parent["executable"] = readable(&known.executable).into();
+            parent["name"] = texts.text("parent", &known.name, 8).into();
+            parent["executable"] = texts.text("parent", &known.executable, 8).into();
             parent["start"] = time(known.start_ns).into();
         }
         value.insert("parent".into(), parent);
         value
     }
 
-    /// Which process, in a few words.
-    pub fn short(&self, process: &Process) -> Value {
+    /// Which process, in a few words: those of the peer at `at`.
+    pub fn short(&self, process: &Process, most: usize, at: &'static str, cut: &mut Cut) -> Value {
+        let mut texts = Texts { most, at, cut };
         let mut value = object!({
             "pid": process.pid,
-            "name": readable(&process.name),
-            "executable": readable(&process.executable.path),
+            "name": texts.text("process", &process.name, 8),
+            "executable": texts.text("process", &process.executable.path, 6),
         });
         // A process that is known from a document alone has no start.
         if process.start_ns != 0 {
@@ -159,16 +235,17 @@ struct AncestorFields {
 }
 
 impl Own {
-    fn of(process: &Process) -> Self {
+    fn of(process: &Process, texts: &mut Texts<'_>) -> Self {
         let Process { executable, directory, called, file, .. } = process;
-        let exact = |bytes: &[u8]| text::text(bytes).hex;
         let is_other_name = !called.is_empty() && *called != executable.path;
         let is_text = |argument: &Vec<u8>| std::str::from_utf8(argument).is_ok();
         let args_hex = (!process.arguments.iter().all(is_text))
-            .then(|| process.arguments.iter().map(|argument| hex(argument)).collect());
+            .then(|| texts.list("args_hex", &process.arguments, 3, hex));
+        let ancestors = process.ancestors.iter().map(|one| AncestorFields::of(one, texts));
+        let ancestors = ancestors.collect();
         Self {
             source: if process.from_proc { "proc" } else { "exec" },
-            called: is_other_name.then(|| readable(called)),
+            called: is_other_name.then(|| texts.text("called", called, 6)),
             called_truncated: process.called_truncated,
             file: (file.inode != 0).then(|| FileFields {
                 inode: file.inode,
@@ -181,22 +258,22 @@ impl Own {
             working_directory_outside: directory.outside,
             working_directory_truncated: directory.truncated,
             args_truncated: process.arguments_truncated,
-            ancestors: process.ancestors.iter().map(|one| AncestorFields::of(one)).collect(),
-            name_hex: exact(&process.name),
-            executable_hex: exact(&executable.path),
-            called_hex: exact(called),
-            working_directory_hex: exact(&directory.path),
+            ancestors,
+            name_hex: texts.exact("name_hex", &process.name, 8),
+            executable_hex: texts.exact("executable_hex", &executable.path, 6),
+            called_hex: texts.exact("called_hex", called, 6),
+            working_directory_hex: texts.exact("working_directory_hex", &directory.path, 8),
             args_hex,
         }
     }
 }
 
 impl AncestorFields {
-    fn of(ancestor: &Ancestor) -> Self {
+    fn of(ancestor: &Ancestor, texts: &mut Texts<'_>) -> Self {
         Self {
             pid: ancestor.pid,
-            name: readable(&ancestor.name),
-            executable: readable(&ancestor.executable),
+            name: texts.text("ancestors", &ancestor.name, 16),
+            executable: texts.text("ancestors", &ancestor.executable, 16),
         }
     }
 }

@@ -126,8 +126,8 @@ pub const FIELDS: &[Field] = &[
     field(
         "container.labels_cut",
         Number,
-        "How many labels are missing in `container.labels`, or shorter there: those beyond \
-         `[labels]` of the configuration, and texts longer than 256 bytes.",
+        "How many labels of the container no event has, or has only the beginning of: those \
+         beyond `[labels]` of the configuration, and texts longer than 256 bytes.",
     ),
     field("compose.project", Text, "Compose project, as the container's labels tell it."),
     field("compose.service", Text, "Compose service, as the container's labels tell it."),
@@ -385,6 +385,11 @@ pub const FIELDS: &[Field] = &[
     field("loss.by.owner", Text, "The owner's name."),
     field("loss.by.cgroup", Free, "The owner's cgroup."),
     field("loss.by.container", Free, "The owner's container."),
+    field(
+        "truncated",
+        Texts,
+        "Fields of which this event has only the beginning, because an event has at most 7680 bytes.",
+    ),
     field(
         "time.boot_ns",
         Number,

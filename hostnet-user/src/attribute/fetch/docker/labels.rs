@@ -1,10 +1,12 @@
-//! How many labels of a container are told with each of its events. They are anybody's
-//! words, and each event has them all: 64 long ones make lines of 24 KB with 260 fields.
-//! No I/O and no clock.
+//! How many labels of a container are kept. They are anybody's words, and the event that says
+//! that the container is there has them all. No I/O and no clock.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use crate::event::Container;
+use crate::{event::Container, text::json_length};
+
+/// What a label takes beside its words where it is written: quotes, colon, comma.
+const AROUND: usize = r#""":"","#.len();
 
 /// Labels that say whose container this is, or that it is expected, outlast the others.
 const FIRST: [&str; 4] = ["com.docker.", "io.kubernetes.", "io.podman.", "hostnet."];
@@ -14,7 +16,7 @@ const FIRST: [&str; 4] = ["com.docker.", "io.kubernetes.", "io.podman.", "hostne
 pub struct LabelLimits {
     /// Most labels.
     pub most: usize,
-    /// Most bytes of their names and values together.
+    /// Most bytes of them together, as they are written: a control character takes six.
     pub bytes: usize,
     /// Names that outlast others: those that the configuration asks for.
     pub first: Vec<String>,
@@ -28,14 +30,14 @@ impl Default for LabelLimits {
 
 impl LabelLimits {
     /// Takes away what is beyond the limits, and counts it. By name, but for the first
-    /// ones: the same labels are kept in each event.
+    /// ones.
     pub fn apply(&self, container: &mut Container) {
         let before = container.labels.len();
         let mut labels: Vec<_> = std::mem::take(&mut container.labels).into_iter().collect();
         labels.sort_by_key(|(key, _)| Reverse(self.is_first(key)));
         let mut left = self.bytes;
         let fits = |(key, value): &(String, String)| {
-            let rest = left.checked_sub(key.len() + value.len());
+            let rest = left.checked_sub(json_length(key) + json_length(value) + AROUND);
             left = rest.unwrap_or(left);
             rest.is_some()
         };
@@ -76,7 +78,7 @@ mod tests {
         let few = LabelLimits { most: 3, ..all.clone() };
         assert_eq!(kept(&few), (names(&["a", "com.docker.compose.project", "wanted"]), 3));
         // One that does not fit leaves its place to the next.
-        let small = LabelLimits { bytes: 30, ..all.clone() };
+        let small = LabelLimits { bytes: 40, ..all.clone() };
         assert_eq!(kept(&small), (names(&["a", "wanted"]), 4));
         assert_eq!(kept(&LabelLimits { most: 0, ..all }), (names(&[]), 6));
     }

@@ -6,7 +6,9 @@
 //!
 //! What a document does not hold does not come back:
 //! - of an image, the digest beside its tag; of labels, dots (they are underscores),
-//!   but for those of Compose, Swarm, Kubernetes and hostnet itself;
+//!   but for those of Compose, Swarm, Kubernetes and hostnet itself, and labels that only
+//!   an event before the first that is read has;
+//! - the rest of what `hostnet.truncated` names;
 //! - of a container, what only the agent needs (first process, cgroup, addresses), and
 //!   of its users all but the one that acted;
 //! - of a creator's or a peer's container, what the runtime declares; of a peer's
@@ -15,6 +17,7 @@
 //!   address asked for, which is taken to be the one given; of an exit by signal,
 //!   whether there was a core dump.
 
+mod described;
 mod document;
 mod ends;
 mod finding;
@@ -35,6 +38,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use self::{
+    described::Described,
     document::{Document, Host, Run},
     kept::Kept,
 };
@@ -88,6 +92,7 @@ impl NotOurs {
 #[derive(Default)]
 pub struct Parser {
     run: Option<(String, Identity)>,
+    described: Described,
     owners: Kept<Arc<Owner>>,
     processes: Kept<Arc<Process>>,
     peers: Kept<Arc<Peer>>,

@@ -6,10 +6,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
+    super::labels::dotted,
     NotOurs, Parser,
     document::{Document, Text, raw},
     part,
 };
+
 use crate::event::{
     Cgroup, Confidence, Container, Method, NameSource, Owner, OwnerKind, UserNames,
 };
@@ -139,6 +141,7 @@ impl Parser {
         let Some(fields) = hostnet.owner else { return Ok(None) };
         let netns = hostnet.netns.as_ref().and_then(|netns| netns.declared.as_deref());
         let claim = claim(document, NameSource::Container)?;
+        let described = self.described.of(document)?;
         let (uid, user) = claim.map_or((String::new(), ""), |(id, name)| (id.to_string(), name));
         let texts = [
             fields.get(),
@@ -150,6 +153,7 @@ impl Parser {
             netns.unwrap_or_default(),
             &uid,
             user,
+            described,
         ];
         let make = || {
             let container: Option<ContainerFields<'_>> = part("container", document.container)?;
@@ -157,6 +161,12 @@ impl Parser {
             let fields: OwnerFields<'_> = super::read("hostnet.owner", fields.get().as_bytes())?;
             let mut owner = fields.owner(container.as_ref(), attribution);
             if let Some(container) = owner.container.as_mut().and_then(Arc::get_mut) {
+                if !described.is_empty() {
+                    let all: ContainerFields<'_> = super::read("container", described.as_bytes())?;
+                    all.labels().for_each(|(key, value)| {
+                        container.labels.entry(key).or_insert(value);
+                    });
+                }
                 declare(container, document, netns)?;
                 container.users = claim.map_or_else(UserNames::default, |(id, name)| {
                     UserNames::of(id, name).unwrap_or_default()
@@ -263,6 +273,14 @@ fn runtime(name: &str) -> Option<&'static str> {
 }
 
 impl ContainerFields<'_> {
+    fn labels(&self) -> impl Iterator<Item = (String, String)> {
+        let is_alone = |key: &str| !self.labels.contains_key(&format!("{key}_"));
+        self.labels.iter().map(move |(key, value)| {
+            let dotted = dotted(key).filter(|_| is_alone(key));
+            (dotted.map_or_else(|| own(key), str::to_owned), value.clone())
+        })
+    }
+
     /// What the runtime said of it; `None` when it had not said anything.
     fn container(&self) -> Option<Container> {
         let name = self.name.clone()?;
@@ -273,7 +291,7 @@ impl ContainerFields<'_> {
             name,
             image: image.map(Image::reference).unwrap_or_default(),
             image_id: hash.cloned().unwrap_or_default(),
-            labels: self.labels.iter().map(|(key, value)| (own(key), value.clone())).collect(),
+            labels: self.labels().collect(),
             privileged: self.security_context.as_ref().is_some_and(|context| context.privileged),
             runtime: self.runtime.clone().into_owned(),
             ..Container::default()
