@@ -119,6 +119,10 @@ fn tables_show_how_full_they_are() {
     let page = page_that(&socket, |page| {
         of(page, "entries", "sockets") >= SOCKETS && of(page, "entries", "CGROUPS") > 0
     });
+    let capacity = |table| of(&page, "capacity", table);
+    for map in ["CONTAINED", "FIRST_SEEN", "FLOWS", "FLOW_SHARES", "LOSSES", "SUPPRESSED"] {
+        assert!(capacity(map) > 0, "{map}: {page}");
+    }
     for table in ["sockets", "processes", "CGROUPS"] {
         let (entries, capacity) = (of(&page, "entries", table), of(&page, "capacity", table));
         assert!(entries > 0 && entries < capacity, "{entries} of {capacity} in {table}: {page}");

@@ -175,7 +175,7 @@ fn entry(class: u32, payer: u64) -> AyaCgroup {
 pub(super) type Source<'a> = &'a mut dyn FnMut(&str) -> Result<Map>;
 
 /// All maps that the agent uses.
-pub(super) const MAPS: [&str; 13] = [
+pub(super) const MAPS: [&str; 14] = [
     "RECORDS",
     "RESERVED",
     "LOSSES",
@@ -187,6 +187,7 @@ pub(super) const MAPS: [&str; 13] = [
     "CGROUPS",
     "CONTAINED",
     "FLOWS",
+    "FLOW_SHARES",
     "TOLD",
     "PULSE",
 ];

@@ -57,6 +57,7 @@ impl Meter {
             map::<u32, AyaContained>(source, "CONTAINED")?,
             map::<AyaAct, u64>(source, "FIRST_SEEN")?,
             map::<AyaFlowKey, AyaFlow>(source, "FLOWS")?,
+            map::<u64, u64>(source, "FLOW_SHARES")?,
             map::<AyaLossKey, u64>(source, "LOSSES")?,
             map::<AyaLossKey, AyaSuppressed>(source, "SUPPRESSED")?,
             map::<AyaToldKey, u64>(source, "TOLD")?,
