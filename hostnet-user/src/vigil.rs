@@ -39,8 +39,42 @@ pub struct Vigil {
     asked: Option<Asked>,
     /// Hooks that did not answer the last time, or are detached.
     silent: BTreeSet<Hook>,
+    marks: Marks,
+}
+
+/// What the marks in maps say.
+#[derive(Default)]
+struct Marks {
     wiped: BTreeSet<&'static str>,
-    is_sealed: bool,
+    /// Those without a mark; `None` before the first look.
+    unmarked: Option<BTreeSet<&'static str>>,
+}
+
+impl Marks {
+    /// Marks are gone from some maps, and then these took none. Returns what is to be told.
+    fn looked(
+        &mut self,
+        mut gone: BTreeSet<&'static str>,
+        unmarked: BTreeSet<&'static str>,
+    ) -> Vec<Health> {
+        let mut news = Vec::new();
+        let names = |maps: &BTreeSet<&str>| maps.iter().map(|map| (*map).to_owned()).collect();
+        match &self.unmarked {
+            Some(before) => gone.retain(|map| !before.contains(map)),
+            None => gone.clear(),
+        }
+        if !gone.is_subset(&self.wiped) {
+            news.push(Health::MapsWiped { maps: names(&gone) });
+        }
+        self.wiped = gone;
+        if !self.unmarked.as_ref().is_some_and(|before| unmarked.is_subset(before))
+            && !unmarked.is_empty()
+        {
+            news.push(Health::MapsUnmarked { maps: names(&unmarked) });
+        }
+        self.unmarked = Some(unmarked);
+        news
+    }
 }
 
 /// An operation that has to come back.
@@ -103,18 +137,8 @@ impl Vigil {
                 news.push(changed(programs, &attached));
             }
         }
-        let wiped = if self.is_sealed { programs.maps.wiped() } else { BTreeSet::new() };
-        if wiped.iter().any(|map| !self.wiped.contains(map)) {
-            news.push(Health::MapsWiped {
-                maps: wiped.iter().copied().map(str::to_owned).collect(),
-            });
-        }
-        self.wiped = wiped;
-        // A map may be full: the canary, which shows whether programs run, goes out anyway.
-        match programs.maps.seal() {
-            Ok(()) => self.is_sealed = true,
-            Err(error) => tracing::warn!("a wipe of maps cannot be noticed: {error:#}"),
-        }
+        let gone = programs.maps.wiped();
+        news.extend(self.marks.looked(gone, programs.maps.seal()));
         let host = programs.host.network_namespace;
         let cookies = kernel::in_network_namespace(host, canary)?;
         self.asked = Some(Asked { at_ns: now_ns, cookies, answered: BTreeSet::new() });
@@ -167,4 +191,39 @@ fn canary() -> Result<Vec<u64>> {
     let listener = TcpListener::bind(any_port).context("the canary cannot listen")?;
     let cookies = [socket_cookie(&datagrams), socket_cookie(&listener)];
     cookies.into_iter().map(|cookie| Ok(cookie?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a look says: events, and the maps that they name.
+    fn look(marks: &mut Marks, gone: &[&'static str], unmarked: &[&'static str]) -> Vec<String> {
+        let set = |maps: &[&'static str]| maps.iter().copied().collect();
+        let told = |health: Health| match health {
+            Health::MapsWiped { maps } => format!("wiped {}", maps.join(" ")),
+            Health::MapsUnmarked { maps } => format!("unmarked {}", maps.join(" ")),
+            other => panic!("{other:?}"),
+        };
+        marks.looked(set(gone), set(unmarked)).into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn a_full_map_is_told_once_and_hides_no_wipe_of_another() {
+        let mut marks = Marks::default();
+        assert_eq!(look(&mut marks, &["CGROUPS", "FLOWS"], &["FLOWS"]), ["unmarked FLOWS"]);
+        assert!(look(&mut marks, &["FLOWS"], &["FLOWS"]).is_empty());
+        assert_eq!(look(&mut marks, &["CGROUPS", "FLOWS"], &["FLOWS"]), ["wiped CGROUPS"]);
+        // There is room again; what is marked can be wiped.
+        assert!(look(&mut marks, &["FLOWS"], &[]).is_empty());
+        assert_eq!(look(&mut marks, &["FLOWS"], &[]), ["wiped FLOWS"]);
+        assert_eq!(look(&mut marks, &[], &["FLOWS"]), ["unmarked FLOWS"]);
+    }
+
+    #[test]
+    fn marks_that_are_not_there_yet_are_not_wiped() {
+        let mut marks = Marks::default();
+        assert!(look(&mut marks, &["CGROUPS", "CONTAINED", "FLOWS"], &[]).is_empty());
+        assert!(look(&mut marks, &[], &[]).is_empty());
+    }
 }

@@ -94,6 +94,7 @@ fn actions_in_the_recording_are_all_but_those_listed_here() {
         Action::RecordsUndecodable,
         Action::CoverageChanged,
         Action::MapsWiped,
+        Action::MapsUnmarked,
         Action::AgentStalled,
         Action::ProgramsAdopted,
         Action::ProgramsReplaced,

@@ -76,6 +76,7 @@ pub const TELLING: &[&str] = &[
     "agent-stopped",
     "coverage-changed",
     "maps-wiped",
+    "maps-unmarked",
     "records-undecodable",
     "records-lost",
     "records-suppressed",
@@ -114,6 +115,7 @@ impl Window {
             Health::Stopped { .. } => self.is_running = false,
             Health::CoverageChanged { complete: false, .. }
             | Health::MapsWiped { .. }
+            | Health::MapsUnmarked { .. }
             | Health::Undecodable { .. }
             | Health::Adopted { unread: Some(1..), .. } => {
                 self.gap(now, now, event.operation.to_string());

@@ -64,6 +64,7 @@ actions! {
     RecordsUndecodable = "records-undecodable",
     CoverageChanged = "coverage-changed",
     MapsWiped = "maps-wiped",
+    MapsUnmarked = "maps-unmarked",
     AgentStalled = "agent-stalled",
     ProgramsAdopted = "programs-adopted",
     ProgramsReplaced = "programs-replaced",

@@ -51,6 +51,8 @@ pub enum Health {
     CoverageChanged { coverage: Vec<Value>, complete: bool },
     /// Maps that the programs and the agent share were emptied by somebody.
     MapsWiped { maps: Vec<String> },
+    /// These maps are full: should somebody empty them, it will not be noticed.
+    MapsUnmarked { maps: Vec<String> },
     /// The agent itself stood still between two boot-clock times; what happened
     /// meanwhile waited in the ring.
     Stalled { from_ns: u64, to_ns: u64 },
@@ -131,6 +133,7 @@ impl Told for Health {
             Self::Suppressed { .. } => Action::RecordsSuppressed,
             Self::CoverageChanged { .. } => Action::CoverageChanged,
             Self::MapsWiped { .. } => Action::MapsWiped,
+            Self::MapsUnmarked { .. } => Action::MapsUnmarked,
             Self::Stalled { .. } => Action::AgentStalled,
             Self::Adopted { unread: None, .. } => Action::ProgramsAdopted,
             Self::Adopted { .. } => Action::ProgramsReplaced,
@@ -199,6 +202,14 @@ impl Told for Health {
                 write!(
                     f,
                     "the maps of hostnet's eBPF programs were emptied by another program: {}",
+                    maps.join(", ")
+                )
+            }
+            Self::MapsUnmarked { maps } => {
+                write!(
+                    f,
+                    "maps of hostnet's eBPF programs are full ({}): what they should hold is missing, \
+                     and hostnet cannot notice whether another program empties them",
                     maps.join(", ")
                 )
             }

@@ -97,6 +97,7 @@ impl Kind {
             A::RecordsUndecodable => ("Records Undecodable", Class::Error, Activity::Is(1)),
             A::CoverageChanged => ("Coverage Changed", Class::Error, Activity::Is(1)),
             A::MapsWiped => ("Maps Wiped", Class::Error, Activity::Is(1)),
+            A::MapsUnmarked => ("Maps Unmarked", Class::Error, Activity::Is(1)),
             A::AgentStalled => ("Agent Stalled", Class::Error, Activity::Is(1)),
             A::ProgramsAdopted => ("Programs Adopted", Class::Lifecycle, Activity::Other),
             A::ProgramsReplaced => ("Programs Replaced", Class::Error, Activity::Is(1)),

@@ -20,7 +20,7 @@ use super::{
     budget::{Budget, Suppressions},
     complaint::brief,
     diagnostics::Diagnostics,
-    maps::Source,
+    maps::{self, Source},
     meter,
     pins::Pins,
     release::running_release,
@@ -302,6 +302,7 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
     }
     let ours = pins.as_ref().map(Pins::programs).unwrap_or_default();
     let mut created = prepared.create(options, &ours)?;
+    maps::seal_new(&mut created.ebpf)?;
     let mut attacher = created.attacher();
     let coverage = attacher.sets(options.beyond_ip, &options.without)?;
     let mut links = attacher.links;

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
-use aya::maps::{HashMap, Map, MapData, MapError};
+use aya::{
+    Ebpf,
+    maps::{HashMap, Map, MapData, MapError},
+};
 use hostnet_abi::{
     Act, Cgroup, Contained, Flow, FlowKey, LossKey, Suppressed, ToldKey, cgroup_class,
 };
@@ -36,6 +39,9 @@ const NO_PROCESS: u32 = 0;
 const NO_FLOW: AyaFlowKey = AyaFlowKey(FlowKey { cookie: 0, remote: [0; 4], remote_port: 0 });
 /// No container's: such a process is in no cgroup.
 const NOWHERE: AyaContained = AyaContained(Contained { home: 0, now: 0 });
+const OF_NO_CGROUP: AyaCgroup =
+    AyaCgroup(Cgroup { spent_ns: 0, payer: 0, class: cgroup_class::OPEN, padding: 0 });
+const OF_NO_FLOW: AyaFlow = AyaFlow(Flow { sent: 0, received: 0 });
 
 /// The maps both sides touch.
 pub struct Maps {
@@ -58,17 +64,15 @@ impl Maps {
     }
 
     /// Puts a mark into each map that the agent fills, by which [`wiped`](Self::wiped)
-    /// tells that it is as it was.
-    ///
-    /// # Errors
-    /// When one is full.
-    pub fn seal(&mut self) -> Result<()> {
+    /// tells that it is as it was. Returns the maps that take none, because they are full.
+    pub fn seal(&mut self) -> BTreeSet<&'static str> {
         let sealed = [
-            self.cgroups.insert(NO_CGROUP, entry(cgroup_class::OPEN, 0), BPF_NOEXIST),
-            self.contained.insert(NO_PROCESS, NOWHERE, BPF_NOEXIST),
-            self.flows.insert(NO_FLOW, AyaFlow(Flow::default()), BPF_NOEXIST),
+            ("CGROUPS", self.cgroups.insert(NO_CGROUP, OF_NO_CGROUP, BPF_NOEXIST)),
+            ("CONTAINED", self.contained.insert(NO_PROCESS, NOWHERE, BPF_NOEXIST)),
+            ("FLOWS", self.flows.insert(NO_FLOW, OF_NO_FLOW, BPF_NOEXIST)),
         ];
-        sealed.into_iter().try_for_each(unless_there).context("cannot mark a map")
+        let refused = |(map, outcome)| unless_there(outcome).is_err().then_some(map);
+        sealed.into_iter().filter_map(refused).collect()
     }
 
     /// The maps whose mark is gone.
@@ -165,6 +169,21 @@ impl Maps {
     pub fn forget_flow(&mut self, key: FlowKey) {
         drop(self.flows.remove(&AyaFlowKey(key)));
     }
+}
+
+/// Puts the marks of [`Maps::seal`] into maps that nobody has filled yet.
+///
+/// # Errors
+/// When there are no such maps.
+pub(super) fn seal_new(ebpf: &mut Ebpf) -> Result<()> {
+    let none = "the eBPF object has no such map";
+    let map = ebpf.map_mut("CGROUPS").context(none)?;
+    HashMap::<_, u64, AyaCgroup>::try_from(map)?.insert(NO_CGROUP, OF_NO_CGROUP, 0)?;
+    let map = ebpf.map_mut("CONTAINED").context(none)?;
+    HashMap::<_, u32, AyaContained>::try_from(map)?.insert(NO_PROCESS, NOWHERE, 0)?;
+    let map = ebpf.map_mut("FLOWS").context(none)?;
+    HashMap::<_, AyaFlowKey, AyaFlow>::try_from(map)?.insert(NO_FLOW, OF_NO_FLOW, 0)?;
+    Ok(())
 }
 
 fn entry(class: u32, payer: u64) -> AyaCgroup {

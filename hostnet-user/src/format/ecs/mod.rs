@@ -19,6 +19,7 @@ pub mod read;
 mod record_health;
 mod specifics;
 mod timestamp;
+mod udp;
 
 use std::fmt::Write as _;
 
@@ -26,7 +27,7 @@ use anyhow::Result;
 
 pub use document::{dataset, dataset_named};
 pub use identity::Identity;
-pub use specifics::MOST_FLOWS;
+pub use udp::MOST_FLOWS;
 
 use self::{
     document::{Borrowed, Document},

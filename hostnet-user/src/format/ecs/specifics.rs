@@ -10,15 +10,12 @@ use super::{
     ends::Side,
     record_health,
     timestamp::Timestamps,
+    udp::UdpFields,
 };
 use crate::event::{
-    Bind, ConnectOutcome, DatagramClose, Event, ExistingSocket, Exit, Health, LossCount,
-    MulticastJoin, Operation, PacketBind, Scope, SentToPeer, SocketFilter, SocketState, Unix,
-    UnixKind, total,
+    Bind, ConnectOutcome, Event, ExistingSocket, Exit, Health, LossCount, MulticastJoin, Operation,
+    PacketBind, Scope, SocketFilter, SocketState, Unix, UnixKind, total,
 };
-
-/// Most UDP peers listed in one closing record; `peers` counts them all.
-pub const MOST_FLOWS: usize = 64;
 
 #[derive(Default, Serialize)]
 pub struct Specifics<'a> {
@@ -128,35 +125,6 @@ struct ExistingFields {
 }
 
 #[derive(Serialize)]
-struct UdpFields {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sent_to_peer: Option<SentToPeer>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    further_peers_counted: bool,
-    #[serde(flatten)]
-    counts: Option<UdpCounts>,
-}
-
-#[derive(Serialize)]
-struct UdpCounts {
-    peers: usize,
-    datagrams_sent: u64,
-    datagrams_received: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    others_sent: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    others_received: Option<u64>,
-    flows: Vec<FlowFields>,
-}
-
-#[derive(Serialize)]
-struct FlowFields {
-    remote: Side,
-    sent: u64,
-    received: u64,
-}
-
-#[derive(Serialize)]
 struct ExitFields {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u32>,
@@ -188,7 +156,7 @@ impl<'a> Specifics<'a> {
             Operation::Connect(connect)
             | Operation::ConnectOutcome(ConnectOutcome { connect, .. }) => {
                 fields.rewritten_to = connect.rewritten_to.map(Side::of);
-                fields.udp = connect.sent.map(|sent| udp_fields(Some(sent), false, None));
+                fields.udp = connect.sent.map(UdpFields::of_connect);
             }
             Operation::Unix(Unix { kind: UnixKind::Listen { backlog }, .. }) => {
                 let (backlog, shares_port_with) = ((*backlog).into(), others);
@@ -225,10 +193,10 @@ impl<'a> Specifics<'a> {
                 fields.existing = Some(existing_fields(existing))
             }
             Operation::DatagramClose(close) => {
-                fields.udp = Some(udp_fields(close.sent, false, Some(close)));
+                fields.udp = Some(UdpFields::of_close(close));
             }
             Operation::Datagram(datagram) => {
-                fields.udp = datagram.is_last.then(|| udp_fields(None, true, None));
+                fields.udp = datagram.is_last.then(UdpFields::of_last_peer);
             }
             Operation::Exit(exit) => fields.exit = Some(exit_fields(*exit)),
             Operation::Present(present) => {
@@ -275,7 +243,9 @@ impl<'a> Specifics<'a> {
             Health::CoverageChanged { coverage, complete } => {
                 self.health = Some(json!({ "coverage": coverage, "complete": complete }));
             }
-            Health::MapsWiped { maps } => self.health = Some(json!({ "maps": maps })),
+            Health::MapsWiped { maps } | Health::MapsUnmarked { maps } => {
+                self.health = Some(json!({ "maps": maps }))
+            }
             Health::Stalled { from_ns, to_ns } => {
                 self.time_range(event, (*from_ns, *to_ns), times);
             }
@@ -359,36 +329,6 @@ fn existing_fields(existing: &ExistingSocket) -> ExistingFields {
         scope: existing.local.filter(|_| is_open_to_others).map(Scope::of),
         backlog: existing.backlog,
         interface: existing.interface,
-    }
-}
-
-fn udp_fields(
-    sent_to_peer: Option<SentToPeer>,
-    further_peers_counted: bool,
-    close: Option<&DatagramClose>,
-) -> UdpFields {
-    UdpFields { sent_to_peer, further_peers_counted, counts: close.map(udp_counts) }
-}
-
-fn udp_counts(close: &DatagramClose) -> UdpCounts {
-    let (datagrams_sent, datagrams_received) = close.total();
-    let others = (close.others != (0, 0)).then_some(close.others);
-    UdpCounts {
-        peers: close.flows.len(),
-        datagrams_sent,
-        datagrams_received,
-        others_sent: others.map(|(sent, _)| sent),
-        others_received: others.map(|(_, received)| received),
-        flows: close
-            .flows
-            .iter()
-            .take(MOST_FLOWS)
-            .map(|flow| FlowFields {
-                remote: Side::of(flow.remote),
-                sent: flow.sent,
-                received: flow.received,
-            })
-            .collect(),
     }
 }
 

@@ -164,6 +164,10 @@ pub fn health(document: &Document<'_>) -> Result<Health, NotOurs> {
             let MapsWiped { maps } = fields(document)?;
             Health::MapsWiped { maps }
         }
+        "maps-unmarked" => {
+            let MapsWiped { maps } = fields(document)?;
+            Health::MapsUnmarked { maps }
+        }
         "agent-stalled" => {
             let (from_ns, to_ns) = boot_range(document)?;
             Health::Stalled { from_ns, to_ns }

@@ -347,6 +347,7 @@ fn health() -> Vec<Health> {
             complete: false,
         },
         Health::MapsWiped { maps: vec![text("CGROUPS")] },
+        Health::MapsUnmarked { maps: vec![text("FLOWS")] },
         Health::Stalled { from_ns, to_ns },
         Health::RuntimeReachable { endpoint: text("e"), version: text("v") },
         Health::RuntimeUnreachable { endpoint: text("e"), reason: text("r") },
