@@ -33,10 +33,13 @@ pub fn payloads() -> Vec<Vec<u8>> {
         text("=cmd|' /C calc'!A0\t%s%n${jndi:x}"),
         text("\u{1f980}\u{10ffff}é\\"),
         b"\xff\xfe\xc0\x80\xed\xa0\x80\xf4\x90\x80\x80\n\"".to_vec(),
-        (0..=255).collect(),
     ];
-    let control = (0..=0x1f).chain(0x7f..=0x9f).filter_map(char::from_u32);
-    payloads.push(control.collect::<String>().into_bytes());
+    // In parts: all bytes in all places are longer than an event may be.
+    payloads.extend((0..4).map(|part| (part * 64..=part * 64 + 63).collect()));
+    for control in [0..=0x1f, 0x7f..=0x9f] {
+        let control = control.filter_map(char::from_u32);
+        payloads.push(control.collect::<String>().into_bytes());
+    }
     payloads.extend((0..=255).map(|byte| vec![b'a', byte, b'z']));
     payloads
 }
