@@ -1,6 +1,7 @@
 //! How much an owner may tell: so many records a second, and a burst. One that has
 //! more to tell leaves the ring to the others; of its own acts those that are new
-//! are still told, and each of the rest is counted.
+//! are still told, up to a quota for each kind, those that detections depend on up to
+//! another (abi/sensitive.rs), and each of the rest is counted.
 //!
 //! A budget is one number: the time until which it is spent. It is read, compared
 //! and added to without a lock, so processors that act at the same moment may
@@ -12,14 +13,15 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, PerCpuArray},
 };
-use hostnet_abi::{
-    Act, CARRIES_STATE, Cgroup, LossKey, Suppressed, cgroup_class::MIXED, first_seen,
-};
+use hostnet_abi::{Act, CARRIES_STATE, Cgroup, LossKey, Suppressed, first_seen, sensitive};
 
-use crate::{contained, owner::Owner, ring::add_one, settings::setting, task::Actor};
+use crate::{
+    contained, owner::Owner, ring::add_one, sensitive::index_of, settings::setting, task::Actor,
+};
 
 const BPF_F_NO_PREALLOC: u32 = 1;
 const BPF_NOEXIST: u64 = 1;
+const EEXIST: i64 = 17;
 
 /// Added to the clock, or in the first seconds after boot nothing were saved up yet.
 const EPOCH_NS: u64 = 1 << 40;
@@ -36,22 +38,27 @@ const UNKNOWN: u64 = 4096;
 static FIRST_SEEN: HashMap<Act, u64> =
     HashMap::with_max_entries(first_seen::ENTRIES, BPF_F_NO_PREALLOC);
 
-/// Acts that were counted instead of told.
+/// Acts that were counted instead of told, and what is left of quotas.
 #[map]
 static SUPPRESSED: HashMap<LossKey, Suppressed> =
     HashMap::with_max_entries(1 << 14, BPF_F_NO_PREALLOC);
 
-/// Those of owners that found no room there, by kind.
+/// Acts of owners that are not there, by kind; from [`OF_NEW`] on those that were new.
 #[map]
 static SUPPRESSED_UNOWNED: PerCpuArray<u64> = PerCpuArray::with_max_entries(64, 0);
+const OF_NEW: u32 = 32;
+
+/// Quotas of owners that are not in `SUPPRESSED`. Several share one when their ids and
+/// kinds agree in the last bits.
+#[map]
+static SHARED_QUOTAS: Array<Suppressed> = Array::with_max_entries(SHARED as u32, 0);
+const SHARED: u64 = 1024;
 
 /// Whether the owner may tell one more record at `now`; it is then paid for.
 #[inline(always)]
 pub fn admits(owner: Owner, actor: &Actor, now: u64, carries_state: bool) -> bool {
     if let Some(entry) = owner.entry() {
-        // SAFETY: a live map value.
-        let (payer, class) = unsafe { ((*entry).payer, (*entry).class) };
-        if payer == 0 && class != MIXED {
+        if owner.pays_itself() {
             return pay(entry, now, carries_state);
         }
     }
@@ -76,9 +83,8 @@ fn admits_elsewhere(cgroup: u64, tgid: u32, now: u64, carries_state: bool) -> bo
 #[inline(always)]
 pub fn payer(cgroup: u64, tgid: u32) -> u64 {
     let mut payer = cgroup;
-    let entry = Owner::of(cgroup).entry();
-    // SAFETY: a live map value.
-    if entry.is_none_or(|entry| unsafe { (*entry).class } == MIXED)
+    let owner = Owner::of(cgroup);
+    if (owner.entry().is_none() || owner.is_mixed())
         && let Some(known) = contained::known(tgid)
         && known.home != 0
     {
@@ -114,57 +120,104 @@ fn pay(entry: *mut Cgroup, now: u64, carries_state: bool) -> bool {
 }
 
 /// Whether an act is told although its owner's budget is spent, because it may be and
-/// none like it was lately. One that is not is counted here.
+/// none like it was lately. One that is not is counted here. `is_alive` says that its
+/// owner is there, for it acts itself.
 #[inline(never)]
-pub fn is_first(act: &Act, now: u64, may_be: bool) -> bool {
-    let key = LossKey { cgroup: act.cgroup, kind: act.kind };
-    let mut counted = SUPPRESSED.get_ptr_mut(key);
-    if counted.is_none() {
-        let none = Suppressed { count: 0, window_ns: now, remembered: 0 };
-        // Another processor may insert the same key first; then the second look finds it.
-        let _raced = SUPPRESSED.insert(key, none, BPF_NOEXIST);
-        counted = SUPPRESSED.get_ptr_mut(key);
+pub fn is_first(act: &Act, now: u64, may_be: bool, is_alive: bool) -> bool {
+    // Of cgroups that are gone there may be any number: they have no entries of their own.
+    let is_known = is_alive || Owner::of(act.cgroup).entry().is_some();
+    let own = if is_known { own_quota(act.cgroup, act.kind, now) } else { None };
+    let mut is_new = false;
+    if may_be {
+        let seen = FIRST_SEEN.get_ptr_mut(act);
+        // SAFETY: a live map value.
+        is_new =
+            seen.is_none_or(|seen| now - unsafe { seen.read_volatile() } >= first_seen::WINDOW_NS);
+        if is_new {
+            let quota = own.or_else(|| shared_quota(act.cgroup, act.kind));
+            if takes(quota, first_seen::MOST, now) || takes_sensitive(act, now, is_known) {
+                return remember(act, seen, now, is_known);
+            }
+        }
     }
-    let Some(counted) = counted else {
-        if let Some(count) = SUPPRESSED_UNOWNED.get_ptr_mut((act.kind & !CARRIES_STATE) as u32) {
-            add_one(count);
+    if let Some(own) = own {
+        // SAFETY: a live map value; the projections stay inside it.
+        unsafe {
+            add_one(&raw mut (*own).count);
+            if is_new {
+                add_one(&raw mut (*own).new);
+            }
         }
         return false;
-    };
-    if may_be && remember(act, counted, now) {
-        return true;
     }
-    // SAFETY: a live map value; the projection stays inside it.
-    add_one(unsafe { &raw mut (*counted).count });
+    let kind = (act.kind & !CARRIES_STATE) as u32;
+    if let Some(count) = SUPPRESSED_UNOWNED.get_ptr_mut(kind) {
+        add_one(count);
+    }
+    if is_new && let Some(count) = SUPPRESSED_UNOWNED.get_ptr_mut(kind + OF_NEW) {
+        add_one(count);
+    }
     false
 }
 
-/// Notes an act; says whether it was new and there was room.
+/// Whether a detection depends on such acts, and there is room for this one in its quota.
 #[inline(always)]
-fn remember(act: &Act, counted: *mut Suppressed, now: u64) -> bool {
-    let seen = FIRST_SEEN.get_ptr_mut(act);
-    // SAFETY: live map values here and below.
-    if seen.is_some_and(|seen| now - unsafe { seen.read_volatile() } < first_seen::WINDOW_NS) {
-        return false;
+fn takes_sensitive(act: &Act, now: u64, is_known: bool) -> bool {
+    let Some(kind) = act.sensitive_kind(index_of) else { return false };
+    let own = if is_known { own_quota(act.cgroup, kind, now) } else { None };
+    takes(own.or_else(|| shared_quota(act.cgroup, kind)), sensitive::MOST, now)
+}
+
+/// An owner's own counts and quota; `None` when the table is full.
+#[inline(always)]
+fn own_quota(cgroup: u64, kind: u64, now: u64) -> Option<*mut Suppressed> {
+    let key = LossKey { cgroup, kind };
+    if let Some(own) = SUPPRESSED.get_ptr_mut(key) {
+        return Some(own);
     }
-    // SAFETY: as above.
+    let none = Suppressed { count: 0, new: 0, window_ns: now, reported: 0 };
+    // Another processor may insert the same key first; then the second look finds it.
+    let _raced = SUPPRESSED.insert(key, none, BPF_NOEXIST);
+    SUPPRESSED.get_ptr_mut(key)
+}
+
+#[inline(always)]
+fn shared_quota(cgroup: u64, kind: u64) -> Option<*mut Suppressed> {
+    SHARED_QUOTAS.get_ptr_mut(((cgroup << 5 ^ kind ^ kind >> 32) & (SHARED - 1)) as u32)
+}
+
+/// Takes one of `most` acts in a window; says whether there was one left.
+#[inline(always)]
+fn takes(quota: Option<*mut Suppressed>, most: u64, now: u64) -> bool {
+    let Some(quota) = quota else { return false };
+    // SAFETY: a live map value.
     unsafe {
-        if now - (*counted).window_ns >= first_seen::WINDOW_NS {
-            (*counted).window_ns = now;
-            (*counted).remembered = 0;
+        if now - (*quota).window_ns >= first_seen::WINDOW_NS {
+            (*quota).window_ns = now;
+            (*quota).reported = 0;
         }
-        if (*counted).remembered >= first_seen::MOST {
+        if (*quota).reported >= most {
             return false;
         }
-        add_one(&raw mut (*counted).remembered);
+        add_one(&raw mut (*quota).reported);
     }
-    match seen {
-        Some(seen) => {
-            // SAFETY: as above.
-            unsafe { seen.write_volatile(now) };
-            true
-        }
-        // Another processor may have been first with the same act.
-        None => FIRST_SEEN.insert(act, now, BPF_NOEXIST).is_ok(),
+    true
+}
+
+/// Notes that an act is told; says whether no other processor has done so. Without room
+/// for it, it is told all the same, and is new when it is done again: what an owner can
+/// be made to tell twice comes out of its own quota.
+#[inline(always)]
+fn remember(act: &Act, seen: Option<*mut u64>, now: u64, is_known: bool) -> bool {
+    if let Some(seen) = seen {
+        // SAFETY: a live map value.
+        unsafe { seen.write_volatile(now) };
+        return true;
     }
+    let kind = first_seen::ALL_KINDS;
+    let own = if is_known { own_quota(act.cgroup, kind, now) } else { None };
+    if !takes(own.or_else(|| shared_quota(act.cgroup, kind)), first_seen::SHARE, now) {
+        return true;
+    }
+    !matches!(FIRST_SEEN.insert(act, now, BPF_NOEXIST), Err(error) if i64::from(error) == -EEXIST)
 }

@@ -32,6 +32,9 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// In place of one that is not known: all of these share one budget.
+    pub const NOBODY: Self = Self { cgroup: 0, entry: core::ptr::null_mut() };
+
     #[inline(always)]
     pub fn of(cgroup: u64) -> Self {
         Self { cgroup, entry: CGROUPS.get_ptr_mut(cgroup).unwrap_or(core::ptr::null_mut()) }
@@ -48,6 +51,19 @@ impl Owner {
     #[inline(always)]
     pub fn entry(self) -> Option<*mut Cgroup> {
         if self.entry.is_null() { None } else { Some(self.entry) }
+    }
+
+    /// Whether others may act in it, too.
+    #[inline(always)]
+    pub fn is_mixed(self) -> bool {
+        self.class() == Some(MIXED)
+    }
+
+    /// Whether all that is done in it is paid from its own budget.
+    #[inline(always)]
+    pub fn pays_itself(self) -> bool {
+        // SAFETY: a live map value, which outlives the program's run.
+        self.entry().is_some_and(|entry| unsafe { (*entry).payer == 0 && (*entry).class != MIXED })
     }
 
     #[inline(always)]

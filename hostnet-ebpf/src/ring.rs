@@ -128,10 +128,11 @@ fn reserved_for(
 ) -> Option<&'static RingBuf> {
     let may_be_first = subject.is_some();
     let Subject { address, port, detail } = subject.unwrap_or_default();
-    let cgroup = budget::payer(origin.owner.cgroup, origin.actor.tgid());
+    let tgid = origin.actor.tgid();
+    let cgroup = budget::payer(origin.owner.cgroup, tgid);
     let kind = kind as u64 | if carries_state { CARRIES_STATE } else { 0 };
     let act = Act { cgroup, kind, address, port, detail };
-    budget::is_first(&act, now, may_be_first).then_some(&RESERVED)
+    budget::is_first(&act, now, may_be_first, tgid != 0).then_some(&RESERVED)
 }
 
 /// Emits a record without a tail; says whether it was told.
@@ -254,16 +255,21 @@ pub unsafe fn emit_scratch<P: Payload + Repeats, S>(
 }
 
 /// Not inlined: it runs only when the ring is full, and the common path stays short.
+/// Counted is who pays: cgroups that a container makes do not fill the table, nor do those
+/// that are gone.
 #[inline(never)]
 fn count_loss(origin: &Origin, kind: EventKind) {
-    let cgroup = if origin.actor.cgroup != 0 { origin.actor.cgroup } else { origin.known_cgroup() };
+    let tgid = origin.actor.tgid();
+    let cgroup = budget::payer(origin.owner.cgroup, tgid);
     let key = LossKey { cgroup, kind: kind as u64 };
     if let Some(count) = LOSSES.get_ptr_mut(key) {
         add_one(count);
         return;
     }
-    // Another CPU may insert the same key first; then the second look finds it.
-    let _raced = LOSSES.insert(key, 0, 1 /* BPF_NOEXIST */);
+    if tgid != 0 || Owner::of(cgroup).entry().is_some() {
+        // Another CPU may insert the same key first; then the second look finds it.
+        let _raced = LOSSES.insert(key, 0, 1 /* BPF_NOEXIST */);
+    }
     if let Some(count) = LOSSES.get_ptr_mut(key) {
         add_one(count);
     } else if let Some(count) = LOSSES_UNOWNED.get_ptr_mut(kind as u32) {

@@ -3,7 +3,10 @@
 use core::{ffi::c_void, mem::offset_of};
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
-use hostnet_abi::{MAX_SUN_PATH, NAME_WORDS, Settings, Socket, Subject, Unix, name_hash};
+use hostnet_abi::{
+    MAX_SUN_PATH, NAME_WORDS, Settings, Socket, Subject, Unix, name_hash,
+    sensitive::{NO_NAME, hash},
+};
 
 use crate::{
     read::copied,
@@ -89,6 +92,27 @@ pub fn fingerprint(name: &Name) -> u64 {
     })
 }
 
+/// The hash of the last part of a path, which ends at the first NUL. Not inlined: it is
+/// asked only of what is beyond a budget, and the copy has a stack of its own.
+#[inline(never)]
+fn file_name(address: u64, length: u32) -> u32 {
+    let mut name = [0_u8; MAX_SUN_PATH];
+    let mut size = length;
+    if size > MAX_SUN_PATH as u32 {
+        size = MAX_SUN_PATH as u32;
+    }
+    // SAFETY: the buffer is at least as long; what cannot be read stays zero.
+    unsafe { bpf_probe_read_kernel(name.as_mut_ptr().cast(), size, address as *const c_void) };
+    let mut last = NO_NAME;
+    for byte in name {
+        if byte == 0 {
+            break;
+        }
+        last = if byte == b'/' { NO_NAME } else { hash(last, byte) };
+    }
+    last
+}
+
 /// Emits an operation with a name. The name is read into the reserved record
 /// itself: a copy elsewhere would have to be cleared first.
 #[inline(always)]
@@ -96,7 +120,8 @@ pub fn emit_unix(origin: Origin, operation: Operation, name: &Name) {
     let subject = || {
         let hash = fingerprint(name);
         let detail = u32::from(operation.operation) << 16 | u32::from(operation.errno);
-        Subject { address: [hash as u32, (hash >> 32) as u32, 0, 0], port: 0, detail }
+        let port = file_name(name.address, name.length);
+        Subject { address: [hash as u32, (hash >> 32) as u32, 0, 0], port, detail }
     };
     emit_in_place::<Unix>(origin, subject, |payload| {
         let mut length = name.length;

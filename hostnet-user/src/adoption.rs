@@ -12,7 +12,7 @@ pub fn inputs(adopted: Adopted, now_ns: u64) -> Vec<World> {
     let health = Health::Adopted { from_ns, to_ns: now_ns, unread };
     let mut inputs = vec![World::Health { boot_ns: now_ns, health }];
     if let Some(count @ 1..) = unread {
-        let by = vec![Lost { cgroup: None, operation: "record".to_owned(), count }];
+        let by = vec![Lost { cgroup: None, operation: "record".to_owned(), count, new: 0 }];
         inputs.push(World::Lost { place: "restart".to_owned(), from_ns, to_ns: now_ns, by });
     }
     inputs

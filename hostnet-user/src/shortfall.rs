@@ -18,14 +18,14 @@ pub fn read(programs: &mut Programs, (from_ns, to_ns): (u64, u64)) -> Result<Vec
     for lost in losses.since(told)? {
         match lost {
             kernel::Lost::RingFull { cgroup, kind, count } => {
-                ring.push(Lost { cgroup, operation: kind.name().to_owned(), count });
+                ring.push(Lost { cgroup, operation: kind.name().to_owned(), count, new: 0 });
             }
             kernel::Lost::NotRun { program, count } => {
-                not_run.push(Lost { cgroup: None, operation: program.to_owned(), count });
+                not_run.push(Lost { cgroup: None, operation: program.to_owned(), count, new: 0 });
             }
             kernel::Lost::NotFollowed { count } => {
                 let operation = "process-to-follow".to_owned();
-                not_followed.push(Lost { cgroup: None, operation, count });
+                not_followed.push(Lost { cgroup: None, operation, count, new: 0 });
             }
         }
     }
@@ -47,6 +47,7 @@ fn untold(suppressed: Vec<kernel::Suppressed>) -> Vec<Lost> {
         cgroup: one.cgroup,
         operation: one.kind.name().to_owned(),
         count: one.count,
+        new: one.new,
     };
     suppressed.into_iter().map(lost).collect()
 }

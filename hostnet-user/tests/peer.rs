@@ -146,7 +146,7 @@ fn a_host_service_is_named_while_it_listens() {
 fn after_a_loss_nobody_is_named_until_all_are_asked_for() {
     let mut stage = begun();
     listen(&mut stage, 10, 1, 6379);
-    let lost = |kind: &str| Lost { cgroup: None, operation: kind.to_owned(), count: 1 };
+    let lost = |kind: &str| Lost { cgroup: None, operation: kind.to_owned(), count: 1, new: 0 };
     stage.lost("kernel-ring".to_owned(), 20, 25, vec![lost("connect")]);
     assert_eq!(peer(&connect(&mut stage, 30, 6379)), redis(), "attempts say nothing of listeners");
     stage.take_requests();
@@ -174,7 +174,7 @@ fn shown(cookie: u64, port: u16) -> Found {
 /// Records that tell of listeners were lost, and after a while it is asked for them.
 fn asked_anew() -> Attribution {
     let mut stage = begun();
-    let lost = Lost { cgroup: None, operation: "close".to_owned(), count: 1 };
+    let lost = Lost { cgroup: None, operation: "close".to_owned(), count: 1, new: 0 };
     stage.lost("kernel-ring".to_owned(), 10, 15, vec![lost]);
     stage.take_requests();
     stage.expire(20_000_000_000);
@@ -197,7 +197,7 @@ fn what_happens_while_the_kernel_is_asked_is_truer_than_its_answer() {
 #[test]
 fn what_is_lost_while_the_kernel_is_asked_is_asked_for_once_more() {
     let mut stage = asked_anew();
-    let lost = Lost { cgroup: None, operation: "close".to_owned(), count: 1 };
+    let lost = Lost { cgroup: None, operation: "close".to_owned(), count: 1, new: 0 };
     stage.lost("kernel-ring".to_owned(), 50, 55, vec![lost]);
     stage.listeners(60, &[shown(1, 6379)]);
     assert_eq!(peer(&connect(&mut stage, 70, 6379)), None, "its end may have been lost");
@@ -225,7 +225,7 @@ fn a_socket_that_begins_while_the_kernel_is_asked_is_not_gone() {
         record(stage, Hook::Sendmsg4, at, cookie, WEB, datagram);
     };
     send(&mut stage, 10, 1);
-    let end = Lost { cgroup: None, operation: "datagram-close".to_owned(), count: 1 };
+    let end = Lost { cgroup: None, operation: "datagram-close".to_owned(), count: 1, new: 0 };
     stage.suppressed((10, 20), vec![end], Vec::new());
     stage.expire(11 * SECOND);
     assert!(stage.take_requests().contains(&Request::Listeners));
@@ -258,7 +258,7 @@ fn after_a_program_was_not_run_nobody_is_named_either() {
         let mut stage = begun();
         listen(&mut stage, 10, 1, 6379);
         let operation = hook.program().to_owned();
-        let lost = vec![Lost { cgroup: None, operation, count: 1 }];
+        let lost = vec![Lost { cgroup: None, operation, count: 1, new: 0 }];
         stage.lost("kernel-program".to_owned(), 20, 25, lost);
         assert_eq!(peer(&connect(&mut stage, 30, 6379)), named, "{hook:?}");
     }

@@ -57,12 +57,16 @@ pub struct Act {
 pub mod first_seen {
     /// How long an act told once is a repeat, nanoseconds.
     pub const WINDOW_NS: u64 = 60_000_000_000;
-    /// Acts of one owner and kind that are remembered in that time; more are
-    /// counted as repeats.
+    /// New acts of one owner and kind that are reported in that time; more are only
+    /// counted.
     pub const MOST: u64 = 12_288;
-    /// Acts that are remembered at all: more than all kinds of one owner have
-    /// in two windows, so that none uses up what others need.
+    /// Acts that are remembered at all.
     pub const ENTRIES: u32 = 1 << 19;
+    /// Acts of one owner, of all kinds, that are remembered in a window. What is beyond
+    /// is reported within its quota all the same, but when it is done again it is new.
+    pub const SHARE: u64 = 1 << 15;
+    /// In place of the kind: the key under which an owner's share is counted.
+    pub const ALL_KINDS: u64 = 1 << 17;
 }
 
 /// Value of the map of acts that were counted instead of told; its key is a
@@ -74,10 +78,12 @@ pub mod first_seen {
 pub struct Suppressed {
     /// How many.
     pub count: u64,
+    /// Those of them that were new: nothing like them was reported in the last window.
+    pub new: u64,
     /// When the window of [`first_seen`] began, `CLOCK_BOOTTIME` nanoseconds.
     pub window_ns: u64,
-    /// Acts remembered since then.
-    pub remembered: u64,
+    /// New acts that were reported since then.
+    pub reported: u64,
 }
 
 /// Value of the map of containers' processes, whose key is the process id.

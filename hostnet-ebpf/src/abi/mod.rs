@@ -28,6 +28,7 @@ mod offsets;
 mod packet;
 mod raw_socket;
 mod repeat;
+pub mod sensitive;
 mod settings;
 mod unix;
 
@@ -55,5 +56,6 @@ pub use offsets::Offsets;
 pub use packet::{MAX_FILTER, PacketBind, SocketFilter};
 pub use raw_socket::RawSocket;
 pub use repeat::{Repeats, Subject};
+pub use sensitive::Sensitive;
 pub use settings::Settings;
 pub use unix::{MAX_SUN_PATH, NAME_WORDS, Unix, name_hash, unix_operation};

@@ -30,6 +30,7 @@ use super::connected_udp;
 use crate::{
     netns,
     owner::Owner,
+    payer,
     ring::{CreatedIn, Origin, emit},
     sock::{
         AF_INET, AF_INET6, IPPROTO_UDP, IPPROTO_UDPLITE, cookie, is_of_family, origin_of, sk_of,
@@ -67,9 +68,11 @@ fn attempted(hook: Hook, ctx: &SockAddrContext, address: Address) {
     if matches!(socket.protocol, IPPROTO_UDP | IPPROTO_UDPLITE) {
         connected_udp::connecting(sk.cast());
     }
+    let actor = Actor::in_cgroup(owner.cgroup);
+    payer::note(owner, actor.tgid(), sk.cast());
     let origin = Origin {
         hook,
-        actor: Actor::in_cgroup(owner.cgroup),
+        actor,
         owner,
         created_in: CreatedIn::Socket(sk),
         cookie: cookie(ctx.as_ptr()),
@@ -81,6 +84,7 @@ fn attempted(hook: Hook, ctx: &SockAddrContext, address: Address) {
 pub fn tcp_v4_connect(ctx: FEntryContext) -> i32 {
     let sk: *const c_void = ctx.arg(0);
     let Some(origin) = origin_of(Hook::TcpV4Connect, sk) else { return 0 };
+    payer::note(origin.owner, origin.actor.tgid(), sk);
     let socket = socket_of(sk);
     let asked = SockAddr::read(ctx.arg(1), ctx.arg(2));
     // A v4-mapped connect was told where it came through tcp_v6_connect.
@@ -96,6 +100,7 @@ pub fn tcp_v4_connect(ctx: FEntryContext) -> i32 {
 pub fn tcp_v6_connect(ctx: FEntryContext) -> i32 {
     let sk: *const c_void = ctx.arg(0);
     let Some(origin) = origin_of(Hook::TcpV6Connect, sk) else { return 0 };
+    payer::note(origin.owner, origin.actor.tgid(), sk);
     let asked = SockAddr::read(ctx.arg(1), ctx.arg(2));
     if let Some(address) = asked.v6() {
         emit(origin, Connect { address, port: asked.port(), socket: socket_of(sk) });

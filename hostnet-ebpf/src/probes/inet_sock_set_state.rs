@@ -18,6 +18,7 @@ use hostnet_abi::{Accept, Close, ConnectOutcome, Hook, Listen, established};
 use crate::{
     netns,
     owner::Owner,
+    payer,
     read::{copied, field},
     ring::{CreatedIn, Origin, emit},
     settings::offset,
@@ -80,7 +81,7 @@ fn origin(sk: *const c_void) -> Option<Origin> {
     owner.is_told().then(|| Origin {
         hook: Hook::InetSockSetState,
         actor: Actor::NONE,
-        owner,
+        owner: payer::of_socket(owner, sk),
         created_in: CreatedIn::Cgroup(owner.cgroup),
         cookie: cookie(sk.cast_mut()),
     })
@@ -97,10 +98,12 @@ fn listened(ctx: &BtfTracePointContext, sk: *const c_void) {
         debug!(ctx, "no memory to mark listener {}: its accepts will not name it", listener);
     }
     let actor = Actor::current();
+    let owner = Owner::of(actor.cgroup);
+    payer::note(owner, actor.tgid(), sk);
     let origin = Origin {
         hook: Hook::InetSockSetState,
         actor,
-        owner: Owner::of(actor.cgroup),
+        owner,
         created_in: CreatedIn::Cgroup(cgroup_of(sk)),
         cookie: listener,
     };
@@ -187,7 +190,9 @@ fn accepted(sk: *const c_void) {
     let local_port = source_port(sk);
     let cgroup = cgroup_of(sk);
     let mut owner = Owner::of(cgroup);
-    if !owner.is_told() {
+    if owner.is_told() {
+        owner = payer::of_socket(owner, sk);
+    } else {
         let Some(client) = connection(&ends, local_port).accepted() else { return };
         owner = Owner::of(client);
     }
@@ -247,7 +252,7 @@ fn closed(sk: *const c_void, old: i32) {
     let origin = Origin {
         hook: Hook::InetSockSetState,
         actor: Actor::NONE,
-        owner,
+        owner: payer::of_socket(owner, sk),
         created_in: CreatedIn::Cgroup(owner.cgroup),
         cookie: cookie(sk.cast_mut()),
     };

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use hostnet_abi::{EventKind, FlowKey, Hook};
 
 use super::{Attribution, Found, Request, other_end, wanted::flow_key};
-use crate::event::{Health, LossCount, Lost, total};
+use crate::event::{Event, Health, LossCount, Lost, total};
 
 /// Kinds of records, and the programs that make them.
 type Kinds = (&'static [EventKind], &'static [Hook]);
@@ -62,24 +62,30 @@ impl Attribution {
     }
 
     /// Acts beyond their owners' budgets were not told between two boot-clock times:
-    /// some that only they were told by, and some that tables rest on.
+    /// some that only they were told by, and some that tables rest on. Each owner has an
+    /// event of its own.
     pub fn suppressed(&mut self, (from_ns, to_ns): (u64, u64), by: Vec<Lost>, of_state: Vec<Lost>) {
         self.doubt(&of_state, to_ns);
         self.doubt_ends(&by, to_ns);
         self.doubt_ends(&of_state, to_ns);
-        let mut counts = BTreeMap::<(Option<u64>, String), u64>::new();
-        for Lost { cgroup, operation, count } in by.into_iter().chain(of_state) {
-            let of_both = counts.entry((cgroup, operation)).or_default();
-            *of_both = total([*of_both, count]);
+        let mut counts = BTreeMap::<Option<u64>, BTreeMap<String, (u64, u64)>>::new();
+        for Lost { cgroup, operation, count, new } in by.into_iter().chain(of_state) {
+            let sum = counts.entry(cgroup).or_default().entry(operation).or_default();
+            *sum = (total([sum.0, count]), total([sum.1, new]));
         }
-        let lost = |((cgroup, operation), count)| Lost { cgroup, operation, count };
-        let by = counts.into_iter().map(lost).map(|lost| self.counted(lost)).collect();
-        self.health(to_ns, Health::Suppressed { from_ns, to_ns, by });
+        for (cgroup, kinds) in counts {
+            let lost = |(operation, (count, new))| Lost { cgroup, operation, count, new };
+            let by: Vec<_> = kinds.into_iter().map(lost).map(|lost| self.counted(lost)).collect();
+            let owner = by.first().and_then(|one| one.owner.clone());
+            let suppressed = Health::Suppressed { from_ns, to_ns, by };
+            let event = self.event(to_ns, None, suppressed.into());
+            self.events.push(Event { owner, ..event });
+        }
     }
 
-    fn counted(&mut self, Lost { cgroup, operation, count }: Lost) -> LossCount {
+    fn counted(&mut self, Lost { cgroup, operation, count, new }: Lost) -> LossCount {
         let owner = cgroup.map(|cgroup| self.registry.owner(cgroup, &self.tree));
-        LossCount { owner, operation, count }
+        LossCount { owner, operation, count, new }
     }
 
     fn doubt(&mut self, by: &[Lost], to_ns: u64) {

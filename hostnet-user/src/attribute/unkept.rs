@@ -48,6 +48,7 @@ impl Attribution {
                 owner: Some(self.registry.renewed(&owner, &self.tree)),
                 operation: operation.to_owned(),
                 count,
+                new: 0,
             },
         );
         let by: Vec<LossCount> = by.collect();

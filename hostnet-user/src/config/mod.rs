@@ -355,6 +355,7 @@ impl Observe {
             ring_bytes: self.ring_mib << 20,
             reserved_bytes: self.reserved_ring_mib << 20,
             budget: Budget { per_second: self.events_per_second, burst: self.burst },
+            sensitive: judge::sensitive(),
             all: self.all,
             kernel_log: self.kernel_log,
             beyond_ip: self.beyond_ip,

@@ -17,6 +17,8 @@ pub struct LossCount {
     pub operation: String,
     /// How many.
     pub count: u64,
+    /// Those of them that were no repeats, of what was beyond its owner's budget.
+    pub new: u64,
 }
 
 /// The same while only the owner's cgroup is known.
@@ -28,6 +30,9 @@ pub struct Lost {
     pub operation: String,
     /// How many.
     pub count: u64,
+    /// As in [`LossCount`].
+    #[serde(default)]
+    pub new: u64,
 }
 
 /// What the agent tells of itself.
@@ -40,7 +45,7 @@ pub enum Health {
     /// Records were lost in `place` between two boot-clock times.
     #[serde(skip)]
     Lost { place: String, from_ns: u64, to_ns: u64, by: Vec<LossCount> },
-    /// Acts of owners beyond their budgets were counted instead of told, between two
+    /// Acts of an owner beyond its budget were counted instead of told, between two
     /// boot-clock times.
     #[serde(skip)]
     Suppressed { from_ns: u64, to_ns: u64, by: Vec<LossCount> },
@@ -111,7 +116,11 @@ fn suppressed(f: &mut fmt::Formatter<'_>, by: &[LossCount]) -> fmt::Result {
     }
     const WHY: &str = "limit of observe.events_per_second";
     if let [(owner, count)] = owners.iter().collect::<Vec<_>>()[..] {
-        return write!(f, "{count} operations of {owner} counted but not shown: over its {WHY}");
+        write!(f, "{count} operations of {owner} counted but not shown: over its {WHY}")?;
+        return match total(by.iter().map(|one| one.new)) {
+            0 => Ok(()),
+            new => write!(f, "; {new} of them were no repeats"),
+        };
     }
     let count = total(owners.values().copied());
     write!(f, "{count} operations counted but not shown: over their owners' {WHY}")?;

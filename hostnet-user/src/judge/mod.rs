@@ -21,7 +21,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-pub use detections::{DETECTIONS, Detection, Memory, Suspicion};
+pub use detections::{DETECTIONS, Detection, Memory, Suspicion, sensitive};
 pub use reach::{Offer, Reach, Target, surface as surface_of};
 pub(crate) use repeats::{MOST as MOST_REPEATS, Repeats};
 pub use settings::{Law, Settings};

@@ -3,9 +3,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use aya::maps::{HashMap, MapData, PerCpuArray};
-use hostnet_abi::{CARRIES_STATE, EventKind, Settings, first_seen};
+use hostnet_abi::{CARRIES_STATE, EventKind, Sensitive, Settings, first_seen, sensitive};
 
 use super::{
     boot_clock,
@@ -29,7 +29,14 @@ const SWEEP_NS: u64 = 10_000_000_000;
 const MANY: usize = 1 << 13;
 
 /// How long that is, nanoseconds.
-const LONG_NS: u64 = 600_000_000_000;
+const LONG_NS: u64 = 2 * first_seen::WINDOW_NS;
+
+/// Where the counts of new acts begin in those of owners that are not known.
+const OF_NEW: u32 = 32;
+
+/// Of an entry: all acts, and those that were new.
+const BY_OWNER: [Counter; 2] = [Counter::Suppressed, Counter::SuppressedNew];
+const UNOWNED: [Counter; 2] = [Counter::SuppressedUnowned, Counter::SuppressedNewUnowned];
 
 /// What one owner may tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +59,25 @@ impl Budget {
     }
 }
 
+/// What detections depend on, as the programs have it.
+///
+/// # Errors
+/// When it is more than there is room for.
+pub(super) fn sensitive_table(all: &[Sensitive]) -> Result<[u64; sensitive::ENTRIES]> {
+    let mut table = [0; sensitive::ENTRIES];
+    if all.len() > table.len() {
+        bail!(
+            "{} addresses, ports and names to watch: there is room for {}",
+            all.len(),
+            table.len()
+        );
+    }
+    for (slot, one) in table.iter_mut().zip(all) {
+        *slot = one.entry();
+    }
+    Ok(table)
+}
+
 /// Acts of one owner and kind that were counted instead of told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suppressed {
@@ -61,6 +87,8 @@ pub struct Suppressed {
     pub kind: EventKind,
     /// How many.
     pub count: u64,
+    /// Those of them that were no repeats.
+    pub new: u64,
     /// Tables of the agent's may be wrong for want of them.
     pub carries_state: bool,
 }
@@ -99,35 +127,42 @@ impl Suppressions {
         let now = boot_clock();
         for entry in self.by_owner.iter() {
             let (key, value) = entry.context(unreadable)?;
-            totals.push((Some(key.0.cgroup), key.0.kind, value.0.count));
+            totals.push((Some(key.0.cgroup), key.0.kind, [value.0.count, value.0.new]));
             if now.saturating_sub(value.0.window_ns) > LONG_NS {
-                quiet.push((key, value.0.count));
+                quiet.push((key, [value.0.count, value.0.new]));
             }
         }
         let is_crowded = totals.len() > MANY;
         for kind in EventKind::ALL {
-            let counts = self.unowned.get(&(*kind as u32), 0).context(unreadable)?;
-            totals.push((None, *kind as u64, counts.iter().sum()));
+            let total = |index| -> Result<u64> {
+                Ok(self.unowned.get(&index, 0).context(unreadable)?.iter().sum())
+            };
+            let totals_of_kind = [total(*kind as u32)?, total(*kind as u32 + OF_NEW)?];
+            totals.push((None, *kind as u64, totals_of_kind));
         }
         let mut suppressed = Vec::new();
-        for (cgroup, raw_kind, total) in totals {
+        for (cgroup, raw_kind, totals) in totals {
+            let counters = if cgroup.is_some() { BY_OWNER } else { UNOWNED };
+            let mut new_of = |at: usize| {
+                told.new_of(counters[at], cgroup.unwrap_or_default(), raw_kind, totals[at])
+            };
+            let (count, new) = (new_of(0), new_of(1));
+            // Of a quota alone nothing is counted.
             let raw = u16::try_from(raw_kind & !CARRIES_STATE).ok();
             let Some(kind) = raw.and_then(EventKind::from_raw) else { continue };
-            let counter =
-                if cgroup.is_some() { Counter::Suppressed } else { Counter::SuppressedUnowned };
-            let count = told.new_of(counter, cgroup.unwrap_or_default(), raw_kind, total);
             if count > 0 {
                 // Whose the unowned are is not known, and not what they carried.
                 let carries_state = cgroup.is_none() || raw_kind & CARRIES_STATE != 0;
-                suppressed.push(Suppressed { cgroup, kind, count, carries_state });
+                suppressed.push(Suppressed { cgroup, kind, count, new, carries_state });
             }
         }
-        for (key, count) in quiet.into_iter().filter(|_| is_crowded) {
+        for (key, totals) in quiet.into_iter().filter(|_| is_crowded) {
             let (cgroup, kind) = (key.0.cgroup, key.0.kind);
-            if told.is_all(Counter::Suppressed, cgroup, kind, count)
+            let counts = || BY_OWNER.into_iter().zip(totals);
+            if counts().all(|(counter, total)| told.is_all(counter, cgroup, kind, total))
                 && self.by_owner.remove(&key).is_ok()
             {
-                told.forget(Counter::Suppressed, cgroup, kind);
+                counts().for_each(|(counter, _)| told.forget(counter, cgroup, kind));
             }
         }
         self.sweep(now);

@@ -8,7 +8,7 @@ use aya::{
     Ebpf, EbpfLoader,
     programs::{ProgramType, links::FdLink, loaded_programs},
 };
-use hostnet_abi::{Hook, NAME_WORDS, Offsets, Settings};
+use hostnet_abi::{Hook, NAME_WORDS, Offsets, Sensitive, Settings};
 use rustix::thread::CapabilitySet;
 use thiserror::Error;
 use zerocopy::IntoBytes;
@@ -17,7 +17,7 @@ use super::{
     BeyondIp, Btf, CgroupRoot, Coverage, Host, Losses, Maps, Meter, Rings, Told, alive,
     attach::{self, Attacher, Links, adopted, is_attached_by},
     btf_path,
-    budget::{Budget, Suppressions},
+    budget::{Budget, Suppressions, sensitive_table},
     complaint::brief,
     diagnostics::Diagnostics,
     maps::{self, Source},
@@ -53,6 +53,8 @@ pub struct LoadOptions {
     pub reserved_bytes: u32,
     /// How much each owner may tell.
     pub budget: Budget,
+    /// What detections depend on: acts about it have a quota of their own.
+    pub sensitive: Vec<Sensitive>,
     /// Tell host processes in full.
     pub all: bool,
     /// Let the programs log through aya-log.
@@ -237,6 +239,7 @@ fn prepare(options: &LoadOptions) -> Result<Prepared> {
         host_netns: host.network_namespace,
         all: options.all.into(),
         host_mount_namespace: host.mount_namespace,
+        sensitive: sensitive_table(&options.sensitive)?,
         ..options.budget.settings()
     };
     Ok(Prepared { btf, missing, offsets, settings, host, root })

@@ -26,6 +26,9 @@ pub enum Lost {
     NotFollowed { count: u64 },
 }
 
+/// Beyond so many owners and kinds, those that lost nothing since the last look make room.
+const MANY: usize = 1 << 11;
+
 /// The counters.
 pub struct Losses {
     by_owner: HashMap<MapData, AyaLossKey, u64>,
@@ -48,11 +51,25 @@ impl Losses {
     ///
     /// # Errors
     /// When a counter cannot be read; then nothing is known and that is told.
-    pub fn since(&self, told: &mut Told) -> Result<Vec<Lost>> {
-        let mut totals = Vec::new();
+    pub fn since(&mut self, told: &mut Told) -> Result<Vec<Lost>> {
+        let (mut totals, mut quiet) = (Vec::new(), Vec::new());
         for entry in self.by_owner.iter() {
             let (key, count) = entry.context("cannot read the loss counters")?;
-            totals.push((Some(key.0.cgroup), key.0.kind, count));
+            let (cgroup, kind) = (key.0.cgroup, key.0.kind);
+            if told.is_all(Counter::RingFull, cgroup, kind, count) {
+                quiet.push(key);
+            }
+            totals.push((Some(cgroup), kind, count));
+        }
+        if totals.len() > MANY {
+            for key in quiet {
+                if self.by_owner.remove(&key).is_ok() {
+                    told.forget(Counter::RingFull, key.0.cgroup, key.0.kind);
+                    totals.retain(|(cgroup, kind, _)| {
+                        (*cgroup, *kind) != (Some(key.0.cgroup), key.0.kind)
+                    });
+                }
+            }
         }
         for kind in EventKind::ALL {
             let index = *kind as u32;

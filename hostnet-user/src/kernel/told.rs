@@ -19,6 +19,8 @@ pub(super) enum Counter {
     NotRun = 4,
     Suppressed = 5,
     SuppressedUnowned = 6,
+    SuppressedNew = 7,
+    SuppressedNewUnowned = 8,
 }
 
 /// What has been told.

@@ -126,7 +126,7 @@ impl Mutation {
             Input::World(World::Lost { by, .. }) => {
                 let (cgroup, operation) =
                     (Some(self.numbers.pick(&self.ids)), "connect".to_owned());
-                by.push(Lost { cgroup, operation, count: u64::MAX });
+                by.push(Lost { cgroup, operation, count: u64::MAX, new: u64::MAX });
             }
             Input::World(World::Runtime { boot_ns, news }) => {
                 *boot_ns = self.time();

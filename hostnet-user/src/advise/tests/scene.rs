@@ -126,7 +126,7 @@ impl Scene {
 
     pub fn lost(&mut self, of_its_own: bool, count: u64) {
         let owner = of_its_own.then(|| Arc::clone(&self.owner));
-        let by = vec![LossCount { owner, operation: "connect".to_owned(), count }];
+        let by = vec![LossCount { owner, operation: "connect".to_owned(), count, new: 0 }];
         self.health(Health::Lost { place: "ring".to_owned(), from_ns: 0, to_ns: 1, by });
     }
 

@@ -300,6 +300,9 @@ impl<'a> Specifics<'a> {
 
 fn loss(loss: &LossCount) -> Value {
     let mut value = json!({ "operation": loss.operation, "count": loss.count });
+    if loss.new > 0 {
+        value["new"] = loss.new.into();
+    }
     if let Some(owner) = &loss.owner {
         value["owner"] = owner.label().into();
         value["cgroup"] = json!({ "id": owner.cgroup_id, "path": owner.cgroup_path });

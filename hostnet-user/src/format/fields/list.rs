@@ -372,7 +372,7 @@ pub const FIELDS: &[Field] = &[
             "history",
             "restart",
         ]),
-        "Where records were lost, or counted instead of told (`kernel-budget`: repeats of owners \
+        "Where records were lost, or counted instead of told (`kernel-budget`: acts of owners \
          beyond their budgets); `kernel-map`: processes that could not be followed out of their \
          container's cgroup; `agent-table`: what a full table of the agent has no room for, because \
          its owner has its share of it; `sink`: not delivered to one; `history`: not kept on this host.",
@@ -382,6 +382,12 @@ pub const FIELDS: &[Field] = &[
     field("loss.by", Objects, "The same by owner and kind."),
     field("loss.by.operation", Text, "Kind of record, or program that was not run."),
     field("loss.by.count", Number, "How many."),
+    field(
+        "loss.by.new",
+        Number,
+        "Those of them that were no repeats (`kernel-budget`): beyond what is reported of an owner's \
+         new acts of a kind in a minute.",
+    ),
     field("loss.by.owner", Text, "The owner's name."),
     field("loss.by.cgroup", Free, "The owner's cgroup."),
     field("loss.by.container", Free, "The owner's container."),

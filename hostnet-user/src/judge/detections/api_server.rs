@@ -16,7 +16,7 @@ pub const DETECTION: Detection = Detection {
 };
 
 /// Its usual port.
-const PORTS: [u16; 1] = [6443];
+pub(super) const PORTS: [u16; 1] = [6443];
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
     let reach = service::on_the_host(scene, &PORTS)?;

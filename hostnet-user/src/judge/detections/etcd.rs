@@ -16,7 +16,7 @@ pub const DETECTION: Detection = Detection {
 };
 
 /// For clients, and among members.
-const PORTS: [u16; 2] = [2379, 2380];
+pub(super) const PORTS: [u16; 2] = [2379, 2380];
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
     let reach = service::on_the_host(scene, &PORTS)?;

@@ -17,7 +17,7 @@ pub const DETECTION: Detection = Detection {
 };
 
 /// With TLS, and read-only without.
-const PORTS: [u16; 2] = [10250, 10255];
+pub(super) const PORTS: [u16; 2] = [10250, 10255];
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
     let reach = service::on_the_host(scene, &PORTS)?;

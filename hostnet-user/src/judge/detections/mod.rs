@@ -12,6 +12,7 @@ mod cloud_metadata;
 mod destination_taken;
 mod etcd;
 mod excuse;
+mod flood;
 mod host_abstract_socket;
 mod host_loopback_service;
 mod kubelet;
@@ -34,8 +35,10 @@ mod wildcard_listener;
 
 pub use excuse::Excuse;
 
-use super::{Reach, Scene};
-use crate::event::{Contact, Learned, Reached, Rule, Severity, Technique};
+use hostnet_abi::Sensitive;
+
+use super::{Reach, Scene, surface::MetadataService};
+use crate::event::{Contact, Learned, Reached, Rule, Severity, Technique, from_socket_addr};
 
 /// One detection.
 #[derive(Debug)]
@@ -118,8 +121,20 @@ pub const DETECTIONS: &[Detection] = &[
     name_spoof::DETECTION,
     cgroup_migration::DETECTION,
     new_destination::DETECTION,
+    flood::DETECTION,
     agent_blinded::DETECTION,
 ];
+
+/// What detections look for that a flood must not hide: the same lists that they use.
+#[must_use]
+pub fn sensitive() -> Vec<Sensitive> {
+    let addresses = MetadataService::all()
+        .map(|(ip, _)| Sensitive::Address(from_socket_addr((ip, 0).into()).0));
+    let ports = [&runtime_api::PORTS[..], &kubelet::PORTS, &etcd::PORTS, &api_server::PORTS];
+    let ports = ports.into_iter().flatten().map(|port| Sensitive::Port(*port));
+    let names = runtime_api::SOCKETS.iter().map(|name| Sensitive::FileName(name.as_bytes()));
+    addresses.chain(ports).chain(names).collect()
+}
 
 impl Detection {
     /// The rule that its findings name.
@@ -178,6 +193,13 @@ mod tests {
             assert!(detection.text.ends_with('.') && !detection.title.ends_with('.'));
             assert!(!detection.techniques.is_empty() && !detection.needs.is_empty());
         }
+    }
+
+    #[test]
+    fn what_a_flood_must_not_hide_fits_into_the_programs_table_and_no_two_are_alike() {
+        let all: BTreeSet<u64> = sensitive().into_iter().map(Sensitive::entry).collect();
+        assert_eq!(all.len(), sensitive().len());
+        assert!(all.len() <= hostnet_abi::sensitive::ENTRIES && !all.contains(&0));
     }
 
     /// A sentence that begins right behind another, or behind a comma.

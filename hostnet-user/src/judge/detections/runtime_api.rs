@@ -25,14 +25,14 @@ pub const DETECTION: Detection = Detection {
 };
 
 /// Docker's own ports, without and with TLS.
-const PORTS: [u16; 2] = [2375, 2376];
+pub(super) const PORTS: [u16; 2] = [2375, 2376];
 
 /// Programs that serve such an API.
 const SERVERS: [&[u8]; 5] = [b"dockerd", b"containerd", b"crio", b"podman", b"cri-dockerd"];
 
-/// Where their sockets are, as the end of a path: a container may have it mounted anywhere.
-const SOCKETS: [&str; 5] =
-    ["/docker.sock", "/containerd.sock", "/crio.sock", "/podman.sock", "/cri-dockerd.sock"];
+/// What their sockets are called: a container may have them mounted anywhere.
+pub(super) const SOCKETS: [&str; 5] =
+    ["docker.sock", "containerd.sock", "crio.sock", "podman.sock", "cri-dockerd.sock"];
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
     let reach = scene.approach()?;
@@ -42,8 +42,8 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
             reach.surface.is_own_address() && is_port
         }
         Target::Unix(name) => {
-            let path = name.to_string();
-            SOCKETS.iter().any(|socket| path.ends_with(socket))
+            let file_name = name.bytes().rsplit(|byte| *byte == b'/').next();
+            !name.is_abstract() && SOCKETS.iter().any(|socket| file_name == Some(socket.as_bytes()))
         }
     };
     let server = reach.peer.and_then(|peer| peer.possible.iter().find_map(served_by));
@@ -74,7 +74,9 @@ mod tests {
             let suspicion = judged(&DETECTION, &reached(target)).unwrap();
             assert_eq!(suspicion.subject, target);
         }
-        assert!(judged(&DETECTION, &reached_unix(b"/var/run/docker.sock")).is_some());
+        for path in [&b"/var/run/docker.sock"[..], b"docker.sock"] {
+            assert!(judged(&DETECTION, &reached_unix(path)).is_some());
+        }
         assert!(
             judged(&DETECTION, &reached_unix(b"/mnt/run/containerd/containerd.sock")).is_some()
         );
@@ -88,6 +90,7 @@ mod tests {
         assert_eq!(judged(&DETECTION, &refused("127.0.0.1:2375")), None);
         assert_eq!(judged(&DETECTION, &aimed("127.0.0.1:2375")), None, "it is no UDP service");
         assert_eq!(judged(&DETECTION, &reached_unix(b"/run/nscd/socket")), None);
+        assert_eq!(judged(&DETECTION, &reached_unix(b"\0/run/docker.sock")), None, "abstract");
         assert_eq!(judged(&DETECTION, &reached_unix(b"/run/docker.sock.d/x")), None);
     }
 }

@@ -8,9 +8,9 @@ use super::{Detection, Memory, Suspicion};
 use crate::{
     event::{
         Bind, Cgroup, CgroupMigration, Connect, ConnectOutcome, Container, Datagram, Direction,
-        Event, FamilySocket, Health, Joined, Listen, Mover, NameSpoof, NetlinkRequest, Operation,
-        Outcome, Owner, OwnerKind, Peer, PeerMethod, PeerParty, RawSocket, SentToPeer, Socket,
-        Unix, UnixAddress, UnixKind,
+        Event, FamilySocket, Health, Joined, Listen, LossCount, Mover, NameSpoof, NetlinkRequest,
+        Operation, Outcome, Owner, OwnerKind, Peer, PeerMethod, PeerParty, RawSocket, SentToPeer,
+        Socket, Unix, UnixAddress, UnixKind,
     },
     judge::{
         Offer, Reach, Scene,
@@ -259,6 +259,13 @@ pub fn spoofed(path: &str, claimed: &str) -> Event {
 pub fn migrated(from: &str, to: &str) -> Event {
     let by = Mover { pid: 2, process: None, owner: unit("x.service") };
     event(CgroupMigration { from: cgroup(from), to: cgroup(to), pid: 1, by }, 0)
+}
+
+/// So many connects were counted instead of reported, and of them so many new ones.
+pub fn flooded(count: u64, new: u64) -> Event {
+    let owner = Some(container("one", "host"));
+    let by = vec![LossCount { owner: owner.clone(), operation: "connect".to_owned(), count, new }];
+    Event { owner, ..health(Health::Suppressed { from_ns: 0, to_ns: 1, by }) }
 }
 
 pub fn health(health: Health) -> Event {

@@ -10,7 +10,8 @@ use std::{
 pub struct Arguments(Vec<OsString>);
 
 /// Options that are followed by a value; every other `--name` is a switch.
-const VALUED: [&str; 18] = [
+const VALUED: [&str; 19] = [
+    "--api",
     "--addr",
     "--port",
     "--count",

@@ -2,6 +2,7 @@
 //! not: with its own account of how many there were.
 
 use std::{
+    cell::Cell,
     net::{Ipv4Addr, SocketAddr},
     os::fd::{FromRawFd as _, OwnedFd},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -23,9 +24,10 @@ pub const SUBCOMMANDS: crate::Subcommands =
 /// The pause between two acts of one process of many.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// `flood KIND MILLISECONDS [--count THREADS] [--times RARE]`: each thread does the
-/// same act again and again for that long; meanwhile `RARE` connects go to that many
-/// addresses, 127.2.0.0 and up.
+/// `flood KIND MILLISECONDS [--count THREADS] [--times RARE] [--api PORT]`: each thread does
+/// the same act again and again for that long; meanwhile `RARE` connects go to that many
+/// addresses, 127.2.0.0 and up. At the end of it, while it goes on, a TCP connect goes to
+/// `PORT` of 127.0.0.1, and a UDP socket gets the cloud's metadata service as its peer.
 pub fn flood(arguments: &Arguments) {
     let operands = arguments.operands();
     let kind: String = parse(operands[0]);
@@ -37,6 +39,9 @@ pub fn flood(arguments: &Arguments) {
             scope.spawn(|| done.fetch_add(repeat(&kind, &is_over), Ordering::Relaxed));
         }
         paced(rare, lasts, Ipv4Addr::new(127, 2, 0, 0));
+        if let Some(port) = arguments.option("--api") {
+            hidden(port);
+        }
         is_over.store(true, Ordering::Relaxed);
     });
     tell("flood").with("acts", done.into_inner()).with("rare", rare).send();
@@ -82,6 +87,16 @@ fn wait_for(child: i32) {
     outcome(waited.into()).expect("waitpid");
 }
 
+/// What a flood might hide.
+fn hidden(port: u16) {
+    let api = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+    socket_for(api, Type::STREAM).connect(&api.into()).expect("somebody listens");
+    let metadata = SocketAddr::new(Ipv4Addr::new(169, 254, 169, 254).into(), 80);
+    // Nothing is sent.
+    let aimed = socket_for(metadata, Type::DGRAM);
+    aimed.connect(&metadata.into()).expect("UDP connects to any address");
+}
+
 /// `marks MILLISECONDS --times N`: connects to N addresses in that time, 127.3.0.0 and up.
 pub fn marks(arguments: &Arguments) {
     let lasts = Duration::from_millis(parse(arguments.operands()[0]));
@@ -110,7 +125,20 @@ fn paced(count: u32, lasts: Duration, first: Ipv4Addr) {
 fn repeat(kind: &str, is_over: &AtomicBool) -> u64 {
     let peer = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9);
     let socket = socket_for(peer, Type::DGRAM);
+    let next = Cell::new(0);
+    let anywhere = |kind| {
+        let address = Ipv4Addr::from_bits(Ipv4Addr::new(127, 64, 0, 0).to_bits() + next.get());
+        next.set((next.get() + 1) % (1 << 23));
+        let peer = SocketAddr::new(address.into(), 9);
+        if kind == Type::DGRAM {
+            socket.connect(&peer.into())
+        } else {
+            socket_for(peer, kind).connect(&peer.into())
+        }
+    };
     let act: &dyn Fn() = match kind {
+        "anywhere" => &|| anywhere(Type::DGRAM).expect("UDP connects to any address"),
+        "refused" => &|| drop(anywhere(Type::STREAM).expect_err("nobody listens")),
         "connect" => &|| socket.connect(&peer.into()).expect("UDP connects to any address"),
         "raw-socket" => &raw_socket,
         "bind" => &bind,

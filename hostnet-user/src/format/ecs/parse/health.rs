@@ -125,6 +125,8 @@ struct Loss<'a> {
 struct LossOf<'a> {
     operation: String,
     count: u64,
+    #[serde(default)]
+    new: u64,
     owner: Option<String>,
     #[serde(borrow)]
     cgroup: Option<CgroupFields<'a>>,
@@ -283,7 +285,7 @@ fn counts(by: Vec<LossOf<'_>>) -> Vec<LossCount> {
     by.into_iter()
         .map(|one| {
             let owner = one.owner.as_deref().map(|label| owner(&one, label));
-            LossCount { owner, operation: one.operation, count: one.count }
+            LossCount { owner, operation: one.operation, count: one.count, new: one.new }
         })
         .collect()
 }

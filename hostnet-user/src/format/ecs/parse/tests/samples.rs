@@ -299,7 +299,7 @@ fn claims() -> [Operation; 2] {
 fn health() -> Vec<Health> {
     let text = |text: &str| text.to_owned();
     let (from_ns, to_ns) = (4_000 * SECOND, 4_001 * SECOND);
-    let of = |owner| LossCount { owner, operation: "connect".to_owned(), count: 6 };
+    let of = |owner| LossCount { owner, operation: "connect".to_owned(), count: 6, new: 2 };
     let by = vec![of(None), of(Some(host().into())), of(Some(owner(container()).into()))];
     let coverage = json!([{ "hook": "bind4", "state": "proven" }]);
     let record = [
