@@ -100,7 +100,10 @@ fn hostile(
     match &mut event.operation {
         Operation::Health(Health::Lost { by, .. } | Health::Suppressed { by, .. }) => {
             let operation = "netlink-request".to_owned();
-            *by = vec![LossCount { owner: Some(Arc::clone(owner)), operation, count: 6 }; 1024];
+            *by = vec![
+                LossCount { owner: Some(Arc::clone(owner)), operation, count: 6, new: 2 };
+                1024
+            ];
             return event;
         }
         Operation::Health(_) => return event,

@@ -21,6 +21,8 @@ pub struct Reach<'a> {
     pub surface: Surface,
     /// What came of it.
     pub contact: Contact,
+    /// It is known from its end alone: its beginning was not reported.
+    pub is_late: bool,
     /// The error it ended with.
     pub errno: Option<u16>,
     /// IANA's number of the transport; 0 for none.
@@ -56,6 +58,9 @@ const UDPLITE: u32 = 136;
 
 const DNS_PORT: u16 = 53;
 
+/// From here on the kernel chooses ports for those who connect, unless it is told otherwise.
+const FIRST_CHOSEN_PORT: u16 = 32_768;
+
 impl<'a> Reach<'a> {
     /// What the event reaches, once its surface is known.
     #[must_use]
@@ -66,6 +71,7 @@ impl<'a> Reach<'a> {
             to,
             surface,
             contact: Contact::of(event),
+            is_late: matches!(event.operation, Operation::Close(_)),
             errno: event.operation.told().outcome().errno(),
             transport: event.socket.map_or(0, |socket| socket.socket.protocol),
             peer: event.peer.as_deref(),
@@ -91,6 +97,9 @@ impl<'a> Reach<'a> {
     #[must_use]
     pub fn sentence(&self, what: &str) -> String {
         match self.contact {
+            Contact::Reached if self.is_late => {
+                format!("had a connection with {what}, of which only the end was reported")
+            }
             Contact::Reached if matches!(self.transport, UDP | UDPLITE) => {
                 format!("reached {what} with a datagram")
             }
@@ -129,6 +138,11 @@ fn target(event: &Event) -> Option<Target<'_>> {
     let told = event.operation.told();
     let is_outward = match &event.operation {
         Operation::Connect(_) | Operation::ConnectOutcome(_) => true,
+        // Of one whose beginning was not reported, services have the lower port.
+        Operation::Close(close) => {
+            let port = close.remote.port();
+            close.direction.is_none() && port < close.local.port() && port < FIRST_CHOSEN_PORT
+        }
         Operation::Datagram(datagram) => datagram.direction == Direction::Egress,
         Operation::Unix(unix) => matches!(unix.kind, UnixKind::Connect | UnixKind::Send),
         // Who began is known where the kernel says who listens.

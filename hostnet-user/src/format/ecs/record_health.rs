@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::timestamp::Timestamps;
-use crate::event::RecordHealth;
+use crate::event::{LossCount, RecordHealth};
 
 /// What goes under `hostnet`, and the time range that ECS has fields for.
 #[derive(Default)]
@@ -54,4 +54,20 @@ pub fn fields(record: &RecordHealth, times: &mut Timestamps) -> Fields {
         RecordHealth::ClockStepped { by_ns } => json!({ "by_ns": by_ns }),
     };
     Fields { health: Some(health), loss, range }
+}
+
+/// Records of one owner and kind that were lost.
+pub fn loss(loss: &LossCount) -> Value {
+    let mut value = json!({ "operation": loss.operation, "count": loss.count });
+    if loss.new > 0 {
+        value["new"] = loss.new.into();
+    }
+    if let Some(owner) = &loss.owner {
+        value["owner"] = owner.label().into();
+        value["cgroup"] = json!({ "id": owner.cgroup_id, "path": owner.cgroup_path });
+        if let Some(id) = &owner.container_id {
+            value["container"] = json!({ "id": id, "name": owner.label() });
+        }
+    }
+    value
 }

@@ -293,24 +293,9 @@ impl<'a> Specifics<'a> {
     ) {
         self.time_range(event, (from_ns, to_ns), times);
         let count = total(by.iter().map(|loss| loss.count));
-        let by: Vec<Value> = by.iter().map(loss).collect();
+        let by: Vec<Value> = by.iter().map(record_health::loss).collect();
         self.loss = Some(json!({ "place": place, "count": count, "by": by }));
     }
-}
-
-fn loss(loss: &LossCount) -> Value {
-    let mut value = json!({ "operation": loss.operation, "count": loss.count });
-    if loss.new > 0 {
-        value["new"] = loss.new.into();
-    }
-    if let Some(owner) = &loss.owner {
-        value["owner"] = owner.label().into();
-        value["cgroup"] = json!({ "id": owner.cgroup_id, "path": owner.cgroup_path });
-        if let Some(id) = &owner.container_id {
-            value["container"] = json!({ "id": id, "name": owner.label() });
-        }
-    }
-    value
 }
 
 fn bind_fields<'a>(bind: &Bind, shares_port_with: &'a [Value]) -> BindFields<'a> {

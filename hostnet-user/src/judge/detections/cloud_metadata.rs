@@ -25,8 +25,24 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{aimed, judged, reached, refused, sent, unanswered, unseen};
+    use super::super::testing::{
+        aimed, closed, judged, reached, refused, sent, unanswered, unseen,
+    };
     use super::*;
+    use crate::event::{Close, Direction, Event, Operation};
+
+    #[test]
+    fn the_end_of_a_connection_that_was_not_reported_is_a_reach_and_of_another_is_not() {
+        let end = closed("192.168.1.2:40000", "169.254.169.254:80");
+        let found = judged(&DETECTION, &end).unwrap();
+        assert_eq!((&*found.subject, found.severity), ("169.254.169.254:80", None));
+        assert!(found.sentence.ends_with("of which only the end was reported"), "{found:?}");
+        let Operation::Close(close) = end.operation.clone() else { panic!("no close") };
+        let reported = Close { direction: Some(Direction::Egress), ..close }.into();
+        assert_eq!(judged(&DETECTION, &Event { operation: reported, ..end }), None);
+        let of_a_client = closed("192.168.1.2:80", "169.254.169.254:40000");
+        assert_eq!(judged(&DETECTION, &of_a_client), None);
+    }
 
     #[test]
     fn fires() {

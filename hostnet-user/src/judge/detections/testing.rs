@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::{Detection, Memory, Suspicion};
 use crate::{
     event::{
-        Bind, Cgroup, CgroupMigration, Connect, ConnectOutcome, Container, Datagram, Direction,
-        Event, FamilySocket, Health, Joined, Listen, LossCount, Mover, NameSpoof, NetlinkRequest,
-        Operation, Outcome, Owner, OwnerKind, Peer, PeerMethod, PeerParty, RawSocket, SentToPeer,
-        Socket, Unix, UnixAddress, UnixKind,
+        Bind, Cgroup, CgroupMigration, Close, Connect, ConnectOutcome, Container, Datagram,
+        Direction, Event, FamilySocket, Health, Joined, Listen, LossCount, Mover, NameSpoof,
+        NetlinkRequest, Operation, Outcome, Owner, OwnerKind, Peer, PeerMethod, PeerParty,
+        RawSocket, SentToPeer, Socket, Unix, UnixAddress, UnixKind,
     },
     judge::{
         Offer, Reach, Scene,
@@ -168,6 +168,13 @@ fn connect_udp(to: &str, sent: SentToPeer) -> Event {
     let (remote, outcome) = (to.parse().unwrap(), Outcome::Unknown);
     let connect = Connect { local: None, remote, rewritten_to: None, outcome, sent: Some(sent) };
     event(connect, 17)
+}
+
+/// The end of a connection whose beginning was not reported.
+pub fn closed(local: &str, remote: &str) -> Event {
+    let (local, remote) = (local.parse().unwrap(), remote.parse().unwrap());
+    let (duration_ns, errno, direction) = (None, None, None);
+    event(Close { local, remote, direction, sent: 1, received: 2, duration_ns, errno }, 6)
 }
 
 /// A UDP socket whose peer is set, and nothing sent.
