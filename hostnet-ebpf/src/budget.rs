@@ -57,10 +57,10 @@ const SHARED: u64 = 1024;
 /// Whether the owner may tell one more record at `now`; it is then paid for.
 #[inline(always)]
 pub fn admits(owner: Owner, actor: &Actor, now: u64, carries_state: bool) -> bool {
-    if let Some(entry) = owner.entry() {
-        if owner.pays_itself() {
-            return pay(entry, now, carries_state);
-        }
+    if let Some(entry) = owner.entry()
+        && owner.pays_itself()
+    {
+        return pay(entry, now, carries_state);
     }
     admits_elsewhere(owner.cgroup, actor.tgid(), now, carries_state)
 }

@@ -53,13 +53,13 @@ impl Ages {
     /// Notes that row `last` is the last, and what the wall clock says.
     pub fn look(&mut self, last: u64, wall_ns: u64, now: Instant, age: Duration) {
         let expected_ns = self.believed_ns.saturating_add(nanos(now - self.read));
-        if wall_ns <= expected_ns.saturating_add(nanos(SLACK)) {
-            (self.believed_ns, self.read, self.ahead_since) = (wall_ns, now, None);
-        } else if now - *self.ahead_since.get_or_insert(now) >= LASTS {
-            (self.believed_ns, self.read, self.ahead_since) = (wall_ns, now, None);
+        let is_ahead = wall_ns > expected_ns.saturating_add(nanos(SLACK));
+        if is_ahead && now - *self.ahead_since.get_or_insert(now) < LASTS {
+            self.believed_ns = expected_ns;
         } else {
-            (self.believed_ns, self.read) = (expected_ns, now);
+            (self.believed_ns, self.ahead_since) = (wall_ns, None);
         }
+        self.read = now;
         if self.marks.back().is_none_or(|(at, _)| now - *at >= MARK_EVERY.min(age / 20)) {
             self.marks.push_back((now, last));
         }

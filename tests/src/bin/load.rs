@@ -138,7 +138,7 @@ impl Scene {
                 let next = &mut self.peers;
                 load.measure(|| {
                     // Of more peers of a socket than 256 there are only counts.
-                    if *next % 250 == 0 {
+                    if (*next).is_multiple_of(250) {
                         self.sender = udp()?;
                     }
                     *next = (*next + 1) % (1 << 23);

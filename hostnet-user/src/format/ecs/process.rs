@@ -81,7 +81,7 @@ impl Texts<'_> {
     /// The exact bytes of what is no text.
     fn exact(&mut self, name: &str, bytes: &[u8], share: usize) -> Option<String> {
         let mut hex = text::text(bytes).hex?;
-        self.fit(name, &mut hex, self.most / share & !1);
+        self.fit(name, &mut hex, (self.most / share) & !1);
         Some(hex)
     }
 
