@@ -382,12 +382,7 @@ pub const FIELDS: &[Field] = &[
     field("loss.by", Objects, "The same by owner and kind."),
     field("loss.by.operation", Text, "Kind of record, or program that was not run."),
     field("loss.by.count", Number, "How many."),
-    field(
-        "loss.by.new",
-        Number,
-        "Those of them that were no repeats (`kernel-budget`): beyond what is reported of an owner's \
-         new acts of a kind in a minute.",
-    ),
+    field("loss.by.new", Number, "Those of them that were no repeats (`kernel-budget`)."),
     field("loss.by.owner", Text, "The owner's name."),
     field("loss.by.cgroup", Free, "The owner's cgroup."),
     field("loss.by.container", Free, "The owner's container."),
