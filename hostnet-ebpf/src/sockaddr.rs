@@ -61,9 +61,9 @@ impl SockAddr {
         is_whole.then(|| copied(self.at, size_of::<Start>()))
     }
 
-    /// The address, when it is either.
+    /// The address, when a socket of this family takes it: one of IPv6 takes either.
     #[inline(always)]
-    pub fn address(&self) -> Option<Address> {
-        self.v4().or_else(|| self.v6())
+    pub fn address_for(&self, family: u16) -> Option<Address> {
+        self.v4().or_else(|| if family == AF_INET6 { self.v6() } else { None })
     }
 }

@@ -114,8 +114,9 @@ pub fn inet_dgram_connect(ctx: FEntryContext) -> i32 {
     let Some(origin) = origin_of(Hook::InetDgramConnect, sk) else { return 0 };
     let asked = SockAddr::read(ctx.arg(1), ctx.arg(2));
     // Anything else is refused, or takes the peer away (AF_UNSPEC).
-    let Some(address) = asked.address() else { return 0 };
+    let socket = socket_of(sk);
+    let Some(address) = asked.address_for(socket.family) else { return 0 };
     connected_udp::connecting(sk);
-    emit(origin, Connect { address, port: asked.port(), socket: socket_of(sk) });
+    emit(origin, Connect { address, port: asked.port(), socket });
     0
 }

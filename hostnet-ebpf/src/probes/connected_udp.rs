@@ -74,7 +74,8 @@ fn returned_from(hook: Hook, ctx: &FExitContext) {
         // `udpv6_sendmsg` names the peer's address itself where that is v4-mapped.
         let asked = SockAddr::read(address as *const c_void, length);
         let ends = ends_of(sk, family);
-        if asked.address() != Some(ends.remote) || asked.port() != ends.remote_port.into() {
+        if asked.address_for(family) != Some(ends.remote) || asked.port() != ends.remote_port.into()
+        {
             return;
         }
     }

@@ -65,7 +65,7 @@ pub fn inet_stream_connect(ctx: FExitContext) -> i32 {
         let mut ends = ends_of(sk, socket.family);
         if errno == EPERM {
             let asked = SockAddr::read(ctx.arg(1), ctx.arg(2));
-            let Some(remote) = asked.address() else { return 0 };
+            let Some(remote) = asked.address_for(socket.family) else { return 0 };
             ends.remote = remote;
             ends.remote_port = asked.port() as u16;
         }
