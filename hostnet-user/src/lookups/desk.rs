@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_question_without_an_answer_holds_up_no_other() {
-        let (go_on, gate) = mpsc::channel::<()>();
+        let (go_on, gate) = mpsc::sync_channel::<()>(1);
         let gate = Mutex::new(gate);
         let mut desk = Desk::new("ask-test", LIMITS, move |hangs: bool| {
             if hangs {
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn too_many_questions_are_refused_and_counted() {
-        let (go_on, gate) = mpsc::channel::<()>();
+        let (go_on, gate) = mpsc::sync_channel::<()>(1);
         let gate = Mutex::new(gate);
         let mut desk = Desk::new("ask-test", LIMITS, move |()| {
             let _ended = gate.lock().map(|gate| gate.recv());

@@ -187,7 +187,7 @@ fn a_run_with_mutated_cgroups_times_and_counts_ends() {
     while let Some(frame) = recording.frame().expect("a whole recording") {
         run.push(frame);
     }
-    let (ended, is_over) = mpsc::channel();
+    let (ended, is_over) = mpsc::sync_channel(1);
     thread::spawn(move || {
         for seed in 0..RUNS {
             replay(&run, seed);

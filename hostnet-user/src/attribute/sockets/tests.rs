@@ -104,8 +104,8 @@ impl Stage {
         events.iter().filter(is_its).map(row).collect()
     }
 
-    /// Losses since the last call: place, and owner, kind and count of each.
-    fn losses(&mut self, boot_ns: u64) -> Vec<(String, Vec<(String, String, u64)>)> {
+    /// Losses since the last call: the place, and what was lost of whom.
+    fn losses(&mut self, boot_ns: u64) -> Vec<(String, Vec<LostOf>)> {
         self.0.take_events(&mut Vec::new());
         self.0.report_unkept(boot_ns);
         let mut events = Vec::new();
@@ -123,6 +123,9 @@ impl Stage {
         events.into_iter().filter_map(loss).collect()
     }
 }
+
+/// An owner's id, the kind of its records, and how many.
+type LostOf = (String, String, u64);
 
 /// What three connects are reported as: one that succeeds, one that fails before it leaves
 /// CLOSE, and one without an answer.

@@ -71,8 +71,8 @@ fn take_in(
 }
 
 /// Lookups of which the one of this process waits for the other end.
-fn hanging(hangs: u32) -> (ProcessLookups, mpsc::Sender<()>) {
-    let (go_on, gate) = mpsc::channel::<()>();
+fn hanging(hangs: u32) -> (ProcessLookups, mpsc::SyncSender<()>) {
+    let (go_on, gate) = mpsc::sync_channel::<()>(1);
     let gate = Mutex::new(gate);
     let look = move |pid| {
         if pid == hangs {
