@@ -1,21 +1,17 @@
 //! Where an entry is in the table of what detections depend on.
 
-use core::mem::offset_of;
+use aya_ebpf::{macros::map, maps::HashMap};
+use hostnet_abi::sensitive::ENTRIES;
 
-use hostnet_abi::{Settings, sensitive::ENTRIES};
+const BPF_F_RDONLY_PROG: u32 = 1 << 7;
 
-use crate::settings::setting_at;
+/// The place of each entry, from 1.
+#[map]
+static SENSITIVE: HashMap<u64, u64> = HashMap::with_max_entries(ENTRIES as u32, BPF_F_RDONLY_PROG);
 
-/// Its place in the table, from 1; 0 when it is not there. Not inlined: it is asked only
-/// when a budget and a quota are used up.
-#[inline(never)]
+/// Its place in the table, from 1; 0 when it is not there.
+#[inline(always)]
 pub fn index_of(entry: u64) -> u64 {
-    let mut at = 0;
-    while at < ENTRIES {
-        if setting_at::<u64>(offset_of!(Settings, sensitive) + at * size_of::<u64>()) == entry {
-            return at as u64 + 1;
-        }
-        at += 1;
-    }
-    0
+    // SAFETY: no program writes the map, and the agent writes it before they run.
+    unsafe { SENSITIVE.get(&entry) }.copied().unwrap_or(0)
 }

@@ -2,10 +2,9 @@
 
 use core::{ffi::c_void, mem::offset_of};
 
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str};
 use hostnet_abi::{
-    MAX_SUN_PATH, NAME_WORDS, Settings, Socket, Subject, Unix, name_hash,
-    sensitive::{NO_NAME, hash},
+    MAX_SUN_PATH, NAME_WORDS, Settings, Socket, Subject, Unix, name_hash, sensitive::path_end,
 };
 
 use crate::{
@@ -92,35 +91,45 @@ pub fn fingerprint(name: &Name) -> u64 {
     })
 }
 
-/// The hash of the last part of a path, which ends at the first NUL. Not inlined: it is
-/// asked only of what is beyond a budget, and the copy has a stack of its own.
+/// What a path, which ends at the first NUL, ends with; 0 of one that is shorter than a
+/// word, and of an abstract name. Not inlined: it is asked only of what is beyond a budget,
+/// and the copy has a stack of its own, for which there is little room. Not a loop over the
+/// bytes either: verifiers before Linux 6.18 take minutes for one.
 #[inline(never)]
-fn file_name(address: u64, length: u32) -> u32 {
-    let mut name = [0_u8; MAX_SUN_PATH];
-    let mut size = length;
-    if size > MAX_SUN_PATH as u32 {
-        size = MAX_SUN_PATH as u32;
-    }
-    // SAFETY: the buffer is at least as long; what cannot be read stays zero.
-    unsafe { bpf_probe_read_kernel(name.as_mut_ptr().cast(), size, address as *const c_void) };
-    let mut last = NO_NAME;
-    for byte in name {
-        if byte == 0 {
+fn end_of_path(address: u64, length: u32) -> u32 {
+    const PART: usize = 16;
+    const WORD: u64 = size_of::<u64>() as u64;
+    let mut part = [0_u8; PART];
+    let mut path = 0;
+    for _ in 0..MAX_SUN_PATH.div_ceil(PART - 1) {
+        let source = (address + path) as *const c_void;
+        // SAFETY: the buffer is as long; the helper checks the address.
+        let read =
+            unsafe { bpf_probe_read_kernel_str(part.as_mut_ptr().cast(), PART as u32, source) };
+        if read <= 1 {
             break;
         }
-        last = if byte == b'/' { NO_NAME } else { hash(last, byte) };
+        path += read as u64 - 1;
+        if read < PART as i64 {
+            break;
+        }
     }
-    last
+    if path < WORD || path > u64::from(length) {
+        return 0;
+    }
+    path_end(copied(address, (path - WORD) as usize))
 }
 
 /// Emits an operation with a name. The name is read into the reserved record
-/// itself: a copy elsewhere would have to be cleared first.
+/// itself: a copy elsewhere would have to be cleared first. `HAS_END`: what a path ends with
+/// is looked at; the stacks of the program that sends datagrams have no room for it, and
+/// runtimes listen for streams.
 #[inline(always)]
-pub fn emit_unix(origin: Origin, operation: Operation, name: &Name) {
+pub fn emit_unix<const HAS_END: bool>(origin: Origin, operation: Operation, name: &Name) {
     let subject = || {
         let hash = fingerprint(name);
         let detail = u32::from(operation.operation) << 16 | u32::from(operation.errno);
-        let port = file_name(name.address, name.length);
+        let port = if HAS_END { end_of_path(name.address, name.length) } else { 0 };
         Subject { address: [hash as u32, (hash >> 32) as u32, 0, 0], port, detail }
     };
     emit_in_place::<Unix>(origin, subject, |payload| {

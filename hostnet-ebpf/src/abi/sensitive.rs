@@ -1,9 +1,11 @@
 //! What detections depend on: an act about one of these is reported when its owner has
 //! used up both its budget and its quota of new acts.
 //!
-//! The agent makes the table from what its detections look for and puts it into
-//! [`Settings`](crate::Settings), where it is frozen. An entry is a number that the
-//! programs compute of an act, too; 0 is no entry.
+//! The agent makes the table from what its detections look for before any program is
+//! attached, and the programs only read it. An entry is a number that they compute of an
+//! act, too; 0 is no entry. The table is a hash map: to the verifier, what a loop over
+//! entries finds is a path for each of them, and in a program that looks at several
+//! messages, such as netlink's, these multiply.
 
 use crate::{Act, Address, CARRIES_STATE, EventKind, direction, established, unix_operation};
 
@@ -23,7 +25,7 @@ const OF_PROTOCOL: u64 = 1 << 15;
 
 const ADDRESS: u64 = 1 << 62;
 const PORT: u64 = 2 << 62;
-const FILE_NAME: u64 = 3 << 62;
+const PATH_END: u64 = 3 << 62;
 
 const AF_PACKET: u32 = 17;
 
@@ -34,8 +36,8 @@ pub enum Sensitive {
     Address(Address),
     /// The TCP port of a service.
     Port(u16),
-    /// The last part of a unix socket's path.
-    FileName(&'static [u8]),
+    /// What a unix socket's path ends with, of which eight bytes count.
+    PathEnd(&'static [u8]),
 }
 
 impl Sensitive {
@@ -45,20 +47,20 @@ impl Sensitive {
         match self {
             Self::Address(address) => of_address(&address),
             Self::Port(port) => of_port(port.into()),
-            Self::FileName(name) => of_file_name(name.iter().fold(NO_NAME, |h, b| hash(h, *b))),
+            Self::PathEnd(end) => match end.last_chunk() {
+                Some(word) => of_path_end(path_end(u64::from_le_bytes(*word))),
+                None => 0,
+            },
         }
     }
 }
 
-/// The hash of an empty name.
-pub const NO_NAME: u32 = 0x811c_9dc5;
-
-/// The hash of a file name with one more byte: FNV-1a. Somebody may find another name
-/// with the same hash; acts about that then count as well.
+/// A number for the last eight bytes of a path, the first in the lowest bits. Somebody may
+/// find other bytes with the same number; acts about those then count as well.
 #[inline(always)]
 #[must_use]
-pub const fn hash(before: u32, byte: u8) -> u32 {
-    (before ^ byte as u32).wrapping_mul(0x0100_0193)
+pub const fn path_end(word: u64) -> u32 {
+    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
 }
 
 #[inline(always)]
@@ -78,8 +80,8 @@ const fn of_port(port: u32) -> u64 {
 }
 
 #[inline(always)]
-const fn of_file_name(hash: u32) -> u64 {
-    FILE_NAME | hash as u64
+const fn of_path_end(end: u32) -> u64 {
+    PATH_END | end as u64
 }
 
 impl Act {
@@ -127,7 +129,7 @@ impl Act {
                 if detail as u16 != 0 {
                     failed = FAILED;
                 }
-                let index = index_of(of_file_name(self.port));
+                let index = index_of(of_path_end(self.port));
                 if index == 0 { 0 } else { index | failed }
             }
             FAMILY_SOCKET if self.address[0] >> 16 != AF_PACKET => 0,
@@ -158,24 +160,27 @@ mod tests {
     }
 
     #[test]
-    fn an_act_is_sensitive_by_address_port_or_the_last_part_of_a_path() {
+    fn an_act_is_sensitive_by_address_port_or_the_end_of_a_path() {
         let metadata = v4_mapped(u32::from_ne_bytes([169, 254, 169, 254]));
         let other = v4_mapped(u32::from_ne_bytes([127, 0, 0, 1]));
-        let name = |name: &[u8]| name.iter().fold(NO_NAME, |before, byte| hash(before, *byte));
-        let table =
-            [Sensitive::Address(metadata), Sensitive::Port(2375), Sensitive::FileName(b"a.sock")];
+        let end = |word: &[u8; 8]| path_end(u64::from_le_bytes(*word));
+        let table = [
+            Sensitive::Address(metadata),
+            Sensitive::Port(2375),
+            Sensitive::PathEnd(b"docker.sock"),
+        ];
         let connect = |address, port| act(EventKind::Connect, address, port, 6);
         assert_eq!(class(connect(metadata, 80), &table), 1);
         assert_eq!(class(connect(other, 2375), &table), 2);
         assert_eq!(class(connect(other, 80), &table), 0);
-        let unix = |operation: u16, errno: u32, last: &[u8]| {
+        let unix = |operation: u16, errno: u32, last: &[u8; 8]| {
             let detail = u32::from(operation) << 16 | errno;
-            class(act(EventKind::Unix, [7, 8, 0, 0], name(last), detail), &table)
+            class(act(EventKind::Unix, [7, 8, 0, 0], end(last), detail), &table)
         };
-        assert_eq!(unix(unix_operation::CONNECT, 0, b"a.sock"), 3);
-        assert_eq!(unix(unix_operation::CONNECT, 2, b"a.sock"), 3 | FAILED);
-        assert_eq!(unix(unix_operation::BIND, 0, b"a.sock"), 0);
-        assert_eq!(unix(unix_operation::CONNECT, 0, b"b.sock"), 0);
+        assert_eq!(unix(unix_operation::CONNECT, 0, b"ker.sock"), 3);
+        assert_eq!(unix(unix_operation::CONNECT, 2, b"ker.sock"), 3 | FAILED);
+        assert_eq!(unix(unix_operation::BIND, 0, b"ker.sock"), 0);
+        assert_eq!(unix(unix_operation::CONNECT, 0, b"kit.sock"), 0);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{NAME_WORDS, sensitive};
+use crate::NAME_WORDS;
 
 /// Frozen into the object's read-only data at load time.
 #[repr(C)]
@@ -25,8 +25,6 @@ pub struct Settings {
     pub state_ns: u64,
     /// Random, or whoever knows them could choose names that are taken for one.
     pub name_keys: [u64; NAME_WORDS],
-    /// What detections depend on, as [`Sensitive::entry`](crate::Sensitive::entry) numbers it.
-    pub sensitive: [u64; sensitive::ENTRIES],
 }
 
 impl Settings {
@@ -40,6 +38,5 @@ impl Settings {
         window_ns: 0,
         state_ns: 0,
         name_keys: [0; NAME_WORDS],
-        sensitive: [0; sensitive::ENTRIES],
     };
 }

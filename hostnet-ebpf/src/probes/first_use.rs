@@ -119,5 +119,5 @@ fn unix_used(origin: Origin, sk: *const c_void) {
         (unix_operation::ACCEPT, own)
     };
     let peer = if operation == unix_operation::USE { Peer::NONE } else { Peer::of(sk) };
-    emit_unix(origin, Operation { socket, operation, errno: 0, backlog: 0, peer }, &name);
+    emit_unix::<true>(origin, Operation { socket, operation, errno: 0, backlog: 0, peer }, &name);
 }

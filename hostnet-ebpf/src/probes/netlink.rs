@@ -52,8 +52,11 @@ pub fn netlink_unicast(ctx: FEntryContext) -> i32 {
             return 0;
         }
         let (message, flags) = (type_and_flags as u16, (type_and_flags >> 16) as u16);
+        // Read anew: what the comparisons below tell the verifier of one that goes on to the
+        // next round, it would follow through all rounds apart, for each protocol.
+        let protocol = socket_of(sk).protocol;
         // Questions are not told.
-        if NetlinkRequest::may_change(socket.protocol, message, flags) {
+        if NetlinkRequest::may_change(protocol, message, flags) {
             tell(&origin, &NetlinkRequest { socket, message, flags, unread: 0 });
         }
         at += (size + 3) & !3;

@@ -144,6 +144,10 @@ fn tell(hook: Hook, sk: *const c_void, operation: u16, name: Name, result: i32, 
             && (operation == unix_operation::CONNECT || operation == unix_operation::ACCEPT);
         let peer = if has_peer { Peer::of(sk) } else { Peer::NONE };
         let operation = Operation { socket: socket_of(sk), operation, errno, backlog, peer };
-        emit_unix(origin, operation, &name);
+        if matches!(hook, Hook::UnixDgramSendmsg) {
+            emit_unix::<false>(origin, operation, &name);
+        } else {
+            emit_unix::<true>(origin, operation, &name);
+        }
     }
 }

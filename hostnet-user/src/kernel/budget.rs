@@ -3,9 +3,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result, bail};
-use aya::maps::{HashMap, MapData, PerCpuArray};
-use hostnet_abi::{CARRIES_STATE, EventKind, Sensitive, Settings, first_seen, sensitive};
+use anyhow::{Context, Result};
+use aya::{
+    Ebpf,
+    maps::{HashMap, MapData, PerCpuArray},
+};
+use hostnet_abi::{CARRIES_STATE, EventKind, Sensitive, Settings, first_seen};
 
 use super::{
     boot_clock,
@@ -59,23 +62,24 @@ impl Budget {
     }
 }
 
-/// What detections depend on, as the programs have it.
+/// Tells the programs, before they are attached, what detections depend on.
 ///
 /// # Errors
-/// When it is more than there is room for.
-pub(super) fn sensitive_table(all: &[Sensitive]) -> Result<[u64; sensitive::ENTRIES]> {
-    let mut table = [0; sensitive::ENTRIES];
-    if all.len() > table.len() {
-        bail!(
-            "{} addresses, ports and names to watch: there is room for {}",
-            all.len(),
-            table.len()
-        );
+/// When it is more than there is room for, or the map cannot be written.
+pub(super) fn put_sensitive(ebpf: &mut Ebpf, all: &[Sensitive]) -> Result<()> {
+    let map = ebpf.map_mut("SENSITIVE").context("the eBPF object has no map SENSITIVE")?;
+    let mut table: HashMap<_, u64, u64> = HashMap::try_from(map)?;
+    for (one, place) in all.iter().zip(1..) {
+        table.insert(one.entry(), place, 0).with_context(|| {
+            format!("{} addresses, ports and names cannot all be watched", all.len())
+        })?;
     }
-    for (slot, one) in table.iter_mut().zip(all) {
-        *slot = one.entry();
-    }
-    Ok(table)
+    Ok(())
+}
+
+/// The same as bytes, which tell one table from another.
+pub(super) fn sensitive_bytes(all: &[Sensitive]) -> Vec<u8> {
+    all.iter().flat_map(|one| one.entry().to_ne_bytes()).collect()
 }
 
 /// Acts of one owner and kind that were counted instead of told.

@@ -17,7 +17,7 @@ use super::{
     BeyondIp, Btf, CgroupRoot, Coverage, Host, Losses, Maps, Meter, Rings, Told, alive,
     attach::{self, Attacher, Links, adopted, is_attached_by},
     btf_path,
-    budget::{Budget, Suppressions, sensitive_table},
+    budget::{Budget, Suppressions, put_sensitive, sensitive_bytes},
     complaint::brief,
     diagnostics::Diagnostics,
     maps::{self, Source},
@@ -239,7 +239,6 @@ fn prepare(options: &LoadOptions) -> Result<Prepared> {
         host_netns: host.network_namespace,
         all: options.all.into(),
         host_mount_namespace: host.mount_namespace,
-        sensitive: sensitive_table(&options.sensitive)?,
         ..options.budget.settings()
     };
     Ok(Prepared { btf, missing, offsets, settings, host, root })
@@ -252,7 +251,7 @@ impl Prepared {
         // Not among what tells pinned programs apart: those that go on keep their own.
         let settings = Settings { name_keys: random_keys()?, ..settings };
         let log_level: u8 = if options.kernel_log { aya_log::Level::Debug as u8 } else { 0 };
-        let ebpf = EbpfLoader::new()
+        let mut ebpf = EbpfLoader::new()
             .btf(Some(&btf))
             .override_global("SETTINGS", settings.as_bytes(), true)
             .override_global("OFFSETS", offsets.as_bytes(), true)
@@ -261,6 +260,7 @@ impl Prepared {
             .map_max_entries("RESERVED", options.reserved_bytes)
             .load(OBJECT)
             .context("cannot create the eBPF maps (CAP_BPF is needed)")?;
+        put_sensitive(&mut ebpf, &options.sensitive)?;
         let others_rewrite = others_rewrite(ours);
         Ok(Created { ebpf, btf, missing, others_rewrite, host, root })
     }
@@ -273,7 +273,8 @@ impl Prepared {
             options.ring_bytes, options.reserved_bytes, options.beyond_ip, options.without
         );
         let (settings, offsets) = (self.settings.as_bytes(), self.offsets.as_bytes());
-        let parts: [&[u8]; 4] = [OBJECT, settings, offsets, choices.as_bytes()];
+        let sensitive = sensitive_bytes(&options.sensitive);
+        let parts: [&[u8]; 5] = [OBJECT, settings, offsets, choices.as_bytes(), &sensitive];
         Pins::open(directory, options.keep, &parts).map(Some)
     }
 }
