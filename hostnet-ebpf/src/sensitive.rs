@@ -13,5 +13,5 @@ static SENSITIVE: HashMap<u64, u64> = HashMap::with_max_entries(ENTRIES as u32, 
 #[inline(always)]
 pub fn index_of(entry: u64) -> u64 {
     // SAFETY: no program writes the map, and the agent writes it before they run.
-    unsafe { SENSITIVE.get(&entry) }.copied().unwrap_or(0)
+    unsafe { SENSITIVE.get(entry) }.copied().unwrap_or(0)
 }

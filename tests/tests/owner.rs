@@ -267,7 +267,7 @@ fn labels_and_settings_of_the_container() {
     needs_root!();
     needs_docker!("labels");
     let agent = Agent::start();
-    let label = ["--label", "team=blue", "--label", "com.docker.compose.service=web"];
+    let label = ["--label", "hostnet.team=blue", "--label", "com.docker.compose.service=web"];
     let mut plain = Docker::shared().launch("host").actor();
     let mut labelled = Docker::shared().launch("host").options(label).actor();
     let ports = [net::closed_port(), net::closed_port()];
@@ -280,8 +280,8 @@ fn labels_and_settings_of_the_container() {
         let labels = event["container"]["labels"].as_object().cloned().unwrap_or_default();
         labels.keys().cloned().collect::<HashSet<String>>()
     };
-    assert!(!labels(&first).contains("team"), "{first}");
-    assert_eq!(second["container"]["labels"]["team"], "blue", "{second}");
+    assert!(!labels(&first).contains("hostnet_team"), "{first}");
+    assert_eq!(second["container"]["labels"]["hostnet_team"], "blue", "{second}");
     assert_eq!(second["container"]["labels"]["com_docker_compose_service"], "web", "{second}");
     agent.stop();
 }

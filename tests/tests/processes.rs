@@ -180,7 +180,8 @@ fn a_path_that_is_too_long() {
         disguised(&agent, &mut actor, &format!("exec-in {}", hex(directory.as_bytes())));
     assert_eq!(truth["cwd"], directory.as_str());
     let seen = event["process"]["working_directory"].as_str().expect("a path");
-    assert!(directory.ends_with(seen) && seen.len() > 600, "{seen}");
+    // Of what the kernel gives, which is the end of it, an event has as much as there is room for.
+    assert!(directory.contains(seen) && seen.len() > 600, "{seen}");
     assert!(!seen.starts_with('/'), "{seen}");
     assert_eq!(event["hostnet"]["process"]["working_directory_truncated"], true, "{event}");
     agent.stop();
