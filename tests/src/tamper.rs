@@ -11,6 +11,7 @@ use crate::Agent;
 // enum bpf_cmd (include/uapi/linux/bpf.h)
 const BPF_MAP_DELETE_ELEM: i32 = 3;
 const BPF_MAP_GET_NEXT_KEY: i32 = 4;
+const BPF_MAP_GET_NEXT_ID: i32 = 12;
 const BPF_MAP_GET_FD_BY_ID: i32 = 14;
 const BPF_LINK_GET_FD_BY_ID: i32 = 30;
 const BPF_LINK_DETACH: i32 = 34;
@@ -28,12 +29,7 @@ pub fn detach(agent: &Agent, attach_type: u32) {
 
 /// Empties the agent's map with keys and values of these sizes, and so many entries.
 pub fn wipe(agent: &Agent, key: usize, value_size: usize, entries: u32) {
-    let wanted = [
-        ("key_size:", key.to_string()),
-        ("value_size:", value_size.to_string()),
-        ("max_entries:", entries.to_string()),
-    ];
-    let is_it = |text: &str| wanted.iter().all(|(name, size)| value(text, name) == Some(size));
+    let is_it = |text: &str| is_map(text, key, value_size, entries);
     let map = by_id(BPF_MAP_GET_FD_BY_ID, &id(agent, "map_id:", is_it));
     let mut first = vec![0_u8; key];
     let fd = map.as_raw_fd() as u64;
@@ -41,6 +37,44 @@ pub fn wipe(agent: &Agent, key: usize, value_size: usize, entries: u32) {
         // One that a program has removed meanwhile is gone as well.
         let _gone = bpf(BPF_MAP_DELETE_ELEM, &[fd, first.as_ptr() as u64]);
     }
+}
+
+/// Of all maps with keys and values of these sizes, and so many entries: whether the
+/// kernel refuses to remove their first entry.
+pub fn refused_removals(key: usize, value_size: usize, entries: u32) -> Vec<bool> {
+    let (mut refused, mut last) = (Vec::new(), 0_u64);
+    loop {
+        // `start_id` and `next_id`, each half a word.
+        let mut attributes = [last, 0];
+        let start = attributes.as_mut_ptr();
+        // SAFETY: the attributes live until the call returns.
+        let found = unsafe { libc::syscall(libc::SYS_bpf, BPF_MAP_GET_NEXT_ID, start, 16) };
+        if found < 0 {
+            return refused;
+        }
+        last = attributes[0] >> 32;
+        let Ok(map) = bpf(BPF_MAP_GET_FD_BY_ID, &[last]) else { continue };
+        // SAFETY: the kernel has just made it for us.
+        let map = unsafe { OwnedFd::from_raw_fd(map as i32) };
+        let told = fs::read_to_string(format!("/proc/self/fdinfo/{}", map.as_raw_fd()));
+        let told = told.expect("it is ours");
+        if is_map(&told, key, value_size, entries) {
+            let mut first = vec![0_u8; key];
+            let fd = map.as_raw_fd() as u64;
+            bpf(BPF_MAP_GET_NEXT_KEY, &[fd, 0, first.as_mut_ptr() as u64]).expect("an entry");
+            refused.push(bpf(BPF_MAP_DELETE_ELEM, &[fd, first.as_ptr() as u64]).is_err());
+        }
+    }
+}
+
+/// Whether the kernel says of a descriptor that it is a map of these sizes.
+fn is_map(text: &str, key: usize, value_size: usize, entries: u32) -> bool {
+    let sizes = [
+        ("key_size:", key.to_string()),
+        ("value_size:", value_size.to_string()),
+        ("max_entries:", entries.to_string()),
+    ];
+    sizes.iter().all(|(name, size)| value(text, name) == Some(size))
 }
 
 /// The id of something that the agent holds.

@@ -8,7 +8,7 @@ use std::{
 use hostnet_tests::{
     Agent, Docker, Want, at, is_slow, needs_root,
     pins::Pins,
-    tamper::{BPF_CGROUP_INET4_BIND, detach, wipe},
+    tamper::{BPF_CGROUP_INET4_BIND, detach, refused_removals, wipe},
     want,
 };
 use serde_json::Value;
@@ -91,6 +91,15 @@ fn an_emptied_map_is_told() {
     assert_eq!(at(&event, "hostnet.health.maps"), Some(&serde_json::json!(["CGROUPS"])));
     // Absent means told: nothing is lost by it.
     agent.marker();
+    agent.stop();
+}
+
+#[test]
+fn what_a_flood_must_not_hide_cannot_be_changed() {
+    needs_root!();
+    let agent = Agent::start();
+    agent.marker();
+    assert_eq!(refused_removals(8, 8, 48), [true]);
     agent.stop();
 }
 

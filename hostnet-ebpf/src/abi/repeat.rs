@@ -19,8 +19,8 @@ const TCP_LISTEN: u16 = 10;
 pub struct Subject {
     /// The other end, or the address that is asked for; any 16 bytes.
     pub address: Address,
-    /// The port that is known before the act: a service's. Of a unix socket the hash of
-    /// its path's last part.
+    /// The port that is known before the act: a service's. Of a unix socket a number
+    /// for what its path ends with, where that is looked at.
     pub port: u32,
     /// Whatever else tells such acts apart.
     pub detail: u32,

@@ -1,12 +1,16 @@
 //! What each owner may tell, and what it wanted to tell beyond that: counted by
 //! the programs (hostnet-ebpf/src/budget.rs), read here.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    io,
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd},
+    sync::{Mutex, PoisonError},
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf,
-    maps::{HashMap, MapData, PerCpuArray},
+    maps::{HashMap, Map, MapData, PerCpuArray},
 };
 use hostnet_abi::{CARRIES_STATE, EventKind, Sensitive, Settings, first_seen};
 
@@ -62,19 +66,35 @@ impl Budget {
     }
 }
 
-/// Tells the programs, before they are attached, what detections depend on.
+/// Tells the programs, before they are attached, what detections depend on; nobody can
+/// change it from then on.
 ///
 /// # Errors
 /// When it is more than there is room for, or the map cannot be written.
 pub(super) fn put_sensitive(ebpf: &mut Ebpf, all: &[Sensitive]) -> Result<()> {
+    // Not taken out: the programs are loaded with its descriptor.
     let map = ebpf.map_mut("SENSITIVE").context("the eBPF object has no map SENSITIVE")?;
-    let mut table: HashMap<_, u64, u64> = HashMap::try_from(map)?;
+    let mut table: HashMap<_, u64, u64> = HashMap::try_from(&mut *map)?;
     for (one, place) in all.iter().zip(1..) {
         table.insert(one.entry(), place, 0).with_context(|| {
             format!("{} addresses, ports and names cannot all be watched", all.len())
         })?;
     }
-    Ok(())
+    let Map::HashMap(map) = &*map else { bail!("SENSITIVE is no hash map") };
+    freeze(map.fd().as_fd()).context("the map SENSITIVE cannot be frozen")
+}
+
+/// Has the kernel refuse whatever would change a map from user space (`map_freeze`,
+/// kernel/bpf/syscall.c, since 5.2).
+fn freeze(map: BorrowedFd<'_>) -> io::Result<()> {
+    // include/uapi/linux/bpf.h: `enum bpf_cmd`, and `union bpf_attr` as far as it is read.
+    const BPF_MAP_FREEZE: libc::c_int = 22;
+    let map_fd = map.as_raw_fd();
+    // SAFETY: the attribute is as long as is said, and lives until the call returns.
+    let result = unsafe {
+        libc::syscall(libc::SYS_bpf, BPF_MAP_FREEZE, &raw const map_fd, size_of_val(&map_fd))
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// The same as bytes, which tell one table from another.
