@@ -17,13 +17,15 @@ pub struct Purges {
     ages: Option<Ages>,
     planned: Option<Purge>,
     current: Option<Purge>,
+    /// Up to which row none has an age, as far as was looked.
+    undated: u64,
 }
 
 impl Purges {
     /// None yet.
     #[must_use]
     pub const fn new(limits: Limits) -> Self {
-        Self { limits, ages: None, planned: None, current: None }
+        Self { limits, ages: None, planned: None, current: None, undated: 0 }
     }
 
     /// Looks at the clock: how old rows are follows from it.
@@ -47,10 +49,10 @@ impl Purges {
     ///
     /// # Errors
     /// When the history cannot be read.
-    pub fn plan(&self, store: &Store) -> Result<Option<Purge>, StoreError> {
+    pub fn plan(&mut self, store: &Store) -> Result<Option<Purge>, StoreError> {
         match &self.ages {
             Some(ages) if self.planned.is_none() && self.current.is_none() => {
-                retention::plan(store, self.limits, ages, Instant::now())
+                retention::plan(store, self.limits, ages, Instant::now(), &mut self.undated)
             }
             _ => Ok(None),
         }
@@ -90,6 +92,6 @@ impl Purges {
 
     /// Forgets what was planned: the history is another, or cannot be used.
     pub fn forget(&mut self) {
-        (self.planned, self.current) = (None, None);
+        (self.planned, self.current, self.undated) = (None, None, 0);
     }
 }

@@ -76,7 +76,8 @@ pub struct Purge {
     pub reason: String,
 }
 
-/// What is to go now, if anything is.
+/// What is to go now, if anything is. Up to row `undated` no row has an age, as far as was
+/// looked; this looks further.
 ///
 /// # Errors
 /// When the history cannot be read.
@@ -85,9 +86,11 @@ pub fn plan(
     limits: Limits,
     ages: &Ages,
     now: Instant,
+    undated: &mut u64,
 ) -> Result<Option<Purge>, StoreError> {
     let (start, _) = store.start()?;
-    let old = too_old(store, start, limits.age, ages, now)?;
+    *undated = start.max(*undated);
+    let old = too_old(store, undated, limits.age, ages, now)?;
     if old > start {
         return purge(store, start, old, "age");
     }
@@ -135,11 +138,11 @@ pub fn give_back(store: &Store, limits: Limits) -> Result<bool, StoreError> {
     is_much(store)
 }
 
-/// The last of the first rows that are too old. Those that no clock that was set can
-/// have written go with what is too old after them.
+/// The last of the rows after `undated` that are too old; 0 when none is. Those that no
+/// clock that was set can have written go with what is too old after them.
 fn too_old(
     store: &Store,
-    start: u64,
+    undated: &mut u64,
     age: Duration,
     ages: &Ages,
     now: Instant,
@@ -147,19 +150,18 @@ fn too_old(
     let mut statement = store
         .connection
         .prepare_cached("SELECT id, time_ns FROM event WHERE id > ?1 ORDER BY id LIMIT ?2")?;
-    let mut rows = statement.query([start.cast_signed(), LOOKED_AT.cast_signed()])?;
+    let mut rows = statement.query([undated.cast_signed(), LOOKED_AT.cast_signed()])?;
     // More than what is due goes at once, so that not every row is told of.
     let goes = age - age / 20;
-    let (mut old, last, mut is_due) = (start, ages.last_that_may_go(now, goes), false);
+    let (mut old, last) = (0, ages.last_that_may_go(now, goes));
     while let Some(row) = rows.next()? {
         let (id, time_ns): (i64, i64) = (row.get(0)?, row.get(1)?);
         let id = id.cast_unsigned();
         match ages.of(time_ns.cast_unsigned()) {
             _ if id > last => break,
-            Some(found) if found > if is_due { goes } else { age } => {
-                (old, is_due) = (id, true);
-            }
+            Some(found) if found > if old == 0 { age } else { goes } => old = id,
             Some(_young) => break,
+            None if old == 0 => *undated = id,
             None => {}
         }
     }

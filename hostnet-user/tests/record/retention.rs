@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hostnet::record::{Limits, Reader, verify};
 
-use crate::support::{Destination, Place, Run, outbox, wait_for};
+use crate::support::{Destination, Place, Run, event_at, now_ns, outbox, reachable, wait_for};
 
 fn rows(place: &Place) -> u64 {
     let reader = Reader::open(&place.path()).expect("a history");
@@ -54,5 +54,29 @@ fn what_is_too_old_goes() {
         rows(&place) < 10
     });
     run.stop().expect("all was delivered");
+    verify(&place.path(), None, &[]).expect("readable").expect("good");
+}
+
+#[test]
+fn what_a_clock_that_was_not_set_wrote_goes_with_what_is_too_old_after_it() {
+    const YEAR_2000_NS: u64 = 946_684_800_000_000_000;
+    let (place, destination) = (Place::new(), Destination::default());
+    let mut run = Run::begin(Some(place.settings()), vec![(outbox("a"), destination.sink())]);
+    // More than are looked at in one step.
+    for number in 0..20_500 {
+        run.tell_of(event_at(YEAR_2000_NS, reachable(&number.to_string())));
+    }
+    let hours_ago = now_ns() - 3 * 3600 * 1_000_000_000;
+    run.tell_of(event_at(hours_ago, reachable("too old")));
+    run.stop().expect("all was delivered");
+    let kept = rows(&place);
+    // The limit of age is an hour.
+    let mut run = Run::begin(Some(place.settings()), vec![(outbox("a"), destination.sink())]);
+    wait_for("the purge", || {
+        run.flush();
+        rows(&place) < 100
+    });
+    run.stop().expect("all was delivered");
+    assert!(kept > 20_000, "they were not removed by themselves: {kept}");
     verify(&place.path(), None, &[]).expect("readable").expect("good");
 }

@@ -29,9 +29,18 @@ pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// An event of the agent about itself; `detail` is its payload.
 pub fn event(health: Health) -> Event {
-    let now =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    Event::new(Uuid::now_v7(), 1, now.as_nanos() as u64, Operation::Health(health))
+    event_at(now_ns(), health)
+}
+
+/// The same at a moment, nanoseconds since 1970.
+pub fn event_at(wall_ns: u64, health: Health) -> Event {
+    Event::new(Uuid::now_v7(), 1, wall_ns, Operation::Health(health))
+}
+
+/// The wall clock.
+pub fn now_ns() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.expect("after 1970").as_nanos() as u64
 }
 
 pub fn reachable(detail: &str) -> Health {
