@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::{Map, Value, value::RawValue};
 
 use super::document::{self, Document};
 use crate::{
@@ -48,6 +49,17 @@ pub fn shorten(value: &mut Value, name: &str, most: usize, cut: &mut Cut) {
         }
         shorten_to(value, &mut name.to_owned(), limit, cut);
     }
+}
+
+/// A part of a document, the field `name`, as it is written: in at most `most` bytes.
+pub fn part(value: &impl Serialize, name: &str, most: usize, cut: &mut Cut) -> Box<RawValue> {
+    let text = json::raw(value);
+    if text.get().len() <= most {
+        return text;
+    }
+    let mut value = serde_json::from_str(text.get()).unwrap_or_default();
+    shorten(&mut value, name, most, cut);
+    json::raw(&value)
 }
 
 /// A document of at most `most` bytes: the same, where it is no longer than that.

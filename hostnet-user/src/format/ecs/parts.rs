@@ -129,7 +129,7 @@ impl Parts {
         // The end of a process is told once; its code is not to be kept.
         if let Operation::Exit(exit) = event.operation {
             let exit_code = exit.status();
-            return Some(ProcessParts::of(event, self, times, exit_code).into());
+            return Some(self.process_parts(event, times, exit_code).into());
         }
         let process = event.process.as_ref();
         let key = (process.map_or(0, |process| process.pid), event.actor);
@@ -138,9 +138,18 @@ impl Parts {
         {
             return Some(Arc::clone(parts));
         }
-        let parts = Arc::new(ProcessParts::of(event, self, times, None));
+        let parts = Arc::new(self.process_parts(event, times, None));
         self.processes.insert(key, (event.process.clone(), Arc::clone(&parts)));
         Some(parts)
+    }
+
+    fn process_parts(
+        &self,
+        event: &Event,
+        times: &mut Timestamps,
+        exit_code: Option<u32>,
+    ) -> ProcessParts {
+        ProcessParts::of(event, (&self.boot, self.most), times, exit_code)
     }
 
     /// `container` of an event with these labels.
@@ -152,13 +161,7 @@ impl Parts {
 
     /// A part of the document as it is written: what is too long in it is cut.
     pub fn bounded(&self, value: &impl Serialize, name: &str, cut: &mut Cut) -> Box<RawValue> {
-        let text = raw(value);
-        if text.get().len() <= self.most {
-            return text;
-        }
-        let mut value = serde_json::from_str(text.get()).unwrap_or_default();
-        fit::shorten(&mut value, name, self.most, cut);
-        raw(&value)
+        fit::part(value, name, self.most, cut)
     }
 
     /// A text of the document, which is cut the same way.

@@ -4,7 +4,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json as object, value::RawValue};
 use sha2::{Digest, Sha256};
 
-use super::{super::fit::Cut, parts::Parts, timestamp::Timestamps};
+use super::{
+    super::fit::{self, Cut},
+    timestamp::Timestamps,
+};
 use crate::{
     event::{Ancestor, Event, Process},
     json::hex,
@@ -31,19 +34,19 @@ pub struct ProcessParts {
 }
 
 impl ProcessParts {
-    /// The parts of an event's process and thread.
+    /// The parts of an event's process and thread, in this boot, of at most `most` bytes each.
     pub fn of(
         event: &Event,
-        parts: &Parts,
+        (boot, most): (&Boot, usize),
         times: &mut Timestamps,
         exit_code: Option<u32>,
     ) -> Self {
         let (mut cut, mut cut_of_own) = (Cut::new(), Cut::new());
-        let mut texts = Texts { most: parts.most, at: "process", cut: &mut cut };
+        let mut texts = Texts { most, at: "process", cut: &mut cut };
         let mut value = event.process.as_deref().map_or_else(Map::new, |process| {
             let wall_minus_boot = event.wall_ns.wrapping_sub(event.boot_ns);
             let time = |start_ns: u64| times.format(start_ns.wrapping_add(wall_minus_boot));
-            parts.boot.process(process, time, &mut texts)
+            boot.process(process, time, &mut texts)
         });
         if let Some(actor) = event.actor {
             value.entry("pid").or_insert_with(|| actor.tgid.into());
@@ -54,11 +57,11 @@ impl ProcessParts {
         if let Some(code) = exit_code {
             value.insert("exit_code".into(), code.into());
         }
-        let mut texts = Texts { most: parts.most, at: "hostnet.process", cut: &mut cut_of_own };
+        let mut texts = Texts { most, at: "hostnet.process", cut: &mut cut_of_own };
         let own = event.process.as_deref().map(|process| Own::of(process, &mut texts));
         cut.append(&mut cut_of_own);
-        let own = own.map(|own| parts.bounded(&own, "hostnet.process", &mut cut));
-        Self { ecs: parts.bounded(&value, "process", &mut cut), own, cut }
+        let own = own.map(|own| fit::part(&own, "hostnet.process", most, &mut cut));
+        Self { ecs: fit::part(&value, "process", most, &mut cut), own, cut }
     }
 }
 
