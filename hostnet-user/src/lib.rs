@@ -13,6 +13,7 @@ pub mod audit;
 pub mod cli;
 pub mod completeness;
 pub mod config;
+mod desk;
 pub mod docs;
 pub mod errno;
 pub mod event;

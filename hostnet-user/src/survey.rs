@@ -15,10 +15,10 @@ use crate::{
         Found,
         fetch::{network::HostNetwork, packet_filter::PacketFilters, passwd::HostUsers, sock_diag},
     },
+    desk::{Desk, Limits, LookupNumbers},
     input::World,
     judge::surface::Network,
     kernel::{self, Programs},
-    lookups::{Desk, Limits, LookupNumbers},
 };
 
 /// The rest between two questions for the listeners' ports.

@@ -19,7 +19,7 @@ use super::{
     maps::{AyaAct, AyaLossKey, AyaSuppressed, Source},
     told::{Counter, Told},
 };
-use crate::lookups::{Desk, Limits};
+use crate::desk::{Desk, Limits};
 
 /// How much of the saved-up budget beyond the burst is left to records that carry
 /// state: one part in so many.

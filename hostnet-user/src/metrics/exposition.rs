@@ -13,7 +13,7 @@ use prometheus_client::{
 };
 
 use super::{Metrics, ProcessNumbers, lock};
-use crate::{lookups::LookupNumbers, record::SinkNumbers};
+use crate::{desk::LookupNumbers, record::SinkNumbers};
 
 type Labels = Vec<(&'static str, String)>;
 type Counters = Family<Labels, Counter>;

@@ -32,8 +32,8 @@ pub use report::Report;
 pub use server::Server;
 
 use crate::{
+    desk::LookupNumbers,
     kernel::{MapNumbers, Meter, ProgramNumbers, RingNumbers},
-    lookups::LookupNumbers,
     record::SinkNumbers,
     shares::Fill,
 };

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Metrics, PipelineNumbers};
-use crate::{event::Health, kernel::Programs, lookups::LookupNumbers, stages::Stages};
+use crate::{desk::LookupNumbers, event::Health, kernel::Programs, stages::Stages};
 
 /// Where the numbers go.
 pub struct Report {

@@ -8,9 +8,10 @@ use anyhow::Result;
 use super::Pipeline;
 use crate::{
     attribute::Request,
+    desk::LookupNumbers,
     event::Process,
     input::World,
-    lookups::{Answer, Batch, LookupNumbers},
+    lookups::{Answer, Batch},
     requests,
 };
 

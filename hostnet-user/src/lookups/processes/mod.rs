@@ -14,11 +14,12 @@ use std::{
 };
 
 use super::{
-    Batch, Desk, Limits, LookupNumbers,
+    Batch,
     lacks::{Lack, Lacks},
 };
 use crate::{
     attribute::{Asker, Attribution, fetch::procfs},
+    desk::{Desk, Limits, LookupNumbers},
     event::Process,
     input::World,
     kernel,

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::LookupNumbers;
+use serde::Serialize;
 
 /// A thread that has not answered for so long may never: another one goes on.
 const STUCK: Duration = Duration::from_millis(250);
@@ -36,6 +36,21 @@ pub struct Limits {
     pub questions: usize,
     /// Threads that answer, once those before have not for a while.
     pub threads: usize,
+}
+
+/// How questions of one kind are doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LookupNumbers {
+    /// How long the oldest has waited for its answer, nanoseconds.
+    pub oldest_ns: u64,
+    /// Questions that wait.
+    pub waiting: usize,
+    /// Questions asked.
+    pub asked: u64,
+    /// What was not asked, because too much waited.
+    pub refused: u64,
+    /// Answers that came after what they were wanted for had been reported.
+    pub late: u64,
 }
 
 /// What both sides have.
