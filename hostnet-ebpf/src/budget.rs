@@ -9,6 +9,8 @@
 //! because whoever is refused counts itself. A budget of its own for each
 //! processor would give a container that uses one of them only a part of its due.
 
+use core::ptr::null_mut;
+
 use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, PerCpuArray},
@@ -126,7 +128,7 @@ fn pay(entry: *mut Cgroup, now: u64, carries_state: bool) -> bool {
 pub fn is_first(act: &Act, now: u64, may_be: bool, is_alive: bool) -> bool {
     // Of cgroups that are gone there may be any number: they have no entries of their own.
     let is_known = is_alive || Owner::of(act.cgroup).entry().is_some();
-    let own = if is_known { own_quota(act.cgroup, act.kind, now) } else { None };
+    let own = if is_known { own_quota(act.cgroup, act.kind, now) } else { null_mut() };
     let mut is_new = false;
     if may_be {
         let seen = FIRST_SEEN.get_ptr_mut(act);
@@ -134,13 +136,17 @@ pub fn is_first(act: &Act, now: u64, may_be: bool, is_alive: bool) -> bool {
         is_new =
             seen.is_none_or(|seen| now - unsafe { seen.read_volatile() } >= first_seen::WINDOW_NS);
         if is_new {
-            let quota = own.or_else(|| shared_quota(act.cgroup, act.kind));
-            if takes(quota, first_seen::MOST, now) || takes_sensitive(act, now, is_known) {
-                return remember(act, seen, now, is_known);
+            let quota = own_or_shared(own, act.cgroup, act.kind);
+            let is_admitted =
+                takes(quota, first_seen::MOST, now) || takes_sensitive(act, now, is_known);
+            if is_admitted && remember(act, seen, now, is_known) {
+                return true;
             }
+            // Another processor that reports the same at this moment has made it a repeat.
+            is_new = !is_admitted;
         }
     }
-    if let Some(own) = own {
+    if !own.is_null() {
         // SAFETY: a live map value; the projections stay inside it.
         unsafe {
             add_one(&raw mut (*own).count);
@@ -164,32 +170,40 @@ pub fn is_first(act: &Act, now: u64, may_be: bool, is_alive: bool) -> bool {
 #[inline(always)]
 fn takes_sensitive(act: &Act, now: u64, is_known: bool) -> bool {
     let Some(kind) = act.sensitive_kind(index_of) else { return false };
-    let own = if is_known { own_quota(act.cgroup, kind, now) } else { None };
-    takes(own.or_else(|| shared_quota(act.cgroup, kind)), sensitive::MOST, now)
+    let own = if is_known { own_quota(act.cgroup, kind, now) } else { null_mut() };
+    takes(own_or_shared(own, act.cgroup, kind), sensitive::MOST, now)
 }
 
-/// An owner's own counts and quota; `None` when the table is full.
+/// An owner's own counts and quota; null when the table is full. Not an `Option`: what is
+/// undefined in one without a pointer, the verifier takes for read.
 #[inline(always)]
-fn own_quota(cgroup: u64, kind: u64, now: u64) -> Option<*mut Suppressed> {
+fn own_quota(cgroup: u64, kind: u64, now: u64) -> *mut Suppressed {
     let key = LossKey { cgroup, kind };
     if let Some(own) = SUPPRESSED.get_ptr_mut(key) {
-        return Some(own);
+        return own;
     }
     let none = Suppressed { count: 0, new: 0, window_ns: now, reported: 0 };
     // Another processor may insert the same key first; then the second look finds it.
     let _raced = SUPPRESSED.insert(key, none, BPF_NOEXIST);
-    SUPPRESSED.get_ptr_mut(key)
+    SUPPRESSED.get_ptr_mut(key).unwrap_or(null_mut())
 }
 
+/// The owner's own quota, or the one that it shares when it has none.
 #[inline(always)]
-fn shared_quota(cgroup: u64, kind: u64) -> Option<*mut Suppressed> {
-    SHARED_QUOTAS.get_ptr_mut(((cgroup << 5 ^ kind ^ kind >> 32) & (SHARED - 1)) as u32)
+fn own_or_shared(own: *mut Suppressed, cgroup: u64, kind: u64) -> *mut Suppressed {
+    if !own.is_null() {
+        return own;
+    }
+    let index = ((cgroup << 5 ^ kind ^ kind >> 32) & (SHARED - 1)) as u32;
+    SHARED_QUOTAS.get_ptr_mut(index).unwrap_or(null_mut())
 }
 
 /// Takes one of `most` acts in a window; says whether there was one left.
 #[inline(always)]
-fn takes(quota: Option<*mut Suppressed>, most: u64, now: u64) -> bool {
-    let Some(quota) = quota else { return false };
+fn takes(quota: *mut Suppressed, most: u64, now: u64) -> bool {
+    if quota.is_null() {
+        return false;
+    }
     // SAFETY: a live map value.
     unsafe {
         if now - (*quota).window_ns >= first_seen::WINDOW_NS {
@@ -215,8 +229,8 @@ fn remember(act: &Act, seen: Option<*mut u64>, now: u64, is_known: bool) -> bool
         return true;
     }
     let kind = first_seen::ALL_KINDS;
-    let own = if is_known { own_quota(act.cgroup, kind, now) } else { None };
-    if !takes(own.or_else(|| shared_quota(act.cgroup, kind)), first_seen::SHARE, now) {
+    let own = if is_known { own_quota(act.cgroup, kind, now) } else { null_mut() };
+    if !takes(own_or_shared(own, act.cgroup, kind), first_seen::SHARE, now) {
         return true;
     }
     !matches!(FIRST_SEEN.insert(act, now, BPF_NOEXIST), Err(error) if i64::from(error) == -EEXIST)

@@ -198,7 +198,7 @@ mod tests {
             _ => None,
         });
         let close = closed.expect("its end is an event");
-        assert_eq!((close.flows.len(), close.others, close.total()), (1, (9, 0), (11, 0)));
+        assert_eq!((close.flows.peers(), close.others, close.total()), (1, (9, 0), (11, 0)));
         assert_eq!(close.remote, None, "it is not the only one");
     }
 }

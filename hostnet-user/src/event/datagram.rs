@@ -68,6 +68,61 @@ pub struct FlowCount {
     pub received: u64,
 }
 
+/// Counts of the peers that were counted apart: each of the first, the rest together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flows {
+    /// The first, at most [`Flows::MOST_LISTED`].
+    listed: Vec<FlowCount>,
+    /// How many there were beyond those.
+    unlisted: usize,
+    /// Datagrams sent to, and received from, these.
+    unlisted_total: (u64, u64),
+}
+
+impl Flows {
+    /// Peers listed at most.
+    pub const MOST_LISTED: usize = 64;
+
+    /// Lists as many as may be listed.
+    #[must_use]
+    pub fn of(mut listed: Vec<FlowCount>) -> Self {
+        let rest = listed.split_off(listed.len().min(Self::MOST_LISTED));
+        Self { listed, unlisted: rest.len(), unlisted_total: added((0, 0), &rest) }
+    }
+
+    /// These, of `peers` peers with `total` datagrams together.
+    #[must_use]
+    pub fn of_more(listed: Vec<FlowCount>, peers: usize, total: (u64, u64)) -> Self {
+        let (sent, received) = added((0, 0), &listed);
+        let unlisted_total = (total.0.saturating_sub(sent), total.1.saturating_sub(received));
+        Self { unlisted: peers.saturating_sub(listed.len()), listed, unlisted_total }
+    }
+
+    /// Those that are listed.
+    #[must_use]
+    pub fn listed(&self) -> &[FlowCount] {
+        &self.listed
+    }
+
+    /// How many peers there were.
+    #[must_use]
+    pub const fn peers(&self) -> usize {
+        self.listed.len() + self.unlisted
+    }
+
+    /// Datagrams sent to, and received from, all of them.
+    #[must_use]
+    pub fn total(&self) -> (u64, u64) {
+        added(self.unlisted_total, &self.listed)
+    }
+}
+
+fn added(to: (u64, u64), flows: &[FlowCount]) -> (u64, u64) {
+    flows.iter().fold(to, |(sent, received), flow| {
+        (sent.saturating_add(flow.sent), received.saturating_add(flow.received))
+    })
+}
+
 /// A UDP socket was released.
 #[derive(Clone, Debug)]
 pub struct DatagramClose {
@@ -80,7 +135,7 @@ pub struct DatagramClose {
     /// Who began with that peer.
     pub direction: Option<Direction>,
     /// Counts per peer; datagrams on a connected socket pass by the hooks.
-    pub flows: Vec<FlowCount>,
+    pub flows: Flows,
     /// Datagrams sent to, and received from, peers that were not counted apart.
     pub others: (u64, u64),
     /// Nanoseconds since its first operation.
@@ -91,9 +146,8 @@ impl DatagramClose {
     /// Datagrams sent, and received.
     #[must_use]
     pub fn total(&self) -> (u64, u64) {
-        self.flows.iter().fold(self.others, |(sent, received), flow| {
-            (sent.saturating_add(flow.sent), received.saturating_add(flow.received))
-        })
+        let ((sent, received), others) = (self.flows.total(), self.others);
+        (sent.saturating_add(others.0), received.saturating_add(others.1))
     }
 }
 
@@ -120,7 +174,7 @@ impl Told for DatagramClose {
         let (sent, received) = self.total();
         let more = if self.others == (0, 0) { "" } else { " and more" };
         write!(f, "closed UDP port {}", self.local.port())?;
-        match (self.remote, self.flows.len()) {
+        match (self.remote, self.flows.peers()) {
             (Some(remote), _) => write!(f, " with {}{more}", canonical(remote))?,
             (None, 0) => {}
             (None, peers) => write!(f, " with {peers} peers{more}")?,
@@ -128,7 +182,7 @@ impl Told for DatagramClose {
         if self.sent == Some(SentToPeer::No) {
             f.write_str(", nothing sent to it")?;
         }
-        if !self.flows.is_empty() || self.others != (0, 0) {
+        if self.flows.peers() != 0 || self.others != (0, 0) {
             write!(f, ", {received} datagrams in, {sent} datagrams out")?;
         }
         Ok(())

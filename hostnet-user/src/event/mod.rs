@@ -47,7 +47,7 @@ pub use close::{Close, ListenerClosed};
 pub use connect::{Connect, ConnectOutcome};
 pub use contact::{Attempt, Contact, SentToPeer};
 pub use container::{Identified, Joined, Left, Present};
-pub use datagram::{Datagram, DatagramClose, FlowCount};
+pub use datagram::{Datagram, DatagramClose, FlowCount, Flows};
 pub use endpoint::{canonical, endpoint, from_socket_addr};
 pub use exec::Exec;
 pub use existing_socket::{ExistingSocket, SocketState};

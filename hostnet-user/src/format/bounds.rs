@@ -111,7 +111,7 @@ fn hostile(
         Operation::Listen(listen) => listen.shares_port_with.clone_from(&parties),
         Operation::DatagramClose(close) => {
             let flow = FlowCount { remote: local, sent: 1 << 48, received: 1 << 48 };
-            close.flows = vec![flow; 40_000];
+            close.flows = Flows::of(vec![flow; 40_000]);
         }
         Operation::Unix(unix) => {
             unix.name = UnixAddress::new(&[&b"\0"[..], &filled(payload, 107)].concat());

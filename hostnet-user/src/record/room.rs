@@ -100,8 +100,10 @@ impl Store {
     /// # Errors
     /// When it cannot be read.
     pub fn room_for(&self, bytes: u64, limits: Limits) -> Result<Option<Full>, StoreError> {
-        // A transaction, and a step of a purge after it, may take a little more.
-        let is_room = |size: Size| size.all() + bytes * ROW_OVER_DOCUMENT <= limits.bytes;
+        // A transaction, and a step of a purge after it, may take a little more. Unused
+        // pages are used before the file grows.
+        let grows = |size: Size| (bytes * ROW_OVER_DOCUMENT).saturating_sub(size.free);
+        let is_room = |size: Size| size.all() + grows(size) <= limits.bytes;
         if is_room(self.size()?) {
             return Ok(None);
         }

@@ -11,7 +11,7 @@ use crate::{
         Attempt, Contact, Direction, Event, FlowCount, Operation, Outcome, Peer, PeerParty,
         SentToPeer, canonical,
     },
-    format::ecs::{MOST_FLOWS, read},
+    format::ecs::read,
 };
 
 /// What one event says.
@@ -155,9 +155,7 @@ impl Touch {
                 _ => (0, 0),
             },
             flows: match &event.operation {
-                Operation::DatagramClose(close) => {
-                    close.flows.iter().take(MOST_FLOWS).map(flow).collect()
-                }
+                Operation::DatagramClose(close) => close.flows.listed().iter().map(flow).collect(),
                 _ => Vec::new(),
             },
             socket: Socket { boot, cookie: socket.cookie },

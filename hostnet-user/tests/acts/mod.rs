@@ -5,8 +5,9 @@ use std::{net::SocketAddr, sync::Arc};
 
 use hostnet::event::{
     Accept, Ancestor, Bind, Close, Confidence, Connect, Container, DatagramClose, Event, Exec,
-    Exit, FlowCount, Health, Joined, Left, Listen, ListenerClosed, Location, Method, Operation,
-    Outcome, Owner, OwnerKind, Peer, PeerMethod, PeerParty, Process, RecordHealth, Socket,
+    Exit, FlowCount, Flows, Health, Joined, Left, Listen, ListenerClosed, Location, Method,
+    Operation, Outcome, Owner, OwnerKind, Peer, PeerMethod, PeerParty, Process, RecordHealth,
+    Socket,
 };
 use uuid::Uuid;
 
@@ -157,7 +158,16 @@ pub fn close(
 pub fn datagrams_closed(local: SocketAddr, flows: Vec<FlowCount>) -> Operation {
     let remote = if let [only] = flows.as_slice() { Some(only.remote) } else { None };
     let (sent, direction, duration_ns) = (None, None, None);
-    DatagramClose { local, remote, sent, direction, flows, others: (0, 0), duration_ns }.into()
+    DatagramClose {
+        local,
+        remote,
+        sent,
+        direction,
+        flows: Flows::of(flows),
+        others: (0, 0),
+        duration_ns,
+    }
+    .into()
 }
 
 pub fn exec() -> Operation {

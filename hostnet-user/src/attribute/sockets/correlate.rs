@@ -16,8 +16,8 @@ use super::{
 use crate::{
     attribute::{Attribution, Party, Request, wanted::flow_key},
     event::{
-        Bind, Close, Datagram, DatagramClose, Direction, Listen, ListenerClosed, Outcome, Owner,
-        OwnerKind, RawSocket, Socket, endpoint,
+        Bind, Close, Datagram, DatagramClose, Direction, Flows, Listen, ListenerClosed, Outcome,
+        Owner, OwnerKind, RawSocket, Socket, endpoint,
     },
 };
 
@@ -302,7 +302,7 @@ impl Attribution {
             remote: only,
             sent: None,
             direction: None,
-            flows,
+            flows: Flows::of(flows),
             others,
             duration_ns: None,
         };

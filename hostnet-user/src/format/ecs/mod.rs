@@ -27,7 +27,6 @@ use anyhow::Result;
 
 pub use document::{dataset, dataset_named};
 pub use identity::Identity;
-pub use udp::MOST_FLOWS;
 
 use self::{
     document::{Borrowed, Document},

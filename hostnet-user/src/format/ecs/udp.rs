@@ -5,9 +5,6 @@ use serde::Serialize;
 use super::ends::Side;
 use crate::event::{DatagramClose, SentToPeer};
 
-/// Most UDP peers listed in one closing record; `peers` counts them all.
-pub const MOST_FLOWS: usize = 64;
-
 #[derive(Default, Serialize)]
 pub struct UdpFields {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,15 +54,15 @@ fn udp_counts(close: &DatagramClose) -> UdpCounts {
     let (datagrams_sent, datagrams_received) = close.total();
     let others = (close.others != (0, 0)).then_some(close.others);
     UdpCounts {
-        peers: close.flows.len(),
+        peers: close.flows.peers(),
         datagrams_sent,
         datagrams_received,
         others_sent: others.map(|(sent, _)| sent),
         others_received: others.map(|(_, received)| received),
         flows: close
             .flows
+            .listed()
             .iter()
-            .take(MOST_FLOWS)
             .map(|flow| FlowFields {
                 remote: Side::of(flow.remote),
                 sent: flow.sent,

@@ -211,6 +211,12 @@ pub struct Udp<'a> {
     pub others_sent: u64,
     #[serde(default)]
     pub others_received: u64,
+    #[serde(default)]
+    pub peers: usize,
+    #[serde(default)]
+    pub datagrams_sent: u64,
+    #[serde(default)]
+    pub datagrams_received: u64,
     #[serde(borrow, default)]
     pub flows: Vec<Flow<'a>>,
 }

@@ -15,10 +15,10 @@ use super::{
 use crate::{
     event::{
         Accept, Bind, Cgroup, CgroupMigration, Close, Connect, ConnectOutcome, Datagram,
-        DatagramClose, Direction, Exec, ExistingSocket, Exit, FamilySocket, FlowCount, Identified,
-        Joined, Left, Listen, ListenerClosed, Mover, MulticastJoin, NameSpoof, NetlinkBind,
-        NetlinkRequest, Operation, Owner, OwnerKind, PacketBind, Present, Process, RawSocket,
-        Socket, SocketFilter, Unix, UnixKind,
+        DatagramClose, Direction, Exec, ExistingSocket, Exit, FamilySocket, FlowCount, Flows,
+        Identified, Joined, Left, Listen, ListenerClosed, Mover, MulticastJoin, NameSpoof,
+        NetlinkBind, NetlinkRequest, Operation, Owner, OwnerKind, PacketBind, Present, Process,
+        RawSocket, Socket, SocketFilter, Unix, UnixKind,
     },
     text,
 };
@@ -206,12 +206,17 @@ fn datagram_close(
     };
     summable("hostnet.udp.flows.sent", udp.flows.iter().map(|flow| flow.sent))?;
     summable("hostnet.udp.flows.received", udp.flows.iter().map(|flow| flow.received))?;
+    let listed: Vec<FlowCount> = udp.flows.iter().map(flow).collect::<Result<_, _>>()?;
+    let counted_apart = (
+        udp.datagrams_sent.saturating_sub(udp.others_sent),
+        udp.datagrams_received.saturating_sub(udp.others_received),
+    );
     Ok(DatagramClose {
         local: ends.local()?,
         remote: ends.remote,
         sent: udp.sent_to_peer,
         direction: ends::direction(document)?,
-        flows: udp.flows.iter().map(flow).collect::<Result<_, _>>()?,
+        flows: Flows::of_more(listed, udp.peers, counted_apart),
         others: (udp.others_sent, udp.others_received),
         duration_ns: document.event.duration,
     })

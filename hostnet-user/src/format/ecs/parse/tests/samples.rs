@@ -126,7 +126,9 @@ fn operations() -> Vec<(Option<Kind>, Operation)> {
     let aimed =
         Connect { outcome: Outcome::Unknown, sent: Some(SentToPeer::No), ..connect.clone() };
     let flow = |remote, sent| FlowCount { remote, sent, received: 2 };
-    let flows = vec![flow(remote, 5), flow(at("[2001:db8::1]:53"), 1)];
+    // More than are listed.
+    let numbered = (1..100).map(|number| flow(at(&format!("[2001:db8::{number}]:53")), 1));
+    let flows = std::iter::once(flow(remote, 5)).chain(numbered).collect();
     let name = UnixAddress::new(b"\0\xffname\0");
     let mut all: Vec<(Option<Kind>, Operation)> = vec![
         (
@@ -165,7 +167,7 @@ fn operations() -> Vec<(Option<Kind>, Operation)> {
                 remote: None,
                 sent: Some(SentToPeer::Unknown),
                 direction: None,
-                flows,
+                flows: Flows::of(flows),
                 others: (7, 0),
                 duration_ns: Some(3),
             }
