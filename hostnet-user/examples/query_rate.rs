@@ -1,5 +1,6 @@
-//! How long questions take: a history is written as the agent writes it, with as many
-//! events as `HOSTNET_EVENTS` says, and asked. `cargo xtask bench --only query`.
+//! How long questions take: a history is written as the agent writes it and asked: `query_rate
+//! EVENTS TIMES` asks each question so many times, and says the slowest answers as one line of JSON
+//! to `cargo xtask bench --only query`.
 
 use std::{
     path::Path,
@@ -11,7 +12,7 @@ use std::{
 mod acts;
 
 use acts::{Actor, SECOND, TCP};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use hostnet::{
     event::{Direction, Event, Outcome, Socket},
     format::ecs::Identity,
@@ -22,18 +23,13 @@ use hostnet::{
     },
     record::{self, Journal, Limits, Sequence, Settings},
 };
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
-
-/// Events, unless told otherwise.
-const EVENTS: u64 = 1_000_000;
 
 const CONTAINERS: u64 = 100;
 
 /// Addresses that each container talks to.
 const ADDRESSES: u64 = 20;
-
-/// How often each question is asked, about something else each time.
-const TIMES: u64 = 20;
 
 /// Time between two connections of the story.
 const APART: u64 = SECOND / 10;
@@ -124,68 +120,74 @@ fn write(path: &Path, events: u64) -> Result<u64> {
     Ok(end)
 }
 
-/// Asks `TIMES` times, each time as a command does: opened anew.
-#[expect(clippy::print_stdout, reason = "the figures are what was asked for")]
-fn measure(
-    what: &str,
-    path: &Path,
-    mut ask: impl FnMut(&History, u64) -> Result<usize>,
-) -> Result<()> {
-    let (mut worst, mut sum, mut rows) = (Duration::ZERO, Duration::ZERO, 0);
-    for time in 0..TIMES {
-        let began = Instant::now();
-        let history = History::open(path)?;
-        rows += ask(&history, time)?;
-        let took = began.elapsed();
-        worst = worst.max(took);
-        sum += took;
-    }
-    let mean = sum.as_secs_f64() * 1000.0 / TIMES as f64;
-    let worst = worst.as_secs_f64() * 1000.0;
-    println!("query: {what}: {mean:.0} ms, at most {worst:.0} ms ({rows} rows in {TIMES} answers)");
-    Ok(())
+/// A history that is asked, and the slowest answer to each question, in milliseconds.
+struct Asked<'a> {
+    path: &'a Path,
+    times: u64,
+    worst_ms: Map<String, Value>,
 }
 
-#[expect(clippy::print_stdout, reason = "the figures are what was asked for")]
+impl Asked<'_> {
+    /// Asks about something else each time, as a command does: opened anew.
+    fn measure(
+        &mut self,
+        what: &str,
+        mut ask: impl FnMut(&History, u64) -> Result<usize>,
+    ) -> Result<()> {
+        let mut worst = Duration::ZERO;
+        for time in 0..self.times {
+            let began = Instant::now();
+            let history = History::open(self.path)?;
+            ask(&history, time)?;
+            worst = worst.max(began.elapsed());
+        }
+        self.worst_ms.insert(what.to_owned(), (worst.as_secs_f64() * 1e3).into());
+        Ok(())
+    }
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the figures are what was asked for")]
 fn main() -> Result<()> {
-    let events = std::env::var("HOSTNET_EVENTS").ok().and_then(|text| text.parse().ok());
-    let events = events.unwrap_or(EVENTS);
+    let numbers = std::env::args().skip(1).map(|word| word.parse::<u64>());
+    let numbers: Vec<u64> = numbers.collect::<Result<_, _>>()?;
+    let [events, times] = numbers[..] else { bail!("usage: query_rate EVENTS TIMES") };
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("history.db");
     let began = Instant::now();
     let end = write(&path, events)?;
     let mib = path.metadata()?.len() >> 20;
-    let took = began.elapsed().as_secs();
-    println!("query: a history of {events} events, {mib} MiB, written in {took} s");
+    let seconds = began.elapsed().as_secs();
+    eprintln!("query: {events} events are written ({mib} MiB, {seconds} s)");
     let some = |time: u64| {
         let length = end - acts::BOOTED_NS;
-        Time((acts::BOOTED_NS + length / TIMES * time + length / 50).cast_signed())
+        Time((acts::BOOTED_NS + length / times * time + length / 50).cast_signed())
     };
     let everything = Filter::default();
-    measure("who-had-port PORT --at TIME", &path, |history, time| {
+    let mut asked = Asked { path: &path, times, worst_ms: Map::new() };
+    asked.measure("port", |history, time| {
         let port = 8000 + (time * 37 % 500) as u16;
         Ok(who_had_port(history, port, None, Some(some(time)))?.rows.len())
     })?;
-    measure("who-had-port of a client's port", &path, |history, time| {
+    asked.measure("client-port", |history, time| {
         let port = 32_768 + (time * 731 % 28_000) as u16;
         Ok(who_had_port(history, port, None, Some(some(time)))?.rows.len())
     })?;
-    measure("peers CONTAINER", &path, |history, time| {
+    asked.measure("peers", |history, time| {
         let container = Some(format!("worker-{}", time * 3 % CONTAINERS));
         let filter = Filter { container, ..Filter::default() };
         Ok(peers(history, &filter, &PeerFilter::default())?.len())
     })?;
-    measure("peers CONTAINER --since --until", &path, |history, time| {
+    asked.measure("peers-between", |history, time| {
         let container = Some(format!("worker-{}", time * 3 % CONTAINERS));
         let (since, until) = (Some(some(time)), Some(some(time).after(3600 * SECOND as i64)));
         let filter = Filter { container, since, until, ..Filter::default() };
         Ok(peers(history, &filter, &PeerFilter::default())?.len())
     })?;
-    measure("peers --ip", &path, |history, time| {
+    asked.measure("peers-address", |history, time| {
         let address = Some(format!("10.1.{}.{}", time % 7, time * 11 % 250));
         Ok(peers(history, &everything, &PeerFilter { address, port: None })?.len())
     })?;
-    measure("around TIME --within 10s", &path, |history, time| {
+    asked.measure("around", |history, time| {
         let mut rows = 0;
         around(history, some(time), 10 * SECOND as i64, &everything, |_| {
             rows += 1;
@@ -193,14 +195,19 @@ fn main() -> Result<()> {
         })?;
         Ok(rows)
     })?;
-    measure("first-seen IP", &path, |history, time| {
+    asked.measure("first-seen", |history, time| {
         let subject = Subject::of(&format!("10.1.{}.{}", time % 7, time * 11 % 250));
         Ok(first_seen(history, &subject, &everything)?.len())
     })?;
-    measure("containers", &path, |history, _| Ok(containers(history, &everything)?.len()))?;
-    measure("listeners --since --until", &path, |history, time| {
+    asked.measure("containers", |history, _| Ok(containers(history, &everything)?.len()))?;
+    asked.measure("listeners", |history, time| {
         let (since, until) = (Some(some(time)), Some(some(time).after(600 * SECOND as i64)));
         let filter = Filter { since, until, ..Filter::default() };
         Ok(listeners(history, &filter)?.len())
-    })
+    })?;
+    let figures = json!({
+        "events": events, "mib": mib, "seconds": seconds, "times": times, "worst_ms": asked.worst_ms,
+    });
+    println!("{figures}");
+    Ok(())
 }

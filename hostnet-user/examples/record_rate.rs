@@ -1,6 +1,6 @@
 //! What the record costs: rows per second through the history and one file, bytes
-//! per event on disk, CPU per 100 000 events: `record_rate EVENTS`, which
-//! `cargo xtask bench --only record` calls.
+//! per event on disk, CPU per 100 000 events: `record_rate EVENTS` says it as one line of JSON
+//! to `cargo xtask bench --only record`.
 
 use std::time::{Duration, Instant};
 
@@ -49,13 +49,13 @@ fn main() -> Result<()> {
     let (took, cpu) = (began.elapsed().as_secs_f64(), (cpu_time() - cpu).as_secs_f64());
     let (kept, written) = (history.metadata()?.len(), events.metadata()?.len());
     let count = f64::from(count);
-    println!("record: {:.0} rows/s through the history and one file", count / took);
-    println!(
-        "record: {:.0} bytes/event in the history, {:.0} of them the document",
-        kept as f64 / count,
-        written as f64 / count
-    );
-    println!("record: {:.2} s of CPU per 100 000 events", cpu * 100_000.0 / count);
+    let figures = serde_json::json!({
+        "rows_per_second": count / took,
+        "history_bytes": kept as f64 / count,
+        "document_bytes": written as f64 / count,
+        "cpu_per_100k": cpu * 1e5 / count,
+    });
+    println!("{figures}");
     Ok(())
 }
 

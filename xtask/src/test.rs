@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{packages, shell, static_build};
+use crate::{bench, packages, shell, static_build};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -47,6 +47,7 @@ pub fn perform(args: &Args) -> Result<()> {
             Some(script) => validate_ocsf(script, &events)?,
             None => true,
         };
+        good &= bench_smoke()?;
     } else {
         eprintln!(
             "live tests: skipped, because only root may load eBPF programs and start a Docker \
@@ -105,6 +106,19 @@ fn read_back(events: &Path) -> Result<bool> {
             .arg("format::ecs::parse::tests::what_live_tests_told_is_written_the_same")
             .env("HOSTNET_EVENTS_DIR", events),
     )
+}
+
+/// Every part of the benchmark still runs: with what the live tests built, and with examples
+/// that the tests after this build, too.
+fn bench_smoke() -> Result<bool> {
+    if !shell::succeeds(shell::cargo().args(["test", "--no-run"]))? {
+        return Ok(false);
+    }
+    let smoke = bench::perform(&bench::Args::smoke(&static_build::hostnet()?));
+    if let Err(error) = &smoke {
+        eprintln!("error: the benchmark does not run: {error:#}");
+    }
+    Ok(smoke.is_ok())
 }
 
 fn validate(script: &Path, events: &Path) -> Result<bool> {

@@ -70,11 +70,6 @@ pub enum Received {
 }
 
 impl Receiver {
-    /// Whether it gets events in the form in which they are kept.
-    pub fn is_native(&self) -> bool {
-        !self.settings.contains("format")
-    }
-
     pub fn settings(&self, directory: &Path) -> Result<sink::Settings> {
         let at = match self.end {
             End::File | End::Stream | End::Datagram => {

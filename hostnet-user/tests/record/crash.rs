@@ -1,12 +1,12 @@
 //! Killed at any moment under load: what a sink has is in the history, what is in
 //! the history follows from itself, and the next run says that there was no end.
 //!
-//! `cargo xtask bench --only crash` does it 500 times.
+//! `cargo xtask bench --only crash` does it 200 times, by the example `record_crash`.
 
 use std::{
     collections::BTreeSet,
     env, fs,
-    io::{Read as _, Write as _},
+    io::Read as _,
     path::Path,
     process::{Command, Stdio},
     time::{Duration, SystemTime},
@@ -24,6 +24,16 @@ const DIRECTORY: &str = "HOSTNET_CRASH_DIRECTORY";
 /// Not a test of its own: what is killed.
 #[test]
 fn victim() {
+    be_victim();
+}
+
+#[test]
+fn killed_at_any_moment() {
+    kill(20);
+}
+
+/// Keeps and delivers until this process is killed, if it was started for that.
+pub fn be_victim() {
     let Some(directory) = env::var_os(DIRECTORY) else { return };
     let directory = Path::new(&directory);
     let file = File::open(&directory.join("events")).expect("a file");
@@ -36,9 +46,8 @@ fn victim() {
     }
 }
 
-#[test]
-fn killed_at_any_moment() {
-    let kills = env::var("HOSTNET_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
+/// Kills so many victims one after the other, and says what was kept.
+pub fn kill(kills: u64) -> serde_json::Value {
     let directory = tempfile::tempdir().expect("a directory");
     let (history, events) = (directory.path().join("history.db"), directory.path().join("events"));
     let mut file = fs::File::options();
@@ -122,12 +131,10 @@ fn killed_at_any_moment() {
     }
     assert!(latest < 3_000_000_000, "a gap was told {latest} ns after the start");
     let rows = one("SELECT count(*) FROM event");
-    let what = format!(
-        "crash: {kills} kills, {runs} runs that told anything, {rows} events, all that were \
-         delivered are kept; {told} gaps told, the latest {} ms after a start\n",
-        latest / 1_000_000
-    );
-    std::io::stderr().write_all(what.as_bytes()).expect("room");
+    let latest_ms = latest / 1_000_000;
+    serde_json::json!({
+        "kills": kills, "runs": runs, "events": rows, "gaps": told, "latest_ms": latest_ms,
+    })
 }
 
 fn now_ns() -> u64 {

@@ -1,7 +1,7 @@
-//! Whether owners are true and named under churn: `owners mixed` has a million
-//! events of twenty containers at a time, `owners short` two thousand containers
-//! that live a moment while both processors are busy. Either says its figures as
-//! one line of JSON; `cargo xtask bench --only mixed,short` calls it.
+//! Whether owners are true and named under churn: `owners mixed CONTAINERS ROUNDS` has mixed
+//! events of twenty containers at a time, `owners short CONTAINERS ROUNDS` containers that live
+//! a moment while both processors are busy. Either says its figures as one line of JSON; `cargo
+//! xtask bench --only mixed,short` calls it.
 
 use std::{hint::spin_loop, thread};
 
@@ -11,13 +11,12 @@ use hostnet_tests::shifts::{Plan, observe};
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let kind = arguments.next();
-    let containers = arguments.next().and_then(|number| number.parse().ok());
-    let plan = match kind.as_deref() {
-        Some("mixed") => {
-            let containers = containers.unwrap_or(100);
-            Plan { containers, at_once: 20, command: "mixed", times: 1000 }
+    let numbers: Vec<u32> = arguments.filter_map(|number| number.parse().ok()).collect();
+    let plan = match (kind.as_deref(), &numbers[..]) {
+        (Some("mixed"), &[containers, times]) => {
+            Plan { containers, at_once: 20, command: "mixed", times }
         }
-        Some("short") => {
+        (Some("short"), &[containers, times]) => {
             for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
                 thread::spawn(|| {
                     loop {
@@ -25,10 +24,9 @@ fn main() {
                     }
                 });
             }
-            let containers = containers.unwrap_or(2000);
-            Plan { containers, at_once: 4, command: "short", times: 1 }
+            Plan { containers, at_once: 4, command: "short", times }
         }
-        _ => panic!("usage: owners mixed|short [CONTAINERS]"),
+        _ => panic!("usage: owners mixed|short CONTAINERS ROUNDS"),
     };
     let figures = observe(plan);
     println!("{}", serde_json::to_string(&figures).expect("figures are JSON"));

@@ -1,5 +1,5 @@
 //! How long hostnet takes to know a host of many containers and sockets, how much
-//! memory, and what an owner then costs: `scale CONTAINERS SOCKETS` says it as one
+//! memory, and what an owner then costs: `scale CONTAINERS SOCKETS ACTS` says it as one
 //! line of JSON. It is called by `cargo xtask bench --only scale`.
 
 use std::{
@@ -14,8 +14,6 @@ use hostnet_tests::{
 };
 use serde_json::json;
 
-/// Events by which the cost of an owner is taken.
-const EVENTS: u32 = 100_000;
 /// As few containers as many hosts have.
 const FEW: u32 = 10;
 const LONGEST: Duration = Duration::from_secs(300);
@@ -23,15 +21,18 @@ const LONGEST: Duration = Duration::from_secs(300);
 #[expect(clippy::print_stdout, reason = "the result is what was asked for")]
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|word| word.parse::<u32>());
-    let (Some(Ok(containers)), Some(Ok(sockets))) = (arguments.next(), arguments.next()) else {
-        panic!("usage: scale CONTAINERS SOCKETS-OF-EACH");
+    let mut next = || match arguments.next() {
+        Some(Ok(number)) => number,
+        _ => panic!("usage: scale CONTAINERS SOCKETS-OF-EACH ACTS"),
     };
-    let few = measure(FEW, sockets);
-    let many = measure(containers, sockets);
+    let (containers, sockets, acts) = (next(), next(), next());
+    let few = measure(FEW, sockets, acts);
+    let many = measure(containers, sockets, acts);
     println!("{}", json!({ "few": few, "many": many }));
 }
 
-fn measure(containers: u32, sockets: u32) -> serde_json::Value {
+/// The cost of an owner is taken by so many acts of all containers together.
+fn measure(containers: u32, sockets: u32, acts: u32) -> serde_json::Value {
     let mut crowd = Crowd::start(containers, sockets);
     let tally = Tally::of(containers);
     let counting = tally.clone();
@@ -48,8 +49,8 @@ fn measure(containers: u32, sockets: u32) -> serde_json::Value {
     tally.wait("the names", LONGEST, |counts| counts.named.len() == containers as usize);
     let named = seconds();
     let before = cpu(agent.pid());
-    crowd.act(0, containers, EVENTS / containers);
-    let acts = u64::from(EVENTS / containers * containers);
+    crowd.act(0, containers, acts / containers);
+    let acts = u64::from(acts / containers * containers);
     tally.wait("what they did", LONGEST, |counts| Counts::all(&counts.acted) + counts.lost >= acts);
     let spent = cpu(agent.pid()) - before;
     let memory = |name| kib(agent.pid(), name) / 1024;

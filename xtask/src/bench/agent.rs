@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Stdio, id},
     sync::atomic::{AtomicU32, Ordering},
     thread::sleep,
@@ -11,7 +11,6 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
-use serde::Serialize;
 
 use super::{
     Bench,
@@ -33,11 +32,12 @@ pub struct Agent {
     /// What it wrote.
     pub lines: Lines,
     pub began: Instant,
-    directory: Directory,
+    /// Removed when dropped: until then the sink looks there for its file.
+    _directory: Directory,
 }
 
 /// Memory of the agent's process, KiB, as /proc tells it.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Memory {
     /// `VmRSS`
     pub resident_kib: u64,
@@ -57,7 +57,6 @@ impl Agent {
         // Processes and cgroups of the host are looked at now.
         sleep(Duration::from_millis(200));
         agent.settle()?;
-        agent.directory.remove();
         Ok(agent)
     }
 
@@ -83,7 +82,7 @@ impl Agent {
         let began = Instant::now();
         let child = machine::on_cpu(WATCHER_CPU, || command.spawn())?
             .with_context(|| format!("{} cannot be started", bench.programs.hostnet.display()))?;
-        Ok(Self { child, messages, lines, began, directory })
+        Ok(Self { child, messages, lines, began, _directory: directory })
     }
 
     /// Waits until the agent has told something.
@@ -168,15 +167,19 @@ impl Drop for Agent {
     }
 }
 
-/// Where an agent's files are, in memory. Removed as soon as they are open, so
-/// that nothing is left behind by a benchmark that is interrupted.
+/// Where an agent's files are, in memory.
 struct Directory(PathBuf);
+
+const PREFIX: &str = "hostnet-bench-";
 
 impl Directory {
     fn make() -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = PathBuf::from(MEMORY).join(format!("hostnet-bench-{}-{count}", id()));
+        if count == 0 {
+            remove_left()?;
+        }
+        let path = PathBuf::from(MEMORY).join(format!("{PREFIX}{}-{count}", id()));
         fs::create_dir(&path).with_context(|| format!("{} could not be made", path.display()))?;
         Ok(Self(path))
     }
@@ -184,14 +187,22 @@ impl Directory {
     fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
-
-    fn remove(&self) {
-        let _gone_already = fs::remove_dir_all(&self.0);
-    }
 }
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        self.remove();
+        let _gone_already = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Removes what benchmarks left that were interrupted.
+fn remove_left() -> Result<()> {
+    for entry in fs::read_dir(MEMORY)? {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            let _gone_already = fs::remove_dir_all(path);
+        }
+    }
+    Ok(())
 }

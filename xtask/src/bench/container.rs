@@ -72,7 +72,7 @@ impl Daemon {
         let directory = std::env::temp_dir().join(format!("hostnet-bench-{}", id()));
         fs::create_dir_all(&directory)
             .with_context(|| format!("{} could not be made", directory.display()))?;
-        let mut guard = shell::command(&programs.guard)
+        let mut guard = shell::command(programs.harness("guard"))
             .arg(&directory)
             .args(ISOLATED)
             .stdin(Stdio::piped())
@@ -115,7 +115,7 @@ impl Daemon {
         for directory in ["dev", "proc", "sys"] {
             fs::create_dir_all(image.join(directory))?;
         }
-        fs::copy(&programs.load, image.join("load"))?;
+        fs::copy(programs.harness("load"), image.join("load"))?;
         let mut tar = shell::command("tar")
             .args(["--owner=0", "--group=0", "--create", "--directory"])
             .arg(&image)

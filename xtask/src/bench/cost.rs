@@ -1,18 +1,15 @@
 //! What watching adds to the CPU time of an operation, for the one who does it.
 
-use anyhow::Result;
-use serde::Serialize;
+use anyhow::{Context as _, Result, bail};
 
 use super::{
     Agent, Bench, Load,
     floor::{Floor, Variant},
+    kept::Measured,
     stats::{Spread, median},
+    table::{Table, number},
 };
 use crate::shell;
-
-/// Measurements of one kind in a row; their median is one sample, so that an
-/// interrupt at the wrong moment is not.
-const CHUNKS: u64 = 9;
 
 /// How often a pair is repeated that others disturbed.
 const ATTEMPTS: u32 = 4;
@@ -23,7 +20,7 @@ struct Kind {
     name: &'static str,
     /// What the load calls it.
     order: &'static str,
-    /// Operations per chunk. All chunks together fit hostnet's ring: what is
+    /// Operations per measurement. All together fit hostnet's ring: what is
     /// lost costs less than what is told.
     count: u64,
     /// Done by a process of the host, on the container's listener.
@@ -36,7 +33,7 @@ const fn kind(name: &'static str, order: &'static str, count: u64) -> Kind {
 
 const KINDS: &[Kind] = &[
     kind(CONNECT, "connect", 4000),
-    kind("bind(2) alone, refused", "bind-refused", 4000),
+    kind(BIND, "bind-refused", 4000),
     kind("socket, bind to port 0, close: TCP", "bind-tcp", 500),
     kind("socket, bind to port 0, close: UDP", "bind-udp", 500),
     kind("TCP connection, both ends: connect, accept, closes", "tcp", 200),
@@ -47,37 +44,19 @@ const KINDS: &[Kind] = &[
     kind(READ, "read", 20_000),
 ];
 
-pub const CONNECT: &str = "connect(2) alone";
-pub const GETPPID: &str = "getppid(2)";
-pub const READ: &str = "read(2) of one byte";
+const CONNECT: &str = "connect(2) alone";
+const BIND: &str = "bind(2) alone, refused";
+const GETPPID: &str = "getppid(2)";
+const READ: &str = "read(2) of one byte";
 
-/// Added nanoseconds by operation.
-#[derive(Serialize)]
-pub struct Costs {
-    pub pairs: u64,
-    pub rows: Vec<Row>,
-    /// Records hostnet lost meanwhile: then its cost is understated.
-    pub lost: u64,
-    /// Pairs during which somebody else watched, too.
-    pub disturbed: u64,
-}
-
-#[derive(Serialize)]
-pub struct Row {
-    pub operation: &'static str,
+/// Added nanoseconds of one operation.
+struct Row {
+    operation: &'static str,
     /// With nobody watching.
-    pub alone_ns: f64,
-    pub empty: Option<Spread>,
-    pub record: Option<Spread>,
-    pub hostnet: Spread,
-}
-
-impl Row {
-    /// hostnet's cost in units of the least useful one.
-    pub fn ratio(&self) -> Option<f64> {
-        let floor = self.record?.median;
-        (floor > 0.0).then(|| self.hostnet.median / floor)
-    }
+    alone_ns: f64,
+    empty: Spread,
+    record: Spread,
+    hostnet: Spread,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,22 +68,24 @@ enum Watcher {
 /// Nanoseconds per operation, by kind.
 type Sample = Vec<f64>;
 
-pub fn measure(bench: &mut Bench) -> Result<Costs> {
-    let mut host = Load::start(shell::command(&bench.programs.load))?;
-    host.listen_as(&bench.container.load)?;
-    let mut watchers = vec![Watcher::Hostnet];
-    if bench.programs.floor.is_some() {
-        watchers.extend([Variant::Empty, Variant::Record].map(Watcher::Floor));
+const WATCHERS: [Watcher; 3] =
+    [Watcher::Hostnet, Watcher::Floor(Variant::Empty), Watcher::Floor(Variant::Record)];
+
+pub fn measure(bench: &mut Bench) -> Result<Measured> {
+    if bench.programs.floor.is_none() {
+        bail!("there is nothing to compare with: cargo xtask ebpf --install gets the toolchain");
     }
-    let pairs = bench.either(15, 4);
+    let mut host = Load::start(shell::command(bench.programs.harness("load")))?;
+    host.listen_as(&bench.container.load)?;
+    let pairs = bench.size.of(15, 4, 1);
     let mut alone: Vec<Sample> = Vec::new();
-    let mut added: Vec<Vec<Sample>> = watchers.iter().map(|_| Vec::new()).collect();
+    let mut added = WATCHERS.map(|_| Vec::<Sample>::new());
     let (mut lost, mut disturbed) = (0, 0);
     sample(bench, &mut host, None)?;
     for round in 0..pairs {
         eprintln!("cost: pair {} of {pairs}", round + 1);
-        for (watcher, added) in watchers.iter().zip(&mut added) {
-            let pair = quiet_pair(bench, &mut host, *watcher, round)?;
+        for (watcher, added) in WATCHERS.into_iter().zip(&mut added) {
+            let pair = quiet_pair(bench, &mut host, watcher, round)?;
             lost += pair.lost;
             disturbed += u64::from(pair.disturbed);
             let differences =
@@ -116,18 +97,63 @@ pub fn measure(bench: &mut Bench) -> Result<Costs> {
     let column = |samples: &[Sample], at: usize| -> Vec<f64> {
         samples.iter().filter_map(|sample| sample.get(at).copied()).collect()
     };
-    let spread_of = |watcher: Watcher, at: usize| {
-        let place = watchers.iter().position(|other| *other == watcher)?;
-        Some(Spread::of(&column(&added[place], at)))
+    let row = |(at, kind): (usize, &Kind)| {
+        let [hostnet, empty, record] =
+            added.each_ref().map(|samples| Spread::of(&column(samples, at)));
+        let alone_ns = median(&column(&alone, at));
+        Row { operation: kind.name, alone_ns, empty, record, hostnet }
     };
-    let rows = KINDS.iter().enumerate().map(|(at, kind)| Row {
-        operation: kind.name,
-        alone_ns: median(&column(&alone, at)),
-        empty: spread_of(Watcher::Floor(Variant::Empty), at),
-        record: spread_of(Watcher::Floor(Variant::Record), at),
-        hostnet: Spread::of(&column(&added[0], at)),
-    });
-    Ok(Costs { pairs, rows: rows.collect(), lost, disturbed })
+    let rows: Vec<Row> = KINDS.iter().enumerate().map(row).collect();
+    Ok(Measured {
+        workload: format!(
+            "{pairs} pairs of measurements with a watcher and without, in turns, for hostnet and each floor."
+        ),
+        figures: figures(&rows, lost, disturbed)?,
+        tables: vec![table(&rows)],
+    })
+}
+
+fn figures(rows: &[Row], lost: u64, disturbed: u64) -> Result<Vec<(&'static str, f64)>> {
+    let row = |name: &str| {
+        let row = rows.iter().find(|row| row.operation == name);
+        row.with_context(|| format!("{name} was not measured"))
+    };
+    let (connect, bind) = (row(CONNECT)?, row(BIND)?);
+    // A floor below a nanosecond is noise, and nothing to divide by.
+    let ratio = |row: &Row| row.hostnet.median / row.record.median.max(1.0);
+    Ok(vec![
+        ("connect-ratio", ratio(connect)),
+        ("connect-added", connect.hostnet.median),
+        ("connect-floor", connect.record.median),
+        ("connect-empty", connect.empty.median),
+        ("bind-ratio", ratio(bind)),
+        ("bind-added", bind.hostnet.median),
+        ("bind-floor", bind.record.median),
+        ("getppid-added", row(GETPPID)?.hostnet.median),
+        ("read-added", row(READ)?.hostnet.median),
+        ("cost-lost", lost as f64),
+        ("cost-disturbed", disturbed as f64),
+    ])
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new(
+        "Added CPU time per operation in ns: median and quartiles of the differences",
+        &["operation", "alone", "floor: empty", "floor: record", "hostnet"],
+    );
+    let spread = |spread: Spread| {
+        format!("{:+.0} [{:+.0}…{:+.0}]", spread.median, spread.lower, spread.upper)
+    };
+    for row in rows {
+        table.row([
+            row.operation.to_owned(),
+            number(row.alone_ns, 0),
+            spread(row.empty),
+            spread(row.record),
+            spread(row.hostnet),
+        ]);
+    }
+    table
 }
 
 /// One measurement with a watcher, and one without right beside it.
@@ -181,17 +207,20 @@ fn watched(bench: &mut Bench, host: &mut Load, watcher: Watcher) -> Result<(Samp
 /// `agent` is waited for after each kind, so that the next finds an empty ring.
 fn sample(bench: &mut Bench, host: &mut Load, mut agent: Option<&mut Agent>) -> Result<Sample> {
     let mut sample = Sample::new();
+    // Measurements of one kind in a row; their median is one sample, so that an interrupt at
+    // the wrong moment is not.
+    let measurements = bench.size.of(9, 9, 1);
     for kind in KINDS {
         let load = if kind.on_host { &mut *host } else { &mut bench.container.load };
-        let mut chunks = Vec::new();
-        for chunk in 0..=CHUNKS {
+        let mut times = Vec::new();
+        for number in 0..=measurements {
             let spent = load.run(kind.order, kind.count)?;
             // The first warms up.
-            if chunk > 0 {
-                chunks.push(spent.cpu_ns as f64 / kind.count as f64);
+            if number > 0 {
+                times.push(spent.cpu_ns as f64 / kind.count as f64);
             }
         }
-        sample.push(median(&chunks));
+        sample.push(median(&times));
         if kind.order == "send-first" {
             load.run("send-end", 1)?;
         }

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use serde::Serialize;
 
-use super::{Agent, Bench, agent::Memory, load::Spent};
-
-/// Connects of one burst at full speed.
-const BURST: u64 = 300_000;
+use super::{
+    Agent, Bench,
+    agent::Memory,
+    kept::Measured,
+    load::Spent,
+    table::{Table, number},
+};
 
 /// Per second; must be kept up without loss.
-pub const SUSTAINED: u64 = 60_000;
+const SUSTAINED: u64 = 60_000;
 
 /// Per second; tried in turn until something is lost.
 const HIGHER: &[u64] = &[80_000, 100_000, 150_000, 200_000, 300_000, 400_000];
@@ -23,7 +25,6 @@ const KEPT: f64 = 0.97;
 const POLL: Duration = Duration::from_millis(250);
 
 /// A load and what became of it.
-#[derive(Clone, Serialize)]
 pub struct Delivery {
     pub offered: u64,
     /// As measured, not as asked for.
@@ -32,10 +33,7 @@ pub struct Delivery {
     pub delivered: u64,
     /// Told in `records-lost` events.
     pub reported_lost: u64,
-    /// What the agent's last event says of the whole run.
-    pub stopped_lost: Option<u64>,
     pub agent_cpu_seconds: f64,
-    pub load_seconds: f64,
     pub memory: Memory,
 }
 
@@ -55,21 +53,60 @@ impl Delivery {
 }
 
 /// Several bursts, each with an agent of its own.
-pub fn at_full_speed(bench: &mut Bench) -> Result<Vec<Delivery>> {
-    let bursts = bench.either(5, 2);
+pub fn at_full_speed(bench: &mut Bench) -> Result<Measured> {
+    let (bursts, connects) = bench.size.of((5, 300_000), (2, 300_000), (1, 3000));
     let burst = |at| {
         eprintln!("delivery: burst {} of {bursts}", at + 1);
-        offer(bench, BURST, None)
+        offer(bench, connects, None)
     };
-    (0..bursts).map(burst).collect()
+    let runs: Vec<Delivery> = (0..bursts).map(burst).collect::<Result<_>>()?;
+    let worst = runs.iter().map(Delivery::delivered_percent).fold(100.0, f64::min);
+    Ok(Measured {
+        workload: format!(
+            "{bursts} bursts of {} connects from one core, each with an agent of its own.",
+            number(connects as f64, 0)
+        ),
+        figures: vec![("burst-delivered", worst), ("burst-unaccounted", unaccounted(&runs))],
+        tables: vec![table("Each burst", &runs)],
+    })
+}
+
+fn unaccounted(runs: &[Delivery]) -> f64 {
+    runs.iter().map(|run| run.unaccounted().unsigned_abs()).sum::<u64>() as f64
+}
+
+fn table(heading: &str, runs: &[Delivery]) -> Table {
+    let columns = [
+        "offered/s",
+        "offered",
+        "delivered",
+        "%",
+        "reported lost",
+        "unaccounted",
+        "CPU per 100 000, s",
+    ];
+    let mut table = Table::new(heading, &columns);
+    for run in runs {
+        table.row([
+            number(run.offered_per_second, 0),
+            number(run.offered as f64, 0),
+            number(run.delivered as f64, 0),
+            number(run.delivered_percent(), 2),
+            number(run.reported_lost as f64, 0),
+            run.unaccounted().to_string(),
+            number(run.agent_cpu_seconds * 1e5 / run.delivered as f64, 2),
+        ]);
+    }
+    table
 }
 
 /// The required rate for long, then higher ones until something is lost.
-pub fn sustained(bench: &mut Bench) -> Result<Vec<Delivery>> {
-    let (whole, step) = (bench.either(60, 10), bench.either(10, 3));
+pub fn sustained(bench: &mut Bench) -> Result<Measured> {
+    let (whole, step, higher) =
+        bench.size.of((60, 10, HIGHER), (10, 3, HIGHER), (1, 1, &HIGHER[..1]));
     eprintln!("sustained: {SUSTAINED}/s for {whole} s");
     let mut rates = vec![offer(bench, SUSTAINED * whole, Some(SUSTAINED))?];
-    for rate in HIGHER {
+    for rate in higher {
         eprintln!("sustained: {rate}/s for {step} s");
         let tried = offer(bench, rate * step, Some(*rate))?;
         let is_last = !tried.is_complete();
@@ -79,7 +116,21 @@ pub fn sustained(bench: &mut Bench) -> Result<Vec<Delivery>> {
             break;
         }
     }
-    Ok(rates)
+    let highest = rates.iter().filter(|run| run.is_complete());
+    let highest = highest.map(|run| run.offered_per_second).fold(0.0, f64::max);
+    Ok(Measured {
+        workload: format!(
+            "A container connects at {} a second for {whole} s, then at higher rates for {step} s each \
+             until something is lost or the load cannot keep the rate.",
+            number(SUSTAINED as f64, 0)
+        ),
+        figures: vec![
+            ("sustained-delivered", rates.first().map_or(0.0, Delivery::delivered_percent)),
+            ("sustained-highest", highest),
+            ("sustained-unaccounted", unaccounted(&rates)),
+        ],
+        tables: vec![table("Each rate", &rates)],
+    })
 }
 
 /// Connects of the container, counted as they arrive.
@@ -98,9 +149,7 @@ pub fn offer(bench: &mut Bench, count: u64, rate: Option<u64>) -> Result<Deliver
         offered_per_second: count as f64 / load_seconds,
         delivered: seen.connects,
         reported_lost: seen.lost_connects,
-        stopped_lost: seen.stopped.as_ref().and_then(|stopped| stopped["lost"].as_u64()),
         agent_cpu_seconds: cpu.as_secs_f64(),
-        load_seconds,
         memory,
     })
 }

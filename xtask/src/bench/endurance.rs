@@ -1,18 +1,19 @@
 //! Whether a flood or a killed agent takes anything from the record: by a program of
 //! the live tests' harness, which knows who acted.
 
-use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
+use anyhow::Result;
+use serde::Deserialize;
 
 use super::{
-    Programs, owners,
-    target::{Target, target},
+    kept::Measured,
+    programs::Programs,
+    size::Size,
+    table::{Table, number},
 };
 
 /// What became of a flood by one container beside another one's acts.
-#[derive(Serialize, Deserialize)]
-pub struct Flood {
-    seconds: f64,
+#[derive(Deserialize)]
+struct Flood {
     generated: u64,
     told: u64,
     suppressed: u64,
@@ -28,9 +29,8 @@ pub struct Flood {
 
 /// What became of a quiet container's connects while a user of the host's listened without
 /// a bind, beside other sockets.
-#[derive(Serialize, Deserialize)]
-pub struct ListenFlood {
-    seconds: f64,
+#[derive(Deserialize)]
+struct ListenFlood {
     sockets: u64,
     listens: u64,
     marks: u64,
@@ -40,95 +40,120 @@ pub struct ListenFlood {
 }
 
 /// What became of acts while agents were killed, the programs pinned.
-#[derive(Serialize, Deserialize)]
-pub struct Restart {
+#[derive(Deserialize)]
+struct Restart {
     kills: u32,
     seconds: f64,
     acts: u64,
     /// Acts that were told, at least once.
     told: u64,
-    /// Events of them.
-    events: u64,
     loss_events: u64,
 }
 
-pub fn floods(programs: &Programs, quick: bool) -> Result<Vec<Flood>> {
-    let (runs, words) = match quick {
-        true => (1, ["flood", "10000", "16000", "1600"]),
-        false => (5, ["flood", "60000", "100000", "10000"]),
-    };
+pub fn floods(programs: &Programs, size: Size) -> Result<Measured> {
+    let (runs, words) = size.of(
+        (3, ["flood", "60000", "100000", "10000"]),
+        (1, ["flood", "10000", "16000", "1600"]),
+        (1, ["flood", "1000", "200", "20"]),
+    );
     let flood = |run| {
-        eprintln!("flood: {} ms from both cores, run {} of {runs}", words[1], run + 1);
-        let answer = owners::ask(programs, "endurance", &words)?;
-        serde_json::from_str(&answer).context("endurance said something else")
+        eprintln!("flood: {} ms from all cores, run {} of {runs}", words[1], run + 1);
+        programs.ask("endurance", &words)
     };
-    (0..runs).map(flood).collect()
+    let floods: Vec<Flood> = (0..runs).map(flood).collect::<Result<_>>()?;
+    let sum = |of: fn(&Flood) -> u64| floods.iter().map(of).sum::<u64>() as f64;
+    let mut table = Table::new(
+        "Each flood",
+        &["connects", "reported", "suppressed", "lost", "other's acts", "suppressed", "lost"],
+    );
+    for flood in &floods {
+        let cells = [
+            flood.generated,
+            flood.told,
+            flood.suppressed,
+            flood.lost,
+            flood.marks,
+            flood.marks_suppressed,
+            flood.marks_lost,
+        ];
+        table.row(cells.map(|count| number(count as f64, 0)));
+    }
+    let missing = |count: u64, told: u64| count.abs_diff(told);
+    Ok(Measured {
+        workload: format!(
+            "{runs} times a container connects for {} ms from both cores as fast as it can, beside \
+             another container that acts.",
+            words[1]
+        ),
+        figures: vec![
+            ("flood-acts", sum(|one| one.generated)),
+            ("flood-unaccounted", sum(|one| one.unaccounted.unsigned_abs())),
+            ("flood-marks", sum(|one| one.marks)),
+            (
+                "flood-marks-missing",
+                floods.iter().map(|one| missing(one.marks, one.marks_told)).sum::<u64>() as f64,
+            ),
+            ("flood-rare", sum(|one| one.rare)),
+            (
+                "flood-rare-missing",
+                floods.iter().map(|one| missing(one.rare, one.rare_told)).sum::<u64>() as f64,
+            ),
+        ],
+        tables: vec![table],
+    })
 }
 
-pub fn listen_floods(programs: &Programs, quick: bool) -> Result<Vec<ListenFlood>> {
-    let (lasts, marks) = if quick { ("10000", "400") } else { ("60000", "2000") };
+pub fn listen_floods(programs: &Programs, size: Size) -> Result<Measured> {
+    let (lasts, marks) = size.of(("60000", "2000"), ("10000", "400"), ("1000", "40"));
+    let beside = size.of(["0", "4000", "60000"], ["0", "4000", "60000"], ["0", "40", "400"]);
     let flood = |sockets| {
         eprintln!("listen-flood: {lasts} ms beside {sockets} other sockets");
-        let answer = owners::ask(programs, "endurance", &["listens", lasts, marks, sockets])?;
-        serde_json::from_str(&answer).context("endurance said something else")
+        programs.ask("endurance", &["listens", lasts, marks, sockets])
     };
-    ["0", "4000", "60000"].into_iter().map(flood).collect()
-}
-
-pub fn restart(programs: &Programs, quick: bool) -> Result<Restart> {
-    let words = match quick {
-        true => ["restart", "2", "8000", "240000"],
-        false => ["restart", "6", "20000", "600000"],
-    };
-    eprintln!("restart: {} kills while a container does 30 000 acts/s", words[1]);
-    let answer = owners::ask(programs, "endurance", &words)?;
-    serde_json::from_str(&answer).context("endurance said something else")
-}
-
-impl Flood {
-    pub fn targets(floods: &[Self], targets: &mut Vec<Target>) {
-        let Some(first) = floods.first() else { return };
-        let sum = |of: fn(&Self) -> u64| floods.iter().map(of).sum::<u64>();
-        let generated = sum(|flood| flood.generated);
-        let unaccounted: i64 = floods.iter().map(|flood| flood.unaccounted.abs()).sum();
-        let what = format!(
-            "{} floods of {:.0} s from both cores: generated ({generated}) − told − counted",
-            floods.len(),
-            first.seconds
-        );
-        targets.push(target(&what, unaccounted.to_string(), "0", unaccounted == 0));
-        let all = |what: &str, told: u64, of: u64, targets: &mut Vec<Target>| {
-            let what = format!("meanwhile {what}, all floods together: told once each");
-            targets.push(target(&what, told.to_string(), &of.to_string(), told == of));
-        };
-        all("acts of another container", sum(|one| one.marks_told), sum(|one| one.marks), targets);
-        all("rare acts of its own", sum(|one| one.rare_told), sum(|one| one.rare), targets);
+    let floods: Vec<ListenFlood> = beside.into_iter().map(flood).collect::<Result<_>>()?;
+    let sum = |of: fn(&ListenFlood) -> u64| floods.iter().map(of).sum::<u64>() as f64;
+    let mut table = Table::new(
+        "By how many sockets there are",
+        &["other sockets", "listens", "connects", "reported", "latest, ms"],
+    );
+    for flood in &floods {
+        let cells = [flood.sockets, flood.listens, flood.marks, flood.marks_told, flood.latest_ms];
+        table.row(cells.map(|count| number(count as f64, 0)));
     }
+    let latest = floods.iter().map(|flood| flood.latest_ms).max().unwrap_or(0);
+    Ok(Measured {
+        workload: format!(
+            "A user of the host listens without a bind for {lasts} ms as fast as it can, beside other \
+             sockets and a quiet container."
+        ),
+        figures: vec![
+            ("listen-flood-acts", sum(|one| one.listens)),
+            ("listen-flood-marks", sum(|one| one.marks)),
+            ("listen-flood-missing", sum(|one| one.marks.abs_diff(one.marks_told))),
+            ("listen-flood-latest", latest as f64),
+            ("listen-flood-lost", sum(|one| one.marks_lost)),
+        ],
+        tables: vec![table],
+    })
 }
 
-impl ListenFlood {
-    /// The latest that a quiet container's connect may be reported.
-    const LATEST_MS: u64 = 2_000;
-
-    pub fn targets(&self, targets: &mut Vec<Target>) {
-        let Self { seconds, sockets, listens, marks, marks_told, latest_ms, marks_lost } = self;
-        let beside = format!(
-            "{listens} listens without bind of a host user in {seconds:.0} s, {sockets} other sockets"
-        );
-        let met = marks_told == marks && *marks_lost == 0;
-        let what = format!("{beside}: connects of another container reported");
-        targets.push(target(&what, marks_told.to_string(), &marks.to_string(), met));
-        let what = format!("{beside}: the latest of them after");
-        let (latest, most) = (format!("{latest_ms} ms"), format!("{} ms", Self::LATEST_MS));
-        targets.push(target(&what, latest, &most, *latest_ms <= Self::LATEST_MS));
-    }
-}
-
-impl Restart {
-    pub fn targets(&self, targets: &mut Vec<Target>) {
-        let Self { kills, seconds, acts, told, .. } = self;
-        let what = format!("{acts} acts in {seconds:.0} s over {kills} kills, pinned: told");
-        let met = told == acts && self.loss_events == 0;
-        targets.push(target(&what, told.to_string(), &acts.to_string(), met));
-    }
+pub fn restart(programs: &Programs, size: Size) -> Result<Measured> {
+    let words = size.of(
+        ["restart", "6", "20000", "600000"],
+        ["restart", "2", "8000", "240000"],
+        ["restart", "1", "3000", "3000"],
+    );
+    eprintln!("restart: {} kills while a container acts for {} ms", words[1], words[2]);
+    let Restart { kills, seconds, acts, told, loss_events } = programs.ask("endurance", &words)?;
+    Ok(Measured {
+        workload: format!(
+            "{kills} agents are killed in {seconds:.0} s while a container acts; the programs are pinned."
+        ),
+        figures: vec![
+            ("restart-acts", acts as f64),
+            ("restart-missing", acts.abs_diff(told) as f64),
+            ("restart-losses", loss_events as f64),
+        ],
+        tables: Vec::new(),
+    })
 }

@@ -42,8 +42,6 @@ pub struct Seen {
     pub lost_connects: u64,
     /// Records of the load's container told as lost.
     pub lost: u64,
-    /// The last event: what the agent says it told and lost in all.
-    pub stopped: Option<Value>,
 }
 
 impl Lines {
@@ -129,7 +127,6 @@ impl Seen {
                     }
                 }
             }
-            Some("agent-stopped") => self.stopped = Some(event["hostnet"]["health"].clone()),
             _ => {}
         }
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, bail};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where the load runs; it pins itself.
 pub const LOAD_CPU: usize = 0;
@@ -16,7 +16,7 @@ pub const WATCHER_CPU: usize = 1;
 pub const MEMORY: &str = "/dev/shm";
 
 /// What a reader must know to compare numbers.
-#[derive(Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     pub processor: String,
     pub cpus: usize,

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what hostnet costs and what it loses on this machine,
-//! beside the least that anything on the same hooks must cost.
+//! beside the least that anything on the same hooks must cost. A whole run is kept
+//! in docs/benchmarks, a file per part, and docs/benchmarks.md is made from that.
 //!
 //! The load runs in a real host-network container on CPU 0, hostnet on CPU 1.
 //! Costs are CPU time of the load, with and without a watcher in turns, so that
@@ -7,38 +8,48 @@
 //! what counts.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
+    rc::Rc,
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::{packages, shell};
+use crate::{docs, packages, shell};
 
 mod agent;
+mod catalogue;
 mod container;
 mod cost;
 mod delivery;
 mod endurance;
 mod floor;
+mod kept;
 mod lines;
 mod load;
 mod machine;
 mod owners;
+mod page;
+mod part;
 mod programs;
 mod record;
-mod report;
+mod size;
 mod stats;
-mod target;
+mod table;
 mod upkeep;
 
 use agent::Agent;
 use container::Container;
+use kept::{Measured, Origin};
 use load::Load;
+use machine::Machine;
+use part::Part;
 use programs::Programs;
-use report::Report;
+use size::Size;
+
+pub use kept::Kept;
+pub use page::{PAGE, quoted, text};
 
 /// How long others may take to stop watching.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,85 +57,67 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(clap::Args)]
 pub struct Args {
     /// Fewer rounds and shorter loads: minutes become seconds, and noise stays.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "smoke")]
     quick: bool,
+    /// As little of each part as shows that it still runs, with the programs that `cargo xtask
+    /// test` built.
+    #[arg(long)]
+    smoke: bool,
     /// Only these parts.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
     only: Vec<Part>,
     /// Go on although other programs watch sockets, and would be flooded.
     #[arg(long)]
     beside_others: bool,
-    /// Measure this hostnet instead of the one built from the checkout.
+    /// Measure this hostnet instead of the one built from the checkout; nothing is kept.
     #[arg(long, value_name = "FILE")]
     hostnet: Option<PathBuf>,
-    /// Also write the results as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Also write the results as Markdown tables, for docs/cost/README.md to quote.
-    #[arg(long, value_name = "FILE")]
-    markdown: Option<PathBuf>,
+    /// Keep what a quick run found, too; the page says that it is one.
+    #[arg(long, requires = "quick")]
+    keep: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Part {
-    /// Added CPU time per operation.
-    Cost,
-    /// What arrives of a burst at full speed.
-    Delivery,
-    /// The rate that is kept up without loss.
-    Sustained,
-    /// What the agent itself needs: CPU, memory, time to start.
-    Upkeep,
-    /// Start, memory and lookups with 10 000 containers and 100 000 sockets.
-    Scale,
-    /// Owners of a million mixed events while containers come and go.
-    Mixed,
-    /// Names of 2 000 containers that live a moment.
-    Short,
-    /// Five floods of a minute from both cores, beside another container's acts.
-    Flood,
-    /// Listens without a bind of a host user for a minute, beside up to 60 000 sockets.
-    ListenFlood,
-    /// Agents killed at 30 000 acts a second, the programs pinned.
-    Restart,
-    /// Rows per second, bytes and CPU of the history with one sink.
-    Record,
-    /// How long questions about a history take; `HOSTNET_EVENTS` says how long it is.
-    Query,
-    /// 500 kills of a process that keeps and delivers as fast as it can.
-    Crash,
-    /// A sink that is away for 3.6 million events, and one with a cap.
-    Outage,
-    /// How quickly each kind of sink gets what waited for it.
-    Drain,
-}
-
-impl Part {
-    /// Whether it needs no kernel: only when named.
-    const fn is_record(self) -> bool {
-        matches!(self, Self::Record | Self::Query | Self::Crash | Self::Outage | Self::Drain)
+impl Args {
+    /// A smoke of every part, with this hostnet and what is built beside it.
+    pub fn smoke(hostnet: &Path) -> Self {
+        Self {
+            quick: false,
+            smoke: true,
+            only: Vec::new(),
+            beside_others: true,
+            hostnet: Some(hostnet.to_owned()),
+            keep: false,
+        }
     }
 
-    /// Whether it is a load in a container of the benchmark's own.
-    const fn is_load(self) -> bool {
-        matches!(self, Self::Cost | Self::Delivery | Self::Sustained | Self::Upkeep)
+    const fn size(&self) -> Size {
+        match (self.quick, self.smoke) {
+            (_, true) => Size::Smoke,
+            (true, false) => Size::Quick,
+            (false, false) => Size::Whole,
+        }
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        let wanted = |part: &Part| self.only.is_empty() || self.only.contains(part);
+        Part::all().iter().copied().filter(wanted).collect()
+    }
+
+    /// Whether what is found goes into the page.
+    fn keeps(&self) -> bool {
+        self.hostnet.is_none() && (self.size() == Size::Whole || self.keep)
     }
 }
 
-/// What every measurement works with.
+/// What the measurements with a load in a container work with.
 pub struct Bench {
-    programs: Programs,
+    programs: Rc<Programs>,
     container: Container,
-    quick: bool,
+    size: Size,
     beside_others: bool,
 }
 
 impl Bench {
-    /// A number for a whole run, or for a quick one.
-    const fn either(&self, whole: u64, quick: u64) -> u64 {
-        if self.quick { quick } else { whole }
-    }
-
     /// Programs on the hooks of socket addresses, ours included; zero when they
     /// cannot be counted.
     fn watchers(&self) -> Result<u64> {
@@ -136,11 +129,11 @@ impl Bench {
         Ok(self.watchers()? == 0)
     }
 
-    /// Gives others a while to end; says whether they did.
+    /// Gives others a while to end, unless they may go on; says whether nobody watches.
     fn is_unwatched_soon(&self) -> Result<bool> {
         let deadline = Instant::now() + PATIENCE;
         while !self.is_unwatched()? {
-            if Instant::now() > deadline {
+            if self.beside_others || Instant::now() > deadline {
                 return Ok(false);
             }
             sleep(Duration::from_millis(100));
@@ -160,6 +153,8 @@ impl Bench {
     }
 }
 
+/// Runs every part whatever the one before it found; a goal that is not reached is reported,
+/// and no failure.
 pub fn perform(args: &Args) -> Result<()> {
     if !shell::is_root() {
         bail!(
@@ -167,78 +162,103 @@ pub fn perform(args: &Args) -> Result<()> {
              sudo -E env \"PATH=$PATH\" cargo xtask bench"
         );
     }
-    let of_record = || args.only.iter().filter(|part| part.is_record());
-    of_record().try_for_each(|part| record::measure(*part, args.quick))?;
-    if !args.only.is_empty() && of_record().count() == args.only.len() {
-        return Ok(());
-    }
     packages::ensure("benchmark", packages::LIVE_TESTS)?;
     machine::check()?;
-    let programs = Programs::build(args.hostnet.as_deref())?;
-    let wanted = |part| args.only.is_empty() || args.only.contains(&part);
-    let mut report = Report::new(args.quick)?;
-    if wanted(Part::Scale) {
-        report.scale = Some(owners::scale(&programs, args.quick)?);
+    let (began, size, parts) = (Instant::now(), args.size(), args.parts());
+    let origin = Origin::now()?;
+    let programs = Rc::new(Programs::find(size, args.hostnet.as_deref())?);
+    let mut bench = None;
+    let mut failed = Vec::new();
+    for (at, part) in parts.iter().enumerate() {
+        let name = part.name();
+        let minutes = began.elapsed().as_secs() / 60;
+        eprintln!("=== {name} ({} of {}, {minutes} min so far)", at + 1, parts.len());
+        match perform_part(*part, args, &programs, &mut bench, &origin) {
+            Ok(kept) => {
+                print(&page::summary(&kept));
+                // What was found is in the page whatever becomes of the parts that follow.
+                if args.keeps() {
+                    kept.keep()?;
+                    docs::settle_benchmarks(false)?;
+                }
+            }
+            Err(error) => {
+                eprintln!("error: {name}: {error:#}");
+                failed.push(name);
+            }
+        }
     }
-    if wanted(Part::Mixed) {
-        report.mixed = Some(owners::mixed(&programs, args.quick)?);
-    }
-    if wanted(Part::Short) {
-        report.short = Some(owners::short(&programs, args.quick)?);
-    }
-    if wanted(Part::Flood) {
-        report.floods = endurance::floods(&programs, args.quick)?;
-    }
-    if wanted(Part::ListenFlood) {
-        report.listen_floods = endurance::listen_floods(&programs, args.quick)?;
-    }
-    if wanted(Part::Restart) {
-        report.restart = Some(endurance::restart(&programs, args.quick)?);
-    }
-    if args.only.is_empty() || args.only.iter().any(|part| part.is_load()) {
-        load_parts(args, programs, wanted, &mut report)?;
-    }
-    report.finish()?;
-
-    if let Some(path) = &args.json {
-        write(path, &(serde_json::to_string_pretty(&report)? + "\n"))?;
-    }
-    if let Some(path) = &args.markdown {
-        write(path, &report.markdown())?;
-    }
-    print(&report.text());
-    match report.missed() {
-        0 => Ok(()),
-        count => bail!("{count} of {} targets missed", report.targets.len()),
-    }
-}
-
-fn load_parts(
-    args: &Args,
-    programs: Programs,
-    wanted: impl Fn(Part) -> bool,
-    report: &mut Report,
-) -> Result<()> {
-    let container = Container::start(&programs)?;
-    let mut bench =
-        Bench { programs, container, quick: args.quick, beside_others: args.beside_others };
-    if wanted(Part::Cost) {
-        report.cost = Some(cost::measure(&mut bench)?);
-    }
-    if wanted(Part::Delivery) {
-        report.full_speed = delivery::at_full_speed(&mut bench)?;
-    }
-    if wanted(Part::Sustained) {
-        report.sustained = delivery::sustained(&mut bench)?;
-    }
-    if wanted(Part::Upkeep) {
-        report.upkeep = Some(upkeep::measure(&mut bench)?);
+    drop(bench);
+    eprintln!("=== {} parts in {} s", parts.len(), began.elapsed().as_secs());
+    if !failed.is_empty() {
+        bail!("these parts failed: {}", failed.join(", "));
     }
     Ok(())
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+fn perform_part(
+    part: Part,
+    args: &Args,
+    programs: &Rc<Programs>,
+    bench: &mut Option<Bench>,
+    origin: &Origin,
+) -> Result<Kept> {
+    let (mut machine, began, size) = (Machine::read()?, Instant::now(), args.size());
+    let measured = if part.is_load() {
+        if bench.is_none() {
+            let (programs, container) = (Rc::clone(programs), Container::start(programs)?);
+            *bench = Some(Bench { programs, container, size, beside_others: args.beside_others });
+        }
+        bench.as_mut().map_or_else(|| bail!("no container"), |bench| measure_load(part, bench))
+    } else {
+        // The container's daemon would be measured along.
+        drop(bench.take());
+        measure(part, programs, size)
+    };
+    // A load that was broken off answers no further order.
+    let measured = measured.inspect_err(|_| drop(bench.take()))?;
+    machine.load_average_after = machine::load_average()?;
+    let seconds = began.elapsed().as_secs();
+    Kept::of(part, (origin.clone(), machine, size), seconds, measured)
+}
+
+fn measure_load(part: Part, bench: &mut Bench) -> Result<Measured> {
+    match part {
+        Part::Cost => cost::measure(bench),
+        Part::Delivery => delivery::at_full_speed(bench),
+        Part::Sustained => delivery::sustained(bench),
+        Part::Upkeep => upkeep::measure(bench),
+        Part::Scale
+        | Part::Mixed
+        | Part::Short
+        | Part::Flood
+        | Part::ListenFlood
+        | Part::Restart
+        | Part::Record
+        | Part::Query
+        | Part::Crash
+        | Part::Outage
+        | Part::Drain => bail!("{} has a load of its own", part.name()),
+    }
+}
+
+fn measure(part: Part, programs: &Programs, size: Size) -> Result<Measured> {
+    match part {
+        Part::Scale => owners::scale(programs, size),
+        Part::Mixed => owners::mixed(programs, size),
+        Part::Short => owners::short(programs, size),
+        Part::Flood => endurance::floods(programs, size),
+        Part::ListenFlood => endurance::listen_floods(programs, size),
+        Part::Restart => endurance::restart(programs, size),
+        Part::Record => record::rate(programs, size),
+        Part::Query => record::query(programs, size),
+        Part::Crash => record::crash(programs, size),
+        Part::Outage => record::outage(programs, size),
+        Part::Drain => record::drain(programs, size),
+        Part::Cost | Part::Delivery | Part::Sustained | Part::Upkeep => {
+            bail!("{} needs a load in a container", part.name())
+        }
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "the result is what was asked for")]

@@ -1,9 +1,7 @@
 //! Medians and quartiles.
 
-use serde::Serialize;
-
 /// The middle half of some measurements.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     pub median: f64,
     pub lower: f64,

@@ -7,9 +7,15 @@ use std::{
 };
 
 use anyhow::Result;
-use serde::Serialize;
 
-use super::{Agent, Bench, agent::Memory, delivery, stats::median};
+use super::{
+    Agent, Bench,
+    agent::Memory,
+    delivery,
+    kept::Measured,
+    stats::median,
+    table::{Table, number},
+};
 
 /// Events per second while its CPU time is taken.
 const RATE: u64 = 20_000;
@@ -17,43 +23,51 @@ const RATE: u64 = 20_000;
 /// Connects per second while the agent starts: one every tick of the load.
 const STARTING_RATE: u64 = 1000;
 
-#[derive(Serialize)]
-pub struct Upkeep {
-    pub cpu_seconds_per_100k: Vec<f64>,
-    pub idle_cpu_percent: f64,
-    pub idle_memory: Memory,
-    pub busy_memory: Memory,
-    /// From spawning the agent to the first line of what a container did.
-    pub start_seconds: Vec<f64>,
-}
-
-impl Upkeep {
-    pub fn cpu(&self) -> f64 {
-        median(&self.cpu_seconds_per_100k)
-    }
-
-    pub fn start(&self) -> f64 {
-        self.start_seconds.iter().copied().fold(0.0, f64::max)
-    }
-}
-
-pub fn measure(bench: &mut Bench) -> Result<Upkeep> {
-    let seconds = bench.either(10, 3);
-    let mut cpu_seconds_per_100k = Vec::new();
-    let mut busy_memory = Memory::default();
-    for _ in 0..bench.either(3, 1) {
+pub fn measure(bench: &mut Bench) -> Result<Measured> {
+    let (times, seconds) = bench.size.of((3, 10), (1, 3), (1, 1));
+    let mut cpu_seconds = Vec::new();
+    let mut busy = Memory::default();
+    for _ in 0..times {
         eprintln!("upkeep: {RATE}/s for {seconds} s");
         let delivery = delivery::offer(bench, RATE * seconds, Some(RATE))?;
-        cpu_seconds_per_100k.push(delivery.agent_cpu_seconds * 1e5 / delivery.delivered as f64);
-        busy_memory = delivery.memory;
+        cpu_seconds.push(delivery.agent_cpu_seconds * 1e5 / delivery.delivered as f64);
+        busy = delivery.memory;
     }
-    let (idle_cpu_percent, idle_memory) = idle(bench)?;
-    let start_seconds = (0..bench.either(5, 3)).map(|_| start(bench)).collect::<Result<_>>()?;
-    Ok(Upkeep { cpu_seconds_per_100k, idle_cpu_percent, idle_memory, busy_memory, start_seconds })
+    let (idle_percent, idle) = idle(bench)?;
+    let starts = bench.size.of(5, 3, 1);
+    let starts: Vec<f64> = (0..starts).map(|_| start(bench)).collect::<Result<_>>()?;
+    let mib = |kib: u64| kib as f64 / 1024.0;
+    Ok(Measured {
+        workload: format!(
+            "An agent without history reports {} connects a second for {seconds} s, does nothing, and starts.",
+            number(RATE as f64, 0)
+        ),
+        figures: vec![
+            ("agent-cpu", median(&cpu_seconds)),
+            ("resident", mib(idle.resident_kib.max(busy.resident_kib))),
+            ("peak", mib(idle.peak_kib.max(busy.peak_kib))),
+            ("idle-cpu", idle_percent),
+            ("start", starts.into_iter().fold(0.0, f64::max)),
+        ],
+        tables: vec![table(idle, busy)],
+    })
+}
+
+fn table(idle: Memory, busy: Memory) -> Table {
+    let columns = ["memory, MiB", "resident", "anonymous", "program and ring", "most so far"];
+    let mut table = Table::new("The agent's own memory", &columns);
+    for (name, memory) in [("idle", idle), ("busy", busy)] {
+        let mib = |kib: u64| number(kib as f64 / 1024.0, 1);
+        let Memory { resident_kib, anonymous_kib, file_kib, peak_kib } = memory;
+        let [resident, anonymous, file, peak] =
+            [resident_kib, anonymous_kib, file_kib, peak_kib].map(mib);
+        table.row([name.to_owned(), resident, anonymous, file, peak]);
+    }
+    table
 }
 
 fn idle(bench: &Bench) -> Result<(f64, Memory)> {
-    let seconds = bench.either(20, 5);
+    let seconds = bench.size.of(20, 5, 1);
     eprintln!("upkeep: idle for {seconds} s");
     let agent = Agent::start(bench)?;
     let (began, before) = (Instant::now(), agent.cpu()?);

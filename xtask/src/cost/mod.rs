@@ -7,14 +7,15 @@
 
 mod table;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::packages;
 use crate::vm::{self, Kernel, Machine, Program, Programs};
-use table::Table;
+use crate::{packages, shell};
+pub use table::Table;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -36,6 +37,26 @@ impl Args {
 /// Kernels whose cost is kept.
 const KERNELS: [&str; 3] = ["6.1", "6.12", "7.3"];
 
+/// What a kept table says is added to an operation, as documents quote it: `page` is its file,
+/// `id` the place, the operation and the way, `watched-bind-families`.
+pub fn quoted(kept: &BTreeMap<String, Table>, page: &str, id: &str) -> Option<String> {
+    kept.get(page)?.quoted(id)
+}
+
+/// The kept tables, by their files.
+pub fn kept() -> Result<BTreeMap<String, Table>> {
+    let table = |series: &str| {
+        let path = path(series);
+        let text = fs::read_to_string(shell::root().join(&path));
+        Ok((path.clone(), Table::parse(&text.with_context(|| format!("cannot read {path}"))?)))
+    };
+    KERNELS.into_iter().map(table).collect()
+}
+
+fn path(series: &str) -> String {
+    format!("docs/cost/{series}.md")
+}
+
 /// Seconds for all measurements.
 const DEADLINE: u64 = 400;
 
@@ -54,7 +75,7 @@ pub fn perform(args: &Args) -> Result<()> {
     let programs = Programs::build()?;
     for kernel in &kernels {
         eprintln!("=== {} ({})", kernel.series, kernel.release);
-        let path = PathBuf::from(format!("docs/cost/{}.md", kernel.series));
+        let path = PathBuf::from(path(&kernel.series));
         if args.update {
             let text = measure(kernel, &programs)?.text(&kernel.series);
             fs::create_dir_all("docs/cost")?;

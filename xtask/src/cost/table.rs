@@ -129,6 +129,16 @@ impl Table {
         text
     }
 
+    /// What is added to the operation that `id` names: place, operation and way.
+    pub fn quoted(&self, id: &str) -> Option<String> {
+        self.rows.iter().find_map(|((place, operation), row)| {
+            let way = id.strip_prefix(place.as_str())?.strip_prefix('-')?;
+            let way = way.strip_prefix(operation.as_str())?.strip_prefix('-')?;
+            let column = WAYS.iter().position(|known| *known == way)?;
+            row.added[column].map(|added| format!("{added:+}"))
+        })
+    }
+
     /// Reads what [`text`](Self::text) wrote.
     pub fn parse(text: &str) -> Self {
         let mut table = Self::default();
@@ -166,6 +176,17 @@ mod tests {
         let table = Table::measured(OUTPUT).unwrap();
         assert_eq!(Table::parse(&table.text("6.1")), table);
         assert_eq!(table.dearer_than(&table), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_cell_is_quoted_by_place_operation_and_way() {
+        let table = Table::measured(OUTPUT).unwrap();
+        assert_eq!(table.quoted("watched-bind-families").as_deref(), Some("+600"));
+        for other in
+            ["watched-bind", "watched-bind-first-use", "host-bind-off", "watched-bind-none"]
+        {
+            assert_eq!(table.quoted(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! `cargo xtask docs`: the documents that hostnet writes about itself, and the one
-//! about what the tests found.
+//! about what the tests found and the benchmarks measured.
 
 use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{coverage, shell};
+use crate::{bench, coverage, shell};
+
+mod quotes;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -35,7 +37,7 @@ pub fn perform(args: &Args) -> Result<()> {
 }
 
 /// Generates every document; writes it, or tells which committed one differs.
-pub fn generate(check: bool) -> Result<Vec<&'static str>> {
+pub fn generate(check: bool) -> Result<Vec<String>> {
     shell::run(shell::cargo().args(["build", "--quiet", "--package", "hostnet-user", "--bins"]))?;
     let target = std::env::var_os("CARGO_BUILD_TARGET").unwrap_or_default();
     let hostnet = shell::target_dir().join(target).join("debug/hostnet");
@@ -52,11 +54,29 @@ pub fn generate(check: bool) -> Result<Vec<&'static str>> {
             continue;
         };
         if !settle(path, &text, check)? {
-            stale.push(path);
+            stale.push(path.to_owned());
         }
     }
     if !settle(coverage::PAGE, coverage::text()?.as_bytes(), check)? {
-        stale.push(coverage::PAGE);
+        stale.push(coverage::PAGE.to_owned());
+    }
+    stale.extend(settle_benchmarks(check)?);
+    Ok(stale)
+}
+
+/// The page of the benchmarks, and what documents quote of it and of docs/cost. Fails when one
+/// quotes a figure that is in neither, or has one without quoting it.
+pub fn settle_benchmarks(check: bool) -> Result<Vec<String>> {
+    let mut stale = Vec::new();
+    if !settle(bench::PAGE, bench::text()?.as_bytes(), check)? {
+        stale.push(bench::PAGE.to_owned());
+    }
+    let generated = DOCUMENTS.iter().map(|(path, _)| *path).chain([coverage::PAGE, bench::PAGE]);
+    let generated: Vec<&str> = generated.collect();
+    for (path, text) in quotes::filled(&generated)? {
+        if !settle(&path, text.as_bytes(), check)? {
+            stale.push(path);
+        }
     }
     Ok(stale)
 }
