@@ -13,7 +13,10 @@ use prometheus_client::{
 };
 
 use super::{Metrics, ProcessNumbers, lock};
-use crate::{desk::LookupNumbers, record::SinkNumbers};
+use crate::{
+    desk::LookupNumbers,
+    record::{HistoryNumbers, SinkNumbers, Size},
+};
 
 type Labels = Vec<(&'static str, String)>;
 type Counters = Family<Labels, Counter>;
@@ -108,6 +111,9 @@ pub fn exposition(metrics: &Metrics) -> String {
         );
     }
     sinks(&mut text, &pipeline.sinks);
+    if let Some(numbers) = &pipeline.history {
+        history(&mut text, numbers);
+    }
     let process = ProcessNumbers::read();
     let bytes = process.resident_bytes as f64;
     text.gauge("process_resident_memory", "Memory of the agent in RAM", Some(Unit::Bytes), bytes);
@@ -195,6 +201,42 @@ fn sinks(text: &mut Page, sinks: &BTreeMap<String, SinkNumbers>) {
         "sink",
         sinks.iter().map(|(name, sink)| (name, age(sink))),
     );
+}
+
+fn history(text: &mut Page, history: &HistoryNumbers) {
+    if let Some(Size { used, free, log }) = history.size {
+        text.gauges(
+            "history_size",
+            "What the history takes of its disk: used and unused pages of its file, and its log",
+            Some(Unit::Bytes),
+            "part",
+            [("used", used as f64), ("free", free as f64), ("log", log as f64)],
+        );
+    }
+    let limit = history.limit_bytes as f64;
+    text.gauge("history_limit", "What the history may take", Some(Unit::Bytes), limit);
+    let is_writable = f64::from(u8::from(history.is_writable));
+    text.gauge("history_writable", "1 when events can be kept", None, is_writable);
+    text.counter("history_kept", "Events kept in the history", history.kept);
+    text.counter(
+        "history_not_kept",
+        "Events that are missing from the history, because it could not be written",
+        history.not_kept,
+    );
+    text.counters(
+        "history_purged",
+        "Events removed from the history, by the limit that they were beyond",
+        "reason",
+        &history.purged,
+    );
+    if let Some(oldest_ns) = history.oldest_ns {
+        text.gauge(
+            "history_oldest_timestamp",
+            "Time of the oldest event in the history, since 1970",
+            Some(Unit::Seconds),
+            oldest_ns as f64 / 1e9,
+        );
+    }
 }
 
 /// The page in the making.

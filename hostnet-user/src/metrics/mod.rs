@@ -34,7 +34,7 @@ pub use server::Server;
 use crate::{
     desk::LookupNumbers,
     kernel::{MapNumbers, Meter, ProgramNumbers, RingNumbers},
-    record::SinkNumbers,
+    record::{HistoryNumbers, SinkNumbers},
     shares::Fill,
 };
 
@@ -76,6 +76,9 @@ pub struct PipelineNumbers {
     /// The sinks by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sinks: BTreeMap<String, SinkNumbers>,
+    /// The history, when one is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryNumbers>,
 }
 
 /// What the kernel says of programs and maps.

@@ -39,6 +39,7 @@ impl Report {
             tables: stages.attribution.tables(),
             lookups,
             sinks: stages.sinks(),
+            history: stages.history(),
         });
         let every = self.heartbeat_every?;
         if self.heartbeat.elapsed() < every {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::*;
+use crate::record::Size;
 
 /// Numbers such as a run has.
 fn numbers() -> Arc<Metrics> {
@@ -15,6 +16,15 @@ fn numbers() -> Arc<Metrics> {
     let lookups =
         LookupNumbers { oldest_ns: 1_500_000_000, waiting: 1, asked: 8, refused: 4, late: 2 };
     let sink = SinkNumbers { delivered: 6, waiting: 2, ..SinkNumbers::default() };
+    let history = HistoryNumbers {
+        is_writable: true,
+        size: Some(Size { used: 8192, free: 4096, log: 512 }),
+        limit_bytes: 1 << 20,
+        kept: 12,
+        not_kept: 3,
+        purged: BTreeMap::from([("age".to_owned(), 0), ("bytes".to_owned(), 5)]),
+        oldest_ns: Some(1_500_000_000),
+    };
     metrics.put_pipeline(PipelineNumbers {
         told: 9,
         events: BTreeMap::from([("bind", 3), ("connect", 4)]),
@@ -25,6 +35,7 @@ fn numbers() -> Arc<Metrics> {
         lookups: BTreeMap::from([("process", lookups)]),
         // A name may be anything.
         sinks: BTreeMap::from([("a\"\\\n{}".to_owned(), sink)]),
+        history: Some(history),
     });
     *lock(&metrics.kernel) = KernelNumbers {
         programs: vec![
@@ -57,6 +68,16 @@ fn a_page_has_every_number() {
         "hostnet_program_run_seconds_total{program=\"bind4\"} 0.000003",
         "hostnet_sink_delivered_total{sink=\"a\\\"\\\\\\n{}\"} 6",
         "hostnet_sink_waiting{sink=\"a\\\"\\\\\\n{}\"} 2.0",
+        "hostnet_history_size_bytes{part=\"used\"} 8192.0",
+        "hostnet_history_size_bytes{part=\"free\"} 4096.0",
+        "hostnet_history_size_bytes{part=\"log\"} 512.0",
+        "hostnet_history_limit_bytes 1048576.0",
+        "hostnet_history_writable 1.0",
+        "hostnet_history_kept_total 12",
+        "hostnet_history_not_kept_total 3",
+        "hostnet_history_purged_total{reason=\"age\"} 0",
+        "hostnet_history_purged_total{reason=\"bytes\"} 5",
+        "hostnet_history_oldest_timestamp_seconds 1.5",
         "hostnet_ready 1.0",
         "# EOF",
     ] {
@@ -76,6 +97,9 @@ fn a_heartbeat_says_the_same() {
         ("/lookups/process/refused", 4),
         ("/programs/0/recursion_misses", 1),
         ("/maps/0/entries", 1),
+        ("/history/size/log_bytes", 512),
+        ("/history/not_kept", 3),
+        ("/history/purged/bytes", 5),
         ("/sinks/a\"\\\n{}/delivered", 6),
     ] {
         assert_eq!(heartbeat.pointer(path).and_then(Value::as_u64), Some(wanted), "{path}");

@@ -15,7 +15,7 @@ pub use table::Table;
 
 use crate::{
     event::{Health, PastFinding, Reached},
-    record::{Recorded, SinkNumbers},
+    record::{HistoryNumbers, Recorded, SinkNumbers},
 };
 
 /// Something that takes the records of a run.
@@ -41,6 +41,11 @@ pub trait Output: Send {
     /// The sinks that this output feeds, by name.
     fn sinks(&self) -> BTreeMap<String, SinkNumbers> {
         BTreeMap::new()
+    }
+
+    /// The history that this output keeps, in numbers.
+    fn history(&self) -> Option<HistoryNumbers> {
+        None
     }
 
     /// Opens the destination anew (SIGHUP, after log rotation).

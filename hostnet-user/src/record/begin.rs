@@ -14,6 +14,7 @@ use super::{
     keeper::{Keeper, Settings},
     news::news,
     now_ns,
+    numbers::Board,
     store::Standing,
     tail::Tail,
     writer::Writer,
@@ -66,9 +67,18 @@ pub fn begin(
     }
     let (commands, asked) = mpsc::sync_channel(MOST_WAITING);
     let (ended, end) = mpsc::sync_channel(1);
-    let writer = Writer { commands: asked, keeper, tail: Arc::clone(&tail), ended, last, total };
+    let numbers = Board::default();
+    let writer = Writer {
+        commands: asked,
+        keeper,
+        numbers: numbers.clone(),
+        tail: Arc::clone(&tail),
+        ended,
+        last,
+        total,
+    };
     start("record", move || writer.run())?;
-    Ok(Journal::new(identity, commands, end, told, tail, past))
+    Ok(Journal::new(identity, commands, end, told, (tail, numbers), past))
 }
 
 fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {

@@ -6,6 +6,7 @@ use std::{
     io::{Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +15,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::chain::{Hash, from_hex, hex};
+use super::{
+    chain::{Hash, from_hex, hex},
+    store::Store,
+};
 use crate::event::Action;
 
 /// The action of the record that carries one.
@@ -106,6 +110,49 @@ impl Key {
             key: hex(self.0.verifying_key().as_bytes()),
             signature: hex(&signature.to_bytes()),
         }
+    }
+}
+
+/// The checkpoints of a run: when the next one is due.
+pub struct Checkpoints {
+    every: Duration,
+    due: Instant,
+    key: Option<Key>,
+    /// Rows since the last checkpoint that are not checkpoints.
+    unsigned: u64,
+}
+
+impl Checkpoints {
+    /// The first not at once: the first events still wait for their containers' names.
+    #[must_use]
+    pub fn new(every: Duration) -> Self {
+        Self { every, due: Instant::now() + every, key: None, unsigned: 0 }
+    }
+
+    /// A row with this action is kept.
+    pub fn kept(&mut self, action: &str) {
+        self.unsigned += u64::from(action != ACTION);
+    }
+
+    /// The last one was sent.
+    pub const fn sent(&mut self) {
+        self.unsigned = 0;
+    }
+
+    /// A checkpoint of the history, when it is time and there is something new.
+    pub fn next(&mut self, store: &Store, path: &Path) -> Option<Checkpoint> {
+        if self.unsigned == 0 || Instant::now() < self.due {
+            return None;
+        }
+        self.due = Instant::now() + self.every;
+        if self.key.is_none() {
+            let made = Key::read_or_make(path);
+            self.key = made
+                .inspect_err(|error| tracing::error!("checkpoints cannot be signed: {error:#}"))
+                .ok();
+        }
+        let head = store.head();
+        Some(self.key.as_ref()?.sign(store.history(), head.id, &head.hash))
     }
 }
 

@@ -14,6 +14,7 @@ use anyhow::{Result, bail};
 
 use super::{
     Recorded, Row,
+    numbers::{Board, HistoryNumbers},
     tail::{Left, SinkNumbers, Tail},
     touch::{Touch, boot_key},
     writer::Command,
@@ -40,6 +41,7 @@ pub struct Journal {
     ended: Receiver<Vec<Left>>,
     news: Receiver<Health>,
     tail: Arc<Tail>,
+    numbers: Board,
     past: Past,
     boot: i64,
 }
@@ -61,12 +63,13 @@ impl Journal {
         writer: SyncSender<Command>,
         ended: Receiver<Vec<Left>>,
         news: Receiver<Health>,
-        tail: Arc<Tail>,
+        (tail, numbers): (Arc<Tail>, Board),
         past: Past,
     ) -> Self {
         let (encoder, boot) = (Encoder::new(identity), boot_key(&identity.boot_id));
         let (line, rows) = (Vec::new(), Vec::with_capacity(BATCH));
-        Self { encoder, line, rows, writer: Some(writer), ended, news, tail, past, boot }
+        let writer = Some(writer);
+        Self { encoder, line, rows, writer, ended, news, tail, numbers, past, boot }
     }
 
     fn hand_over(&mut self) -> Result<()> {
@@ -118,6 +121,10 @@ impl Output for Journal {
 
     fn sinks(&self) -> BTreeMap<String, SinkNumbers> {
         self.tail.numbers()
+    }
+
+    fn history(&self) -> Option<HistoryNumbers> {
+        self.numbers.read()
     }
 
     fn reopen(&mut self) -> Result<()> {

@@ -11,10 +11,11 @@ use anyhow::Result;
 
 use super::{
     Row, before,
-    checkpoint::Key,
+    checkpoint::Checkpoints,
     delivery::Outbox,
     error::StoreError,
     news::News,
+    numbers::HistoryNumbers,
     opening::{self, Damaged, Failure, Open},
     place::Place,
     purges::Purges,
@@ -52,13 +53,12 @@ pub struct Keeper {
     open: Option<Open>,
     /// Why there was no room for the last rows, until there is.
     full: Option<Full>,
-    key: Option<Key>,
     failing: Option<Failing>,
     retry_at: Instant,
-    checkpoint_at: Instant,
-    /// Rows since the last checkpoint that are not checkpoints.
-    unsigned: u64,
+    checkpoints: Checkpoints,
     purges: Purges,
+    /// As far as they are counted here.
+    numbers: HistoryNumbers,
 }
 
 struct Failing {
@@ -79,9 +79,9 @@ impl Keeper {
         outboxes: Vec<Outbox>,
         news: News,
     ) -> Result<Self> {
-        // Not at once: the first events still wait for their containers' names.
-        let checkpoint_at = Instant::now() + settings.checkpoint_every;
+        let checkpoints = Checkpoints::new(settings.checkpoint_every);
         let purges = Purges::new(settings.limits);
+        let limit_bytes = settings.limits.bytes;
         let mut keeper = Self {
             settings,
             run,
@@ -90,12 +90,11 @@ impl Keeper {
             place: None,
             open: None,
             full: None,
-            key: None,
             failing: None,
             retry_at: Instant::now(),
-            checkpoint_at,
-            unsigned: 0,
+            checkpoints,
             purges,
+            numbers: HistoryNumbers { limit_bytes, ..HistoryNumbers::default() },
         };
         match keeper.try_open(0) {
             // Where the sinks go on is known.
@@ -168,12 +167,12 @@ impl Keeper {
             self.failed(&error);
             return false;
         }
+        self.numbers.kept += rows.len() as u64;
         for row in rows {
-            match row.action.as_str() {
-                super::checkpoint::ACTION => {}
+            self.checkpoints.kept(&row.action);
+            if row.action == PURGED {
                 // Told and kept: now it may go.
-                PURGED => self.purges.recorded(),
-                _ => self.unsigned += 1,
+                self.purges.recorded();
             }
         }
         true
@@ -262,6 +261,7 @@ impl Keeper {
 
     /// There was no room to wait for rows that were not kept yet.
     pub fn gave_up(&mut self, rows: u64) {
+        self.numbers.not_kept += rows;
         if let Some(failing) = &mut self.failing {
             failing.given_up += rows;
         }
@@ -281,22 +281,10 @@ impl Keeper {
     /// Tells the chain's value, when it is time and there is something new.
     pub fn checkpoint(&mut self) {
         let Some(open) = &self.open else { return };
-        if self.unsigned == 0 || Instant::now() < self.checkpoint_at {
-            return;
-        }
-        self.checkpoint_at = Instant::now() + self.settings.checkpoint_every;
-        if self.key.is_none() {
-            let path = self.place.as_ref().map_or(&self.settings.path, |place| &place.path);
-            match Key::read_or_make(path) {
-                Ok(key) => self.key = Some(key),
-                Err(error) => tracing::error!("checkpoints cannot be signed: {error:#}"),
-            }
-        }
-        let Some(key) = &self.key else { return };
-        let head = open.store.head();
-        let checkpoint = key.sign(open.store.history(), head.id, &head.hash);
+        let path = self.place.as_ref().map_or(&self.settings.path, |place| &place.path);
+        let Some(checkpoint) = self.checkpoints.next(&open.store, path) else { return };
         if self.news.tell(RecordHealth::Checkpoint(checkpoint)) {
-            self.unsigned = 0;
+            self.checkpoints.sent();
         }
     }
 
@@ -343,6 +331,16 @@ impl Keeper {
         {
             tracing::warn!("the history {}: {error}", self.path());
         }
+    }
+
+    /// The history in numbers.
+    #[must_use]
+    pub fn numbers(&self) -> HistoryNumbers {
+        let mut numbers = self.numbers.clone();
+        numbers.is_writable = self.is_usable();
+        numbers.purged.clone_from(self.purges.removed());
+        numbers.look(self.store());
+        numbers
     }
 
     fn path(&self) -> String {

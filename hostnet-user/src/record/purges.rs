@@ -1,7 +1,7 @@
 //! What is to go from a history: planned, told, and, once the record of it is kept,
 //! removed step by step.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use super::{
     age::Ages,
@@ -19,13 +19,17 @@ pub struct Purges {
     current: Option<Purge>,
     /// Up to which row none has an age, as far as was looked.
     undated: u64,
+    /// Rows removed, by reason.
+    removed: BTreeMap<String, u64>,
 }
 
 impl Purges {
     /// None yet.
     #[must_use]
-    pub const fn new(limits: Limits) -> Self {
-        Self { limits, ages: None, planned: None, current: None, undated: 0 }
+    pub fn new(limits: Limits) -> Self {
+        let removed = [retention::AGE, retention::BYTES].map(|reason| (reason.to_owned(), 0));
+        let removed = removed.into();
+        Self { limits, ages: None, planned: None, current: None, undated: 0, removed }
     }
 
     /// Looks at the clock: how old rows are follows from it.
@@ -83,11 +87,18 @@ impl Purges {
         let Some(purge) = &self.current else {
             return if least == 0 { retention::give_back(store, self.limits) } else { Ok(false) };
         };
-        let is_done = retention::step(store, purge, self.limits, least)?;
-        if is_done {
+        let removed = retention::step(store, purge, self.limits, least)?;
+        *self.removed.entry(purge.reason.clone()).or_default() += removed;
+        if removed == 0 {
             self.current = None;
         }
-        Ok(!is_done)
+        Ok(removed > 0)
+    }
+
+    /// Rows that were removed, by reason.
+    #[must_use]
+    pub const fn removed(&self) -> &BTreeMap<String, u64> {
+        &self.removed
     }
 
     /// Forgets what was planned: the history is another, or cannot be used.

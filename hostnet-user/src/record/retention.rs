@@ -10,6 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{age::Ages, chain::hex, error::StoreError, store::Store};
 
+/// Rows went for their age.
+pub const AGE: &str = "age";
+
+/// Rows went because there was no room for more.
+pub const BYTES: &str = "bytes";
+
 /// Rows looked at in one step for their age.
 const LOOKED_AT: u64 = 20_000;
 
@@ -92,7 +98,7 @@ pub fn plan(
     *undated = start.max(*undated);
     let old = too_old(store, undated, limits.age, ages, now)?;
     if old > start {
-        return purge(store, start, old, "age");
+        return purge(store, start, old, AGE);
     }
     let size = store.size()?;
     if size.used <= limits.crowded() {
@@ -108,10 +114,11 @@ pub fn plan(
     let surplus = size.used - limits.comfortable();
     let goes = (u128::from(kept) * u128::from(surplus) / u128::from(size.used)) as u64;
     let last = last_within(store, start, before + goes + 1)?;
-    purge(store, start, last.max(start + 1), "bytes")
+    purge(store, start, last.max(start + 1), BYTES)
 }
 
-/// Takes one step of a purge, of at least `least` rows; returns whether it is done.
+/// Takes one step of a purge, of at least `least` rows; returns how many it has removed,
+/// which is none when the purge is done.
 ///
 /// # Errors
 /// When nothing could be removed.
@@ -120,8 +127,8 @@ pub fn step(
     purge: &Purge,
     limits: Limits,
     least: u64,
-) -> Result<bool, StoreError> {
-    Ok(store.purge(purge.last, limits.step().max(least))? == 0)
+) -> Result<u64, StoreError> {
+    store.purge(purge.last, limits.step().max(least))
 }
 
 /// Gives back to the file system what purges have left unused, a little; whether there

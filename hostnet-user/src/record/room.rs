@@ -8,16 +8,21 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::{Row, error::StoreError, retention::Limits, store::Store};
 
 /// How much a history takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Size {
     /// Bytes in use in the file.
+    #[serde(rename = "used_bytes")]
     pub used: u64,
     /// Bytes in the file that could be given back.
+    #[serde(rename = "free_bytes")]
     pub free: u64,
     /// Bytes of the log beside it.
+    #[serde(rename = "log_bytes")]
     pub log: u64,
 }
 

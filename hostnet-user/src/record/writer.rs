@@ -12,6 +12,7 @@ use std::{
 use super::{
     Row,
     keeper::{Keeper, PURGED},
+    numbers::Board,
     store::Standing,
     tail::{Left, Tail},
 };
@@ -40,6 +41,8 @@ pub struct Writer {
     pub commands: Receiver<Command>,
     /// The history, when there is one.
     pub keeper: Option<Keeper>,
+    /// Where it puts the history's numbers down.
+    pub numbers: Board,
     /// Where it publishes.
     pub tail: Arc<Tail>,
     /// Where it says what was left when it ended.
@@ -55,6 +58,7 @@ impl Writer {
         let mut kept_standings = Vec::new();
         let mut looked = Instant::now();
         let mut is_purging = false;
+        self.put_numbers();
         let patience = loop {
             let wait = if is_purging { Duration::from_millis(1) } else { HOUSEKEEPING / 4 };
             let stop = match self.commands.recv_timeout(wait) {
@@ -76,6 +80,7 @@ impl Writer {
                     keeper.look_at_clock();
                     keeper.plan();
                 }
+                self.put_numbers();
             }
             if let Some(keeper) = &mut self.keeper {
                 keeper.checkpoint();
@@ -94,6 +99,12 @@ impl Writer {
         drop(self.keeper);
         // Nobody waits when the run ended badly.
         drop(self.ended.send(left));
+    }
+
+    fn put_numbers(&self) {
+        if let Some(keeper) = &self.keeper {
+            self.numbers.put(keeper.numbers());
+        }
     }
 
     /// Takes rows and whatever came with them; how long to wait for the sinks when

@@ -13,7 +13,7 @@ use crate::{
     input::{Input, World},
     judge::Judge,
     output::Output,
-    record::{ClockWatch, Sequence, SinkNumbers},
+    record::{ClockWatch, HistoryNumbers, Sequence, SinkNumbers},
     user_rules::UserRules,
 };
 
@@ -269,6 +269,12 @@ impl Stages {
     #[must_use]
     pub fn sinks(&self) -> BTreeMap<String, SinkNumbers> {
         self.outputs.iter().flat_map(|output| output.sinks()).collect()
+    }
+
+    /// The history that is kept, in numbers.
+    #[must_use]
+    pub fn history(&self) -> Option<HistoryNumbers> {
+        self.outputs.iter().find_map(|output| output.history())
     }
 
     /// Up to which event the outputs have written for good what was flushed.
