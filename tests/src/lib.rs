@@ -26,6 +26,7 @@ mod left;
 pub mod loopback;
 mod machine;
 pub mod net;
+pub mod numbers;
 pub mod ocsf;
 mod oracle;
 mod paths;

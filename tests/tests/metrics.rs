@@ -1,49 +1,22 @@
 //! What the agent counts of itself, while a container does more than the ring holds.
 
 use std::{
+    fs,
     io::{Read as _, Write as _},
     os::unix::net::UnixStream,
-    path::Path,
     process::{Command, Stdio},
-    time::Instant,
 };
 
-use hostnet_tests::{Agent, Docker, needs_root, net, patience, skip, want};
+use hostnet_tests::{
+    Agent, Docker, needs_root, net,
+    numbers::{get, number, page_that},
+    skip, want,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 
 /// Connects of one burst: twice what a ring of 1 MiB holds.
 const BURST: u64 = 16_000;
-
-/// What a path answers: status and body.
-fn get(socket: &Path, path: &str) -> (String, String) {
-    let mut stream = UnixStream::connect(socket).expect("the agent serves");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: hostnet\r\n\r\n").expect("it reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("text");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    let status = head.split(' ').nth(1).expect("a status");
-    (status.to_owned(), body.to_owned())
-}
-
-/// A number on a page, 0 when it is not there.
-fn number(page: &str, name: &str) -> u64 {
-    let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.map_or(0, |value| value.parse::<f64>().expect("a number") as u64)
-}
-
-/// The page once it shows `fact`.
-fn page_that(socket: &Path, fact: impl Fn(&str) -> bool) -> String {
-    let deadline = Instant::now() + patience();
-    loop {
-        let (_, page) = get(socket, "/metrics");
-        if fact(&page) {
-            return page;
-        }
-        assert!(Instant::now() < deadline, "{page}");
-        std::thread::yield_now();
-    }
-}
 
 #[test]
 fn received_and_lost_are_all_that_was_produced() {
@@ -123,6 +96,12 @@ fn tables_show_how_full_they_are() {
     for map in ["CONTAINED", "FIRST_SEEN", "FLOWS", "FLOW_SHARES", "LOSSES", "SUPPRESSED"] {
         assert!(capacity(map) > 0, "{map}: {page}");
     }
+    // However many processes a container has, there is room for the next one's.
+    let limits = ["pid_max", "threads-max"].map(|name| -> u64 {
+        let limit = fs::read_to_string(format!("/proc/sys/kernel/{name}")).expect("a limit");
+        limit.trim().parse().expect("a number")
+    });
+    assert!(capacity("CONTAINED") >= limits[0].min(limits[1]), "{limits:?}: {page}");
     for table in ["sockets", "processes", "CGROUPS"] {
         let (entries, capacity) = (of(&page, "entries", table), of(&page, "capacity", table));
         assert!(entries > 0 && entries < capacity, "{entries} of {capacity} in {table}: {page}");

@@ -24,6 +24,7 @@ use super::{
     meter,
     pins::Pins,
     release::running_release,
+    room,
     running::{self, Running},
 };
 
@@ -207,6 +208,8 @@ struct Prepared {
     missing: Vec<(&'static str, String)>,
     offsets: Offsets,
     settings: Settings,
+    /// Processes that there can be.
+    processes: u32,
     host: Host,
     root: CgroupRoot,
 }
@@ -241,13 +244,14 @@ fn prepare(options: &LoadOptions) -> Result<Prepared> {
         host_mount_namespace: host.mount_namespace,
         ..options.budget.settings()
     };
-    Ok(Prepared { btf, missing, offsets, settings, host, root })
+    let processes = room::of_processes();
+    Ok(Prepared { btf, missing, offsets, settings, processes, host, root })
 }
 
 impl Prepared {
     /// Puts the object into the kernel; `ours` are programs of another version of it.
     fn create(self, options: &LoadOptions, ours: &[u32]) -> Result<Created> {
-        let Self { btf, missing, offsets, settings, host, root } = self;
+        let Self { btf, missing, offsets, settings, processes, host, root } = self;
         // Not among what tells pinned programs apart: those that go on keep their own.
         let settings = Settings { name_keys: random_keys()?, ..settings };
         let log_level: u8 = if options.kernel_log { aya_log::Level::Debug as u8 } else { 0 };
@@ -258,6 +262,7 @@ impl Prepared {
             .override_global(aya_log::LEVEL, &log_level, false)
             .map_max_entries("RECORDS", options.ring_bytes)
             .map_max_entries("RESERVED", options.reserved_bytes)
+            .map_max_entries("CONTAINED", processes)
             .load(OBJECT)
             .context("cannot create the eBPF maps (CAP_BPF is needed)")?;
         put_sensitive(&mut ebpf, &options.sensitive)?;
@@ -268,10 +273,9 @@ impl Prepared {
     /// Takes the directory for pins, where that is wanted.
     fn pins(&self, options: &LoadOptions) -> Result<Option<Pins>> {
         let Some(directory) = &options.pin else { return Ok(None) };
-        let choices = format!(
-            "{} {} {:?} {:?}",
-            options.ring_bytes, options.reserved_bytes, options.beyond_ip, options.without
-        );
+        let LoadOptions { ring_bytes, reserved_bytes, beyond_ip, without, .. } = options;
+        let rooms = (ring_bytes, reserved_bytes, self.processes);
+        let choices = format!("{rooms:?} {beyond_ip:?} {without:?}");
         let (settings, offsets) = (self.settings.as_bytes(), self.offsets.as_bytes());
         let sensitive = sensitive_bytes(&options.sensitive);
         let parts: [&[u8]; 5] = [OBJECT, settings, offsets, choices.as_bytes(), &sensitive];

@@ -26,6 +26,7 @@ mod recording;
 mod release;
 mod ring;
 mod rings;
+mod room;
 mod running;
 mod told;
 
