@@ -51,7 +51,7 @@ pub fn begin(
     if let Some(store) = store {
         before::tell_of_crashes(store, &tell);
     }
-    let past = store.map_or_else(Past::default, before::past);
+    let past = path.is_some().then(|| store.map_or_else(Past::default, before::past));
     let standing = |outbox: &Outbox| {
         let known = store.and_then(|store| before::standing(store, outbox));
         let standing = known.unwrap_or(Standing { cursor: last, ..Standing::default() });

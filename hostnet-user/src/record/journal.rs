@@ -43,7 +43,8 @@ pub struct Journal {
     tail: Arc<Tail>,
     numbers: Board,
     past: Past,
-    boot: i64,
+    /// By which connections are counted, where there is a history that counts.
+    boot: Option<i64>,
 }
 
 /// What the judgements of other runs have left.
@@ -57,16 +58,17 @@ pub struct Past {
 
 impl Journal {
     /// A journal for a writer that says on `ended` what was left when it ended, of a
-    /// history that knew what is `past` when the run began.
+    /// history that knew what is `past` when the run began, if there is one.
     pub(super) fn new(
         identity: &Identity,
         writer: SyncSender<Command>,
         ended: Receiver<Vec<Left>>,
         news: Receiver<Health>,
         (tail, numbers): (Arc<Tail>, Board),
-        past: Past,
+        past: Option<Past>,
     ) -> Self {
-        let (encoder, boot) = (Encoder::new(identity), boot_key(&identity.boot_id));
+        let boot = past.is_some().then(|| boot_key(&identity.boot_id));
+        let (encoder, past) = (Encoder::new(identity), past.unwrap_or_default());
         let (line, rows) = (Vec::new(), Vec::with_capacity(BATCH));
         let writer = Some(writer);
         Self { encoder, line, rows, writer, ended, news, tail, numbers, past, boot }
@@ -90,19 +92,20 @@ impl Output for Journal {
         self.line.clear();
         self.encoder.encode(record, &mut self.line)?;
         let document = self.line.strip_suffix(b"\n").unwrap_or(&self.line).to_vec();
-        let told = record.event.operation.told();
+        let (event, boot) = (&record.event, self.boot);
+        let told = event.operation.told();
         self.rows.push(Row {
             // The writer gives it its place.
             id: 0,
             sequence: record.sequence,
-            time_ns: record.event.wall_ns,
-            event_id: record.event.id.to_string(),
+            time_ns: event.wall_ns,
+            event_id: event.id.to_string(),
             dataset: ecs::dataset(told.category()),
             action: told.action().name().to_owned(),
-            owner: owner(&record.event),
+            owner: owner(event),
             document,
-            touch: Touch::of_event(&record.event, self.boot),
-            learned: record.event.learned.clone(),
+            touch: boot.map(|boot| Touch::of_event(event, boot)).unwrap_or_default(),
+            learned: boot.and_then(|_| event.learned.clone()),
         });
         if self.rows.len() >= BATCH { self.hand_over() } else { Ok(()) }
     }

@@ -24,8 +24,9 @@ pub struct Row {
     /// The document, one line of JSON without its newline.
     pub document: Vec<u8>,
     /// What it says of ports and of others; empty of a row that is read back, which
-    /// is counted already.
+    /// is counted already, and where no history counts.
     pub touch: Touch,
-    /// What the judgement learned from the event; nothing of a row that is read back.
+    /// What the judgement learned from the event; nothing of a row that is read back, or
+    /// that no history keeps.
     pub learned: Option<Box<Learned>>,
 }
