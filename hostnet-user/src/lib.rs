@@ -28,6 +28,7 @@ pub mod judge;
 pub mod kernel;
 mod lookups;
 pub mod loopback;
+mod memory;
 pub mod metrics;
 pub mod observe;
 pub mod output;

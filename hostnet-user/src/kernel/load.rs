@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs::File, io::Read as _, path::PathBuf, sync::A
 
 use anyhow::{Context, Result, bail};
 use aya::{
-    Ebpf, EbpfLoader,
+    Ebpf,
     programs::{ProgramType, links::FdLink, loaded_programs},
 };
 use hostnet_abi::{Hook, NAME_WORDS, Offsets, Sensitive, Settings};
@@ -14,12 +14,14 @@ use thiserror::Error;
 use zerocopy::IntoBytes;
 
 use super::{
-    BeyondIp, Btf, CgroupRoot, Coverage, Host, Losses, Maps, Meter, Rings, Told, alive,
+    BeyondIp, Btf, CgroupRoot, Coverage, Host, Losses, Maps, Meter, Rings, Told,
+    alive::{self, Places},
     attach::{self, Attacher, Links, adopted, is_attached_by},
     btf_path,
     budget::{Budget, Suppressions, put_sensitive, sensitive_bytes},
     complaint::brief,
     diagnostics::Diagnostics,
+    loader::loader,
     maps::{self, Source},
     meter,
     pins::Pins,
@@ -27,12 +29,16 @@ use super::{
     room,
     running::{self, Running},
 };
+use crate::memory;
 
 /// The built eBPF object; `cargo xtask ebpf` makes it from hostnet-ebpf's sources.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../hostnet-ebpf/dist/hostnet.bpf.o"
 ));
+
+const NO_BTF: &str =
+    "hostnet needs a kernel with CONFIG_DEBUG_INFO_BTF (Debian 11 and later have it)";
 
 /// Why nothing can be observed here. The process ends with exit code 3.
 #[derive(Debug, Error)]
@@ -75,6 +81,8 @@ pub struct LoadOptions {
 pub struct Programs {
     // Dropped in this order: what is pinned last.
     links: Links,
+    /// Where it is looked whether they are attached still.
+    places: Places,
     ebpf: Option<Ebpf>,
     pins: Option<Pins>,
     /// Whether they ran before this agent, and what became of the time between.
@@ -112,8 +120,8 @@ impl Programs {
     ///
     /// # Errors
     /// When the links cannot be looked at.
-    pub fn detached(&self) -> Result<BTreeSet<Hook>> {
-        alive::detached(&self.links)
+    pub fn detached(&mut self) -> Result<BTreeSet<Hook>> {
+        alive::detached(&self.links, &mut self.places)
     }
 
     /// Attaches these anew; says which the kernel has taken.
@@ -204,7 +212,8 @@ impl Created {
 
 /// What the programs are told of this kernel and this host, before they are there.
 struct Prepared {
-    btf: aya::Btf,
+    /// The kernel's type information, as much as aya needs of it: parsed whole it takes 35 MB.
+    types: Vec<u8>,
     missing: Vec<(&'static str, String)>,
     offsets: Offsets,
     settings: Settings,
@@ -215,8 +224,7 @@ struct Prepared {
 }
 
 fn prepare(options: &LoadOptions) -> Result<Prepared> {
-    let hint = "hostnet needs a kernel with CONFIG_DEBUG_INFO_BTF (Debian 11 and later have it)";
-    let btf = Btf::read(&btf_path()).context(hint)?;
+    let btf = Btf::read(&btf_path()).context(NO_BTF)?;
     let mut missing = Vec::new();
     let offsets =
         Offsets::resolve(|of, member, older| match btf.offset_of_row((of, member, older)) {
@@ -230,12 +238,8 @@ fn prepare(options: &LoadOptions) -> Result<Prepared> {
     if let Some((_, what)) = missing.iter().find(|(of, _)| !is_optional(of)) {
         bail!("this kernel is not one hostnet knows: {what}");
     }
-    // As much as aya needs of it: parsed whole it takes 35 MB.
-    let reduced = btf.only_named(is_attached_by);
+    let types = btf.only_named(is_attached_by);
     drop(btf);
-    give_back_memory();
-    let btf = aya::Btf::parse(&reduced, aya::Endianness::default()).context(hint)?;
-    drop(reduced);
     let host = Host::read()?;
     let root = CgroupRoot::open()?;
     let settings = Settings {
@@ -245,17 +249,20 @@ fn prepare(options: &LoadOptions) -> Result<Prepared> {
         ..options.budget.settings()
     };
     let processes = room::of_processes();
-    Ok(Prepared { btf, missing, offsets, settings, processes, host, root })
+    Ok(Prepared { types, missing, offsets, settings, processes, host, root })
 }
 
 impl Prepared {
     /// Puts the object into the kernel; `ours` are programs of another version of it.
     fn create(self, options: &LoadOptions, ours: &[u32]) -> Result<Created> {
-        let Self { btf, missing, offsets, settings, processes, host, root } = self;
+        let Self { types, missing, offsets, settings, processes, host, root } = self;
+        let mut loader = loader();
+        let btf = aya::Btf::parse(&types, aya::Endianness::default()).context(NO_BTF)?;
+        drop(types);
         // Not among what tells pinned programs apart: those that go on keep their own.
         let settings = Settings { name_keys: random_keys()?, ..settings };
         let log_level: u8 = if options.kernel_log { aya_log::Level::Debug as u8 } else { 0 };
-        let mut ebpf = EbpfLoader::new()
+        let mut ebpf = loader
             .btf(Some(&btf))
             .override_global("SETTINGS", settings.as_bytes(), true)
             .override_global("OFFSETS", offsets.as_bytes(), true)
@@ -265,6 +272,7 @@ impl Prepared {
             .map_max_entries("CONTAINED", processes)
             .load(OBJECT)
             .context("cannot create the eBPF maps (CAP_BPF is needed)")?;
+        drop(loader);
         put_sensitive(&mut ebpf, &options.sensitive)?;
         let others_rewrite = others_rewrite(ours);
         Ok(Created { ebpf, btf, missing, others_rewrite, host, root })
@@ -316,7 +324,7 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
     let mut links = attacher.links;
     let Created { mut ebpf, btf, host, root, .. } = created;
     drop(btf);
-    give_back_memory();
+    memory::give_back();
     let mut adopted = None;
     if let Some(pins) = &mut pins {
         links = pins.pin(&mut ebpf, links)?;
@@ -341,6 +349,7 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
         diagnostics,
         meter,
         links,
+        places: Places::default(),
         ebpf: Some(ebpf),
         pins,
         root,
@@ -351,8 +360,9 @@ fn load_programs(options: &LoadOptions) -> Result<Programs> {
 
 /// Takes over programs that went on without an agent.
 fn adopt(prepared: Prepared, pins: Pins, options: &LoadOptions) -> Result<Programs> {
-    let Prepared { host, root, .. } = prepared;
-    give_back_memory();
+    let Prepared { host, root, types, .. } = prepared;
+    drop(types);
+    memory::give_back();
     let links = pins.links()?;
     let coverage = adopted(&links, options.beyond_ip, &options.without);
     let programs: Arc<[Running]> = running::programs(&links)?.into();
@@ -369,6 +379,7 @@ fn adopt(prepared: Prepared, pins: Pins, options: &LoadOptions) -> Result<Progra
         adopted,
         diagnostics: None,
         links,
+        places: Places::default(),
         ebpf: None,
         pins: Some(pins),
         root,
@@ -385,14 +396,4 @@ fn meter_of(programs: &Arc<[Running]>, source: Source<'_>) -> Option<Meter> {
             tracing::warn!("the run times of programs are not measured: {error:#}")
         })
         .ok()
-}
-
-/// Kernel type information is parsed once and is many small allocations; glibc
-/// keeps them unless told otherwise.
-fn give_back_memory() {
-    // SAFETY: takes no pointer and is safe to call at any time.
-    #[cfg(target_env = "gnu")]
-    unsafe {
-        libc::malloc_trim(0);
-    }
 }

@@ -18,6 +18,7 @@ mod diagnostics;
 mod due;
 mod host;
 mod load;
+mod loader;
 mod losses;
 mod maps;
 mod meter;

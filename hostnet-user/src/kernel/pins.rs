@@ -28,7 +28,7 @@ use rustix::{
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    alive,
+    alive::{self, Places},
     attach::{self, Links},
     maps::MAPS,
     ring::Ring,
@@ -80,7 +80,9 @@ impl Pins {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         let links = self.version.as_ref().and_then(|version| links(version).ok());
-        links.is_some_and(|links| alive::detached(&links).is_ok_and(|gone| gone.is_empty()))
+        links.is_some_and(|links| {
+            alive::detached(&links, &mut Places::default()).is_ok_and(|gone| gone.is_empty())
+        })
     }
 
     /// Pins a link in place of the one of this hook.

@@ -25,8 +25,8 @@ use rustix::{
 };
 use serde::Serialize;
 
-/// Bytes of data mapped at a time.
-const WINDOW: u64 = 1 << 20;
+/// Bytes of data mapped at a time: some hundred records, so that moving it costs each little.
+const WINDOW: u64 = 1 << 17;
 
 /// Bytes before each record: length and flags, then a page offset.
 const RECORD_HEADER: u64 = 8;

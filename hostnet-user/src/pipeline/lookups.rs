@@ -1,7 +1,10 @@
 //! What the stages lack beside records, asked for and taken in: of /proc, by sock_diag, in
 //! the kernel's maps, of the runtime.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 
@@ -15,7 +18,26 @@ use crate::{
     requests,
 };
 
+/// How often it is looked, while there are no records, whether the host's network is another.
+const QUIET: Duration = Duration::from_millis(250);
+
 impl Pipeline {
+    /// Takes in what has changed of the host's network and of its packet filters, before the
+    /// records that were taken since.
+    pub(super) fn look_around(&mut self, has_records: bool) -> Result<()> {
+        if !has_records && self.looked_around.elapsed() < QUIET {
+            return Ok(());
+        }
+        self.looked_around = Instant::now();
+        if let Some(network) = self.survey.changed_network() {
+            self.world(network)?;
+        }
+        if let Some(redirects) = self.survey.changed_redirects() {
+            self.world(redirects)?;
+        }
+        Ok(())
+    }
+
     /// Takes in what has been found out since the last call, and what these records lack, as
     /// far as it is known in time.
     pub(super) fn look_up(&mut self, batch: &Batch) -> Result<()> {

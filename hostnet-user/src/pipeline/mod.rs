@@ -81,6 +81,8 @@ pub struct Pipeline {
     vigil: Vigil,
     losses_read: Instant,
     losses_read_boot_ns: u64,
+    /// When it was last looked whether the host's network is another.
+    looked_around: Instant,
     /// Time of the latest record taken.
     drained_to_ns: u64,
     /// There were more records than were taken at the last look.
@@ -116,6 +118,7 @@ impl Pipeline {
             vigil: Vigil::default(),
             losses_read: Instant::now(),
             losses_read_boot_ns: kernel::boot_clock(),
+            looked_around: Instant::now(),
             drained_to_ns: 0,
             is_behind: false,
             output_failed: false,
@@ -166,13 +169,7 @@ impl Pipeline {
             for health in self.vigil.turn(&mut self.programs, now_ns, taken_ns) {
                 self.health(health)?;
             }
-            if let Some(network) = self.survey.changed_network() {
-                self.world(network)?;
-            }
             self.sockets()?;
-            if let Some(redirects) = self.survey.changed_redirects() {
-                self.world(redirects)?;
-            }
             let count = self.drain()?;
             wait = match count {
                 BATCH => Duration::ZERO,
@@ -296,6 +293,7 @@ impl Pipeline {
             count = BATCH;
         }
         self.is_behind = count == BATCH;
+        self.look_around(count > 0)?;
         self.look_up(&batch)?;
         for record in batch.records() {
             let (stages, recorder) = (&mut self.stages, &mut self.recorder);

@@ -11,6 +11,7 @@ use crate::{
     event::{Health, NotSelected, Process},
     input::World,
     kernel::{self, Host, Programs},
+    memory,
     survey::Survey,
 };
 
@@ -104,6 +105,8 @@ impl Pipeline {
         }
         self.report()?;
         self.settle()?;
+        memory::give_back();
+        memory::give_back_code();
         Ok(stop)
     }
 
