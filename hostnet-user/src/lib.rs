@@ -22,6 +22,7 @@ mod family;
 mod feed;
 mod filter;
 pub mod format;
+mod in_time;
 pub mod input;
 mod json;
 pub mod judge;

@@ -24,6 +24,7 @@ use crate::{
     attribute::{Policy, RuntimeNews, fetch::docker},
     config,
     format::ecs::Identity,
+    in_time,
     input::World,
     judge::{Judge, Law},
     kernel::{self, LoadOptions, Recorder},
@@ -92,7 +93,13 @@ pub fn observe(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Summary> {
     let seed = Uuid::now_v7();
     // Outputs first: a wrong path is found before anything is attached.
     let network_namespace = kernel::Host::read().map_or(0, |host| host.network_namespace);
-    let identity = this_host::identity(network_namespace, seed, this_host::Keep::Yes);
+    let identity = in_time::ask("ask-identity", in_time::PATIENCE, move || {
+        this_host::identity(network_namespace, seed, this_host::Keep::Yes)
+    });
+    let identity = identity.unwrap_or_else(|unanswered| {
+        tracing::warn!("which host this is is not known: its files gave {unanswered}");
+        Identity { network_namespace, run: seed, ..Identity::default() }
+    });
     let outputs = make_outputs(&identity).map_err(BadOutput)?;
     let recorder = run.record.as_deref().map(Recorder::create).transpose().map_err(BadOutput)?;
     let MetricsOptions { metrics, listen, heartbeat_every } = &run.metrics;

@@ -1,5 +1,5 @@
-//! Somebody else's eBPF program beside hostnet's: it refuses every IPv4 connect
-//! from one cgroup, as a firewall by container does.
+//! Somebody else's eBPF program beside hostnet's, at one cgroup: it refuses every IPv4
+//! connect, as a firewall by container does, or drops all TCP.
 
 use std::{
     fs::{self, File},
@@ -17,11 +17,29 @@ pub struct Denial {
 // include/uapi/linux/bpf.h
 const BPF_PROG_LOAD: i32 = 5;
 const BPF_LINK_CREATE: i32 = 28;
+const BPF_PROG_TYPE_CGROUP_SKB: u32 = 8;
 const BPF_PROG_TYPE_CGROUP_SOCK_ADDR: u32 = 18;
+const BPF_CGROUP_INET_EGRESS: u32 = 1;
 const BPF_CGROUP_INET4_CONNECT: u32 = 10;
 
 /// `r0 = 0; exit`: zero refuses, with EPERM.
 const REFUSE: [u64; 2] = [0x00b7, 0x0095];
+
+/// Drops a packet of TCP, of IPv4 or of IPv6, and lets others pass.
+const DROP_TCP: [u64; 12] = [
+    0x16bf,                     // r6 = r1
+    0x0030,                     // r0 = packet[0]
+    0x0077 | 4 << 32,           // r0 >>= 4
+    0x0015 | 2 << 16 | 6 << 32, // if r0 == 6 goto IPv6
+    0x0030 | 9 << 32,           // r0 = packet[9]
+    0x0005 | 1 << 16,           // goto protocol
+    0x0030 | 6 << 32,           // IPv6: r0 = packet[6]
+    0x0015 | 2 << 16 | 6 << 32, // protocol: if r0 == IPPROTO_TCP goto drop
+    0x00b7 | 1 << 32,           // r0 = 1
+    0x0095,                     // exit
+    0x00b7,                     // drop: r0 = 0
+    0x0095,                     // exit
+];
 
 /// The beginning of `union bpf_attr` for `BPF_PROG_LOAD`.
 #[repr(C)]
@@ -52,15 +70,25 @@ struct Link {
 impl Denial {
     /// Refuses what processes of the container with this first process connect.
     pub fn of(pid: u32) -> Self {
-        let cgroup = File::open(cgroup_of(pid)).expect("the container's cgroup");
+        let how = (BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT);
+        Self::attached(&cgroup_of(pid), how, &REFUSE)
+    }
+
+    /// Drops what processes in the cgroup at this directory send by TCP.
+    pub fn of_tcp(cgroup: &Path) -> Self {
+        Self::attached(cgroup, (BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS), &DROP_TCP)
+    }
+
+    fn attached(cgroup: &Path, (program_type, attach_type): (u32, u32), code: &[u64]) -> Self {
+        let cgroup = File::open(cgroup).expect("a cgroup");
         let program = bpf(
             BPF_PROG_LOAD,
             &Load {
-                program_type: BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
-                instructions: REFUSE.len() as u32,
-                code: REFUSE.as_ptr() as u64,
+                program_type,
+                instructions: code.len() as u32,
+                code: code.as_ptr() as u64,
                 license: c"GPL".as_ptr() as u64,
-                attach_type: BPF_CGROUP_INET4_CONNECT,
+                attach_type,
                 ..Load::default()
             },
         );
@@ -69,7 +97,7 @@ impl Denial {
             &Link {
                 program: program.as_raw_fd() as u32,
                 target: cgroup.as_raw_fd() as u32,
-                attach_type: BPF_CGROUP_INET4_CONNECT,
+                attach_type,
                 flags: 0,
             },
         );

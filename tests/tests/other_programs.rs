@@ -2,7 +2,12 @@
 //! container asked for is told all the same, and how the kernel is asked follows
 //! from who is there.
 
-use hostnet_tests::{ActorBox, Agent, Denial, Docker, Run, Want, at, needs_root, net, want};
+use std::process::Command;
+
+use hostnet_tests::{
+    ActorBox, Agent, Denial, Docker, Run, Want, at, cgroups::HostCgroup, hostnet, needs_root, net,
+    want,
+};
 use serde_json::Value;
 
 /// Hooks in use whose set is `connect`, or which that set replaces.
@@ -79,5 +84,33 @@ fn without_a_hook_of_the_set() {
     for remote in &remotes {
         let attempt = want().action("connection_attempted").owned_by(&actor.container);
         run.only(&attempt.endpoint("hostnet.remote", remote).is("event.reason", "ECONNREFUSED"));
+    }
+}
+
+/// A packet filter that drops the agent's own TCP on loopback leaves its canary without an
+/// answer: the start waits for that a moment, not until the kernel gives up the connects.
+#[test]
+fn tcp_that_is_dropped_on_loopback_does_not_hold_up_the_start() {
+    needs_root!();
+    let cgroup = HostCgroup::new("dropped");
+    let _drops = Denial::of_tcp(&cgroup.directory());
+    let mut inside = Command::new("sh");
+    inside.args(["-c", "echo 0 >\"$0\"/cgroup.procs && exec \"$@\""]);
+    inside.arg(cgroup.directory()).arg(hostnet());
+    let agent = Agent::setup().wrapped(inside).start();
+    agent.marker();
+    let run = agent.stop();
+    let coverage = at(&run.events[0], "hostnet.health.coverage").and_then(Value::as_array);
+    let rows = coverage.expect("the start event reports the coverage");
+    let of = |hook: &str| rows.iter().find(|row| row["hook"] == hook).expect("a row for each hook");
+    // What UDP shows is proven all the same.
+    assert_eq!(of("cgroup/recvmsg4")["state"], "proven", "{rows:?}");
+    assert_eq!(of("cgroup/recvmsg6")["state"], "proven", "{rows:?}");
+    for row in rows.iter().filter(|row| row["state"] == "unproven") {
+        let reason = row["reason"].as_str().expect("a reason");
+        assert!(reason.contains("cannot connect over ") && reason.contains(" by TCP"), "{row}");
+    }
+    if run.proves("families") {
+        assert_eq!(of("fexit/inet_accept")["state"], "unproven", "{rows:?}");
     }
 }

@@ -1,23 +1,41 @@
 //! Proof that each hook fires: the agent does every operation once itself and
 //! waits for it to come back. Attaching proves nothing (LSM programs attach on
 //! kernels where they never run).
+//!
+//! An operation may hang: a packet filter drops what it sends, or a lock in the kernel is
+//! held. It is done on a thread that may, and waited for a moment only; its hooks are then
+//! not proven, and the reason says so.
 
 use std::{
     collections::HashSet,
     fs,
     io::Write,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 use hostnet_abi::{Hook, Set, decode};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use super::{CgroupRoot, Coverage, Rings, State, boot_clock, canary_beyond_ip, canary_multicast};
+use crate::{
+    desk::{Desk, Limits},
+    in_time::{self, Unanswered},
+};
 
 /// How long a record may take; the operations themselves have returned by then.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long a step of an operation may take, where the operation itself can end it: less
+/// than what all of it is waited for, and nothing of it stays behind.
+const STEP: Duration = Duration::from_secs(1);
+
+/// One thread does all operations, in their order; others take over what is left from
+/// those that hang.
+const THREADS: usize = 10;
 
 /// Argument with which the agent's own binary waits for its standard input to
 /// end: a process to move between cgroups.
@@ -30,32 +48,13 @@ pub const WAIT_ARGUMENT: &str = "canary-process";
 /// When the ring cannot be read.
 pub fn prove(rings: &mut Rings, root: &CgroupRoot, coverage: &mut Coverage) -> Result<()> {
     let began_ns = boot_clock();
-    let mut reasons = Vec::new();
-    let operations = [
-        (Canary::Ipv4, internet(Ipv4Addr::LOCALHOST.into())),
-        (Canary::Ipv6, internet(Ipv6Addr::LOCALHOST.into())),
-        (Canary::RawSocket, raw_socket()),
-        (Canary::Process, process_and_cgroup(root)),
-    ];
     // Sockets are opened for hooks that are there; not everybody may open them.
-    let beyond_ip: [(Canary, Operation); 6] = [
-        (Canary::Refusals, refusals),
-        (Canary::Unix, canary_beyond_ip::unix),
-        (Canary::Netlink, canary_beyond_ip::netlink),
-        (Canary::Packet, canary_beyond_ip::packet),
-        (Canary::Multicast4, canary_multicast::ipv4),
-        (Canary::Multicast6, canary_multicast::ipv6),
-    ];
-    let beyond_ip = beyond_ip
-        .into_iter()
-        .filter(|(canary, _)| coverage.attached().any(|hook| canary.proves(hook)))
-        .map(|(canary, operation)| (canary, operation()));
-    let operations = operations.into_iter().chain(beyond_ip);
-    for (canary, outcome) in operations {
-        if let Err(error) = outcome {
-            reasons.push((canary, format!("the canary failed: {error:#}")));
-        }
-    }
+    let is_wanted = |canary: &Canary| {
+        canary.is_always_done() || coverage.attached().any(|hook| canary.proves(hook))
+    };
+    let wanted = Canary::ALL.into_iter().filter(is_wanted).collect();
+    let cgroups = root.path().to_owned();
+    let reasons = perform(wanted, in_time::PATIENCE, move |canary| canary.operate(&cgroups));
     // What an agent before this one has left comes before the canary, and proves nothing.
     let beginning = rings.bookmark();
     let mut seen = HashSet::new();
@@ -89,10 +88,39 @@ pub fn prove(rings: &mut Rings, root: &CgroupRoot, coverage: &mut Coverage) -> R
     Ok(())
 }
 
-type Operation = fn() -> Result<()>;
+/// Has these operations done; why those failed that did, or are not done although none was
+/// for as long as `patience`.
+fn perform(
+    mut open: Vec<Canary>,
+    patience: Duration,
+    operate: impl Fn(Canary) -> Result<()> + Send + Sync + 'static,
+) -> Vec<(Canary, String)> {
+    let limits = Limits { questions: Canary::ALL.len(), threads: THREADS };
+    let mut desk = Desk::new("canary", limits, move |canary| (canary, operate(canary)));
+    for canary in &open {
+        // One that cannot be asked stays open.
+        let _number = desk.ask(*canary);
+    }
+    let mut reasons = Vec::new();
+    loop {
+        let answers = desk.wait(Instant::now() + patience);
+        if answers.is_empty() {
+            break;
+        }
+        for (_, (canary, outcome)) in answers {
+            open.retain(|one| *one != canary);
+            if let Err(error) = outcome {
+                reasons.push((canary, format!("the canary failed: {error:#}")));
+            }
+        }
+    }
+    let late = Unanswered::Late(patience);
+    reasons.extend(open.into_iter().map(|canary| (canary, format!("the canary hangs: {late}"))));
+    reasons
+}
 
 /// The operations, by what they have to prove.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Canary {
     Ipv4,
     Ipv6,
@@ -107,6 +135,41 @@ enum Canary {
 }
 
 impl Canary {
+    /// All of them, in the order in which they are done.
+    const ALL: [Self; 10] = [
+        Self::Ipv4,
+        Self::Ipv6,
+        Self::RawSocket,
+        Self::Process,
+        Self::Refusals,
+        Self::Unix,
+        Self::Netlink,
+        Self::Packet,
+        Self::Multicast4,
+        Self::Multicast6,
+    ];
+
+    /// Whether it is done whichever hooks there are.
+    const fn is_always_done(self) -> bool {
+        matches!(self, Self::Ipv4 | Self::Ipv6 | Self::RawSocket | Self::Process)
+    }
+
+    /// Does it, with cgroups below `root`.
+    fn operate(self, root: &Path) -> Result<()> {
+        match self {
+            Self::Ipv4 => internet(Ipv4Addr::LOCALHOST.into()),
+            Self::Ipv6 => internet(Ipv6Addr::LOCALHOST.into()),
+            Self::RawSocket => raw_socket(),
+            Self::Process => process_and_cgroup(root),
+            Self::Refusals => refusals(),
+            Self::Unix => canary_beyond_ip::unix(),
+            Self::Netlink => canary_beyond_ip::netlink(),
+            Self::Packet => canary_beyond_ip::packet(),
+            Self::Multicast4 => canary_multicast::ipv4(),
+            Self::Multicast6 => canary_multicast::ipv6(),
+        }
+    }
+
     /// Whether a failure of this operation explains that `hook` was not proven.
     fn proves(self, hook: Hook) -> bool {
         use Hook::*;
@@ -128,21 +191,33 @@ impl Canary {
     }
 }
 
-fn internet(loopback: std::net::IpAddr) -> Result<()> {
+/// Both protocols, whatever becomes of the first.
+fn internet(loopback: IpAddr) -> Result<()> {
     let any_port = SocketAddr::new(loopback, 0);
+    let tcp = tcp(any_port);
+    tcp.and(udp(any_port))
+}
+
+fn tcp(any_port: SocketAddr) -> Result<()> {
     let listener = TcpListener::bind(any_port).context("cannot listen")?;
-    let client = TcpStream::connect(listener.local_addr()?).context("cannot connect")?;
+    // It holds for accept(2), too.
+    set_socket_timeout(&listener, Timeout::Recv, Some(STEP))?;
+    let client = TcpStream::connect_timeout(&listener.local_addr()?, STEP)
+        .with_context(|| format!("cannot connect over {} by TCP", any_port.ip()))?;
     let (server, _) = listener.accept().context("cannot accept")?;
     drop((client, server, listener));
+    Ok(())
+}
 
+fn udp(any_port: SocketAddr) -> Result<()> {
     let receiver = UdpSocket::bind(any_port).context("cannot bind a UDP socket")?;
-    receiver.set_read_timeout(Some(PATIENCE))?;
+    receiver.set_read_timeout(Some(STEP))?;
     let sender = UdpSocket::bind(any_port).context("cannot bind a UDP socket")?;
     sender.send_to(b"canary", receiver.local_addr()?).context("cannot send a datagram")?;
-    receiver.recv_from(&mut [0; 16]).context("cannot receive a datagram")?;
+    let received = receiver.recv_from(&mut [0; 16]);
     sender.connect(receiver.local_addr()?).context("cannot connect a UDP socket")?;
     sender.send(b"canary").context("cannot send over a connected UDP socket")?;
-    Ok(())
+    received.map(drop).context("cannot receive a datagram")
 }
 
 /// A bind to a port in use, and a connect that sends nothing.
@@ -168,7 +243,7 @@ fn raw_socket() -> Result<()> {
     Ok(())
 }
 
-fn process_and_cgroup(root: &CgroupRoot) -> Result<()> {
+fn process_and_cgroup(root: &Path) -> Result<()> {
     let mut child = Command::new("/proc/self/exe")
         .arg(WAIT_ARGUMENT)
         .stdin(Stdio::piped())
@@ -176,7 +251,7 @@ fn process_and_cgroup(root: &CgroupRoot) -> Result<()> {
         .stderr(Stdio::null())
         .spawn()
         .context("cannot start a process")?;
-    let directory = root.path().join(format!("hostnet-canary-{}", child.id()));
+    let directory = root.join(format!("hostnet-canary-{}", child.id()));
     let moved = move_into(&directory, child.id());
     // Closing its standard input lets the process end.
     drop(child.stdin.take());
@@ -186,7 +261,7 @@ fn process_and_cgroup(root: &CgroupRoot) -> Result<()> {
     moved.and(removed)
 }
 
-fn move_into(directory: &std::path::Path, process: u32) -> Result<()> {
+fn move_into(directory: &Path, process: u32) -> Result<()> {
     fs::create_dir(directory).with_context(|| format!("cannot make {}", directory.display()))?;
     let procs = directory.join("cgroup.procs");
     let mut file = fs::OpenOptions::new()
@@ -195,4 +270,32 @@ fn move_into(directory: &std::path::Path, process: u32) -> Result<()> {
         .with_context(|| format!("cannot open {}", procs.display()))?;
     file.write_all(process.to_string().as_bytes())
         .with_context(|| format!("cannot move a process into {}", directory.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, mpsc};
+
+    use super::*;
+
+    #[test]
+    fn operations_that_hang_are_not_proven_and_hold_up_no_others() {
+        let (_never, gate) = mpsc::sync_channel::<()>(1);
+        let gate = Mutex::new(gate);
+        let operate = move |canary| match canary {
+            Canary::Ipv4 | Canary::Process => {
+                let _ended = gate.lock().map(|gate| gate.recv());
+                Ok(())
+            }
+            Canary::Ipv6 => bail!("no IPv6"),
+            _ => Ok(()),
+        };
+        let patience = Duration::from_millis(500);
+        let mut reasons = perform(Canary::ALL.to_vec(), patience, operate);
+        reasons.sort_by_key(|(canary, _)| *canary as usize);
+        let of = |canary, reason: &str| (canary, reason.to_owned());
+        let hangs = "the canary hangs: no answer within 500ms";
+        let failed = of(Canary::Ipv6, "the canary failed: no IPv6");
+        assert_eq!(reasons, [of(Canary::Ipv4, hangs), failed, of(Canary::Process, hangs)]);
+    }
 }

@@ -3,6 +3,7 @@
 use crate::{
     config,
     event::Health,
+    in_time,
     input::World,
     judge::sigma::{self, RuleFault, Rules},
 };
@@ -14,6 +15,8 @@ const MOST_FAULTS: usize = 64;
 pub struct UserRuleFiles {
     rules: Option<config::Rules>,
     are_told: bool,
+    /// How many are judged.
+    judged: usize,
     /// What was wrong with them when they were read last.
     faults: Vec<RuleFault>,
     news: Option<Health>,
@@ -22,16 +25,32 @@ pub struct UserRuleFiles {
 impl UserRuleFiles {
     /// Where this says, if they are to be judged.
     pub const fn new(rules: Option<config::Rules>) -> Self {
-        Self { rules, are_told: false, faults: Vec::new(), news: None }
+        Self { rules, are_told: false, judged: 0, faults: Vec::new(), news: None }
     }
 
     /// What they say now; nothing where there never was a rule. A bad one is logged
     /// with its line, and the others are judged.
     pub fn read(&mut self) -> Option<World> {
         let place = self.rules.as_ref()?;
-        let paths: Vec<_> = place.directory().into_iter().map(ToOwned::to_owned).collect();
-        let (texts, mut faults) = sigma::read(&paths);
+        let asked = place.clone();
+        let read = in_time::ask("read-rules", in_time::PATIENCE, move || {
+            let paths: Vec<_> = asked.directory().into_iter().map(ToOwned::to_owned).collect();
+            sigma::read(&paths)
+        });
+        let (texts, mut faults) = match read {
+            Ok(read) => read,
+            Err(unanswered) => {
+                // Those that were read before are still judged.
+                let file = place.directory.display().to_string();
+                let fault = RuleFault { file, line: None, reason: unanswered.to_string() };
+                tracing::warn!("the rules are not read: {fault}");
+                self.news = Some(health(self.judged, std::slice::from_ref(&fault)));
+                self.faults = vec![fault];
+                return None;
+            }
+        };
         let (rules, wrong) = Rules::parse(&texts);
+        self.judged = rules.len();
         faults.extend(wrong);
         for fault in &faults {
             tracing::warn!("a rule is not used: {fault}");
