@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
-use hostnet_tests::{Agent, hostnet, needs_root, want};
+use hostnet_tests::{Agent, hostnet, needs_root, net, wait_for, want};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -82,4 +82,27 @@ fn a_run_that_is_killed_is_told_by_the_next() {
     assert!(message.contains("written by another agent"), "{message}");
     drop(agent.stop_with(Signal::TERM));
     assert_eq!(verify(&history, &[]).0, 0);
+}
+
+/// Nothing happens, and yet it is known that nobody had a port just now; after the agent was
+/// killed that is not known any more.
+#[test]
+fn a_quiet_host_is_known_until_now_while_the_agent_runs() {
+    needs_root!();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let history = directory.path().join("history.db");
+    let agent = Agent::setup().history(&history).start();
+    agent.marker();
+    let port = net::closed_port().to_string();
+    let had_port = || {
+        let mut command = Command::new(hostnet());
+        command.args(["query", "who-had-port", &port, "--at", "now", "--format", "json"]);
+        let output = command.arg("--history").arg(&history).output().expect("it can be started");
+        let row: Value = serde_json::from_slice(&output.stdout).expect("one row");
+        (row["answer"].as_str().expect("an answer").to_owned(), row["why"].to_string())
+    };
+    wait_for("an answer about this moment", || had_port().0 == "nobody");
+    agent.kill();
+    let (answer, why) = had_port();
+    assert!(answer == "unknown" && why.contains("complete only until"), "{answer}: {why}");
 }

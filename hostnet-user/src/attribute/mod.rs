@@ -269,6 +269,12 @@ impl Attribution {
         self.now_ns = boot_ns;
     }
 
+    /// What the wall clock said at a time of the boot clock, as far as is known.
+    #[must_use]
+    pub const fn wall_ns(&self, boot_ns: u64) -> u64 {
+        boot_ns.saturating_add_signed(self.wall_minus_boot)
+    }
+
     /// Records were taken up to `boot_ns`: what has waited long enough is told, what
     /// was kept long enough forgotten.
     pub fn expire(&mut self, boot_ns: u64) {

@@ -64,7 +64,7 @@ impl Attribution {
         hook: Option<Hook>,
         operation: Operation,
     ) -> Event {
-        let wall_ns = boot_ns.saturating_add_signed(self.wall_minus_boot);
+        let wall_ns = self.wall_ns(boot_ns);
         self.ids += 1;
         let id = event_id(wall_ns, self.policy.seed, self.ids);
         Event { hook, ..Event::new(id, boot_ns, wall_ns, operation) }

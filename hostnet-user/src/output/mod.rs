@@ -38,6 +38,12 @@ pub trait Output: Send {
         None
     }
 
+    /// All that happened until `until_ns`, nanoseconds since 1970, has been written to this
+    /// output, as far as it was recorded; more than that follows from no event.
+    fn known_until(&mut self, until_ns: u64) {
+        let _not_kept = until_ns;
+    }
+
     /// The sinks that this output feeds, by name.
     fn sinks(&self) -> BTreeMap<String, SinkNumbers> {
         BTreeMap::new()

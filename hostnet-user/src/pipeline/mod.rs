@@ -176,11 +176,16 @@ impl Pipeline {
                 0 => (wait * 2).clamp(SHORTEST_WAIT, LONGEST_WAIT),
                 _ => SHORTEST_WAIT,
             };
-            if self.losses_read.elapsed() >= HOUSEKEEPING {
+            let is_time = self.losses_read.elapsed() >= HOUSEKEEPING;
+            if is_time {
                 self.users().and_then(|()| self.tell_losses())?;
                 self.report()?;
             }
             self.settle()?;
+            // A record may be on its way that was made a moment ago.
+            if is_time && !self.programs.rings.is_behind() {
+                self.stages.known_until(now_ns.saturating_sub(SETTLING.as_nanos() as u64));
+            }
             for news in self.stages.take_news() {
                 self.health(news)?;
             }

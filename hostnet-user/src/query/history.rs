@@ -15,7 +15,7 @@ use super::{time::Time, views};
 use crate::{
     format::ecs::read::Read,
     record::{
-        StoreError, schema,
+        Mark, StoreError, schema,
         tally::{self, Tally},
         touch::Touch,
     },
@@ -30,6 +30,8 @@ const LONGEST_LINE: usize = 1 << 20;
 /// Something that can be asked.
 pub struct History {
     pub(super) connection: Connection,
+    /// Until when it is complete, where the agent says so.
+    pub(super) mark: Option<Mark>,
 }
 
 /// A kept event.
@@ -72,6 +74,8 @@ impl History {
     /// When it is none, a newer hostnet's, or cannot be read.
     pub fn open(path: &Path) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        // First: what is read afterwards is at least as complete.
+        let mark = Mark::read(path);
         let open = || -> Result<Connection, StoreError> {
             let connection = Connection::open_with_flags(path, flags)?;
             connection.busy_timeout(Duration::from_secs(5))?;
@@ -93,7 +97,7 @@ impl History {
         };
         let connection =
             open().with_context(|| format!("cannot read the history {}", path.display()))?;
-        Self::new(connection)
+        Self::new(connection, mark)
     }
 
     /// Takes lines of ours, ECS, one after the other.
@@ -113,17 +117,17 @@ impl History {
             let why = loaded.first_bad.unwrap_or_else(|| "there is no line".to_owned());
             bail!("no line is an event of hostnet in ECS: {why}");
         }
-        Ok((Self::new(connection)?, loaded))
+        Ok((Self::new(connection, None)?, loaded))
     }
 
-    fn new(connection: Connection) -> Result<Self> {
+    fn new(connection: Connection, mark: Option<Mark>) -> Result<Self> {
         connection.set_prepared_statement_cache_capacity(64);
         views::make(&connection).context("cannot make the views")?;
         connection.pragma_update(None, "query_only", true)?;
         connection.pragma_update(None, "trusted_schema", false)?;
         // One state of the history for all that is asked: the agent goes on meanwhile.
         connection.execute_batch("BEGIN")?;
-        Ok(Self { connection })
+        Ok(Self { connection, mark })
     }
 
     /// Calls `look` every now and then while something is asked, with how long that

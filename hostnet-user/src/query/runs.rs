@@ -23,7 +23,7 @@ pub struct Run {
     pub is_whole: bool,
     /// The place of that event.
     pub first_id: u64,
-    /// Its last event.
+    /// Its last event, or until when it was said later that nothing else had happened.
     pub last: Time,
     /// It said that it stops, or the next run found that it had crashed.
     pub has_ended: bool,
@@ -99,6 +99,11 @@ pub fn runs(history: &History) -> Result<Runs> {
         let values = [Value::from(before)];
         let last = history.all(&question, &values)?;
         run.last = last.first().map_or(run.last, |event| event.time.max(run.last));
+    }
+    if let Some(mark) = &history.mark
+        && let Some(run) = found.runs.last_mut().filter(|run| run.run == mark.run && !run.has_ended)
+    {
+        run.last = run.last.max(Time(i64::try_from(mark.until_ns).unwrap_or(i64::MAX)));
     }
     Ok(found)
 }
@@ -179,7 +184,9 @@ impl Runs {
             (Some(run), None) if run.has_ended => {
                 format!("the agent stopped at {} and has not run since", run.last)
             }
-            (Some(run), None) => format!("the history ends at {}", run.last),
+            (Some(run), None) => {
+                format!("the history is known to be complete only until {}", run.last)
+            }
             (Some(run), Some(next)) => {
                 format!("no agent ran from {} to {}", run.last, next.began)
             }

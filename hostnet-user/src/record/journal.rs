@@ -122,6 +122,15 @@ impl Output for Journal {
         Some(self.tail.sequence())
     }
 
+    fn known_until(&mut self, until_ns: u64) {
+        // After all rows. A writer that has ended is an error of the next flush.
+        if self.hand_over().is_ok()
+            && let Some(writer) = &self.writer
+        {
+            drop(writer.send(Command::KnownUntil(until_ns)));
+        }
+    }
+
     fn sinks(&self) -> BTreeMap<String, SinkNumbers> {
         self.tail.numbers()
     }

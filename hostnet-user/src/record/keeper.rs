@@ -49,7 +49,7 @@ pub struct Keeper {
     /// Whose places are to be looked for; `None` once it was known what was before.
     unseen: Option<Vec<Outbox>>,
     news: News,
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
     open: Option<Open>,
     /// Why there was no room for the last rows, until there is.
     full: Option<Full>,
@@ -348,7 +348,7 @@ impl Keeper {
     }
 
     fn try_open(&mut self, after: u64) -> Result<(), Failure> {
-        opening::take(&mut self.place, &self.settings.path)?;
+        opening::take(&mut self.place, &self.settings.path, &self.run)?;
         let Some(place) = &self.place else { return Ok(()) };
         let (path, news, failing) = (self.path(), &self.news, &mut self.failing);
         let open = opening::open(place, after, |Damaged { reason, aside }| {

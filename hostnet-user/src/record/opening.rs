@@ -39,12 +39,12 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// Takes the place of `path` where it is not taken.
-pub fn take(place: &mut Option<Place>, path: &Path) -> Result<(), Failure> {
+/// Takes the place of `path` for a run where it is not taken.
+pub fn take(place: &mut Option<Place>, path: &Path, run: &str) -> Result<(), Failure> {
     let is_there = |place: &Place| place.path.parent().is_some_and(Path::exists);
     if !place.as_ref().is_some_and(is_there) {
         *place = None;
-        *place = Some(Place::take(path).map_err(|error| match error.downcast::<InUse>() {
+        *place = Some(Place::take(path, run).map_err(|error| match error.downcast::<InUse>() {
             Ok(in_use) => Failure::InUse(in_use),
             Err(error) => Failure::Store(error.into()),
         })?);

@@ -1,5 +1,9 @@
 //! Where a history lies: a directory that only its owner may enter, files that
 //! only its owner may read, never through a symbolic link; one agent at a time.
+//!
+//! The file that is locked says which process and which run has it. Its time of
+//! modification says until when that run's history is complete (mark.rs): a row for that
+//! would be written every second on a host where nothing happens.
 
 use std::{
     ffi::OsString,
@@ -12,6 +16,11 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
 
+use super::mark;
+
+/// How the name of the file that is locked ends.
+pub(super) const LOCK: &str = ".lock";
+
 /// What SQLite keeps beside a database.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
@@ -19,15 +28,15 @@ const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 pub struct Place {
     /// The database, its directory without symbolic links.
     pub path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Place {
-    /// Makes the directory if need be, and takes the place.
+    /// Makes the directory if need be, and takes the place for a run.
     ///
     /// # Errors
     /// [`InUse`] when another agent has it; else when it cannot be made.
-    pub fn take(path: &Path) -> Result<Self> {
+    pub fn take(path: &Path, run: &str) -> Result<Self> {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let (directory, name) = directory
             .zip(path.file_name())
@@ -44,17 +53,25 @@ impl Place {
             .canonicalize()
             .with_context(|| format!("cannot find the directory {}", directory.display()))?;
         let path = directory.join(name);
-        let lock_path = with_suffix(&path, ".lock");
+        let lock_path = with_suffix(&path, LOCK);
         let mut lock = private(OpenOptions::new().read(true).write(true).create(true), &lock_path)?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             let mut holder = String::new();
             drop(lock.read_to_string(&mut holder));
-            return Err(InUse { path, holder: holder.trim().to_owned() }.into());
+            let holder = holder.split_whitespace().next().unwrap_or_default().to_owned();
+            return Err(InUse { path, holder }.into());
         }
-        // For the message above; nothing depends on it.
+        // For the message above and for marks; the agent itself depends on neither.
         drop(lock.set_len(0).and_then(|()| lock.rewind()));
-        drop(write!(lock, "{}", std::process::id()));
-        Ok(Self { path, _lock: lock })
+        drop(write!(lock, "{} {run}", std::process::id()));
+        // Nothing is complete yet.
+        mark::set(&lock, 0);
+        Ok(Self { path, lock })
+    }
+
+    /// Notes until when, in nanoseconds since 1970, the history says all there is to say.
+    pub fn mark(&self, until_ns: u64) {
+        mark::set(&self.lock, until_ns);
     }
 
     /// Makes the database's file if it is not there, with mode 0600, which SQLite
@@ -157,15 +174,15 @@ mod tests {
     fn a_place_is_private_and_taken_once() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("made").join("history.db");
-        let place = Place::take(&path).unwrap();
+        let place = Place::take(&path, "run-1").unwrap();
         place.prepare().unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(path.parent().unwrap()), mode(&place.path)), (0o700, 0o600));
-        let error = Place::take(&path).err().unwrap();
+        let error = Place::take(&path, "run-1").err().unwrap();
         let own = format!("pid {}", std::process::id());
         assert!(error.is::<InUse>() && error.to_string().contains(&own), "{error:#}");
         drop(place);
-        Place::take(&path).unwrap();
+        Place::take(&path, "run-1").unwrap();
     }
 
     #[test]
@@ -173,7 +190,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("history.db");
         std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
-        let place = Place::take(&path).unwrap();
+        let place = Place::take(&path, "run-1").unwrap();
         assert!(place.prepare().is_err());
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "").unwrap();

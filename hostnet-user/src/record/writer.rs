@@ -28,6 +28,9 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 pub enum Command {
     /// Keep and publish these.
     Rows(Vec<Row>),
+    /// The rows before this are all there is to say of the time until then, nanoseconds
+    /// since 1970.
+    KnownUntil(u64),
     /// End, once the sinks have everything, or after this long.
     Stop {
         /// How long the sinks may take.
@@ -63,6 +66,10 @@ impl Writer {
             let wait = if is_purging { Duration::from_millis(1) } else { HOUSEKEEPING / 4 };
             let stop = match self.commands.recv_timeout(wait) {
                 Ok(Command::Rows(rows)) => self.take_with(rows),
+                Ok(Command::KnownUntil(until_ns)) => {
+                    self.mark(until_ns);
+                    None
+                }
                 Ok(Command::Stop { patience }) => Some(patience),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => Some(Duration::ZERO),
@@ -114,13 +121,14 @@ impl Writer {
         let most = self.keeper.as_ref().map_or(u64::MAX, Keeper::transaction);
         let mut bytes = documents(&rows);
         let mut batches = vec![rows];
-        let mut stop = None;
+        let (mut stop, mut known_until) = (None, None);
         while batches.len() < BATCHES && bytes < most && stop.is_none() {
             match self.commands.try_recv() {
                 Ok(Command::Rows(rows)) => {
                     bytes += documents(&rows);
                     batches.push(rows);
                 }
+                Ok(Command::KnownUntil(until_ns)) => known_until = Some(until_ns),
                 Ok(Command::Stop { patience }) => stop = Some(patience),
                 Err(_none_yet) => break,
             }
@@ -144,7 +152,19 @@ impl Writer {
         if !is_kept && let Some(store) = self.keeper.as_ref().and_then(Keeper::store) {
             self.tail.keep(store.head().id);
         }
+        if let Some(until_ns) = known_until {
+            self.mark(until_ns);
+        }
         stop
+    }
+
+    /// Notes until when the history says all there is to say; not while rows are missing.
+    fn mark(&self, until_ns: u64) {
+        let keeper = self.keeper.as_ref().filter(|keeper| keeper.is_usable());
+        let place = keeper.and_then(|keeper| keeper.place.as_ref());
+        if let Some(place) = place.filter(|_| self.tail.unkept().is_none()) {
+            place.mark(until_ns);
+        }
     }
 
     /// Keeps what could not be kept when it came; the last time whether it is time to

@@ -229,6 +229,14 @@ impl Stages {
         each(&mut self.outputs, |output| output.flush())
     }
 
+    /// All records until `boot_ns` have been taken in: says so to the outputs, but for the time
+    /// of which something is still to come.
+    pub fn known_until(&mut self, boot_ns: u64) {
+        let waits_since = self.attribution.waits_since();
+        let until_ns = self.attribution.wall_ns(boot_ns.min(waits_since.unwrap_or(boot_ns)));
+        self.outputs.iter_mut().for_each(|output| output.known_until(until_ns));
+    }
+
     /// Opens every output anew.
     ///
     /// # Errors

@@ -221,9 +221,41 @@ fn an_answer_says_what_it_cannot_know() {
     assert!(answer == Verdict::Perhaps && why.contains("no agent ran"), "{why}");
     assert_eq!(ask(205, "tcp").0, Verdict::Nobody, "the host was booted");
     let (answer, why) = ask(999, "tcp");
-    assert!(answer == Verdict::Unknown && why.contains("ends at"), "{why}");
+    assert!(answer == Verdict::Unknown && why.contains("complete only until"), "{why}");
     let ever = who_had_port(&history, 53, None, None).expect("an answer");
     assert_eq!(ever.rows.len(), 2);
+}
+
+/// Where nothing happens, no event says so: the history does, and a reader that asks about
+/// this very moment waits for it.
+#[test]
+fn a_quiet_host_is_known_until_the_agent_last_said_so() {
+    let mut book = Book::new();
+    book.start(second(0));
+    let known_until = |book: &mut Book, until: u64| {
+        book.known_until(until);
+        let history = book.read();
+        let answer = who_had_port(&history, 80, Some("tcp"), Some(Time(until.cast_signed())));
+        let later = who_had_port(&history, 80, Some("tcp"), Some(Time(until.cast_signed() + 1)));
+        let row = |answer: anyhow::Result<hostnet::query::PortAnswer>| {
+            let row = answer.expect("an answer").rows.remove(0);
+            (row.answer, row.why.unwrap_or_default())
+        };
+        (row(answer), row(later))
+    };
+    for minute in 1..4 {
+        let until = second(60 * minute);
+        let (then, later) = known_until(&mut book, until);
+        assert_eq!(then, (Verdict::Nobody, String::new()), "after {minute} minutes");
+        let why = format!("complete only until {}", Time(until.cast_signed()));
+        assert!(later.0 == Verdict::Unknown && later.1.contains(&why), "{later:?}");
+    }
+    // An agent that was killed said so of its own run, and no later one says it for it.
+    book.start_after_crash(second(900));
+    let history = book.read();
+    let at = |number| who_had_port(&history, 80, Some("tcp"), Some(time(number))).expect("it").rows;
+    assert_eq!(at(600)[0].answer, Verdict::Unknown);
+    assert_eq!(at(900)[0].answer, Verdict::Nobody);
 }
 
 /// The close of a socket or a sign of it later proves that somebody had it, whichever

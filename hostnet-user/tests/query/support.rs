@@ -98,6 +98,16 @@ impl Book {
         self.tell(acts::event(at, Some(by), None, operation));
     }
 
+    /// All that happened until `at` was told.
+    pub fn known_until(&mut self, at: u64) {
+        let (_, journal, _) = self.run.as_mut().expect("it runs");
+        journal.flush().expect("taken");
+        journal.known_until(at);
+        while record::Mark::read(&self.path()).is_none_or(|mark| mark.until_ns != at) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// What can be asked now.
     pub fn read(&mut self) -> History {
         if let Some((_, journal, sequence)) = &mut self.run {

@@ -13,8 +13,8 @@ use crate::{
     text::for_terminal,
 };
 
-pub fn ask(history: History, args: &Args) -> Result<()> {
-    let (common, now) = (&args.common, Time::now());
+pub fn ask(history: History, args: &Args, now: Time) -> Result<()> {
+    let common = &args.common;
     let container = match &args.question {
         Question::Tree(of) => of.name.as_ref(),
         Question::Peers(of) | Question::Flows(of) => of.name.as_ref(),
@@ -40,7 +40,7 @@ pub fn ask(history: History, args: &Args) -> Result<()> {
         Question::Processes => put(&mut out, query::processes(history, &filter)?)?,
         Question::Findings => put(&mut out, query::findings(history, &filter)?)?,
         Question::WhoHadPort(of) => {
-            let at = of.at.as_deref().map(|at| Time::parse(at, now)).transpose().map_err(Usage)?;
+            let at = of.at(now).map_err(Usage)?;
             who_had_port(history, &filter, (of.port, of.protocol.as_deref(), at), &mut out)?;
         }
         Question::Tree(_) => put(&mut out, query::tree(history, &filter)?)?,

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Subcommand;
 
-use super::source;
+use super::{Usage, source};
 use crate::{
     exit_code::Exit,
     query::{Filter, Time},
+    record::Mark,
 };
 
 /// Ask the history: who held a port, who talked to whom, what happened when.
@@ -175,6 +176,13 @@ struct Sql {
     timeout: u64,
 }
 
+impl WhoHadPort {
+    /// The moment that is asked about.
+    fn at(&self, now: Time) -> Result<Option<Time>> {
+        self.at.as_deref().map(|at| Time::parse(at, now)).transpose()
+    }
+}
+
 impl Common {
     fn filter(&self, container: Option<&String>, now: Time) -> Result<Filter> {
         let time =
@@ -192,7 +200,16 @@ impl Common {
 }
 
 pub fn run(args: &Args) -> Result<Exit> {
-    let history = source::open(args.common.history.as_deref(), args.common.file.as_deref())?;
-    ask::ask(history, args)?;
+    let (now, common) = (Time::now(), &args.common);
+    if let Question::WhoHadPort(of) = &args.question
+        && common.file.is_none()
+        && let Some(at) = of.at(now).map_err(Usage)?.filter(|at| *at <= now)
+    {
+        // An agent that runs says within a second or two what there was until then.
+        let path = source::history(common.history.as_deref())?;
+        Mark::wait(&path, at.0.max(0).cast_unsigned());
+    }
+    let history = source::open(common.history.as_deref(), common.file.as_deref())?;
+    ask::ask(history, args, now)?;
     Ok(Exit::Ok)
 }
