@@ -251,7 +251,8 @@ fn process(present: &Present) -> ProcessSeen {
         pid: process.pid,
         name: text(&process.name).readable,
         executable: text(&process.executable.path).readable,
-        command_line: command_line(&process.arguments),
+        command_line: (!process.arguments.is_empty() || !process.arguments_truncated)
+            .then(|| command_line(&process.arguments)),
         privileges: present.privileges.clone(),
     }
 }

@@ -1,12 +1,14 @@
 //! Finds out what is the case: /proc, the cgroup tree, sock_diag, and what the
 //! runtimes say meanwhile. The agent's own attribution says whose everything is.
+//! Nothing is waited for without a limit, and what does not answer is a gap.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{collections::HashMap, fs, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use uuid::Uuid;
 
 use super::{
+    each_process::{ask_each, gap},
     facts::{Facts, Held, Present},
     mounts::{Exposed, Place},
     privileges::Privileges,
@@ -21,6 +23,8 @@ use crate::{
         },
     },
     event::{Owner, OwnerKind, Process},
+    format::ecs::Identity,
+    in_time,
     kernel::{self, CannotObserve, CgroupRoot, Host},
     this_host,
 };
@@ -40,8 +44,9 @@ const RUNTIME_SOCKETS: [&str; 5] = [
 /// [`CannotObserve`] when the host's namespaces or cgroups cannot be seen.
 pub fn gather(options: docker::Options) -> Result<Facts> {
     let (host, root) = place().map_err(CannotObserve::from)?;
-    // The runtimes have their own time.
-    let asked = std::thread::spawn(move || ask_runtimes(&options));
+    // The runtimes have their own time, and a little more for saying that it is over.
+    let limit = options.request_timeout + in_time::PATIENCE / 4;
+    let asked = in_time::begin("ask-runtimes", move || ask_runtimes(&options));
     let policy = Policy {
         v1_only: root.is_private(),
         host_mount_namespace: host.mount_namespace,
@@ -52,7 +57,8 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
     for (id, path) in procfs::cgroups(root.path()) {
         stage.cgroup(id, path);
     }
-    let processes = procfs::processes(host.network_namespace, root.path());
+    let mut gaps = Vec::new();
+    let processes = processes(&host, &root, &mut gaps);
     for process in &processes {
         stage.process(process.clone());
         if root.is_private()
@@ -64,11 +70,13 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
     for apart in procfs::apart(&host, root.path()) {
         stage.apart(&apart);
     }
-    let (sockets, mut gaps) = sock_diag::once(host.network_namespace, root.path());
+    let (sockets, not_shown) = sock_diag::once(host.network_namespace, root.path());
+    gaps.extend(not_shown);
     let chosen_ports = kernel::in_network_namespace(host.network_namespace, || {
         Ok(HostNetwork::open()?.chosen_ports())
     })?;
-    let answers = asked.join().map_err(|_panic| anyhow!("the thread that asks runtimes failed"))?;
+    let answers =
+        asked.answer(limit).unwrap_or_else(|unanswered| vec![Err(unanswered.to_string())]);
     let silent_runtime = answers.iter().any(Result::is_err);
     let mut runtimes = Vec::new();
     for answer in answers {
@@ -90,24 +98,34 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
         Held { found, owner, process }
     });
     let sockets = sockets.collect();
-    let witness = Witness::new(&host, &runtimes).unwrap_or_else(|| {
-        gaps.push(
-            "cannot tell which of the host's files containers can use: /proc/1/root is not readable"
-                .to_owned(),
-        );
+    let endpoints = runtimes.iter().map(|census| census.endpoint.clone()).collect();
+    let witness = in_time::ask("ask-files", in_time::PATIENCE, move || {
+        Witness::new(&host, endpoints).context("/proc/1/root is not readable")
+    });
+    let witness = witness.map_err(anyhow::Error::from).flatten().unwrap_or_else(|error| {
+        gaps.push(format!("cannot tell which of the host's files containers can use: {error:#}"));
         Witness(Vec::new())
     });
-    let present = processes.into_iter().filter_map(|process| {
+    let not_hosts = processes.into_iter().filter_map(|process| {
         let owner = stage.owner_of_present(&process, boot_ns);
-        (owner.kind != OwnerKind::Host).then(|| witness.look(process, owner)).flatten()
+        (owner.kind != OwnerKind::Host).then_some((process, owner))
     });
-    let present: Vec<Present> = present.collect();
+    let present = present(not_hosts.collect(), witness, &mut gaps);
     // A runtime that sets a container up is in its cgroup before it has entered
     // namespaces; by now it has.
     let is_there = |one: &Present| procfs::is_still_in(&one.process, host.network_namespace);
+    let network_namespace = host.network_namespace;
+    let run = Uuid::now_v7();
+    let identity = in_time::ask("ask-identity", in_time::PATIENCE, move || {
+        this_host::identity(network_namespace, run, this_host::Keep::No)
+    });
+    let identity = identity.unwrap_or_else(|unanswered| {
+        gaps.push(format!("cannot tell which host this is: its files gave {unanswered}"));
+        Identity { network_namespace, run, ..Identity::default() }
+    });
     Ok(Facts {
         wall_ns: wall_clock(),
-        identity: this_host::identity(host.network_namespace, Uuid::now_v7(), this_host::Keep::No),
+        identity,
         runtimes,
         silent_runtime,
         present: present.into_iter().filter(is_there).collect(),
@@ -115,6 +133,46 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
         chosen_ports,
         gaps,
     })
+}
+
+/// The processes in the host's network namespace, without their arguments, in the order in
+/// which they began: so parents come before those they made.
+fn processes(host: &Host, root: &CgroupRoot, gaps: &mut Vec<String>) -> Vec<Process> {
+    let cgroups = root.path().to_owned();
+    let ask = move |pid| procfs::process_but_arguments(pid, &cgroups);
+    let (found, missing) = ask_each(procfs::pids_in(host.network_namespace), ask);
+    gaps.extend(gap("processes that use the host's network may be missing here", &missing));
+    let mut processes: Vec<Process> = found.into_iter().flatten().collect();
+    processes.sort_by_key(|process| (process.start_ns, process.pid));
+    processes
+}
+
+/// What else is to know of these.
+fn present(
+    processes: Vec<(Process, Arc<Owner>)>,
+    witness: Witness,
+    gaps: &mut Vec<String>,
+) -> Vec<Present> {
+    let pids: Vec<u32> = processes.iter().map(|(process, _)| process.pid).collect();
+    let (seen, missing) = ask_each(pids.clone(), move |pid| (pid, witness.look(pid)));
+    gaps.extend(gap("what processes may do is not known, and they are not shown", &missing));
+    let mut seen: HashMap<u32, Seen> =
+        seen.into_iter().filter_map(|(pid, seen)| Some((pid, seen?))).collect();
+    let unread: HashMap<u32, Process> =
+        processes.iter().map(|(process, _)| (process.pid, process.clone())).collect();
+    // Last: it may hang.
+    let (read, missing) =
+        ask_each(pids, move |pid| unread.get(&pid).cloned().map(procfs::with_arguments));
+    gaps.extend(gap("command lines are not known", &missing));
+    let mut read: HashMap<u32, Process> =
+        read.into_iter().flatten().map(|process| (process.pid, process)).collect();
+    let known = processes.into_iter().filter_map(|(process, owner)| {
+        let Seen { mount_namespace, privileges, exposed } = seen.remove(&process.pid)?;
+        let process =
+            read.remove(&process.pid).unwrap_or(Process { arguments_truncated: true, ..process });
+        Some(Present { process: Arc::new(process), owner, mount_namespace, privileges, exposed })
+    });
+    known.collect()
 }
 
 fn place() -> Result<(Host, CgroupRoot)> {
@@ -130,7 +188,12 @@ fn place() -> Result<(Host, CgroupRoot)> {
 fn ask_runtimes(options: &docker::Options) -> Vec<Result<Census, String>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime.context("cannot start the asynchronous runtime") {
-        Ok(runtime) => runtime.block_on(docker::census(options)),
+        Ok(runtime) => {
+            let answers = runtime.block_on(docker::census(options));
+            // A resolver, or the path of a socket, may hold up whoever asks it for ever.
+            runtime.shutdown_background();
+            answers
+        }
         Err(error) => vec![Err(format!("{error:#}"))],
     }
 }
@@ -144,20 +207,27 @@ fn wall_clock() -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
+/// What a witness sees of a process.
+struct Seen {
+    mount_namespace: u32,
+    privileges: Privileges,
+    exposed: Vec<Exposed>,
+}
+
 /// Looks at single processes, with the places of the host that are to be looked for,
 /// each with the file as the host has it.
 struct Witness(Vec<(Place, fs::Metadata)>);
 
 impl Witness {
     /// `None` when it cannot be seen what the host's files are.
-    fn new(host: &Host, runtimes: &[Census]) -> Option<Self> {
+    fn new(host: &Host, endpoints: Vec<String>) -> Option<Self> {
         // Process 1 sees what the host's processes see; kernel threads may not.
         let is_inside = host.own_mount_namespace == host.mount_namespace;
         let (process, root) = if is_inside { ("self", "") } else { ("1", "/proc/1/root") };
         let mountinfo = fs::read_to_string(format!("/proc/{process}/mountinfo")).ok()?;
         fs::metadata(format!("{root}/")).ok()?;
-        let asked = runtimes.iter().filter_map(|census| {
-            let path = census.endpoint.strip_prefix("unix://")?;
+        let asked = endpoints.iter().filter_map(|endpoint| {
+            let path = endpoint.strip_prefix("unix://")?;
             let real = fs::canonicalize(path).ok()?;
             real.to_str().map(str::to_owned)
         });
@@ -174,15 +244,12 @@ impl Witness {
     }
 
     /// What else is to know of a process; `None` when it is gone.
-    fn look(&self, process: Process, owner: Arc<Owner>) -> Option<Present> {
-        let mount_namespace = procfs::namespace(process.pid, "mnt")?;
-        let privileges = Privileges::read(process.pid)?;
-        let exposed = if privileges.host_mounts {
-            Vec::new()
-        } else {
-            self.exposed(process.pid, &privileges)
-        };
-        Some(Present { process: Arc::new(process), owner, mount_namespace, privileges, exposed })
+    fn look(&self, pid: u32) -> Option<Seen> {
+        let mount_namespace = procfs::namespace(pid, "mnt")?;
+        let privileges = Privileges::read(pid)?;
+        let exposed =
+            if privileges.host_mounts { Vec::new() } else { self.exposed(pid, &privileges) };
+        Some(Seen { mount_namespace, privileges, exposed })
     }
 
     /// What a process has of the host. Even in one mount namespace, what it sees is

@@ -9,6 +9,7 @@
 mod agreement;
 mod assemble;
 mod cis;
+mod each_process;
 pub mod facts;
 mod gather;
 mod held;
@@ -204,8 +205,8 @@ pub struct ProcessSeen {
     pub name: String,
     /// The file it runs.
     pub executable: String,
-    /// Its arguments, as it shows them.
-    pub command_line: String,
+    /// Its arguments, as it shows them; `None` when it did not show them in time.
+    pub command_line: Option<String>,
     /// What it may do.
     pub privileges: Privileges,
 }

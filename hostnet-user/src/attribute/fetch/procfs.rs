@@ -60,16 +60,6 @@ pub fn pids_in(network_namespace: u32) -> impl Iterator<Item = u32> {
     pids().into_iter().filter(is_there)
 }
 
-/// Every process that is in the network namespace with this inode, in the order
-/// they began, so that parents come before those they made.
-#[must_use]
-pub fn processes(network_namespace: u32, cgroup_root: &Path) -> Vec<Process> {
-    let found = pids_in(network_namespace).filter_map(|pid| process(pid, cgroup_root));
-    let mut processes: Vec<Process> = found.collect();
-    processes.sort_by_key(|process| (process.start_ns, process.pid));
-    processes
-}
-
 /// Every process that runs a program and whose mount or pid namespace is not the host's.
 #[must_use]
 pub fn apart(host: &Host, cgroup_root: &Path) -> Vec<Apart> {
@@ -211,14 +201,18 @@ pub fn v1_place(pid: u32) -> Option<(u64, String)> {
     (start()? == before).then_some((before, path))
 }
 
-/// One process; `None` when it is gone.
+/// One process; `None` when it is gone. Its arguments may never come.
 #[must_use]
 pub fn process(pid: u32, cgroup_root: &Path) -> Option<Process> {
+    process_but_arguments(pid, cgroup_root).map(with_arguments)
+}
+
+/// The same without its arguments, which are said to be missing: the kernel has all of it at
+/// hand, whatever the process, its memory and its file systems do.
+#[must_use]
+pub fn process_but_arguments(pid: u32, cgroup_root: &Path) -> Option<Process> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let (name, parent, start_ticks) = parse_stat(&stat)?;
-    let command_line = command_line(pid).unwrap_or_default();
-    let limit = command_line.len().min(hostnet_abi::MAX_ARGUMENTS);
-    let arguments = &command_line[..limit];
     let (executable, file) = executable(pid);
     Some(Process {
         pid,
@@ -233,6 +227,21 @@ pub fn process(pid: u32, cgroup_root: &Path) -> Option<Process> {
         executable: Location { path: executable, ..Location::default() },
         file,
         directory: Location { path: link(pid, "cwd"), ..Location::default() },
+        arguments_truncated: true,
+        from_proc: true,
+        cgroup: cgroup(pid, cgroup_root),
+        ..Process::default()
+    })
+}
+
+/// Adds its arguments. They are read from its memory, which waits for whoever changes that,
+/// and for the file system that a page of it is on: it may take for ever.
+#[must_use]
+pub fn with_arguments(process: Process) -> Process {
+    let command_line = command_line(process.pid).unwrap_or_default();
+    let limit = command_line.len().min(hostnet_abi::MAX_ARGUMENTS);
+    let arguments = &command_line[..limit];
+    Process {
         arguments: if arguments.is_empty() {
             Vec::new()
         } else {
@@ -243,10 +252,8 @@ pub fn process(pid: u32, cgroup_root: &Path) -> Option<Process> {
         argument_count: (limit < command_line.len() && !is_cut(&command_line))
             .then(|| u32::try_from(arguments_in(&command_line)).ok())
             .flatten(),
-        from_proc: true,
-        cgroup: cgroup(pid, cgroup_root),
-        ..Process::default()
-    })
+        ..process
+    }
 }
 
 /// A process' command line, as far as it is read.

@@ -42,13 +42,16 @@ fn found(audit: &Audit, subject: &Subject) -> Value {
     let mut process = process.map_or_else(
         || json!({ "uid": subject.label }),
         |process| {
-            json!({
+            let mut shown = json!({
                 "pid": process.pid,
                 "name": process.name,
-                "cmd_line": process.command_line,
                 "path": process.executable,
                 "user": { "uid": process.privileges.uid.to_string() },
-            })
+            });
+            if let Some(command_line) = &process.command_line {
+                shown["cmd_line"] = command_line.clone().into();
+            }
+            shown
         },
     );
     if let Some(container) = container(subject) {

@@ -16,7 +16,12 @@ pub fn reachable(args: &Args) -> Check {
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start the asynchronous runtime: {error}"))
-        .and_then(|runtime| runtime.block_on(probe(&options)));
+        .and_then(|runtime| {
+            let answer = runtime.block_on(probe(&options));
+            // A resolver, or the path of a socket, may hold up whoever asks it for ever.
+            runtime.shutdown_background();
+            answer
+        });
     match answer {
         Ok(version) => Check::ok(NAME, version),
         Err(reason) => {

@@ -10,6 +10,10 @@
 use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -21,6 +25,7 @@ use crate::{
     attribute::{Asker, Attribution, fetch::procfs},
     desk::{Desk, Limits, LookupNumbers},
     event::Process,
+    in_time,
     input::World,
     kernel,
 };
@@ -78,9 +83,14 @@ struct Open {
     is_late: bool,
 }
 
+/// Looks up a process.
+type Look = dyn Fn(u32) -> Found + Send + Sync;
+
 /// The lookups.
 pub struct ProcessLookups {
     desk: Desk<u32, Found>,
+    /// Looks up what nothing can hold up: all but a command line.
+    quick: Arc<Look>,
     most_of_asker: usize,
     /// What was asked and is not answered, by process id.
     open: HashMap<u32, Open>,
@@ -91,32 +101,51 @@ pub struct ProcessLookups {
     late: u64,
 }
 
+/// Looks up a process with its arguments, but for the last thread that is left when all
+/// others hang over some: that one goes on without, so that many processes whose arguments
+/// never come keep nobody from knowing who the others are.
+fn looking(
+    quick: Arc<Look>,
+    with_arguments: impl Fn(Process) -> Process + Send + Sync + 'static,
+) -> impl Fn(u32) -> Found + Send + Sync + 'static {
+    let reading = AtomicUsize::new(0);
+    move |pid| {
+        let mut found = quick(pid);
+        if reading.fetch_add(1, Ordering::Relaxed) + 1 < LIMITS.threads {
+            found.process = found.process.map(&with_arguments);
+        }
+        reading.fetch_sub(1, Ordering::Relaxed);
+        found
+    }
+}
+
 impl ProcessLookups {
     /// Lookups of processes and of cgroups below `cgroup_root`; with `v1_only`, of paths in
     /// the v1 hierarchies, too.
     #[must_use]
     pub fn new(cgroup_root: &Path, v1_only: bool) -> Self {
         let root = PathBuf::from(cgroup_root);
-        let look = move |pid| Found {
+        let quick: Arc<Look> = Arc::new(move |pid| Found {
             pid,
             asked_ns: kernel::boot_clock(),
-            process: procfs::process(pid, &root),
+            process: procfs::process_but_arguments(pid, &root),
             cgroups: procfs::cgroup_lineage(pid, &root),
             place: v1_only.then(|| procfs::v1_place(pid)).flatten(),
-        };
+        });
+        let look = looking(Arc::clone(&quick), procfs::with_arguments);
         // There, all are in one cgroup, and without an answer nobody knows whose they are.
         let most_of_asker = if v1_only { LIMITS.questions / 2 } else { MOST_OF_ASKER };
-        Self::of(Desk::new("look-up", LIMITS, look), most_of_asker)
+        Self::of(Desk::new("look-up", LIMITS, look), quick, most_of_asker)
     }
 
-    fn of(desk: Desk<u32, Found>, most_of_asker: usize) -> Self {
+    fn of(desk: Desk<u32, Found>, quick: Arc<Look>, most_of_asker: usize) -> Self {
         let credit = Credit::new(Instant::now());
         let (open, absent) = (HashMap::new(), HashMap::new());
-        Self { desk, most_of_asker, open, absent, credit, refused: 0, late: 0 }
+        Self { desk, quick, most_of_asker, open, absent, credit, refused: 0, late: 0 }
     }
 
-    /// Looks these processes up, however many they are. Of one that is not answered for,
-    /// the answer may come later.
+    /// Looks these processes up, however many they are. Of one that is not answered for, all
+    /// but its command line is asked once more; the answer with that may come later.
     pub fn all(&mut self, pids: impl IntoIterator<Item = u32>) -> Vec<Found> {
         let mut pids = pids.into_iter();
         let mut found = Vec::new();
@@ -138,11 +167,20 @@ impl ProcessLookups {
             found.extend(answers.into_iter().map(|answer| answer.found));
         }
         self.open.values_mut().for_each(|open| open.is_late = true);
-        let left = self.desk.waiting() + pids.count();
+        let left: Vec<u32> = self.open.keys().copied().chain(pids).collect();
         tracing::warn!(
-            "{left} processes are not known yet: /proc does not answer for at least {} of them",
+            "the command lines of {} processes are not known yet: /proc does not answer for at least {} of them",
+            left.len(),
             self.desk.waiting().min(LIMITS.threads)
         );
+        let quick = Arc::clone(&self.quick);
+        let rest = in_time::ask("look-up-less", PATIENCE_AT_START, move || {
+            left.into_iter().map(|pid| quick(pid)).collect::<Vec<Found>>()
+        });
+        match rest {
+            Ok(rest) => found.extend(rest),
+            Err(unanswered) => tracing::warn!("nor is who they are: {unanswered}"),
+        }
         found
     }
 

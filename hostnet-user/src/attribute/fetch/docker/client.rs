@@ -12,6 +12,7 @@ use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker, body_full};
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, Uri};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::bounded::{Excess, TooMuch};
@@ -94,7 +95,11 @@ pub async fn connect(endpoints: &[String], limit: Duration) -> Result<Runtime, (
 
 async fn reach(endpoint: &str, limit: Duration) -> Result<Runtime, String> {
     let excess = Arc::default();
-    let at = Endpoint::read(endpoint, |name| std::env::var(name).ok());
+    let text = endpoint.to_owned();
+    // Its certificates are files, which may be anywhere.
+    let at = spawn_blocking(move || Endpoint::read(&text, |name| std::env::var(name).ok()));
+    let at = timeout(limit, at).await.map_err(|_| late(limit))?;
+    let at = at.map_err(|failed| failed.to_string())?;
     let at = at.map_err(|error| describe(&error.into()))?;
     let docker = client(at.clone(), limit, &excess).map_err(|error| describe(&error))?;
     let docker = bounded(limit, docker.negotiate_version()).await?;

@@ -2,17 +2,21 @@
 //! anybody's: it is bounded here in size, and in time by whoever asks.
 
 use std::io::{Error, ErrorKind, Result};
+use std::os::unix;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bollard::BollardRequest;
 use hyper::{Response, Uri, body::Incoming, header};
 use hyper_util::rt::TokioIo;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
 
 use super::bounded::{Allowance, Bounded, Excess};
@@ -56,7 +60,7 @@ impl Endpoint {
 
     async fn dial(&self) -> Result<Box<dyn Stream>> {
         Ok(match self {
-            Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            Self::Unix(path) => Box::new(connect_unix(path.clone()).await?),
             Self::Tcp(address) => Box::new(TcpStream::connect(address).await?),
             Self::Tls(address, connector) => {
                 let host = address.rsplit_once(':').map_or(&**address, |(host, _)| host);
@@ -87,6 +91,23 @@ impl Endpoint {
         request.headers_mut().insert(header::HOST, header::HeaderValue::from_static("localhost"));
         Ok(sender.send_request(request).await?)
     }
+}
+
+/// Sockets that are connected to at once; while that many hang, no other is.
+static DIALS: Semaphore = Semaphore::const_new(8);
+
+/// On a thread that may block: a path may lead through a file system that never answers.
+async fn connect_unix(path: PathBuf) -> Result<UnixStream> {
+    let turn = DIALS.acquire().await.map_err(Error::other)?;
+    let connected = spawn_blocking(move || {
+        let _until_connected = turn;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        connect(&socket, &SocketAddrUnix::new(&path)?)?;
+        Ok(unix::net::UnixStream::from(socket))
+    });
+    let connected: Result<unix::net::UnixStream> = connected.await.map_err(Error::other)?;
+    UnixStream::from_std(connected?)
 }
 
 /// Trusts the machine's authorities and `ca.pem`; shows `cert.pem` when it is there.
