@@ -5,8 +5,12 @@ use std::{
     collections::{HashMap, HashSet},
     fs,
     io::{self, Read as _},
+    num::NonZero,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    panic::resume_unwind,
     path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
 };
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, StatxFlags};
@@ -24,6 +28,9 @@ const NS_PER_TICK: u64 = 1_000_000_000 / 100;
 /// Most bytes that are read of a command line: it may have megabytes, and the kernel takes
 /// milliseconds to copy them.
 const MOST_COMMAND_LINE: u64 = 128 << 10;
+
+/// Threads that look at once who holds sockets.
+const MOST_LOOK: usize = 4;
 
 /// What the kernel ends the path of a removed file with (`d_path`, fs/d_path.c).
 const DELETED: &[u8] = b" (deleted)";
@@ -113,20 +120,37 @@ pub fn is_still_in(process: &Process, network_namespace: u32) -> bool {
 }
 
 /// The processes that hold sockets with these inodes, by inode and in the order
-/// of their ids, each with the cgroup it is in below `cgroup_root`.
+/// of their ids, each with the cgroup it is in below `cgroup_root`. Several threads look,
+/// because each of all descriptors on the host is a question of its own.
 #[must_use]
 pub fn socket_holders(inodes: &HashSet<u32>, cgroup_root: &Path) -> HashMap<u32, Vec<Holder>> {
+    let (pids, next) = (&pids(), &AtomicUsize::new(0));
+    let look = move || {
+        let mut found = Vec::new();
+        while let Some(&pid) = pids.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let held: HashSet<u32> =
+                sockets(pid).into_iter().filter(|inode| inodes.contains(inode)).collect();
+            let Some(cgroup) = held.iter().next().and_then(|_| cgroup(pid, cgroup_root)) else {
+                continue;
+            };
+            found.extend(held.into_iter().map(|inode| (inode, Holder { pid, cgroup })));
+        }
+        found
+    };
+    let helpers = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_LOOK) - 1;
+    let mut found = thread::scope(|scope| {
+        let help = |_| thread::Builder::new().name("ask-holders".into()).spawn_scoped(scope, look);
+        let helpers: Vec<_> = (0..helpers).map(help).filter_map(Result::ok).collect();
+        let mut found = look();
+        for helper in helpers {
+            found.extend(helper.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        found
+    });
+    found.sort_unstable_by_key(|(_, holder)| holder.pid);
     let mut holders: HashMap<u32, Vec<Holder>> = HashMap::new();
-    for pid in pids() {
-        let held: HashSet<u32> =
-            sockets(pid).into_iter().filter(|inode| inodes.contains(inode)).collect();
-        if held.is_empty() {
-            continue;
-        }
-        let Some(cgroup) = cgroup(pid, cgroup_root) else { continue };
-        for inode in held {
-            holders.entry(inode).or_default().push(Holder { pid, cgroup });
-        }
+    for (inode, holder) in found {
+        holders.entry(inode).or_default().push(holder);
     }
     holders
 }
