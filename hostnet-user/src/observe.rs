@@ -38,8 +38,9 @@ use crate::{
 /// How long a run may take to drain and write after it was told to stop.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Messages to the pipeline that may wait; the sender waits when it is behind.
-const MOST_CONTROLS: usize = 1 << 16;
+/// Messages to the pipeline that may wait; the sender waits when it is behind. Room for all
+/// of them is made, and written to, at once: 64 bytes each.
+const MOST_CONTROLS: usize = 1 << 14;
 
 /// Container ids waiting to be asked for; more are found by the next reconcile.
 const MOST_WANTED: usize = 1024;
