@@ -18,7 +18,7 @@ use hostnet_abi::{
     Act, CARRIES_STATE, EventKind, Header, Hook, LossKey, Payload, Repeats, Subject,
 };
 
-use crate::{budget, owner::Owner, sock::cgroup_at, task::Actor};
+use crate::{budget, owner::Owner, sock::cgroup_at_mostly, task::Actor};
 
 const BPF_F_NO_PREALLOC: u32 = 1;
 
@@ -183,7 +183,7 @@ fn put<P: Payload>(ring: &RingBuf, origin: Origin, payload: P, now: u64) -> bool
             // The verifier forbids arithmetic on this pointer; stored in the record and
             // read back it is a number, at no helper call's price.
             slot.cast::<*const bpf_sock>().write_volatile(sk);
-            slot.write(cgroup_at(slot.read_volatile()));
+            slot.write(cgroup_at_mostly(slot.read_volatile(), origin.actor.cgroup));
         }
         start.add(size_of::<Header>()).cast::<P>().write(payload);
     }

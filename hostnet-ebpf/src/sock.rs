@@ -1,10 +1,10 @@
 //! Reading `struct sock` in tracing programs, and its UAPI mirror in cgroup programs.
 
-use core::ffi::c_void;
+use core::{ffi::c_void, mem::MaybeUninit};
 
 use aya_ebpf::{
     bindings::{bpf_sock, bpf_sock_addr},
-    helpers::generated::bpf_get_socket_cookie,
+    helpers::generated::{bpf_get_socket_cookie, bpf_probe_read_kernel},
 };
 use hostnet_abi::{Address, Hook, Socket, v4_mapped};
 
@@ -14,7 +14,7 @@ use crate::{
     read::{copied, field},
     ring::{CreatedIn, Origin},
     settings::offset,
-    task::{Actor, current_cgroup},
+    task::{Actor, current_cgroup, current_cgroup_address},
 };
 
 // include/linux/socket.h
@@ -61,7 +61,20 @@ pub fn cgroup_of(sk: *const c_void) -> u64 {
 /// The same for the socket at this address, by copies.
 #[inline(always)]
 pub fn cgroup_at(sk: u64) -> u64 {
+    cgroup_id(copied(sk, offset!(sock_cgroup)))
+}
+
+/// The same with one copy where it is the cgroup that the current task is in, whose id is
+/// `current`: while a task is in a cgroup, nothing else has its address.
+#[inline(always)]
+pub fn cgroup_at_mostly(sk: u64, current: u64) -> u64 {
     let cgroup: u64 = copied(sk, offset!(sock_cgroup));
+    if cgroup != 0 && cgroup == current_cgroup_address() { current } else { cgroup_id(cgroup) }
+}
+
+/// The id of the `struct cgroup` at this address, by copies.
+#[inline(always)]
+fn cgroup_id(cgroup: u64) -> u64 {
     let kn: u64 = copied(cgroup, offset!(cgroup_kn));
     copied(kn, offset!(kernfs_node_id))
 }
@@ -74,17 +87,51 @@ pub fn address_of(sk: *const bpf_sock) -> u64 {
     copied((&raw const slot) as u64, 0)
 }
 
-/// The local end for a cgroup program that may not read it from its context
-/// (`sock_release`: only the bind programs may).
-#[inline(always)]
-pub fn local_end_copied(sk: *const bpf_sock, family: u16) -> (Address, u16) {
-    let base = address_of(sk);
-    let address = if family == AF_INET {
-        v4_mapped(copied(base, offset!(sock_rcv_saddr)))
-    } else {
-        copied(base, offset!(sock_v6_rcv_saddr))
-    };
-    (address, copied(base, offset!(sock_num)))
+/// As much of a socket's beginning as is copied at once, in words: byte by byte the copy
+/// would be moved about.
+const FRONT: usize = 3;
+
+/// How a `struct sock` begins, for a cgroup program that may not read it from its context:
+/// a copy of several fields costs little more than that of one.
+pub struct Front {
+    words: [u64; FRONT],
+    sk: *const bpf_sock,
+}
+
+impl Front {
+    #[inline(always)]
+    pub fn of(sk: *const bpf_sock) -> Self {
+        let mut words = MaybeUninit::<[u64; FRONT]>::uninit();
+        let size = size_of::<[u64; FRONT]>() as u32;
+        // SAFETY: the helper checks the address, and writes zeros when it cannot read it.
+        let words = unsafe {
+            bpf_probe_read_kernel(words.as_mut_ptr().cast(), size, sk.cast());
+            words.assume_init()
+        };
+        Self { words, sk }
+    }
+
+    /// The field at this offset, from the socket itself where it lies behind what was copied.
+    #[inline(always)]
+    pub fn field<T: Copy + Default>(&self, offset: usize) -> T {
+        if offset + size_of::<T>() > size_of_val(&self.words) {
+            return copied(address_of(self.sk), offset);
+        }
+        // SAFETY: inside the copy, which is aligned as the socket is. The read is volatile,
+        // because the compiler does not know the offset and the verifier does.
+        unsafe { self.words.as_ptr().byte_add(offset).cast::<T>().read_volatile() }
+    }
+
+    /// The local address and port.
+    #[inline(always)]
+    pub fn local_end(&self, family: u16) -> (Address, u16) {
+        let address = if family == AF_INET {
+            v4_mapped(self.field(offset!(sock_rcv_saddr)))
+        } else {
+            self.field(offset!(sock_v6_rcv_saddr))
+        };
+        (address, self.field(offset!(sock_num)))
+    }
 }
 
 /// `sock->sk` of a BTF-typed `struct socket`.

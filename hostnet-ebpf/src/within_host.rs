@@ -5,8 +5,10 @@
 //! A host process' accepts are not told otherwise. The end that connects is established
 //! first, so the end that accepts finds it here.
 
-use aya_ebpf::{bindings::BPF_ANY, macros::map, maps::LruHashMap};
-use hostnet_abi::{Address, v4_mapped};
+use aya_ebpf::{macros::map, maps::Array};
+use hostnet_abi::{Address, Settings, v4_mapped};
+
+use crate::settings::setting_at;
 
 /// A connection as the end that connects has it.
 #[repr(C)]
@@ -18,9 +20,24 @@ pub struct Connection {
     pub remote_port: u16,
 }
 
-/// The cgroup that connected. Entries that nobody accepts make room for others.
+/// A connection that nobody has accepted yet.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Seen {
+    connection: Connection,
+    padding: u32,
+    /// The cgroup that connected.
+    cgroup: u64,
+    /// The connection's number and the cgroup, so that what two processors wrote at the
+    /// same moment is not taken for what one of them did.
+    check: u64,
+}
+
+/// Connections by their number. One takes the place of another that has the same first bits:
+/// a table that looks for room would take many times as long, for each connection.
 #[map]
-static WITHIN_HOST: LruHashMap<Connection, u64> = LruHashMap::with_max_entries(1 << 13, 0);
+static WITHIN_HOST: Array<Seen> = Array::with_max_entries(1 << INDEX_BITS, 0);
+const INDEX_BITS: u32 = 13;
 
 impl Connection {
     /// Whether both ends have the same address, or one of loopback: mostly so when a host
@@ -34,9 +51,13 @@ impl Connection {
     /// A container's socket in `cgroup` is connected.
     #[inline(always)]
     pub fn connected(&self, cgroup: u64) {
-        if self.is_within_host() {
-            // Without room the other end is not named.
-            let _full = WITHIN_HOST.insert(self, cgroup, BPF_ANY.into());
+        if self.is_within_host()
+            && let Some(slot) = Self::slot(self.number())
+        {
+            let check = self.number() ^ cgroup;
+            let seen = Seen { connection: *self, padding: 0, cgroup, check };
+            // SAFETY: a live map value; `accepted` looks whether all of it is one's.
+            unsafe { slot.write(seen) };
         }
     }
 
@@ -52,11 +73,46 @@ impl Connection {
             local_port: self.remote_port,
             remote_port: self.local_port,
         };
-        // SAFETY: the reference does not outlive this expression.
-        let cgroup = unsafe { WITHIN_HOST.get(client) }.copied()?;
-        let _absent = WITHIN_HOST.remove(client);
-        Some(cgroup)
+        let number = client.number();
+        let slot = Self::slot(number)?;
+        // SAFETY: a live map value; volatile, because other processors write it.
+        let seen = unsafe { slot.read_volatile() };
+        if seen.check ^ seen.cgroup != number || !client.is(&seen.connection) {
+            return None;
+        }
+        // SAFETY: as above; the projection stays inside it. No connection has this port.
+        unsafe { (&raw mut (*slot).connection.local_port).write_volatile(0) };
+        Some(seen.cgroup)
     }
+
+    #[inline(always)]
+    fn slot(number: u64) -> Option<*mut Seen> {
+        WITHIN_HOST.get_ptr_mut((number >> (u64::BITS - INDEX_BITS)) as u32)
+    }
+
+    /// A number that others cannot choose, or they could choose to take another's place.
+    #[inline(always)]
+    fn number(&self) -> u64 {
+        let ports = u32::from(self.local_port) << 16 | u32::from(self.remote_port);
+        key(0)
+            .wrapping_mul(ports.into())
+            .wrapping_add(key(1).wrapping_mul(self.local[3].into()))
+            .wrapping_add(key(2).wrapping_mul(self.remote[3].into()))
+    }
+
+    #[inline(always)]
+    fn is(&self, other: &Self) -> bool {
+        self.local_port == other.local_port
+            && self.remote_port == other.remote_port
+            && is_same(&self.local, &other.local)
+            && is_same(&self.remote, &other.remote)
+    }
+}
+
+/// One of the random keys.
+#[inline(always)]
+fn key(index: usize) -> u64 {
+    setting_at(core::mem::offset_of!(Settings, name_keys) + index * size_of::<u64>())
 }
 
 #[inline(always)]

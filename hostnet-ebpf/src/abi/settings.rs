@@ -14,8 +14,9 @@ pub struct Settings {
     pub all: u32,
     /// Inode of the host's mount namespace.
     pub host_mount_namespace: u32,
-    /// Explicit padding, zero.
-    pub padding: u32,
+    /// 1: the kernel gives programs of every type the current task as a pointer to
+    /// `struct task_struct`, of which fields are read without a helper.
+    pub current_task: u32,
     /// What one record costs its owner's budget, nanoseconds: a second divided by
     /// the records that it may tell in one. 0 when there is no budget.
     pub cost_ns: u64,
@@ -33,7 +34,7 @@ impl Settings {
         host_netns: 0,
         all: 0,
         host_mount_namespace: 0,
-        padding: 0,
+        current_task: 0,
         cost_ns: 0,
         window_ns: 0,
         state_ns: 0,

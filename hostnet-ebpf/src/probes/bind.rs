@@ -17,11 +17,10 @@ use hostnet_abi::{Address, Bind, BindAsked, Hook};
 use crate::{
     netns,
     owner::Owner,
-    read::copied,
     ring::{CreatedIn, Origin, emit},
     settings::offset,
     sock::{
-        AF_INET, AF_INET6, AF_UNSPEC, address_of, cookie, is_of_family, socket_of_context,
+        AF_INET, AF_INET6, AF_UNSPEC, Front, cookie, is_of_family, socket_of_context,
         socket_of_sock, source4, source6, user_address4, user_address6, user_port,
     },
     task::Actor,
@@ -94,8 +93,8 @@ fn done(hook: Hook, ctx: &SockContext, address: Address) {
         created_in: CreatedIn::Socket(ctx.sock),
         cookie: cookie(ctx.as_ptr()),
     };
-    let address_of_sock = address_of(ctx.sock);
-    let bits: u8 = copied(address_of_sock, offset!(sock_reuse_bits));
+    let front = Front::of(ctx.sock);
+    let bits: u8 = front.field(offset!(sock_reuse_bits));
     emit(
         origin,
         Bind {
@@ -104,7 +103,7 @@ fn done(hook: Hook, ctx: &SockContext, address: Address) {
             port: unsafe { (*ctx.sock).src_port },
             socket: socket_of_sock(ctx.sock),
             reuse: bits.into(),
-            interface: copied(address_of_sock, offset!(sock_bound_dev_if)),
+            interface: front.field(offset!(sock_bound_dev_if)),
         },
     );
 }

@@ -26,9 +26,9 @@ use crate::{
     ring::{CreatedIn, Origin, emit, emit_as, emit_if_new},
     settings::offset,
     sock::{
-        IPPROTO_UDP, IPPROTO_UDPLITE, address_of, cookie, local_end_copied, sender4, sender6,
-        sock_of_context, socket_of_context, socket_of_sock, source4, source6, user_address4,
-        user_address6, user_port,
+        Front, IPPROTO_UDP, IPPROTO_UDPLITE, address_of, cookie, sender4, sender6, sock_of_context,
+        socket_of_context, socket_of_sock, source4, source6, user_address4, user_address6,
+        user_port,
     },
     task::{Actor, current_cgroup},
 };
@@ -142,7 +142,7 @@ pub fn sock_release(ctx: SockContext) -> i32 {
     if !owner.is_told() && !was_bound(ctx.sock) {
         return 1;
     }
-    let (local, local_port) = local_end_copied(ctx.sock, socket.family);
+    let (local, local_port) = Front::of(ctx.sock).local_end(socket.family);
     // Without a port it has never sent, connected or been bound.
     if local_port == 0 {
         return 1;

@@ -49,6 +49,12 @@ pub fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
     let sk: *const c_void = ctx.arg(0);
     let old: i32 = ctx.arg(1);
     let new: i32 = ctx.arg(2);
+    // Half of a connection's states say nothing.
+    if !matches!(new, TCP_ESTABLISHED | TCP_SYN_RECV | TCP_CLOSE | TCP_LISTEN)
+        || (new == TCP_SYN_RECV && old != TCP_SYN_SENT)
+    {
+        return 0;
+    }
     if !netns::sock_is_host(sk) {
         return 0;
     }
@@ -56,16 +62,21 @@ pub fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
     if unsafe { field::<_, u16>(sk, offset!(sock_protocol)) } != IPPROTO_TCP {
         return 0;
     }
+    let mut listener = 0;
     let connects = match (old, new) {
         (TCP_SYN_SENT, TCP_SYN_RECV) => crosses(&ctx, sk),
         (TCP_SYN_SENT, TCP_ESTABLISHED | TCP_CLOSE) => true,
-        (TCP_SYN_RECV, TCP_ESTABLISHED | TCP_CLOSE) => has_crossed(sk),
+        (TCP_SYN_RECV, TCP_ESTABLISHED | TCP_CLOSE) => {
+            listener = marked(sk);
+            // Whether the socket met the other end's SYN while it connected.
+            listener != 0 && listener == cookie(sk.cast_mut())
+        }
         _ => false,
     };
     match (old, new) {
         _ if connects => connect_went_on(sk, new),
         (TCP_CLOSE, TCP_LISTEN) => listened(&ctx, sk),
-        (TCP_SYN_RECV, TCP_ESTABLISHED) => accepted(sk),
+        (TCP_SYN_RECV, TCP_ESTABLISHED) => accepted(sk, listener),
         // A connection that never was established has no end to tell.
         (TCP_SYN_SENT | TCP_SYN_RECV | TCP_CLOSE, TCP_CLOSE) => {}
         (_, TCP_CLOSE) => closed(sk, old),
@@ -107,10 +118,9 @@ fn listened(ctx: &BtfTracePointContext, sk: *const c_void) {
         created_in: CreatedIn::Cgroup(cgroup_of(sk)),
         cookie: listener,
     };
-    // SAFETY: a BTF-typed socket and the kernel's offsets.
-    let (port, backlog) = unsafe {
-        (field::<_, u16>(sk, offset!(sock_num)), field(sk, offset!(sock_max_ack_backlog)))
-    };
+    let port = port_number(sk);
+    // SAFETY: a BTF-typed socket and the kernel's offset.
+    let backlog = unsafe { field(sk, offset!(sock_max_ack_backlog)) };
     let bits: u8 = copied(sk as u64, offset!(sock_reuse_bits));
     let interface = copied(sk as u64, offset!(sock_bound_dev_if));
     let reuse = bits.into();
@@ -135,12 +145,12 @@ fn crosses(ctx: &BtfTracePointContext, sk: *const c_void) -> bool {
     true
 }
 
-/// Whether the socket met the other end's SYN while it connected.
+/// The mark of a socket; 0 for none.
 #[inline(always)]
-fn has_crossed(sk: *const c_void) -> bool {
+fn marked(sk: *const c_void) -> u64 {
     let mark = LISTENER.get(sk);
     // SAFETY: a live value of the storage map, checked for null.
-    !mark.is_null() && unsafe { *mark } == cookie(sk.cast_mut())
+    if mark.is_null() { 0 } else { unsafe { *mark } }
 }
 
 /// `tcp_finish_connect`, `tcp_reset`, `tcp_write_err`, a close before either, or a SYN
@@ -150,7 +160,7 @@ fn connect_went_on(sk: *const c_void, new: i32) {
     let Some(origin) = origin(sk) else { return };
     let socket = socket_of(sk);
     let ends = ends_of(sk, socket.family);
-    let local_port = source_port(sk);
+    let local_port = if new == TCP_CLOSE { source_port(sk) } else { port_number(sk) };
     if new == TCP_ESTABLISHED {
         connection(&ends, local_port).connected(origin.owner.cgroup);
     }
@@ -184,10 +194,10 @@ fn connection(ends: &Ends, local_port: u16) -> Connection {
 /// `tcp_rcv_state_process` on the socket that `tcp_v{4,6}_syn_recv_sock` made. A host
 /// process' is told when a container is at the other end, and paid for by that.
 #[inline(always)]
-fn accepted(sk: *const c_void) {
+fn accepted(sk: *const c_void, listener: u64) {
     let socket = socket_of(sk);
     let ends = ends_of(sk, socket.family);
-    let local_port = source_port(sk);
+    let local_port = port_number(sk);
     let cgroup = cgroup_of(sk);
     let mut owner = Owner::of(cgroup);
     if owner.is_told() {
@@ -203,12 +213,10 @@ fn accepted(sk: *const c_void) {
         created_in: CreatedIn::Cgroup(cgroup),
         cookie: cookie(sk.cast_mut()),
     };
-    let storage = LISTENER.get(sk);
     emit(
         origin,
         Accept {
-            // SAFETY: a live value of the storage map, checked for null.
-            listener: if storage.is_null() { 0 } else { unsafe { *storage } },
+            listener,
             local: ends.local,
             remote: ends.remote,
             local_port,
@@ -237,7 +245,11 @@ fn closed(sk: *const c_void, old: i32) {
             field::<_, u64>(sk, offset!(sock_flags)),
         )
     };
-    let (mut sent, mut received) = (0, 0);
+    let (mut sent, mut received, mut local_port) = (0, 0, 0);
+    if !tcp.is_null() {
+        // SAFETY: a BTF-typed tcp_sock and the kernel's offset.
+        local_port = u16::from_be(unsafe { field(tcp, offset!(tcp_sport)) });
+    }
     if !tcp.is_null() && old != TCP_LISTEN {
         // SAFETY: a BTF-typed tcp_sock and the kernel's offsets.
         unsafe {
@@ -263,13 +275,20 @@ fn closed(sk: *const c_void, old: i32) {
             received,
             local: ends.local,
             remote: ends.remote,
-            local_port: source_port(sk),
+            local_port,
             remote_port: ends.remote_port,
             errno: errno as u16,
             from_state: old as u16,
             socket,
         },
     );
+}
+
+/// `skc_num`, host order, of a socket that is not closed.
+#[inline(always)]
+fn port_number(sk: *const c_void) -> u16 {
+    // SAFETY: a BTF-typed socket and the kernel's offset.
+    unsafe { field(sk, offset!(sock_num)) }
 }
 
 /// `inet_sport`, host order. `skc_num` is already 0 when a socket closes.

@@ -25,7 +25,7 @@ use super::{
     maps::{self, Source},
     meter,
     pins::Pins,
-    release::running_release,
+    release::{gives_current_task, running_release},
     room,
     running::{self, Running},
 };
@@ -246,6 +246,7 @@ fn prepare(options: &LoadOptions) -> Result<Prepared> {
         host_netns: host.network_namespace,
         all: options.all.into(),
         host_mount_namespace: host.mount_namespace,
+        current_task: gives_current_task(running_release()).into(),
         ..options.budget.settings()
     };
     let processes = room::of_processes();

@@ -16,6 +16,13 @@ pub fn release(name: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, rest[..end].parse().ok()?))
 }
 
+/// Whether programs of every type may ask such a kernel for the current task. Those before
+/// are not relied on for it, whatever they have.
+#[must_use]
+pub fn gives_current_task(release: (u32, u32)) -> bool {
+    release >= (6, 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::release;
