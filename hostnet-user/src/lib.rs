@@ -6,6 +6,10 @@
 //! takes them as they come, `sink` delivers what `record` kept. `stages` puts
 //! the pure ones together, `pipeline` runs them live, `observe` adds the world.
 
+// Its macros are for those after it.
+#[macro_use]
+pub mod event;
+
 mod adoption;
 pub mod advise;
 pub mod attribute;
@@ -16,7 +20,6 @@ pub mod config;
 mod desk;
 pub mod docs;
 pub mod errno;
-pub mod event;
 pub mod exit_code;
 mod family;
 mod feed;

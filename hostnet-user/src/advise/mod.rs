@@ -41,7 +41,7 @@ pub use rates::Rate;
 pub use seen::Seen;
 pub use service::Manager;
 pub use verdict::{Answer, Confidence, Verdict};
-pub use window::{BeyondIp, Losses, TELLING};
+pub use window::{BeyondIp, Losses};
 
 use self::{
     observed::{Life, Observed},

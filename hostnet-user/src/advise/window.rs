@@ -69,23 +69,6 @@ const MOST_CONTAINERS: usize = 1 << 14;
 /// Most runs told apart; more are taken for one.
 const MOST_RUNS: usize = 1 << 12;
 
-/// Actions of the events that say how it was observed; [`Window::take`] looks at no other
-/// of the agent's own.
-pub const TELLING: &[&str] = &[
-    "agent-started",
-    "agent-stopped",
-    "coverage-changed",
-    "maps-wiped",
-    "maps-unmarked",
-    "records-undecodable",
-    "records-lost",
-    "records-suppressed",
-    "programs-adopted",
-    "programs-replaced",
-    "history-failed",
-    "history-recovered",
-];
-
 impl Default for Window {
     fn default() -> Self {
         Self {
@@ -340,7 +323,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::{event::Told as _, format::ecs::parse::tests::samples};
+    use crate::{
+        event::{Action, Told as _},
+        format::ecs::parse::tests::samples,
+    };
 
     /// Who chooses events by their actions misses none that is looked at.
     #[test]
@@ -356,10 +342,13 @@ mod tests {
                 telling.insert(health.action().name());
             }
         }
-        let stated: BTreeSet<&str> = TELLING.iter().copied().collect();
+        let stated: BTreeSet<&str> =
+            Action::that(Action::is_of_observation).map(Action::name).collect();
         assert!(telling.is_subset(&stated), "{telling:?}");
-        // That the programs went on tells something only after two runs.
-        let unshown: Vec<_> = stated.difference(&telling).collect();
-        assert_eq!(unshown, [&"programs-adopted"]);
+        // That the programs went on tells something only after two runs, and a crash shows
+        // as time without an agent.
+        let unshown: Vec<_> = stated.difference(&telling).copied().collect();
+        let expected = [Action::AgentCrashed, Action::ProgramsAdopted].map(Action::name);
+        assert_eq!(unshown, expected);
     }
 }

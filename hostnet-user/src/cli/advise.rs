@@ -14,9 +14,10 @@ use super::{
 };
 use crate::{
     advise::{
-        Advice, Cases, Meant, TELLING,
+        Advice, Cases, Meant,
         show::{self, Form},
     },
+    event::Action,
     exit_code::Exit,
     format::ecs::parse::{self, NotOurs},
     judge::{surface::Network, surface_of},
@@ -120,7 +121,7 @@ fn of_history(
     let reader = Reader::open(&path).with_context(|| format!("cannot open {shown}"));
     let reader = reader.map_err(Usage)?;
     // What the agent that ran at the beginning had said of its coverage holds.
-    if let Some(start) = reader.last_before("agent-started", span.from_ns)?
+    if let Some(start) = reader.last_before(Action::AgentStarted, span.from_ns)?
         && let Ok(start) = parse::event(&start)
     {
         cases.began_before(&start);
@@ -137,7 +138,8 @@ fn of_history(
         None => None,
     };
     let span_ns = (span.from_ns, span.until_ns);
-    reader.choose(&Choice { owners: owners.as_ref(), actions: TELLING, span: span_ns })?;
+    let telling: Vec<_> = Action::that(Action::is_of_observation).map(Action::name).collect();
+    reader.choose(&Choice { owners: owners.as_ref(), actions: &telling, span: span_ns })?;
     Ok(Past::of_chosen(reader, span))
 }
 

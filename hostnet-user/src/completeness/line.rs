@@ -1,5 +1,6 @@
 //! What a line says that matters here. ECS and OCSF say it in different places.
 
+use crate::event::Action;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
@@ -97,6 +98,9 @@ struct Unmapped<'a> {
     hostnet: Option<HostnetFields<'a>>,
 }
 
+const STOPPED: &str = Action::AgentStopped.name();
+const CRASHED: &str = Action::AgentCrashed.name();
+
 impl Line {
     /// Reads a line.
     ///
@@ -118,7 +122,7 @@ impl Line {
         ensure!(is_place(sequence), "event.sequence is {sequence}: it counts from 1");
         let action = action.context("without event.action")?;
         let (loss, health) = hostnet.map_or((None, None), |hostnet| (hostnet.loss, hostnet.health));
-        let is_asked = matches!(&*action, "agent-stopped" | "agent-crashed");
+        let is_asked = [STOPPED, CRASHED].contains(&&*action);
         let health = health.filter(|_| is_asked);
         let run = agent.and_then(|agent| agent.ephemeral_id);
         let host = document.host.or(document.device).and_then(|host| host.hostname);
@@ -137,12 +141,12 @@ impl Line {
     /// Why the run ended, when this is its end.
     pub fn stopped(&self) -> Option<String> {
         let reason = self.health.as_ref().and_then(|health| health["reason"].as_str());
-        (self.action == "agent-stopped").then(|| reason.unwrap_or_default().to_owned())
+        (self.action == STOPPED).then(|| reason.unwrap_or_default().to_owned())
     }
 
     /// Which run was found to have ended without a word, and after which event.
     pub fn crashed(&self) -> Option<(String, u64)> {
-        let health = self.health.as_ref().filter(|_| self.action == "agent-crashed")?;
+        let health = self.health.as_ref().filter(|_| self.action == CRASHED)?;
         let sequence = health["sequence"].as_u64().filter(|sequence| is_place(*sequence))?;
         Some((health["run"].as_str()?.to_owned(), sequence))
     }

@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::{EVERY_KIND, FIELDS, replay};
 use crate::{
-    event::Action,
+    event::{Action, Class},
     format::{
         ANY_OTHER, Kind,
         cef::{self, ESCAPED},
         ecs::ECS_VERSION,
-        ocsf::{self, Class, OCSF_VERSION, Role},
+        ocsf::{self, OCSF_VERSION, Role},
     },
 };
 

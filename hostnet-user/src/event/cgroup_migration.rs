@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Action, Category, Cgroup, Owner, Process, Told};
+use super::{Action, Cgroup, Owner, Process, Told};
 use crate::text;
 
 /// The event's owner is the one the process belongs to, wherever it is.
@@ -31,13 +31,10 @@ pub struct Mover {
 
 impl Told for CgroupMigration {
     fn operation(&self) -> &'static str {
-        "cgroup-migration"
+        Action::CgroupMigration.name()
     }
     fn action(&self) -> Action {
         Action::CgroupMigration
-    }
-    fn category(&self) -> Category {
-        Category::Process
     }
     fn types(&self) -> &'static [&'static str] {
         &["change"]

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Action, Category, Told};
+use super::{Action, Told};
 
 /// A container was first seen acting in the host's network namespace.
 #[derive(Clone, Debug, Default)]
@@ -18,9 +18,6 @@ impl Told for Joined {
     }
     fn action(&self) -> Action {
         Action::ContainerJoinedHostNetwork
-    }
-    fn category(&self) -> Category {
-        Category::State
     }
     fn types(&self) -> &'static [&'static str] {
         &["start"]
@@ -56,9 +53,6 @@ impl Told for Present {
     fn action(&self) -> Action {
         Action::ContainerInHostNetwork
     }
-    fn category(&self) -> Category {
-        Category::State
-    }
     fn types(&self) -> &'static [&'static str] {
         &["info"]
     }
@@ -82,9 +76,6 @@ impl Told for Left {
     fn action(&self) -> Action {
         Action::ContainerLeftHostNetwork
     }
-    fn category(&self) -> Category {
-        Category::State
-    }
     fn types(&self) -> &'static [&'static str] {
         &["end"]
     }
@@ -107,9 +98,6 @@ impl Told for Identified {
     }
     fn action(&self) -> Action {
         Action::ContainerIdentified
-    }
-    fn category(&self) -> Category {
-        Category::State
     }
     fn types(&self) -> &'static [&'static str] {
         &["info"]

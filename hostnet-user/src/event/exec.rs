@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Action, Category, Told};
+use super::{Action, Told};
 
 /// `execve(2)` succeeded; the program is in the event's process.
 #[derive(Clone, Debug)]
@@ -13,13 +13,10 @@ pub struct Exec {
 
 impl Told for Exec {
     fn operation(&self) -> &'static str {
-        "exec"
+        Action::Executed.name()
     }
     fn action(&self) -> Action {
         Action::Executed
-    }
-    fn category(&self) -> Category {
-        Category::Process
     }
     fn types(&self) -> &'static [&'static str] {
         &["start"]

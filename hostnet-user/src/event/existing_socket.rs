@@ -105,7 +105,7 @@ impl ExistingSocket {
 
 impl Told for ExistingSocket {
     fn operation(&self) -> &'static str {
-        "existing_socket"
+        Action::ExistingSocket.name()
     }
     fn action(&self) -> Action {
         Action::ExistingSocket

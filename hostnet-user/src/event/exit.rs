@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Action, Category, Told};
+use super::{Action, Told};
 
 /// The last thread of a process ended.
 #[derive(Clone, Copy, Debug)]
@@ -25,9 +25,6 @@ impl Told for Exit {
     }
     fn action(&self) -> Action {
         Action::ProcessEnded
-    }
-    fn category(&self) -> Category {
-        Category::Process
     }
     fn types(&self) -> &'static [&'static str] {
         &["end"]

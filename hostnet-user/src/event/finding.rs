@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, net::SocketAddr, sync::Arc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Action, Category, Direction, Told, UnixAddress};
+use super::{Action, Direction, Told, UnixAddress};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -126,13 +126,10 @@ impl FindingEnds {
 
 impl Told for Finding {
     fn operation(&self) -> &'static str {
-        "finding"
+        Action::Finding.name()
     }
     fn action(&self) -> Action {
         Action::Finding
-    }
-    fn category(&self) -> Category {
-        Category::Finding
     }
     fn types(&self) -> &'static [&'static str] {
         &["info"]

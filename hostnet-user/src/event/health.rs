@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Action, Category, Outcome, Owner, RecordHealth, Told};
+use super::{Action, Outcome, Owner, RecordHealth, Told};
 use crate::judge::sigma::RuleFault;
 
 /// Records of one owner and kind that were lost.
@@ -154,9 +154,6 @@ impl Told for Health {
             Self::Undecodable { .. } => Action::RecordsUndecodable,
             Self::Record(record) => record.action(),
         }
-    }
-    fn category(&self) -> Category {
-        Category::Health
     }
     fn types(&self) -> &'static [&'static str] {
         match self {

@@ -3,10 +3,14 @@
 //! One file per kind, named as in the record ABI. Nothing here knows how a
 //! record is correlated (attribute/) or how an event is written (format/).
 
-mod accept;
+#[macro_use]
 mod action;
+
+mod accept;
 mod bind;
+mod category;
 mod cgroup_migration;
+mod class;
 mod close;
 mod connect;
 mod contact;
@@ -40,9 +44,11 @@ use hostnet_abi::Hook;
 use uuid::Uuid;
 
 pub use accept::Accept;
-pub use action::Action;
+pub use action::{Action, Frequency, Observation};
 pub use bind::{Bind, Scope};
+pub use category::{Category, DATASETS, dataset_named};
 pub use cgroup_migration::{CgroupMigration, Mover};
+pub use class::{Activity, Class};
 pub use close::{Close, ListenerClosed};
 pub use connect::{Connect, ConnectOutcome};
 pub use contact::{Attempt, Contact, SentToPeer};
@@ -60,7 +66,7 @@ pub use listen::Listen;
 pub use multicast::MulticastJoin;
 pub use name_spoof::NameSpoof;
 pub use netlink::{NetlinkBind, NetlinkRequest};
-pub use operation::{Category, Direction, Operation, Outcome, Told};
+pub use operation::{Direction, Operation, Outcome, Told};
 pub use packet::{PacketBind, SocketFilter};
 use peer::sharing;
 pub use peer::{Peer, PeerMethod, PeerParty, Via};

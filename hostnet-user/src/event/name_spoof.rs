@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Action, Category, Told};
+use super::{Action, Told};
 use super::{Cgroup, Owner};
 
 /// The event's owner made the cgroup, as far as that is known; else it has it.
@@ -18,13 +18,10 @@ pub struct NameSpoof {
 
 impl Told for NameSpoof {
     fn operation(&self) -> &'static str {
-        "name-spoof"
+        Action::NameSpoof.name()
     }
     fn action(&self) -> Action {
         Action::NameSpoof
-    }
-    fn category(&self) -> Category {
-        Category::Process
     }
     fn types(&self) -> &'static [&'static str] {
         &["change"]

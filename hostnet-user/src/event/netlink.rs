@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Action, Category, Told};
+use super::{Action, Told};
 use crate::family;
 
 /// A process asked the kernel to change something.
@@ -50,9 +50,6 @@ impl Told for NetlinkRequest {
     }
     fn action(&self) -> Action {
         Action::RequestedNetlinkChange
-    }
-    fn category(&self) -> Category {
-        Category::Configuration
     }
     fn types(&self) -> &'static [&'static str] {
         &["change"]

@@ -65,33 +65,12 @@ impl Direction {
     }
 }
 
-/// ECS `event.dataset` after `hostnet.`, and `event.category` with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Category {
-    /// Sockets.
-    Network,
-    /// Changes to the host's network.
-    Configuration,
-    /// Processes.
-    Process,
-    /// Containers entering and leaving the host's network.
-    State,
-    /// Something that should not be.
-    Finding,
-    /// The agent itself.
-    Health,
-}
-
 /// What an operation says of itself.
 pub trait Told {
     /// `hostnet.operation`.
     fn operation(&self) -> &'static str;
     /// ECS `event.action`.
     fn action(&self) -> Action;
-    /// ECS `event.category` and data set.
-    fn category(&self) -> Category {
-        Category::Network
-    }
     /// ECS `event.type`.
     fn types(&self) -> &'static [&'static str];
     /// ECS `event.outcome`.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::document::{self, Document};
 use crate::{
+    event::Category,
     json,
     text::{json_cut, json_length},
 };
@@ -37,7 +38,7 @@ pub type Cut = BTreeSet<String>;
 
 /// The most that an event of this data set may have.
 pub fn most_bytes(dataset: &str) -> usize {
-    if dataset == "hostnet.health" { MOST_BYTES_OF_THE_AGENT } else { MOST_BYTES }
+    if dataset == Category::Health.dataset() { MOST_BYTES_OF_THE_AGENT } else { MOST_BYTES }
 }
 
 /// Shortens what is longest in `value`, which is the field `name`, until it is written in

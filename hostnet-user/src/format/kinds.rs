@@ -1,10 +1,7 @@
 //! The kinds of events as the other formats name them: one table.
 
-use super::{
-    document::{Document, text},
-    ocsf::class::{Activity, Class},
-};
-use crate::event::Action;
+use super::document::{Document, text};
+use crate::event::{Action, Activity, Category, Class};
 
 /// How events with one action are called elsewhere.
 #[derive(Clone, Copy, Debug)]
@@ -32,11 +29,11 @@ const fn kind(
 /// The kinds of another version of hostnet, by their dataset: lines that were written
 /// elsewhere can have actions that are not known here.
 pub const ANY_OTHER: &[Kind] = &[
-    kind("hostnet.network", "", Class::Network, Activity::Other),
-    kind("hostnet.process", "", Class::Process, Activity::Other),
-    kind("hostnet.state", "", Class::State, Activity::Is(1)),
-    kind("hostnet.finding", "", Class::Finding, Activity::Is(1)),
-    kind("hostnet.health", "", Class::Lifecycle, Activity::Other),
+    kind(Category::Network.dataset(), "", Class::Network, Activity::Other),
+    kind(Category::Process.dataset(), "", Class::Process, Activity::Other),
+    kind(Category::State.dataset(), "", Class::State, Activity::Is(1)),
+    kind(Category::Finding.dataset(), "", Class::Finding, Activity::Is(1)),
+    kind(Category::Health.dataset(), "", Class::Lifecycle, Activity::Other),
 ];
 
 const FAILED: Kind = kind("", "", Class::Error, Activity::Is(1));
@@ -45,82 +42,10 @@ const FAILED: Kind = kind("", "", Class::Error, Activity::Is(1));
 const UNKNOWN: Kind = kind("", "", Class::State, Activity::Other);
 
 impl Kind {
-    /// What events with an action of ours are elsewhere. There is no row for the
-    /// rest: a new action has to be decided here.
+    /// What events with an action of ours are elsewhere.
     #[must_use]
     pub const fn of_action(action: Action) -> Self {
-        use Action as A;
-        let (caption, class, activity) = match action {
-            A::BoundSocket => ("Bind", Class::Network, Activity::Bind),
-            A::ListenForConnections => ("Listen", Class::Network, Activity::Is(7)),
-            A::ConnectionAttempted => ("Connect", Class::Network, Activity::Connect),
-            A::ConnectionOutcome => ("Connect Outcome", Class::Network, Activity::Connect),
-            A::ConnectionAccepted => ("Accept", Class::Network, Activity::Connect),
-            A::DisconnectReceived => ("Close", Class::Network, Activity::Close),
-            A::ClosedListener => ("Stop Listening", Class::Network, Activity::Other),
-            A::OpenedRawSocket => ("Open Raw Socket", Class::Network, Activity::Other),
-            A::OpenedPacketSocket => ("Open Packet Socket", Class::Network, Activity::Other),
-            A::OpenedNetlinkSocket => ("Open Netlink Socket", Class::Network, Activity::Other),
-            A::OpenedVsockSocket => ("Open VSOCK Socket", Class::Network, Activity::Other),
-            A::OpenedXdpSocket => ("Open XDP Socket", Class::Network, Activity::Other),
-            A::OpenedAlgSocket => ("Open Crypto Socket", Class::Network, Activity::Other),
-            A::OpenedSctpSocket => ("Open SCTP Socket", Class::Network, Activity::Other),
-            A::OpenedOtherSocket => ("Open Socket", Class::Network, Activity::Other),
-            A::BoundPacketSocket => ("Bind Packet Socket", Class::Network, Activity::Other),
-            A::AttachedSocketFilter => ("Attach Socket Filter", Class::Network, Activity::Other),
-            A::RequestedNetlinkChange => {
-                ("Request Network Change", Class::Network, Activity::Other)
-            }
-            A::JoinedMulticastGroup => ("Join Multicast Group", Class::Network, Activity::Other),
-            A::JoinedNetlinkGroups => ("Join Netlink Groups", Class::Network, Activity::Other),
-            A::UsedUnixSocket => ("Use Unix Socket", Class::Network, Activity::Other),
-            A::ExistingSocket => ("Existing Socket", Class::Evidence, Activity::Is(1)),
-            A::Executed => ("Exec", Class::Process, Activity::Is(1)),
-            A::ProcessEnded => ("Process End", Class::Process, Activity::Is(2)),
-            A::CgroupMigration => ("Cgroup Migration", Class::State, Activity::Is(1)),
-            A::NameSpoof => ("Container Name Spoof", Class::State, Activity::Is(1)),
-            A::Finding => ("Finding", Class::Finding, Activity::Is(1)),
-            A::ContainerInHostNetwork => {
-                ("Container In Host Network", Class::Inventory, Activity::Is(1))
-            }
-            A::ContainerJoinedHostNetwork => {
-                ("Container Joined Host Network", Class::State, Activity::Is(1))
-            }
-            A::ContainerLeftHostNetwork => {
-                ("Container Left Host Network", Class::State, Activity::Is(1))
-            }
-            A::ContainerIdentified => ("Container Identified", Class::Inventory, Activity::Is(1)),
-            A::AgentStarted => ("Agent Started", Class::Lifecycle, Activity::Is(3)),
-            A::AgentStopped => ("Agent Stopped", Class::Lifecycle, Activity::Is(4)),
-            A::RecordsLost => ("Records Lost", Class::Error, Activity::Is(1)),
-            A::RecordsSuppressed => ("Records Suppressed", Class::Error, Activity::Is(1)),
-            A::RecordsUndecodable => ("Records Undecodable", Class::Error, Activity::Is(1)),
-            A::CoverageChanged => ("Coverage Changed", Class::Error, Activity::Is(1)),
-            A::MapsWiped => ("Maps Wiped", Class::Error, Activity::Is(1)),
-            A::MapsUnmarked => ("Maps Unmarked", Class::Error, Activity::Is(1)),
-            A::AgentStalled => ("Agent Stalled", Class::Error, Activity::Is(1)),
-            A::ProgramsAdopted => ("Programs Adopted", Class::Lifecycle, Activity::Other),
-            A::ProgramsReplaced => ("Programs Replaced", Class::Error, Activity::Is(1)),
-            A::RuntimeReachable => {
-                ("Container Runtime Reachable", Class::Lifecycle, Activity::Other)
-            }
-            A::RuntimeUnreachable => {
-                ("Container Runtime Unreachable", Class::Error, Activity::Is(1))
-            }
-            A::RulesRefused => ("Rules Refused", Class::Error, Activity::Is(1)),
-            A::RulesMended => ("Rules Mended", Class::Lifecycle, Activity::Other),
-            A::AgentHeartbeat => ("Agent Heartbeat", Class::Lifecycle, Activity::Other),
-            A::AgentCrashed => ("Agent Crashed", Class::Error, Activity::Is(1)),
-            A::ClockStepped => ("Clock Stepped", Class::Error, Activity::Is(1)),
-            A::HistoryFailed => ("History Failed", Class::Error, Activity::Is(1)),
-            A::HistoryRecovered => ("History Recovered", Class::Lifecycle, Activity::Other),
-            A::HistoryPurged => ("History Purged", Class::Lifecycle, Activity::Other),
-            A::ChainCheckpoint => ("Chain Checkpoint", Class::Lifecycle, Activity::Other),
-            A::SinkFailing => ("Sink Failing", Class::Error, Activity::Is(1)),
-            A::SinkRecovered => ("Sink Recovered", Class::Lifecycle, Activity::Other),
-            A::SinkDropped => ("Sink Dropped Events", Class::Error, Activity::Is(1)),
-        };
-        Self { action: action.name(), caption, class, activity }
+        kind(action.name(), action.caption(), action.class(), action.activity())
     }
 
     /// The kind of an event.
@@ -130,7 +55,7 @@ impl Kind {
             return Self::of_action(action);
         }
         let dataset = field("event.dataset");
-        if dataset == "hostnet.health" && field("event.outcome") == "failure" {
+        if dataset == Category::Health.dataset() && field("event.outcome") == "failure" {
             return FAILED;
         }
         ANY_OTHER.iter().copied().find(|kind| kind.action == dataset).unwrap_or(UNKNOWN)

@@ -12,7 +12,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::Output;
 use crate::{
     errno,
-    event::{Direction, Event, Operation, Outcome, Peer, PeerParty, Severity, canonical},
+    event::{Action, Direction, Event, Operation, Outcome, Peer, PeerParty, Severity, canonical},
     record::Recorded,
     text::{self, for_terminal},
 };
@@ -113,9 +113,11 @@ fn local_time(wall_ns: u64, zone: &TimeZone) -> String {
 
 /// An operation in a word that its column has room for.
 fn short(operation: &str) -> &str {
+    const EXISTING: &str = Action::ExistingSocket.name();
+    const MIGRATION: &str = Action::CgroupMigration.name();
     match operation {
-        "existing_socket" => "existing",
-        "cgroup-migration" => "cgroup-move",
+        EXISTING => "existing",
+        MIGRATION => "cgroup-move",
         "netlink-request" => "netlink",
         "family-socket" => "socket",
         "socket-filter" => "filter",

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::{
     Answer, Filter, History, Moment, Time,
-    filter::{Condition, FREQUENT, IS_RARE},
+    filter::{Condition, IS_FINDING, IS_RARE, are_rare},
     history::{COLUMNS, Event},
 };
 use crate::{
@@ -128,7 +128,7 @@ pub fn events(
     }
     if !filter.actions.is_empty() {
         condition.one_of("e.action", filter.actions.iter().map(String::as_str));
-        if filter.actions.iter().all(|action| !FREQUENT.contains(&action.as_str())) {
+        if are_rare(filter.actions.iter().map(String::as_str)) {
             condition.plain(IS_RARE);
         }
     }
@@ -229,7 +229,7 @@ impl Answer for FindingRow {
 /// When the history cannot be read, or has nobody like that.
 pub fn findings(history: &History, filter: &Filter) -> Result<Vec<FindingRow>> {
     let mut condition = Condition::default();
-    condition.plain("e.dataset = 'hostnet.finding'");
+    condition.plain(IS_FINDING);
     condition.time(filter);
     if let Some(owners) = filter.owners(history)? {
         condition.one_of("e.owner", owners.iter().map(String::as_str));

@@ -9,10 +9,10 @@ use rusqlite::OptionalExtension;
 
 use super::{
     Filter, History, PeerRow, Time,
-    filter::{Condition, FREQUENT, IS_RARE},
+    filter::{Condition, IS_FINDING, IS_RARE, are_rare},
     history::{COLUMNS, Event, span_of},
 };
-use crate::record::tally::SPAN_NS;
+use crate::{event::Action, record::tally::SPAN_NS};
 
 /// Events that are counted one by one; of more, the tallies have to do.
 const COUNTED: u64 = 200_000;
@@ -89,7 +89,7 @@ pub fn the_last(
     let mut condition = Condition::default();
     condition.time(filter);
     condition.one_of("e.action", actions.iter().copied());
-    if actions.iter().all(|action| !FREQUENT.contains(action)) {
+    if are_rare(actions.iter().copied()) {
         condition.plain(IS_RARE);
     }
     let question = format!(
@@ -183,7 +183,7 @@ pub fn each_finding(
     mut take: impl FnMut(Event) -> Result<()>,
 ) -> Result<()> {
     let mut condition = Condition::default();
-    condition.plain("e.dataset = 'hostnet.finding'");
+    condition.plain(IS_FINDING);
     condition.time(filter);
     if let Some(owners) = filter.owners(history)? {
         condition.one_of("e.owner", owners.iter().map(String::as_str));
@@ -197,10 +197,10 @@ pub fn each_finding(
 ///
 /// # Errors
 /// When the history cannot be read.
-pub fn last_event(history: &History, action: &str, until: Time) -> Result<Option<Event>> {
+pub fn last_event(history: &History, action: Action, until: Time) -> Result<Option<Event>> {
     let question = format!(
         "SELECT {COLUMNS} FROM event e WHERE {IS_RARE} AND e.action = ?1 AND e.time_ns <= ?2 \
          ORDER BY e.time_ns DESC LIMIT 1"
     );
-    Ok(history.all(&question, &[action.to_owned().into(), until.0.into()])?.pop())
+    Ok(history.all(&question, &[action.name().to_owned().into(), until.0.into()])?.pop())
 }

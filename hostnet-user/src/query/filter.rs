@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use rusqlite::types::Value;
 
 use super::{History, Time, containers, history::Event};
-use crate::event::{NotSelected, select};
+use crate::event::{Action, NotSelected, select};
 
 /// Which events are asked about; everything where nothing is said.
 #[derive(Clone, Debug, Default)]
@@ -194,10 +194,13 @@ impl Condition {
     }
 }
 
-/// What the index of actions is for: all but these, which most events are.
-pub(super) const FREQUENT: [&str; 3] =
-    ["connection_attempted", "connection_accepted", "disconnect_received"];
+/// What the index of actions is for, word for word as the index has it.
+pub(super) const IS_RARE: &str = concat!("e.action NOT IN (", frequent_actions!(), ")");
 
-/// The same as SQL, word for word as the index has it.
-pub(super) const IS_RARE: &str =
-    "e.action NOT IN ('connection_attempted', 'connection_accepted', 'disconnect_received')";
+/// What the index of findings is for.
+pub(super) const IS_FINDING: &str = "e.dataset = 'hostnet.finding'";
+
+/// Whether the index of actions has all of these.
+pub(super) fn are_rare<'a>(actions: impl IntoIterator<Item = &'a str>) -> bool {
+    actions.into_iter().all(|name| Action::from_name(name).is_none_or(Action::is_rare))
+}

@@ -11,6 +11,7 @@ use super::{
     filter::Condition,
     history::{COLUMNS, Event},
 };
+use crate::event::Action;
 use crate::{event::Contact, format::ecs::read::Side, record::touch::contact};
 
 /// One connection, or what a UDP socket exchanged with one peer.
@@ -118,13 +119,7 @@ pub fn flows(
     if let Some(since) = filter.since {
         condition.with("e.time_ns >= ?", since.0);
     }
-    let actions = [
-        "connection_attempted",
-        "connection-outcome",
-        "connection_accepted",
-        "disconnect_received",
-    ];
-    condition.one_of("e.action", actions.into_iter());
+    condition.one_of("e.action", OF_FLOWS.into_iter());
     if let Some(owners) = &owners {
         condition.one_of("e.owner", owners.iter().map(String::as_str));
     }
@@ -151,6 +146,14 @@ pub fn flows(
     rest.into_iter().take(left).try_for_each(|flow| take(flow.row()))
 }
 
+/// What flows are put together from.
+const OF_FLOWS: [&str; 4] = [
+    Action::ConnectionAttempted.name(),
+    Action::ConnectionOutcome.name(),
+    Action::ConnectionAccepted.name(),
+    Action::DisconnectReceived.name(),
+];
+
 /// A flow: its first event, and what the others added.
 struct Flow {
     event: Event,
@@ -176,9 +179,9 @@ impl Open {
         let socket = (event.read.host.boot.id.clone().unwrap_or_default(), cookie);
         let remote = event.read.hostnet.remote.clone().unwrap_or_default();
         let other = (remote.address().map(str::to_owned), remote.port);
-        match event.read.event.action.as_str() {
-            "disconnect_received" => self.end(&socket, &other, event, is_later),
-            "connection-outcome" => match self.remove(&socket, &other) {
+        match event.read.event.action() {
+            Some(Action::DisconnectReceived) => self.end(&socket, &other, event, is_later),
+            Some(Action::ConnectionOutcome) => match self.remove(&socket, &other) {
                 Some(mut flow) => {
                     flow.outcome.clone_from(&event.read.event.outcome);
                     flow.contact = contact(&event.read);

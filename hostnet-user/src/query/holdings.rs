@@ -17,7 +17,7 @@ use super::{
     filter::IS_RARE,
     history::{COLUMNS, Event, span_of},
 };
-use crate::format::ecs::read::Process;
+use crate::{event::Action, format::ecs::read::Process};
 
 /// What a socket does with its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -119,18 +119,19 @@ impl Machine {
         let boot = event.read.host.boot.id.clone().unwrap_or_default();
         let key = (boot, cookie);
         let is_failure = event.read.event.outcome == "failure";
-        match event.read.event.action.as_str() {
-            "closed-listener" | "disconnect_received" => self.end(key, event, runs),
-            "connection_attempted" | "connection-outcome" if is_failure => {
+        let Some(action) = event.read.event.action() else { return };
+        match action {
+            Action::ClosedListener | Action::DisconnectReceived => self.end(key, event, runs),
+            Action::ConnectionAttempted | Action::ConnectionOutcome if is_failure => {
                 // Without a bind the port was its own for the attempt alone.
                 self.end_of_attempt(key, event, runs);
             }
-            "bound-socket" if is_failure => {}
-            "bound-socket" => self.begin(key, event, Held::Bound, Began::Told, runs),
-            "listen-for-connections" => {
+            Action::BoundSocket if is_failure => {}
+            Action::BoundSocket => self.begin(key, event, Held::Bound, Began::Told, runs),
+            Action::ListenForConnections => {
                 self.begin(key, event, Held::Listening, Began::Told, runs);
             }
-            "existing_socket" => {
+            Action::ExistingSocket => {
                 let held = match event.read.hostnet.existing.state.as_deref() {
                     Some("listen") => Held::Listening,
                     Some("bound") => Held::Bound,
@@ -138,7 +139,7 @@ impl Machine {
                 };
                 self.begin(key, event, held, Began::Existed, runs);
             }
-            "connection_attempted" | "connection-outcome" => {
+            Action::ConnectionAttempted | Action::ConnectionOutcome => {
                 self.begin(key, event, Held::Connected, Began::Told, runs);
             }
             _ => {}
@@ -166,7 +167,7 @@ impl Machine {
     fn end(&mut self, key: (String, u64), event: Event, runs: &Runs) {
         let at = event.time;
         let open = self.open.remove(&key).or_else(|| {
-            let is_listener = event.read.event.action == "closed-listener";
+            let is_listener = event.read.event.action() == Some(Action::ClosedListener);
             let held = if is_listener { Held::Listening } else { Held::Connected };
             holding(&key, event, held, Began::NotTold, runs)
         });
@@ -241,11 +242,14 @@ fn restarted(open: &Holding, seen_in: &str, runs: &Runs) -> Option<(Time, Ended)
     })
 }
 
+const ENDED: &str = Action::ProcessEnded.name();
+const ACCEPTED: &str = Action::ConnectionAccepted.name();
+
 /// When the process of a sign ended, if that was recorded.
 fn process_end(history: &History, sign: &Sign) -> Result<Option<Time>> {
     let Some(entity) = sign.process.entity_id.clone() else { return Ok(None) };
     let question = format!(
-        "SELECT {COLUMNS} FROM event e WHERE {IS_RARE} AND e.action = 'end' AND e.time_ns >= ?1 \
+        "SELECT {COLUMNS} FROM event e WHERE {IS_RARE} AND e.action = '{ENDED}' AND e.time_ns >= ?1 \
          AND e.owner = ?2 AND instr(e.document, ?3) > 0 ORDER BY e.time_ns"
     );
     let values = [Value::from(sign.first.0), sign.owner.clone().into(), entity.clone().into()];
@@ -275,7 +279,7 @@ fn last_arrival(history: &History, open: &Holding, after: Time) -> Result<Option
     let spans = spans.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
     let question = format!(
         "SELECT {COLUMNS} FROM event e WHERE e.time_ns BETWEEN ?1 AND ?2 AND \
-         e.action = 'connection_accepted' AND instr(e.document, ?3) > 0 ORDER BY e.time_ns DESC"
+         e.action = '{ACCEPTED}' AND instr(e.document, ?3) > 0 ORDER BY e.time_ns DESC"
     );
     for span in spans {
         let (first, last): (i64, i64) = span?;

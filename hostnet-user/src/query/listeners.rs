@@ -14,6 +14,7 @@ use super::{
     ports::holdings_of,
     runs,
 };
+use crate::event::Action;
 
 /// A socket that others could connect or send to.
 #[derive(Clone, Debug, Serialize)]
@@ -82,6 +83,14 @@ impl Answer for ListenerRow {
     }
 }
 
+/// What the lives of listeners are put together from.
+pub const OF_LISTENERS: [&str; 4] = [
+    Action::BoundSocket.name(),
+    Action::ListenForConnections.name(),
+    Action::ExistingSocket.name(),
+    Action::ClosedListener.name(),
+];
+
 /// Who listened at any time that is meant.
 ///
 /// # Errors
@@ -92,8 +101,7 @@ pub fn listeners(history: &History, filter: &Filter) -> Result<Vec<ListenerRow>>
     // All of them: what ends after the time that is meant may have begun before.
     let mut condition = Condition::default();
     condition.plain(IS_RARE);
-    let actions = ["bound-socket", "listen-for-connections", "existing_socket", "closed-listener"];
-    condition.one_of("e.action", actions.into_iter());
+    condition.one_of("e.action", OF_LISTENERS.into_iter());
     let question = format!("SELECT {COLUMNS} FROM event e WHERE {} ORDER BY e.id", condition.sql());
     let mut machine = Machine::default();
     history.each(&question, &condition.values, |event| {

@@ -215,10 +215,15 @@ fn by_event(
     with: &PeerFilter,
     found: &mut Found,
 ) -> Result<()> {
+    let actions = action_list!(
+        ConnectionAttempted,
+        ConnectionOutcome,
+        ConnectionAccepted,
+        DisconnectReceived,
+        ExistingSocket
+    );
     let question = format!(
-        "SELECT {COLUMNS} FROM event e WHERE e.time_ns BETWEEN ?1 AND ?2 AND e.action IN \
-         ('connection_attempted', 'connection-outcome', 'connection_accepted', \
-         'disconnect_received', 'existing_socket')"
+        "SELECT {COLUMNS} FROM event e WHERE e.time_ns BETWEEN ?1 AND ?2 AND e.action IN ({actions})"
     );
     let values = [Value::from(from.0), Value::from(to.0)];
     let again = again(history, (from, to))?;

@@ -10,6 +10,7 @@ use super::{
     filter::{Condition, IS_RARE},
     history::{COLUMNS, Event},
 };
+use crate::event::Action;
 
 /// A process.
 #[derive(Clone, Debug, Serialize)]
@@ -49,6 +50,16 @@ pub struct ProcessRow {
     /// The parent's.
     pub parent_entity_id: Option<String>,
 }
+
+/// What processes are put together from: what began before the agent is known by what it
+/// did later.
+pub const OF_PROCESSES: [&str; 5] = [
+    Action::Executed.name(),
+    Action::ProcessEnded.name(),
+    Action::BoundSocket.name(),
+    Action::ListenForConnections.name(),
+    Action::ExistingSocket.name(),
+];
 
 impl Answer for ProcessRow {
     const TABLE: &'static [(&'static str, &'static str)] = &[
@@ -104,14 +115,15 @@ pub(super) fn all(
     let mut found = Found::default();
     let mut condition = Condition::default();
     condition.plain(IS_RARE);
-    // What began before the agent is known by what it did later.
-    let actions = ["exec", "end", "bound-socket", "listen-for-connections", "existing_socket"];
-    condition.one_of("e.action", actions.into_iter());
+    condition.one_of("e.action", OF_PROCESSES.into_iter());
     if let Some(owners) = owners {
         condition.one_of("e.owner", owners.iter().map(String::as_str));
     }
     if let Some(until) = until {
-        condition.with("(e.time_ns <= ? OR e.action = 'end')", until.0);
+        condition.with(
+            concat!("(e.time_ns <= ? OR e.action = ", action_list!(ProcessEnded), ")"),
+            until.0,
+        );
     }
     let question = format!("SELECT {COLUMNS} FROM event e WHERE {} ORDER BY e.id", condition.sql());
     history.each(&question, &condition.values, |event| {
@@ -181,7 +193,7 @@ impl Found {
         newer(&read.user.id, &mut row.user);
         newer(&process.parent.name, &mut row.parent);
         newer(&process.parent.entity_id, &mut row.parent_entity_id);
-        if read.event.action == "end" {
+        if read.event.action() == Some(Action::ProcessEnded) {
             row.end = Some(event.time);
             row.status = read.hostnet.exit.status;
             row.signal = read.hostnet.exit.signal;

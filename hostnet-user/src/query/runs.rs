@@ -9,6 +9,7 @@ use super::{
     filter::IS_RARE,
     history::{COLUMNS, Event},
 };
+use crate::event::Action;
 
 /// One run of the agent.
 #[derive(Clone, Debug)]
@@ -53,24 +54,13 @@ pub struct Runs {
     covered: Vec<(Time, Time)>,
 }
 
-/// What the agent says of itself that matters here.
-const ABOUT: [&str; 8] = [
-    "agent-started",
-    "agent-stopped",
-    "agent-crashed",
-    "records-lost",
-    "records-suppressed",
-    "records-undecodable",
-    "history-recovered",
-    "programs-adopted",
-];
-
 /// The runs of the agent that the history has.
 ///
 /// # Errors
 /// When it cannot be read.
 pub fn runs(history: &History) -> Result<Runs> {
-    let list = ABOUT.map(|action| format!("'{action}'")).join(", ");
+    let about = Action::that(Action::is_of_observation);
+    let list = about.map(|action| format!("'{}'", action.name())).collect::<Vec<_>>().join(", ");
     let question = format!(
         "SELECT {COLUMNS} FROM event e WHERE {IS_RARE} AND e.action IN ({list}) ORDER BY e.id"
     );
@@ -118,7 +108,7 @@ impl Runs {
             run: event.run.clone(),
             boot: event.read.host.boot.id.clone().unwrap_or_default(),
             began: event.time,
-            is_whole: sequence == 1 || event.read.event.action == "agent-started",
+            is_whole: sequence == 1 || event.read.event.action() == Some(Action::AgentStarted),
             first_id: event.id.saturating_sub(sequence - 1).max(1),
             last: event.time,
             has_ended: false,
@@ -129,17 +119,17 @@ impl Runs {
         self.begin(event);
         let of = |text: &Option<String>| text.as_deref().and_then(Time::read);
         let range = (of(&event.read.event.start), of(&event.read.event.end));
-        match event.read.event.action.as_str() {
-            "agent-started" => {
+        match event.read.event.action() {
+            Some(Action::AgentStarted) => {
                 if let Some(run) = self.runs.iter_mut().find(|run| run.run == event.run) {
                     run.is_whole = true;
                 }
             }
-            "agent-stopped" => self.end(&event.run),
-            "agent-crashed" => {
+            Some(Action::AgentStopped) => self.end(&event.run),
+            Some(Action::AgentCrashed) => {
                 self.end(event.read.hostnet.health["run"].as_str().unwrap_or_default());
             }
-            "programs-adopted" => {
+            Some(Action::ProgramsAdopted) => {
                 if let (Some(from), Some(to)) = range {
                     self.covered.push((from, to));
                 }

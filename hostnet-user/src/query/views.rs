@@ -124,19 +124,26 @@ pub const VIEWS: [View; 7] = [
             " AS cookie, (SELECT min(c.time_ns) FROM port p \
              JOIN event c ON c.id = p.id WHERE p.span >= e.time_ns / 600000000000 AND p.port = ",
             field!("hostnet.local.port"),
-            " AND c.id > e.id AND c.action IN ('closed-listener', \
-             'disconnect_received') AND ",
+            " AND c.id > e.id AND c.action IN (",
+            action_list!(ClosedListener, DisconnectReceived),
+            ") AND ",
             exact!("c", "hostnet.socket.cookie"),
             " = ",
             exact!("e", "hostnet.socket.cookie"),
             ") AS closed_ns, e.event_id FROM event e WHERE \
-             e.action NOT IN ('connection_attempted', 'connection_accepted', \
-             'disconnect_received') AND (e.action = 'listen-for-connections' OR e.action = \
-             'bound-socket' AND ",
+             e.action NOT IN (",
+            frequent_actions!(),
+            ") AND (e.action = ",
+            action_list!(ListenForConnections),
+            " OR e.action = ",
+            action_list!(BoundSocket),
+            " AND ",
             field!("hostnet.socket.protocol"),
             " IS NOT 'tcp' AND ",
             field!("event.outcome"),
-            " IS NOT 'failure' OR e.action = 'existing_socket' AND ",
+            " IS NOT 'failure' OR e.action = ",
+            action_list!(ExistingSocket),
+            " AND ",
             field!("hostnet.existing.state"),
             " IN ('listen', 'bound'))"
         ),
@@ -168,7 +175,9 @@ pub const VIEWS: [View; 7] = [
              'connection%' THEN ",
             field!("event.outcome"),
             " END) AS outcome, max(CASE e.action \
-             WHEN 'disconnect_received' THEN e.time_ns END) AS end_ns, max(",
+             WHEN ",
+            action_list!(DisconnectReceived),
+            " THEN e.time_ns END) AS end_ns, max(",
             field!("source.bytes"),
             ") AS orig_bytes, max(",
             field!("destination.bytes"),
@@ -182,9 +191,14 @@ pub const VIEWS: [View; 7] = [
             field!("hostnet.peer.process.name"),
             ")) AS service, ",
             exact!("e", "hostnet.socket.cookie"),
-            " AS cookie FROM event e WHERE e.action IN \
-             ('connection_attempted', 'connection-outcome', 'connection_accepted', \
-             'disconnect_received') GROUP BY ",
+            " AS cookie FROM event e WHERE e.action IN (",
+            action_list!(
+                ConnectionAttempted,
+                ConnectionOutcome,
+                ConnectionAccepted,
+                DisconnectReceived
+            ),
+            ") GROUP BY ",
             field!("host.boot.id"),
             ", ",
             exact!("e", "hostnet.socket.cookie"),
@@ -213,8 +227,9 @@ pub const VIEWS: [View; 7] = [
         sql: concat!(
             "SELECT ",
             field!("process.start"),
-            " AS start, max(CASE e.action WHEN 'end' THEN \
-             e.time_ns END) AS end_ns, ",
+            " AS start, max(CASE e.action WHEN ",
+            action_list!(ProcessEnded),
+            " THEN e.time_ns END) AS end_ns, ",
             who!(),
             ", ",
             field!("process.executable"),
@@ -233,8 +248,11 @@ pub const VIEWS: [View; 7] = [
             ") AS status, max(",
             field!("hostnet.exit.signal"),
             ") AS signal, max(e.id) AS id FROM event e WHERE \
-             e.action NOT IN ('connection_attempted', 'connection_accepted', \
-             'disconnect_received') AND e.action IN ('exec', 'end') GROUP BY ",
+             e.action NOT IN (",
+            frequent_actions!(),
+            ") AND e.action IN (",
+            action_list!(Executed, ProcessEnded),
+            ") GROUP BY ",
             field!("process.entity_id")
         ),
     },

@@ -12,13 +12,13 @@ use super::{
     reader::Reader,
     store::{LastRow, Standing, Store},
 };
-use crate::event::RecordHealth;
+use crate::event::{Action, RecordHealth};
 
 /// Runs without an end that are looked for, from the last on.
 const MOST_CRASHES: usize = 64;
 
 /// The action of the last record of a run that ended well.
-const STOPPED: &str = "agent-stopped";
+const STOPPED: &str = Action::AgentStopped.name();
 
 /// The history knows when a run has no end: the one before this, and those before
 /// it that nobody has told of, because their successor crashed before it could.

@@ -12,7 +12,7 @@ use super::{
     schema,
     tally::SPAN_NS,
 };
-use crate::json;
+use crate::{event::Action, json};
 
 /// What is wanted.
 pub struct Choice<'a> {
@@ -61,8 +61,8 @@ impl Reader {
             }
         }
         // The words of the index of actions.
-        let is_rare = "action NOT IN \
-                       ('connection_attempted', 'connection_accepted', 'disconnect_received')";
+        let is_rare = concat!("action NOT IN (", frequent_actions!(), ")");
+        let started = Action::AgentStarted.name();
         connection.execute(
             &format!(
                 "INSERT OR IGNORE INTO chosen SELECT id FROM event WHERE {is_rare} AND action IN \
@@ -74,7 +74,7 @@ impl Reader {
             &format!(
                 "INSERT OR IGNORE INTO chosen SELECT (SELECT max(id) FROM event WHERE \
                  id < start.id) AS last FROM event start WHERE {is_rare} AND \
-                 action = 'agent-started' AND time_ns >= ?1 AND time_ns < ?2 AND last IS NOT NULL"
+                 action = '{started}' AND time_ns >= ?1 AND time_ns < ?2 AND last IS NOT NULL"
             ),
             params![from, until],
         )?;

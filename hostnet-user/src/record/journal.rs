@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     event::{Event, Health, OwnerKind, PastFinding, Reached},
-    format::ecs::{self, Encoder, Identity},
+    format::ecs::{Encoder, Identity},
     output::Output,
 };
 
@@ -100,7 +100,7 @@ impl Output for Journal {
             sequence: record.sequence,
             time_ns: event.wall_ns,
             event_id: event.id.to_string(),
-            dataset: ecs::dataset(told.category()),
+            dataset: told.action().category().dataset(),
             action: told.action().name().to_owned(),
             owner: owner(event),
             document,

@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::{Row, error::StoreError, schema, touch::Touch};
-use crate::format::ecs;
+use crate::event::{Action, dataset_named};
 
 /// What a [`Row`] is made of.
 const COLUMNS: &str = "id, sequence, time_ns, event_id, dataset, action, owner, document";
@@ -80,11 +80,12 @@ impl Reader {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn last_before(&self, action: &str, ns: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    pub fn last_before(&self, action: Action, ns: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let query = "SELECT document FROM event WHERE action = ?1 AND time_ns < ?2 \
                      ORDER BY id DESC LIMIT 1";
         let before = i64::try_from(ns).unwrap_or(i64::MAX);
-        let found = self.connection.query_row(query, params![action, before], |row| row.get(0));
+        let found =
+            self.connection.query_row(query, params![action.name(), before], |row| row.get(0));
         let document: Option<String> = found.optional()?;
         Ok(document.map(String::into_bytes))
     }
@@ -176,7 +177,7 @@ fn to_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         sequence: row.get::<_, i64>(1)?.cast_unsigned(),
         time_ns: row.get::<_, i64>(2)?.cast_unsigned(),
         event_id: row.get(3)?,
-        dataset: ecs::dataset_named(&dataset),
+        dataset: dataset_named(&dataset),
         action: row.get(5)?,
         owner: row.get(6)?,
         document: row.get::<_, String>(7)?.into_bytes(),

@@ -41,9 +41,12 @@ const MIGRATIONS: [&str; 5] = [
         dead_letters INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;",
     // What questions are answered from without reading documents; see tally.rs.
-    "CREATE INDEX event_time ON event (time_ns);
+    concat!(
+        "CREATE INDEX event_time ON event (time_ns);
     CREATE INDEX event_action ON event (action, time_ns) WHERE action NOT IN
-        ('connection_attempted', 'connection_accepted', 'disconnect_received');
+        (",
+        frequent_actions!(),
+        ");
     CREATE INDEX event_finding ON event (time_ns) WHERE dataset = 'hostnet.finding';
     CREATE TABLE port (
         span INTEGER NOT NULL,
@@ -79,7 +82,8 @@ const MIGRATIONS: [&str; 5] = [
         first_ns INTEGER NOT NULL,
         last_ns INTEGER NOT NULL,
         PRIMARY KEY (span, owner)
-    ) STRICT, WITHOUT ROWID;",
+    ) STRICT, WITHOUT ROWID;"
+    ),
     // What images reached, for the judgement; see reached.rs.
     "CREATE TABLE reached (
         image TEXT NOT NULL,

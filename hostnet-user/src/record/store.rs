@@ -172,8 +172,11 @@ impl Store {
     /// When it cannot be read.
     pub fn has_told_of(&self, first: u64, crashed: &str) -> Result<bool, StoreError> {
         // It is among the first that a run tells; the rest need not be looked at.
-        let query = "SELECT count(*) FROM event WHERE id BETWEEN ?1 AND ?1 + 100000 \
-                     AND action = 'agent-crashed' AND instr(document, ?2) > 0";
+        let query = concat!(
+            "SELECT count(*) FROM event WHERE id BETWEEN ?1 AND ?1 + 100000 AND action = ",
+            action_list!(AgentCrashed),
+            " AND instr(document, ?2) > 0"
+        );
         let found: i64 =
             self.connection
                 .query_row(query, params![first.cast_signed(), crashed], |row| row.get(0))?;

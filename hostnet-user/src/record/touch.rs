@@ -8,7 +8,7 @@ use hostnet_abi::Hook;
 use crate::{
     errno,
     event::{
-        Attempt, Contact, Direction, Event, FlowCount, Operation, Outcome, Peer, PeerParty,
+        Action, Attempt, Contact, Direction, Event, FlowCount, Operation, Outcome, Peer, PeerParty,
         SentToPeer, canonical,
     },
     format::ecs::read,
@@ -140,7 +140,7 @@ impl Touch {
         let ip = |end: Option<SocketAddr>| end.map(canonical);
         let (local, remote) = (ip(told.local()), ip(told.remote()));
         let facts = Facts {
-            action: told.action().name(),
+            action: told.action(),
             contact: Contact::of(event),
             is_failure: matches!(told.outcome(), Outcome::Failure(_)),
             direction,
@@ -169,13 +169,14 @@ impl Touch {
     pub fn of_document(document: &read::Read) -> Self {
         let read::Hostnet { local, remote, socket, udp, peer, .. } = &document.hostnet;
         let name = document.container.name.clone().filter(|name| !name.is_empty());
-        let Some(cookie) = socket.cookie else { return Self { name, ..Self::default() } };
+        let known = socket.cookie.zip(document.event.action());
+        let Some((cookie, action)) = known else { return Self { name, ..Self::default() } };
         let boot = boot_key(document.host.boot.id.as_deref().unwrap_or_default());
         let direction = document.network.direction.as_deref().unwrap_or_default();
         let bytes = |end: &read::End| end.bytes.unwrap_or(0);
         let (source, destination) = (bytes(&document.source), bytes(&document.destination));
         let facts = Facts {
-            action: &document.event.action,
+            action,
             contact: contact(document),
             is_failure: document.event.outcome == "failure",
             direction,
@@ -206,7 +207,7 @@ type At = (String, u16);
 
 /// What is asked of an event, wherever it is from.
 struct Facts<'a> {
-    action: &'a str,
+    action: Action,
     contact: Contact,
     is_failure: bool,
     direction: &'a str,
@@ -232,11 +233,15 @@ impl Facts<'_> {
     /// What is not there after it, a refused connection, is counted by itself.
     fn began(&self) -> Option<Connection> {
         let is_about = match (self.action, self.contact) {
-            ("connection_attempted" | "existing_socket", Contact::Aimed | Contact::Unknown) => {
-                false
-            }
-            ("connection_attempted" | "connection_accepted" | "existing_socket", _) => true,
-            ("connection-outcome", Contact::Reached) => self.protocol != "tcp",
+            (
+                Action::ConnectionAttempted | Action::ExistingSocket,
+                Contact::Aimed | Contact::Unknown,
+            ) => false,
+            (
+                Action::ConnectionAttempted | Action::ConnectionAccepted | Action::ExistingSocket,
+                _,
+            ) => true,
+            (Action::ConnectionOutcome, Contact::Reached) => self.protocol != "tcp",
             _ => false,
         };
         if !is_about || self.is_failure || self.socket.cookie == 0 {
@@ -248,14 +253,14 @@ impl Facts<'_> {
             name.clone().map(|name| (name, 0))
         };
         let (address, port) = self.remote.clone().or_else(name)?;
-        let is_new = self.action != "existing_socket" && self.protocol == "tcp";
+        let is_new = self.action != Action::ExistingSocket && self.protocol == "tcp";
         Some(Connection { socket: self.socket, address, port, is_new })
     }
 
     fn ended(&self) -> Option<Socket> {
         let is_end = match self.action {
-            "disconnect_received" => true,
-            "connection-outcome" => self.is_failure,
+            Action::DisconnectReceived => true,
+            Action::ConnectionOutcome => self.is_failure,
             _ => false,
         };
         (is_end && self.socket.cookie != 0).then_some(self.socket)
@@ -264,10 +269,10 @@ impl Facts<'_> {
     /// Connections that came in have the port of their listener, which holds it.
     fn port(&self) -> Option<u16> {
         let is_about = match self.action {
-            "bound-socket" => !self.is_failure,
-            "listen-for-connections" | "closed-listener" | "existing_socket" => true,
-            "connection_attempted" | "connection-outcome" => self.direction == EGRESS,
-            "disconnect_received" => self.direction != INGRESS || self.protocol != "tcp",
+            Action::BoundSocket => !self.is_failure,
+            Action::ListenForConnections | Action::ClosedListener | Action::ExistingSocket => true,
+            Action::ConnectionAttempted | Action::ConnectionOutcome => self.direction == EGRESS,
+            Action::DisconnectReceived => self.direction != INGRESS || self.protocol != "tcp",
             _ => false,
         };
         self.local_port.filter(|port| *port != 0 && is_about)
@@ -277,23 +282,25 @@ impl Facts<'_> {
         let mut sums = Sums::default();
         let failed = self.is_failure.into();
         match (self.action, self.contact) {
-            ("connection_attempted" | "disconnect_received", Contact::Aimed)
+            (Action::ConnectionAttempted | Action::DisconnectReceived, Contact::Aimed)
                 if self.flows.is_empty() =>
             {
                 return Vec::new();
             }
             // It is listed, and nothing counted: perhaps nothing was sent.
             (
-                "connection_attempted" | "disconnect_received" | "existing_socket",
+                Action::ConnectionAttempted | Action::DisconnectReceived | Action::ExistingSocket,
                 Contact::Unknown,
             ) => {}
-            ("connection_attempted", _) => sums = Sums { begun: 1, failed, ..sums },
+            (Action::ConnectionAttempted, _) => sums = Sums { begun: 1, failed, ..sums },
             // What was told before it has counted a connection, but no UDP peer.
-            ("connection-outcome", Contact::Reached) if self.protocol != "tcp" => sums.begun = 1,
-            ("connection-outcome", _) => sums.failed = failed,
-            ("connection_accepted", _) => sums.begun = 1,
-            ("disconnect_received", _) => (sums.ended, sums.bytes) = (1, self.bytes),
-            ("existing_socket", _) => sums.begun = 1,
+            (Action::ConnectionOutcome, Contact::Reached) if self.protocol != "tcp" => {
+                sums.begun = 1
+            }
+            (Action::ConnectionOutcome, _) => sums.failed = failed,
+            (Action::ConnectionAccepted, _) => sums.begun = 1,
+            (Action::DisconnectReceived, _) => (sums.ended, sums.bytes) = (1, self.bytes),
+            (Action::ExistingSocket, _) => sums.begun = 1,
             _ => return Vec::new(),
         }
         let is_ingress = self.direction == INGRESS;
@@ -324,7 +331,7 @@ impl Facts<'_> {
 pub fn contact(document: &read::Read) -> Contact {
     let read::Read { event, hostnet, .. } = document;
     let (protocol, kind) = (hostnet.socket.protocol.as_str(), hostnet.socket.r#type.as_str());
-    let is_existing = event.action == "existing_socket";
+    let is_existing = event.action() == Some(Action::ExistingSocket);
     let outcome = match event.outcome.as_str() {
         _ if is_existing && hostnet.existing.state.as_deref() == Some("syn-sent") => {
             Outcome::Unknown

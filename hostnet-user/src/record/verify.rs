@@ -19,7 +19,7 @@ use super::{
     retention::Purge,
     store::to_hash,
 };
-use crate::text;
+use crate::{event::Action, text};
 
 /// What a good history has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -231,7 +231,9 @@ impl Check {
                     _ => return bad("it claims to be a checkpoint and is not a valid one"),
                 }
             }
-            b"history-purged" => self.purges.extend(purge(link.document)),
+            action if action == Action::HistoryPurged.name().as_bytes() => {
+                self.purges.extend(purge(link.document))
+            }
             _ => {}
         }
         if self.good.rows == 0 {

@@ -11,7 +11,10 @@ use super::{
     facts::{Cut, Facts, Findings, Host, Origin, Part, RowPlace, Tree, Verdicts},
     findings, record,
 };
-use crate::query::{self, ContainerRow, Extent, Filter, History, ListenerRow, Time, TreeRow};
+use crate::query::{
+    self, ContainerRow, Extent, Filter, History, ListenerRow, OF_LISTENERS, OF_PROCESSES, Time,
+    TreeRow,
+};
 
 /// Containers in the list.
 const CONTAINERS: usize = 200;
@@ -28,12 +31,6 @@ const PROCESSES: usize = 150;
 
 /// Events of sockets or processes that are put together at most.
 const PUT_TOGETHER: u64 = 200_000;
-
-/// What the sockets' lives and the processes' are put together from.
-const OF_LISTENERS: [&str; 4] =
-    ["bound-socket", "listen-for-connections", "existing_socket", "closed-listener"];
-const OF_PROCESSES: [&str; 5] =
-    ["exec", "end", "bound-socket", "listen-for-connections", "existing_socket"];
 
 /// All that a page says of the time and the containers that are meant.
 ///

@@ -5,7 +5,10 @@ use anyhow::Result;
 use serde_json::Value as Json;
 
 use super::facts::{AgentRun, Covered, Gap, Record};
-use crate::query::{self, Event, History, Runs, Time};
+use crate::{
+    event::Action,
+    query::{self, Event, History, Runs, Time},
+};
 
 /// Gaps and runs in the list.
 const GAPS: usize = 100;
@@ -27,8 +30,8 @@ pub fn gather(history: &History, runs: &Runs, (from, to): (Time, Time)) -> Resul
     let of = gaps.len();
     gaps.truncate(GAPS);
     let coverage = [
-        query::last_event(history, "agent-started", to)?,
-        query::last_event(history, "coverage-changed", to)?,
+        query::last_event(history, Action::AgentStarted, to)?,
+        query::last_event(history, Action::CoverageChanged, to)?,
     ];
     let last = coverage.into_iter().flatten().max_by_key(|event| event.time);
     let (coverage, is_covered) = last.map(|event| covered(&event)).unwrap_or_default();

@@ -12,14 +12,11 @@ use super::kafka;
 #[cfg(feature = "nats")]
 use super::nats;
 use super::{syslog, tls::host_and_port, unix};
+use crate::event::DATASETS;
 use crate::{format::Format, loopback, record::Outbox};
 
 /// What may wait for a sink unless the configuration says otherwise, MiB.
 const CAP_MIB: u32 = 1024;
-
-/// Every data set there is.
-const DATASETS: [&str; 5] =
-    ["hostnet.network", "hostnet.process", "hostnet.state", "hostnet.finding", "hostnet.health"];
 
 /// `[[sink]]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

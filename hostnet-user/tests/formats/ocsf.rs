@@ -2,9 +2,10 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
+use hostnet::event::Class;
 use hostnet::format::{
     Format,
-    ocsf::{Class, How, RULES},
+    ocsf::{How, RULES},
 };
 use jsonschema::Validator;
 use proptest::prelude::*;

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{docs, shell};
 
+mod actions;
 mod rules;
 mod shown_by;
 #[cfg(test)]

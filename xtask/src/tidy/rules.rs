@@ -1,6 +1,6 @@
 //! The rules, one small function each.
 
-use super::{File, Finding, Rule, shown_by};
+use super::{File, Finding, Rule, actions, shown_by};
 use crate::shell;
 
 pub const RULES: &[Rule] = &[
@@ -19,6 +19,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "changelog", check: changelog },
     Rule { name: "skip-word", check: skip_word },
     Rule { name: "readme-length", check: readme_length },
+    Rule { name: "one-action-table", check: actions::check },
     Rule { name: "shown-by", check: shown_by::check },
 ];
 
@@ -85,7 +86,7 @@ fn one_json_writer(files: &[File]) -> Vec<Finding> {
 }
 
 /// Whether a file is of tests alone.
-fn is_test(path: &str) -> bool {
+pub fn is_test(path: &str) -> bool {
     path.contains("/tests/") || path.ends_with("/tests.rs")
 }
 
@@ -355,12 +356,13 @@ fn skip_word(files: &[File]) -> Vec<Finding> {
         .collect()
 }
 
-fn rust(files: &[File]) -> impl Iterator<Item = &File> {
+/// The Rust files.
+pub fn rust(files: &[File]) -> impl Iterator<Item = &File> {
     files.iter().filter(|file| file.path.ends_with(".rs"))
 }
 
 /// One finding, its message yet to be given, per line that matches.
-fn findings<'a>(
+pub fn findings<'a>(
     file: &'a File,
     matches: impl Fn(&str) -> bool + 'a,
 ) -> impl Iterator<Item = Finding> + 'a {

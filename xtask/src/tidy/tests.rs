@@ -20,6 +20,24 @@ fn bad(rule: &str, path: &str, text: &str) {
 }
 
 #[test]
+fn names_of_actions_are_in_one_table() {
+    let table = (
+        "hostnet-user/src/event/action.rs",
+        "    ProcessEnded = \"end\", \"Process End\";\n    NameSpoof = \"name-spoof\", \"Spoof\";\n",
+    );
+    for (code, count) in [
+        ("let a = \"name-spoof\";", 1),
+        ("let sql = \"e.action = 'end'\";", 1),
+        ("let t = [\"end\"];", 0),
+        ("// \"name-spoof\"", 0),
+        ("#[cfg(test)]\nmod tests {\n    let a = \"name-spoof\";\n}", 0),
+    ] {
+        let found = check("one-action-table", &[table, ("hostnet-user/src/judge/a.rs", code)]);
+        assert_eq!(found.len(), count, "{code}: {found:?}");
+    }
+}
+
+#[test]
 fn only_the_kernel_folder_names_aya() {
     for code in ["use aya::Ebpf;", "use aya;", "let x = aya::Btf::new();", "f(::aya::x)"] {
         bad("aya-in-kernel", "hostnet-user/src/main.rs", code);

@@ -232,7 +232,8 @@ impl<'a> Document<'a> {
     ) -> Self {
         let event = &record.event;
         let told = event.operation.told();
-        let dataset = dataset(told.category());
+        let action = told.action();
+        let dataset = action.category().dataset();
         let ends = Ends::of(event);
         let errno = match told.outcome() {
             Outcome::Failure(errno) => errno,
@@ -256,9 +257,9 @@ impl<'a> Document<'a> {
                 module: "hostnet",
                 dataset,
                 provider: provider(event),
-                category: [category(told.category())],
+                category: [category(action.category())],
                 r#type: told.types(),
-                action: told.action().name(),
+                action: action.name(),
                 outcome: told.outcome().name(),
                 severity: borrowed.finding.as_ref().map(|finding| finding.severity),
                 reason: errno.and_then(errno::name),
@@ -320,32 +321,6 @@ fn provider(event: &Event) -> Option<&'static str> {
         Operation::ExistingSocket(_) => Some("sock_diag"),
         _ => event.hook.map(hostnet_abi::Hook::attach_point),
     }
-}
-
-/// ECS `event.dataset` of a category.
-#[must_use]
-pub const fn dataset(category: Category) -> &'static str {
-    match category {
-        Category::Network | Category::Configuration => "hostnet.network",
-        Category::Process => "hostnet.process",
-        Category::State => "hostnet.state",
-        Category::Finding => "hostnet.finding",
-        Category::Health => "hostnet.health",
-    }
-}
-
-/// A data set by its name, as a kept row has it.
-#[must_use]
-pub fn dataset_named(name: &str) -> &'static str {
-    let all = [
-        Category::Network,
-        Category::Process,
-        Category::State,
-        Category::Finding,
-        Category::Health,
-    ];
-    // A newer hostnet may have written one that this one does not know.
-    all.map(dataset).into_iter().find(|dataset| *dataset == name).unwrap_or("hostnet.other")
 }
 
 const fn category(category: Category) -> &'static str {

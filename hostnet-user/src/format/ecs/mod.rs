@@ -25,7 +25,6 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
-pub use document::{dataset, dataset_named};
 pub use identity::Identity;
 
 use self::{
@@ -88,7 +87,7 @@ impl Encoder {
     /// When a value cannot be written as JSON, which would be a bug.
     pub fn encode(&mut self, record: &Recorded, lines: &mut Vec<u8>) -> Result<()> {
         let start = lines.len();
-        let most = fit::most_bytes(dataset(record.event.operation.told().category()));
+        let most = fit::most_bytes(record.event.operation.told().action().category().dataset());
         self.message.clear();
         message(&record.event, &mut self.message);
         for parts in &mut self.parts {

@@ -1,6 +1,7 @@
 //! A document read back: the fields that questions are about, all of them absent
 //! where a document has not got them. Nothing here knows what is asked.
 
+use crate::event::Action;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -246,6 +247,14 @@ impl Read {
     /// When it is not one.
     pub fn of(document: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(document)
+    }
+}
+
+impl EventPart {
+    /// The action; `None` for one that this version does not have.
+    #[must_use]
+    pub fn action(&self) -> Option<Action> {
+        Action::from_name(&self.action)
     }
 }
 

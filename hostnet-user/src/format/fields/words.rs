@@ -1,7 +1,7 @@
 //! The words and the longer explanations that rows of list.rs use.
 
 use super::Kind::{self, Word};
-use crate::event::Surface;
+use crate::event::{Action, Surface};
 
 pub const OPERATIONS: Kind = Word(&[
     "bind",
@@ -24,16 +24,16 @@ pub const OPERATIONS: Kind = Word(&[
     "unix-accept",
     "unix-send",
     "unix-use",
-    "existing_socket",
-    "exec",
+    Action::ExistingSocket.name(),
+    Action::Executed.name(),
     "exit",
-    "finding",
-    "cgroup-migration",
+    Action::Finding.name(),
+    Action::CgroupMigration.name(),
     "present",
     "join",
     "leave",
     "identify",
-    "name-spoof",
+    Action::NameSpoof.name(),
     "health",
 ]);
 pub const OWNER_KINDS: Kind = Word(&["container", "container-unknown", "host", "unknown"]);

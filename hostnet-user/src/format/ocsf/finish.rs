@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{OCSF_VERSION, class, class::Class};
+use super::{OCSF_VERSION, class};
+use crate::event::Class;
 use crate::format::{
     document::{Document, get, set, text},
     kinds::{Kind, Severity},

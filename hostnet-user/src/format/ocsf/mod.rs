@@ -13,7 +13,7 @@ mod table;
 use anyhow::Result;
 use serde_json::Value;
 
-pub use class::{Activity, Class, ROLES, Role};
+pub use class::{ROLES, Role};
 pub use rules::{How, RULES, Rule};
 
 use self::{how::Facts, table::Node};
@@ -21,7 +21,7 @@ use super::{
     document::{Document, get, set},
     kinds::Kind,
 };
-use crate::json;
+use crate::{event::Class, json};
 
 /// The version of OCSF that is written.
 pub const OCSF_VERSION: &str = "1.8.0";

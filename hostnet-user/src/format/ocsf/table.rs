@@ -4,9 +4,10 @@
 use std::{collections::HashMap, sync::LazyLock};
 
 use super::{
-    class::{Class, Role},
+    class::Role,
     rules::{How, RULES, Rule},
 };
+use crate::event::Class;
 
 /// A place in the tree.
 #[derive(Default)]

@@ -1,10 +1,10 @@
 //! A container's process was moved out of its container's cgroup.
 
 use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
-use crate::event::{Operation, Severity};
+use crate::event::{Action, Operation, Severity};
 
 pub const DETECTION: Detection = Detection {
-    id: "cgroup-migration",
+    id: Action::CgroupMigration.name(),
     title: "Process moved out of its container's cgroup",
     severity: Severity::High,
     techniques: &[techniques::MASQUERADING],

@@ -1,10 +1,10 @@
 //! Somebody gave a cgroup the name of a container that is elsewhere.
 
 use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
-use crate::event::{Operation, Severity};
+use crate::event::{Action, Operation, Severity};
 
 pub const DETECTION: Detection = Detection {
-    id: "name-spoof",
+    id: Action::NameSpoof.name(),
     title: "Another container's name on a cgroup",
     severity: Severity::High,
     techniques: &[techniques::MASQUERADING],

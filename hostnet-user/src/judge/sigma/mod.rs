@@ -26,6 +26,7 @@ pub use fault::RuleFault;
 pub use load::{RuleText, read};
 pub use pack::PACK;
 
+use crate::event::Category;
 use document::Wanted;
 
 /// Rules that are judged together.
@@ -108,7 +109,7 @@ impl Rules {
     #[must_use]
     pub fn judge(&self, document: &Value) -> Vec<Arc<About>> {
         let dataset = document.pointer("/event/dataset").and_then(Value::as_str);
-        if self.rules.is_empty() || dataset == Some("hostnet.finding") {
+        if self.rules.is_empty() || dataset == Some(Category::Finding.dataset()) {
             return Vec::new();
         }
         let event = self.wanted.event(document);

@@ -12,9 +12,9 @@ use super::{
     who::{CgroupFields, ContainerFields, named},
 };
 use crate::{
-    event::{Cgroup, Health, LossCount, Owner, OwnerKind, RecordHealth},
+    event::{Action, Cgroup, Health, LossCount, Owner, OwnerKind, RecordHealth},
     judge::sigma::RuleFault,
-    record::{Purge, checkpoint},
+    record::Purge,
 };
 
 #[derive(Deserialize)]
@@ -136,117 +136,117 @@ struct LossOf<'a> {
 
 /// What a document of the agent about itself says.
 pub fn health(document: &Document<'_>) -> Result<Health, NotOurs> {
-    Ok(match &*document.event.action {
-        "agent-started" => {
+    let Some(action) = Action::from_name(&document.event.action) else {
+        return Err(NotOurs::of_kind(&document.event.action));
+    };
+    Ok(match action {
+        Action::AgentStarted => {
             let Started { coverage, complete, settings } = fields(document)?;
             Health::Started { coverage, complete, settings }
         }
-        "agent-stopped" => {
+        Action::AgentStopped => {
             let Stopped { reason, events, lost } = fields(document)?;
             Health::Stopped { reason, events, lost }
         }
-        "records-lost" => {
+        Action::RecordsLost => {
             let (from_ns, to_ns) = boot_range(document)?;
             let Loss { place, by, .. } = loss(document)?;
             Health::Lost { place, from_ns, to_ns, by: counts(by) }
         }
-        "records-suppressed" => {
+        Action::RecordsSuppressed => {
             let (from_ns, to_ns) = boot_range(document)?;
             Health::Suppressed { from_ns, to_ns, by: counts(loss(document)?.by) }
         }
-        "records-undecodable" => {
+        Action::RecordsUndecodable => {
             let Loss { reason, count, .. } = loss(document)?;
             Health::Undecodable { reason, count }
         }
-        "coverage-changed" => {
+        Action::CoverageChanged => {
             let CoverageChanged { coverage, complete } = fields(document)?;
             Health::CoverageChanged { coverage, complete }
         }
-        "maps-wiped" => {
+        Action::MapsWiped => {
             let MapsWiped { maps } = fields(document)?;
             Health::MapsWiped { maps }
         }
-        "maps-unmarked" => {
+        Action::MapsUnmarked => {
             let MapsWiped { maps } = fields(document)?;
             Health::MapsUnmarked { maps }
         }
-        "agent-stalled" => {
+        Action::AgentStalled => {
             let (from_ns, to_ns) = boot_range(document)?;
             Health::Stalled { from_ns, to_ns }
         }
-        "programs-adopted" | "programs-replaced" => {
+        Action::ProgramsAdopted | Action::ProgramsReplaced => {
             let (from_ns, to_ns) = boot_range(document)?;
             let Adopted { unread } = fields(document)?;
             Health::Adopted { from_ns, to_ns, unread }
         }
-        "runtime-reachable" => {
+        Action::RuntimeReachable => {
             let Runtime { endpoint, version, .. } = fields(document)?;
             Health::RuntimeReachable { endpoint, version }
         }
-        "runtime-unreachable" => {
+        Action::RuntimeUnreachable => {
             let Runtime { endpoint, reason, .. } = fields(document)?;
             Health::RuntimeUnreachable { endpoint, reason }
         }
-        "rules-refused" => {
+        Action::RulesRefused => {
             let UserRules { judged, refused, faults } = fields(document)?;
             Health::RulesRefused { judged, refused, faults }
         }
-        "rules-mended" => {
+        Action::RulesMended => {
             let UserRules { judged, .. } = fields(document)?;
             Health::RulesMended { judged }
         }
-        "agent-heartbeat" => Health::Heartbeat { numbers: fields(document)? },
-        _ => Health::Record(Box::new(record(document)?)),
+        Action::AgentHeartbeat => Health::Heartbeat { numbers: fields(document)? },
+        _ => Health::Record(Box::new(record(action, document)?)),
     })
 }
 
 /// What the record told of itself.
-fn record(document: &Document<'_>) -> Result<RecordHealth, NotOurs> {
-    Ok(match &*document.event.action {
-        "history-failed" => {
+fn record(action: Action, document: &Document<'_>) -> Result<RecordHealth, NotOurs> {
+    Ok(match action {
+        Action::HistoryFailed => {
             let History { path, reason, set_aside, .. } = fields(document)?;
             RecordHealth::HistoryFailed { path, reason, set_aside }
         }
-        "history-recovered" => {
+        Action::HistoryRecovered => {
             let History { path, failed_ns, .. } = fields(document)?;
             // Nothing is said of a loss where there was none.
             let loss: Option<Loss<'_>> = part("hostnet.loss", document.hostnet.loss)?;
             let given_up = loss.map_or(0, |loss| loss.count);
             RecordHealth::HistoryRecovered { path, failed_ns, given_up }
         }
-        "history-purged" => {
+        Action::HistoryPurged => {
             let Purged { first, last, hash, until, reason } = fields(document)?;
             let until_ns = nanoseconds("hostnet.health.until", &until)?;
             RecordHealth::HistoryPurged(Purge { first, last, hash, until_ns, reason })
         }
-        checkpoint::ACTION => RecordHealth::Checkpoint(fields(document)?),
-        "sink-failing" => {
+        Action::ChainCheckpoint => RecordHealth::Checkpoint(fields(document)?),
+        Action::SinkFailing => {
             let SinkFields { sink, reason, waiting, .. } = fields(document)?;
             RecordHealth::SinkFailing { sink, reason, waiting }
         }
-        "sink-recovered" => {
+        Action::SinkRecovered => {
             let SinkFields { sink, waiting, failed_ns, .. } = fields(document)?;
             RecordHealth::SinkRecovered { sink, waiting, failed_ns }
         }
-        "sink-dropped" => {
+        Action::SinkDropped => {
             let SinkFields { sink, dropped, refused, .. } = fields(document)?;
             let reason = loss(document)?.reason;
             summable("hostnet.health.dropped", [dropped, refused])?;
             RecordHealth::SinkDropped { sink, dropped, refused, reason }
         }
-        "agent-crashed" => {
+        Action::AgentCrashed => {
             let Crashed { run, sequence } = fields(document)?;
             let (last_ns, found_ns) = range(document)?;
             RecordHealth::Crashed { run, sequence, last_ns, found_ns }
         }
-        "clock-stepped" => {
+        Action::ClockStepped => {
             let ClockStepped { by_ns } = fields(document)?;
             RecordHealth::ClockStepped { by_ns }
         }
-        action => {
-            let action = action.chars().take(super::LONGEST_REASON).collect();
-            return Err(NotOurs::UnknownKind { action });
-        }
+        _ => return Err(NotOurs::of_kind(action.name())),
     })
 }
 

@@ -74,6 +74,11 @@ pub enum NotOurs {
 }
 
 impl NotOurs {
+    /// Of a kind that this version does not know.
+    fn of_kind(action: &str) -> Self {
+        Self::UnknownKind { action: action.chars().take(LONGEST_REASON).collect() }
+    }
+
     fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
         let mut reason = reason.into();
         if let Some((at, _)) = reason.char_indices().nth(LONGEST_REASON) {

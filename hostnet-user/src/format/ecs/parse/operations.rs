@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     event::{
-        Accept, Bind, Cgroup, CgroupMigration, Close, Connect, ConnectOutcome, Datagram,
+        Accept, Action, Bind, Cgroup, CgroupMigration, Close, Connect, ConnectOutcome, Datagram,
         DatagramClose, Direction, Exec, ExistingSocket, Exit, FamilySocket, FlowCount, Flows,
         Identified, Joined, Left, Listen, ListenerClosed, Mover, MulticastJoin, NameSpoof,
         NetlinkBind, NetlinkRequest, Operation, Owner, OwnerKind, PacketBind, Present, Process,
@@ -33,7 +33,7 @@ pub fn operation(
     let hostnet = &document.hostnet;
     let ends = Ends::of(document, socket)?;
     let of_socket = || Ok(socket.ok_or_else(|| NotOurs::missing("hostnet.socket"))?.socket);
-    Ok(match (&*hostnet.operation, &*document.event.action) {
+    Ok(match (&*hostnet.operation, Action::from_name(&document.event.action)) {
         ("bind", _) => bind(document, &ends)?.into(),
         ("listen", _) => {
             let listen = needed("hostnet.listen", &hostnet.listen)?;
@@ -41,13 +41,13 @@ pub fn operation(
                 parties("hostnet.listen.shares_port_with", &listen.shares_port_with)?;
             Listen { local: ends.local()?, backlog: listen.backlog, shares_port_with }.into()
         }
-        ("connect", "connection-outcome") => {
+        ("connect", Some(Action::ConnectionOutcome)) => {
             let after_ns = document.event.duration;
             ConnectOutcome { connect: connect(document, &ends)?, after_ns }.into()
         }
         ("connect", _) => connect(document, &ends)?.into(),
         ("accept", _) => Accept { local: ends.local()?, remote: ends.remote()? }.into(),
-        ("close", "closed-listener") => ListenerClosed { local: ends.local()? }.into(),
+        ("close", Some(Action::ClosedListener)) => ListenerClosed { local: ends.local()? }.into(),
         ("close", _) => match &hostnet.udp {
             Some(udp) => datagram_close(document, udp, &ends)?.into(),
             None => close(document, &ends)?.into(),
@@ -118,10 +118,7 @@ pub fn operation(
         }
         ("finding", _) => finding(document, ends, owner, process)?.into(),
         ("health", _) => health::health(document)?.into(),
-        (_, action) => {
-            let action = action.chars().take(super::LONGEST_REASON).collect();
-            return Err(NotOurs::UnknownKind { action });
-        }
+        _ => return Err(NotOurs::of_kind(&document.event.action)),
     })
 }
 

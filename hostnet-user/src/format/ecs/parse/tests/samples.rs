@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::parties::{container, host, owner, process};
 use crate::{
+    event::Action,
     event::*,
     judge::sigma::RuleFault,
     record::{Purge, checkpoint::Checkpoint},
