@@ -18,6 +18,8 @@ pub fn cargo(subcommand: &str, package: &str) -> Result<Command> {
         .arg("--target-dir")
         .arg(shell::target_dir())
         .env_remove("RUSTFLAGS")
+        // Compiled in parts it is slower and larger than what users get.
+        .env_remove("CARGO_INCREMENTAL")
         .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
     Ok(cargo)
 }
