@@ -93,19 +93,25 @@ impl Agent {
                 return Ok(());
             }
             if self.child.try_wait()?.is_some() || self.began.elapsed() > PATIENCE {
-                let messages = fs::read_to_string(&self.messages).unwrap_or_default();
-                bail!("hostnet agent {otherwise}: {}", messages.trim());
+                bail!("hostnet agent {otherwise}: {}", self.said());
             }
             sleep(Duration::from_millis(1));
         }
     }
 
-    /// Waits until everything that happened has been written.
+    /// Waits until everything that happened has been written: nothing comes, and the agent does
+    /// nothing either.
     pub fn settle(&mut self) -> Result<()> {
-        let mut quiet = 0;
+        let (mut quiet, mut spent, began) = (0, self.cpu()?, Instant::now());
         while quiet < 2 {
+            if began.elapsed() > PATIENCE {
+                bail!("hostnet agent did not come to rest: {}", self.said());
+            }
             sleep(LONGEST_PAUSE);
-            quiet = if self.lines.poll()? == 0 { quiet + 1 } else { 0 };
+            let now = self.cpu()?;
+            let is_busy = self.lines.poll()? > 0 || now - spent > LONGEST_PAUSE / 4;
+            quiet = if is_busy { 0 } else { quiet + 1 };
+            spent = now;
         }
         Ok(())
     }
@@ -125,10 +131,15 @@ impl Agent {
             sleep(Duration::from_millis(5));
         };
         if !status.success() {
-            bail!("hostnet agent ended with {status}");
+            bail!("hostnet agent ended with {status}: {}", self.said());
         }
         self.lines.poll()?;
         Ok(std::mem::take(&mut self.lines.seen))
+    }
+
+    /// Its messages.
+    fn said(&self) -> String {
+        fs::read_to_string(&self.messages).unwrap_or_default().trim().to_owned()
     }
 
     /// CPU time of all its threads so far.
