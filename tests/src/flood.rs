@@ -4,13 +4,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use serde_json::Value;
 
-use crate::{Actor, Agent, Container, Docker, User, events::at, program};
+use crate::{
+    Actor, ActorBox, Agent, Container, Docker, Run, User, cgroups, events::at, program, want,
+};
 
 /// The ports that the actor floods, and that its single acts go to.
 const FLOODED: u64 = 9;
@@ -96,6 +99,30 @@ pub fn host_user(words: impl IntoIterator<Item = String>) -> Actor {
     let mut command = user.command(program("actor").to_str().expect("a path"));
     command.arg("repl").args(words);
     Actor::started(command)
+}
+
+/// The findings of a container, by rule: severity and message.
+pub fn findings(run: &Run, of: &Container) -> BTreeMap<String, Vec<(String, String)>> {
+    let mut found = BTreeMap::<_, Vec<_>>::new();
+    for event in run.all(&want().action("finding").owned_by(of)) {
+        let text = |path| at(event, path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let finding = (text("hostnet.finding.severity"), text("message"));
+        found.entry(text("rule.id")).or_default().push(finding);
+    }
+    found
+}
+
+/// A container that has moved into another one's cgroup.
+pub fn stranger_within(victim: &Container) -> ActorBox {
+    const MOUNTED: &str = "/cgroups";
+    let volume = format!("--volume={}:{MOUNTED}:rw", cgroups::root().display());
+    let options = [volume.as_str(), "--cgroupns=host"];
+    let mut stranger = Docker::shared().launch("host").options(options).actor();
+    let path = cgroups::path_of(victim.pid);
+    let inside = cgroups::directory(Path::new(MOUNTED), &path);
+    assert_eq!(stranger.one(&format!("cgroup-enter {}", inside.display()))["result"], "ok");
+    assert_eq!(cgroups::path_of(stranger.container.pid), path);
+    stranger
 }
 
 /// What was told of one owner.

@@ -2,20 +2,20 @@
 //! repeats, and each of them is counted.
 
 use std::{
-    collections::BTreeMap,
+    fs,
     net::TcpListener,
-    path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use hostnet_tests::{
-    Agent, Container, Docker, Run, at, cgroups,
-    flood::{Delays, Flood, Plan, host_user},
-    is_slow, needs_docker, needs_root, net, patience, want,
+    Actor, ActorBox, Agent, Container, Docker, Run, at,
+    flood::{Delays, Flood, Plan, findings, host_user, stranger_within},
+    has_docker, is_covered, is_slow, needs_docker, needs_root, net, patience, want,
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -60,17 +60,6 @@ fn raw_sockets() {
 fn binds() {
     needs_root!();
     flood("bind", &["bind", "bind-asked"], "bound-socket");
-}
-
-/// The findings of a container, by rule: severity and message.
-fn findings(run: &Run, of: &Container) -> BTreeMap<String, Vec<(String, String)>> {
-    let mut found = BTreeMap::<_, Vec<_>>::new();
-    for event in run.all(&want().action("finding").owned_by(of)) {
-        let text = |path| at(event, path).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let finding = (text("hostnet.finding.severity"), text("message"));
-        found.entry(text("rule.id")).or_default().push(finding);
-    }
-    found
 }
 
 /// Whether an event is one of a flood of connects to the flooded port, which are too many
@@ -122,16 +111,9 @@ fn a_flood_of_new_acts_hides_no_sensitive_one_and_is_a_finding() {
 fn a_flood_from_within_another_containers_cgroup_is_the_strangers() {
     needs_root!();
     needs_docker!("a container that may write to the cgroup file system");
-    const MOUNTED: &str = "/cgroups";
-    let volume = format!("--volume={}:{MOUNTED}:rw", cgroups::root().display());
-    let options = [volume.as_str(), "--cgroupns=host"];
     let agent = Agent::setup().divert(is_of_flood).start();
-    let mut stranger = Docker::shared().launch("host").options(options).actor();
     let mut victim = Docker::shared().launch("host").actor();
-    let path = cgroups::path_of(victim.container.pid);
-    let inside = cgroups::directory(Path::new(MOUNTED), &path);
-    assert_eq!(stranger.one(&format!("cgroup-enter {}", inside.display()))["result"], "ok");
-    assert_eq!(cgroups::path_of(stranger.container.pid), path);
+    let mut stranger = stranger_within(&victim.container);
     stranger.begin("flood refused 8000 --count 2");
     victim.one("marks 8000 --times 500");
     let port = net::closed_port();
@@ -227,4 +209,175 @@ fn are_in_time(delays: &Delays) {
     let (reported, latest) = delays.latest();
     assert_eq!(reported, MARKS, "connects reported, the latest after {latest:?}");
     assert!(latest < patience() / 10, "the latest was reported after {latest:?}");
+}
+
+/// Who floods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    /// A user of the host's, without privileges.
+    User,
+    /// A container.
+    Container,
+    /// One of an image with as many and as long labels as are taken.
+    WithLabels,
+    /// One that has moved into the other's cgroup.
+    Within,
+}
+
+/// What is flooded, and how: a table for each promise that a flood could break.
+const FLOODS: [(&str, Who, &str); 7] = [
+    ("peers, since the agent started", Who::Container, "udp-spray 48 256"),
+    ("listens without a bind", Who::User, "flood listen 2000"),
+    ("acts that are all new", Who::Container, "flood anywhere 2000 --count 2"),
+    ("events as long as they may be", Who::WithLabels, "flood anywhere 2000"),
+    ("sockets that stay", Who::Container, "hold-many 4000"),
+    ("peers of UDP sockets", Who::Container, "udp-spray 48 256"),
+    ("outcomes in another's cgroup", Who::Within, "flood refused 2000 --count 2"),
+];
+
+/// Whoever floods. The others' containers have a cgroup that tells them apart.
+enum Flooder {
+    User(Actor),
+    Container(ActorBox),
+}
+
+impl Flooder {
+    /// `None` where it cannot be here.
+    fn start(who: Who, other: &Container) -> Option<Self> {
+        Some(match who {
+            Who::User => Self::User(host_user([])),
+            Who::Container => Self::Container(Docker::shared().launch("host").actor()),
+            Who::WithLabels => {
+                if !has_docker("labels") {
+                    return None;
+                }
+                let label = |number| format!("--label=l{number}={}", "\u{1}".repeat(250));
+                let labels = (0..64).map(label);
+                let plain = Docker::shared().launch("host");
+                let launch = labels.fold(plain, |launch, label| launch.options([&*label]));
+                Self::Container(launch.actor())
+            }
+            Who::Within => {
+                if !has_docker("a container that may write to the cgroup file system") {
+                    return None;
+                }
+                Self::Container(stranger_within(other))
+            }
+        })
+    }
+
+    fn actor(&mut self) -> &mut Actor {
+        match self {
+            Self::User(actor) => actor,
+            Self::Container(container) => container,
+        }
+    }
+
+    /// Whether it is who is counted here.
+    fn is(&self, counted: &Value) -> bool {
+        match self {
+            Self::User(_) => counted["operation"] == "listen" && counted["container"].is_null(),
+            Self::Container(one) => counted["container"]["id"] == one.container.id.as_str(),
+        }
+    }
+
+    /// That the run names it.
+    fn is_named(&self, run: &Run, what: &str) {
+        let counted = run.all(&want().action("records-suppressed"));
+        let mut counted = counted.into_iter().filter_map(|event| at(event, "hostnet.loss.by"));
+        let is_counted =
+            counted.any(|by| by.as_array().is_some_and(|by| by.iter().any(|one| self.is(one))));
+        assert!(is_counted, "{what}: nobody says who flooded");
+        if let Self::Container(one) = self {
+            let found = findings(run, &one.container);
+            assert!(found.contains_key("flood"), "{what}: {found:#?}");
+        }
+    }
+}
+
+/// Memory of a process in RAM, bytes.
+fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.unwrap_or_default() << 10
+}
+
+/// What the agent may have of it, whatever it is flooded with: the rings' 36 MiB, what
+/// waits for the history and the sinks, and its tables.
+const MOST_RESIDENT: u64 = 256 << 20;
+
+/// Acts of the other container during each flood.
+const ACTS: usize = 200;
+
+/// Each flood by a container or a user, beside another container that does a few things:
+/// all of those are reported, as is what they mean; the agent stays small, and says who
+/// flooded.
+#[test]
+fn every_flood_leaves_anothers_events_and_findings_and_is_named() {
+    needs_root!();
+    let mut began = Docker::shared().launch("host").actor();
+    let is_started = Arc::new(AtomicBool::new(false));
+    let started = Arc::clone(&is_started);
+    // While the programs are being attached and proven, too.
+    let flooding = thread::spawn(move || {
+        while !started.load(Ordering::Relaxed) {
+            began.one("udp-spray 136 256");
+        }
+        began
+    });
+    // Little, so that a slow machine gets beyond it.
+    let limit = "events_per_second = 1000\nburst = 2000\n";
+    let agent = Agent::setup().observe(limit).divert(is_of_flood).start();
+    is_started.store(true, Ordering::Relaxed);
+    let mut began = Some(flooding.join().expect("it sprays"));
+    let pid = agent.pid();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let ends = Arc::clone(&is_over);
+    let most = thread::spawn(move || {
+        let mut most = 0;
+        while !ends.load(Ordering::Relaxed) {
+            most = most.max(resident(pid));
+            thread::sleep(Duration::from_millis(5));
+        }
+        most
+    });
+    let mut others = Vec::new();
+    for (what, who, flood) in FLOODS {
+        let mut other = Docker::shared().launch("host").actor();
+        let first = began.take().map(Flooder::Container);
+        let Some(mut flooder) = first.or_else(|| Flooder::start(who, &other.container)) else {
+            continue;
+        };
+        flooder.actor().begin(flood);
+        other.one(&format!("marks 2000 --times {ACTS}"));
+        other.one("udp-connect 169.254.169.254 80");
+        flooder.actor().finish();
+        others.push((what, flooder, other));
+    }
+    agent.marker();
+    is_over.store(true, Ordering::Relaxed);
+    let most = most.join().expect("it looks");
+    // Whatever of the floods had no room in the rings is counted as theirs.
+    let run = agent.stop_with(Signal::TERM);
+    assert_eq!(run.code(), Some(0), "{}", run.messages);
+    assert!((1 << 20..=MOST_RESIDENT).contains(&most), "{most} bytes of memory");
+    for hook in ["cgroup/sendmsg4", "cgroup/connect4"] {
+        assert!(is_covered(&run.events[0], hook), "{hook} was not proven");
+    }
+    for (what, flooder, other) in &others {
+        let done = want().action("connection_attempted").owned_by(&other.container);
+        assert_eq!(run.all(&done.clone().is("hostnet.remote.port", 7)).len(), ACTS, "{what}");
+        run.only(&done.is("hostnet.remote.ip", "169.254.169.254"));
+        let found = findings(&run, &other.container);
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["cloud-metadata"], "{what}");
+        for action in ["records-suppressed", "records-lost"] {
+            for event in run.all(&want().action(action)) {
+                let by = at(event, "hostnet.loss.by").and_then(Value::as_array);
+                let is_other = |one: &Value| one["container"]["id"] == other.container.id.as_str();
+                assert!(!by.is_some_and(|by| by.iter().any(is_other)), "{what}: {event}");
+            }
+        }
+        flooder.is_named(&run, what);
+    }
 }
