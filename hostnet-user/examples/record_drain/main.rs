@@ -20,7 +20,7 @@ use hostnet::{
     format::ecs::Identity,
     output::Output as _,
     record::{self, Journal, Outbox, Sequence},
-    sink::{Message, Refused, Sink, Then, build},
+    sink::{Failure, Message, Outcome, Sink, Then, build},
 };
 use receivers::{RECEIVERS, Receiver};
 use serde_json::json;
@@ -144,8 +144,8 @@ fn outbox(receiver: &Receiver, directory: &Path) -> Result<Outbox> {
 struct Away;
 
 impl Sink for Away {
-    fn deliver(&mut self, _: &[Message<'_>]) -> Result<(), Refused> {
+    fn deliver(&mut self, _: &[Message<'_>]) -> Outcome {
         let then = Then::Again(Some(PATIENCE));
-        Err(Refused { taken: 0, reason: "it is away".to_owned(), then })
+        Outcome::failed(Failure { reason: "it is away".to_owned(), then })
     }
 }

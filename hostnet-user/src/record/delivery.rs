@@ -1,8 +1,9 @@
 //! The outbox of one sink: what it has not taken yet, in order, until it has.
 //!
 //! Rows come from memory while the sink keeps up, and from the history when it
-//! does not. A sink that refuses is tried again, longer and longer apart; what is
-//! too much for its cap is dropped from the oldest on, counted, and told.
+//! does not. A sink that fails is tried again, longer and longer apart; what it will never
+//! take, and what is too much for its cap, from the oldest on, is dropped, counted, and
+//! reported.
 
 use std::{
     path::PathBuf,
@@ -19,9 +20,9 @@ use super::{
     tail::{Next, Tail},
 };
 use crate::{
-    event::RecordHealth,
+    event::{Action, RecordHealth},
     format::Format,
-    sink::{Message, Refused, Sink, Then},
+    sink::{Failure, Message, Outcome, Sink, Then, hand_over},
 };
 
 /// Rows read from the history at a time: few at first, because a slow destination has
@@ -110,7 +111,7 @@ struct Loop {
     failing_since: Option<Instant>,
     reader: Option<Reader>,
     page_rows: usize,
-    /// Not told yet: rows dropped, and messages refused for good.
+    /// Not reported yet: rows dropped, and messages refused for good.
     dropped: u64,
     dead: u64,
     reason: String,
@@ -164,39 +165,60 @@ impl Loop {
                 Ok(body) => bodies.push(body),
                 // Those before it first; then it is the first.
                 Err(_) if !bodies.is_empty() => break,
-                Err(error) => return self.refused(row.id, format!("{error:#}"), Then::GiveUp),
+                Err(error) => {
+                    let dead = Outcome::with_dead(1, 1, format!("{error:#}"));
+                    return self.account(&wanted[..1], row.id, dead);
+                }
             }
         }
         let last = if bodies.len() < wanted.len() { wanted[bodies.len() - 1].id } else { last };
         let messages: Vec<Message<'_>> =
             wanted.iter().zip(&bodies).map(|(row, body)| Message { row, body }).collect();
-        match self.own.sink.deliver(&messages) {
-            Ok(()) => {
-                let count = messages.len() as u64;
-                self.stand(|standing| {
-                    standing.cursor = last;
-                    standing.delivered += count;
-                });
-                self.works();
-            }
-            Err(Refused { taken, reason, then }) => {
-                let taken = taken.min(wanted.len());
-                if let Some(row) = taken.checked_sub(1).and_then(|index| wanted.get(index)) {
-                    let id = row.id;
-                    self.stand(|standing| {
-                        standing.cursor = id;
-                        standing.delivered += taken as u64;
-                    });
-                }
-                let refused = wanted.get(taken).map_or(last, |row| row.id);
-                self.refused(refused, reason, then);
-            }
+        let Delivery { sink, outbox, tail, .. } = &mut self.own;
+        let outcome = hand_over(sink.as_mut(), &messages, |refused| {
+            let newest = |kind: &dyn Fn(&Row) -> bool| {
+                tail.newest(kind).or_else(|| rows.iter().rev().find(|row| kind(row)).cloned())
+            };
+            let another =
+                |row: &Row| row.id != refused.id && outbox.wants(row.dataset, &row.action);
+            // One owner may make many that are alike.
+            let anothers = |row: &Row| another(row) && row.owner != refused.owner;
+            let row = newest(&anothers).or_else(|| newest(&another))?;
+            let body = outbox.format.encode(&row.document).ok()?.into_owned();
+            Some((row, body))
+        });
+        self.account(&wanted[..bodies.len()], last, outcome);
+    }
+
+    /// Notes what became of rows that were handed over; `last` is done with when all are.
+    fn account(&mut self, handed: &[&Row], last: u64, outcome: Outcome) {
+        let Outcome { settled, dead, dead_reason, failure } = outcome;
+        let settled = settled.min(handed.len());
+        let dead = dead.min(settled) as u64;
+        if let Some(row) = settled.checked_sub(1).and_then(|index| handed.get(index)) {
+            let cursor = if settled == handed.len() { last } else { row.id };
+            self.stand(|standing| {
+                standing.cursor = cursor;
+                standing.delivered += settled as u64 - dead;
+                standing.dead_letters += dead;
+            });
+        }
+        // The news of refused events may be refused as well: to report that would never end.
+        let is_news = handed.iter().all(|row| row.action == Action::SinkDropped.name());
+        if dead > 0 && !is_news {
+            self.dead += dead;
+            self.reason = dead_reason;
+        }
+        match failure {
+            Some(failure) => self.failed(failure),
+            None => self.works(),
         }
     }
 
-    fn refused(&mut self, row: u64, reason: String, then: Then) {
+    fn failed(&mut self, Failure { reason, then }: Failure) {
         match then {
-            Then::Again(wait) => {
+            // Nothing was left to decide by.
+            Then::Again(_) | Then::Doubt => {
                 self.own.tail.complain(self.own.index, &reason);
                 if self.failing_since.is_none() {
                     self.failing_since = Some(Instant::now());
@@ -207,16 +229,12 @@ impl Loop {
                 }
                 // At the end it is tried once more; the rest waits for the next start.
                 self.is_over = self.own.tail.is_ending();
-                let wait = wait.unwrap_or_else(|| self.backoff.next_wait());
+                let wait = if let Then::Again(Some(wait)) = then {
+                    wait
+                } else {
+                    self.backoff.next_wait()
+                };
                 self.own.tail.pause(self.own.index, wait);
-            }
-            Then::GiveUp => {
-                self.dead += 1;
-                self.reason = reason;
-                self.stand(|standing| {
-                    standing.cursor = row;
-                    standing.dead_letters += 1;
-                });
             }
             Then::End => self.own.tail.nobody_reads(),
         }
@@ -317,7 +335,9 @@ impl Loop {
             return;
         }
         let (sink, reason) = (self.own.outbox.name.clone(), std::mem::take(&mut self.reason));
-        tracing::error!("sink {sink}: {} events dropped: {reason}", dropped + refused);
+        tracing::error!(
+            "sink {sink}: {dropped} events dropped before delivery, {refused} refused: {reason}"
+        );
         self.own.news.tell(RecordHealth::SinkDropped { sink, dropped, refused, reason });
     }
 

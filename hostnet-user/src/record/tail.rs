@@ -226,6 +226,14 @@ impl Tail {
         (state.last, state.total)
     }
 
+    /// The newest row in memory of this kind.
+    #[must_use]
+    pub fn newest(&self, is_wanted: impl Fn(&Row) -> bool) -> Option<Row> {
+        let state = self.state();
+        let mut rows = state.batches.iter().rev().flat_map(|batch| batch.rows.iter().rev());
+        rows.find(|row| is_wanted(row)).cloned()
+    }
+
     /// What a sink is to do next; waits for it until `until`.
     pub fn next(&self, sink: usize, until: Instant) -> Next {
         let mut state = self.state();

@@ -12,9 +12,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
-use super::{Message, Refused, Sink, Then};
+use super::{Message, Outcome, Sink};
 
 /// One message per line in a file.
 #[derive(Debug)]
@@ -46,6 +46,29 @@ impl File {
         self.reopen()
     }
 
+    fn append(&mut self, messages: &[Message<'_>]) -> anyhow::Result<()> {
+        self.follow()?;
+        // A file that is removed while it is written takes with it what was written.
+        loop {
+            self.lines.clear();
+            if self.is_torn {
+                self.lines.push(b'\n');
+            }
+            for message in messages {
+                self.lines.extend_from_slice(message.body);
+                self.lines.push(b'\n');
+            }
+            self.write()
+                .map_err(|error| anyhow!("cannot write to {}: {error}", self.path.display()))?;
+            let is_removed =
+                self.file.metadata().is_ok_and(|own| own.is_file() && own.nlink() == 0);
+            if !is_removed {
+                return Ok(());
+            }
+            self.reopen()?;
+        }
+    }
+
     fn write(&mut self) -> std::io::Result<()> {
         let mut written = 0;
         while let Some(rest) = self.lines.get(written..).filter(|rest| !rest.is_empty()) {
@@ -73,28 +96,10 @@ impl File {
 }
 
 impl Sink for File {
-    fn deliver(&mut self, messages: &[Message<'_>]) -> Result<(), Refused> {
-        let refuse = |reason| Refused { taken: 0, reason, then: Then::Again(None) };
-        self.follow().map_err(|error| refuse(format!("{error:#}")))?;
-        // A file that is removed while it is written takes with it what was written.
-        loop {
-            self.lines.clear();
-            if self.is_torn {
-                self.lines.push(b'\n');
-            }
-            for message in messages {
-                self.lines.extend_from_slice(message.body);
-                self.lines.push(b'\n');
-            }
-            self.write().map_err(|error| {
-                refuse(format!("cannot write to {}: {error}", self.path.display()))
-            })?;
-            let is_removed =
-                self.file.metadata().is_ok_and(|own| own.is_file() && own.nlink() == 0);
-            if !is_removed {
-                return Ok(());
-            }
-            self.reopen().map_err(|error| refuse(format!("{error:#}")))?;
+    fn deliver(&mut self, messages: &[Message<'_>]) -> Outcome {
+        match self.append(messages) {
+            Ok(()) => Outcome::taken(messages.len()),
+            Err(error) => Outcome::again(format!("{error:#}")),
         }
     }
 

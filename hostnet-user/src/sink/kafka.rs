@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Message, Refused, Secret, Sink, Tls, check_timeout,
+    Failure, Fate, Message, Outcome, Secret, Sink, Tls, check_timeout,
     document::Head,
     runtime::Background,
     tls::{check_plaintext, first_given, host_and_port},
@@ -153,12 +153,8 @@ impl Kafka {
         connected.unwrap_or_else(|| bail!("no connection in time"))
     }
 
-    /// Hands over the messages of one partition; returns how many were taken.
-    fn produce(
-        &self,
-        partition: &PartitionClient,
-        messages: &[Message<'_>],
-    ) -> Result<(), Refused> {
+    /// Hands over the messages of one partition; returns what became of each.
+    fn produce(&self, partition: &PartitionClient, messages: &[Message<'_>]) -> Vec<Fate> {
         let bytes: usize = messages.iter().map(|message| message.body.len()).sum();
         if bytes > MOST_BYTES && messages.len() > 1 {
             return self.halve(partition, messages);
@@ -168,66 +164,76 @@ impl Kafka {
             .runtime
             .within(self.timeout(), partition.produce(records, Compression::Gzip))
             .unwrap_or(Err(Error::Timeout));
-        let Err(error) = produced else { return Ok(()) };
-        let is_about_events = matches!(
-            error,
-            Error::ServerError {
-                protocol_error: ProtocolError::MessageTooLarge
-                    | ProtocolError::RecordListTooLarge
-                    | ProtocolError::InvalidRecord,
-                ..
-            }
-        );
-        match (is_about_events, messages.len()) {
-            (true, 1) => Err(Refused::give_up(0, self.reason(&error.to_string()))),
+        let Err(error) = produced else { return vec![Fate::Taken; messages.len()] };
+        let reason = self.reason(&error.to_string());
+        match (is_about_events(&error), messages.len()) {
+            (true, 1) => vec![Fate::Dead(reason)],
             (true, _) => self.halve(partition, messages),
-            (false, _) => Err(Refused::again(0, self.reason(&error.to_string()))),
+            (false, count) => vec![Fate::Unsettled(Failure::again(reason)); count],
         }
     }
 
-    fn halve(&self, partition: &PartitionClient, messages: &[Message<'_>]) -> Result<(), Refused> {
+    /// A broker takes all of a batch or nothing, and does not say which record is wrong.
+    fn halve(&self, partition: &PartitionClient, messages: &[Message<'_>]) -> Vec<Fate> {
         let (before, rest) = messages.split_at(messages.len() / 2);
-        self.produce(partition, before)?;
-        self.produce(partition, rest).map_err(|refused| refused.after(before.len()))
+        let mut fates = self.produce(partition, before);
+        match fates.iter().find(|fate| matches!(fate, Fate::Unsettled(_))).cloned() {
+            // What comes after it would be out of order.
+            Some(unsettled) => fates.extend(vec![unsettled; rest.len()]),
+            None => fates.extend(self.produce(partition, rest)),
+        }
+        fates
     }
 
     fn reason(&self, text: &str) -> String {
         format!("Kafka at {}: {text}", self.settings.brokers.join(", "))
     }
 
-    /// Hands over all, partition by partition. Of the first message that was not
-    /// taken is told, wherever it is: what comes after it may come twice.
-    fn hand_over(&self, topic: &Topic, messages: &[Message<'_>]) -> Result<(), Refused> {
+    /// Hands over all, partition by partition. What is taken after the first message that
+    /// is not settled, wherever that is, comes twice.
+    fn hand_over(&self, topic: &Topic, messages: &[Message<'_>]) -> Outcome {
         let mut parts: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (place, message) in messages.iter().enumerate() {
             let partition = choose(&key(message), topic.partitions.len());
             parts.entry(partition).or_default().push(place);
         }
-        let mut first: Option<Refused> = None;
+        let mut fates = vec![Fate::Taken; messages.len()];
         for (partition, places) in parts {
             let part: Vec<Message<'_>> = places.iter().map(|place| messages[*place]).collect();
-            if let Err(mut refused) = self.produce(&topic.partitions[partition], &part) {
-                refused.taken = places[refused.taken];
-                if first.as_ref().is_none_or(|first| refused.taken < first.taken) {
-                    first = Some(refused);
-                }
+            let of_part = self.produce(&topic.partitions[partition], &part);
+            for (place, fate) in places.into_iter().zip(of_part) {
+                fates[place] = fate;
             }
         }
-        first.map_or(Ok(()), Err)
+        Outcome::of(fates)
     }
 }
 
+/// Whether a broker refuses what is in a record, and will whenever it comes: it is too
+/// large, its time is too far from the broker's (`message.timestamp.before.max.ms`), or a
+/// compacted topic has no use for it.
+const fn is_about_events(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::ServerError {
+            protocol_error: ProtocolError::MessageTooLarge
+                | ProtocolError::RecordListTooLarge
+                | ProtocolError::InvalidTimestamp
+                | ProtocolError::InvalidRecord,
+            ..
+        }
+    )
+}
+
 impl Sink for Kafka {
-    fn deliver(&mut self, messages: &[Message<'_>]) -> Result<(), Refused> {
-        let topic = match self.topic.take() {
-            Some(topic) => topic,
-            None => self
-                .connect()
-                .map_err(|error| Refused::again(0, self.reason(&format!("{error:#}"))))?,
+    fn deliver(&mut self, messages: &[Message<'_>]) -> Outcome {
+        let topic = match self.topic.take().map_or_else(|| self.connect(), Ok) {
+            Ok(topic) => topic,
+            Err(error) => return Outcome::again(self.reason(&format!("{error:#}"))),
         };
         let outcome = self.hand_over(&topic, messages);
         // A leader may have moved, a partition may have been added.
-        if !matches!(&outcome, Err(Refused { then: super::Then::Again(_), .. })) {
+        if outcome.failure.is_none() {
             self.topic = Some(topic);
         }
         outcome
@@ -308,6 +314,29 @@ mod tests {
         assert!(check(user).unwrap_err().contains("sink.password goes with it"));
         check(&format!("{user}insecure = true")).unwrap();
         assert!(check("brokers = []\ntopic = \"a\"").is_err());
+    }
+
+    /// Each blocked all events after it while it was sent again.
+    #[test]
+    fn a_record_that_a_broker_will_never_take_is_given_up() {
+        let error = |protocol_error| Error::ServerError {
+            protocol_error,
+            error_message: None,
+            request: rskafka::client::error::RequestContext::Partition("t".into(), 0),
+            response: None,
+            is_virtual: false,
+        };
+        for never in [
+            ProtocolError::MessageTooLarge,
+            ProtocolError::RecordListTooLarge,
+            ProtocolError::InvalidTimestamp,
+            ProtocolError::InvalidRecord,
+        ] {
+            assert!(is_about_events(&error(never)), "{never}");
+        }
+        for later in [ProtocolError::NotLeaderOrFollower, ProtocolError::TopicAuthorizationFailed] {
+            assert!(!is_about_events(&error(later)), "{later}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Where records are delivered to, one file per kind of destination.
 //!
-//! A sink hands messages over and says how many were taken. It knows nothing of
+//! A sink hands messages over and says what became of them (`outcome`). It knows nothing of
 //! where they are kept until then, of the other sinks, or of when to try again:
 //! that is the outbox's (record/).
 
@@ -13,6 +13,7 @@ pub mod http;
 pub mod kafka;
 #[cfg(feature = "nats")]
 pub mod nats;
+mod outcome;
 #[cfg(any(feature = "http", feature = "kafka", feature = "nats"))]
 mod runtime;
 mod secret;
@@ -23,10 +24,9 @@ pub mod syslog;
 mod tls;
 pub mod unix;
 
-use std::time::Duration;
-
 pub use build::build;
 pub use file::File;
+pub use outcome::{Failure, Fate, Outcome, Then, hand_over};
 pub use secret::Secret;
 pub use settings::{Common, Destination, Settings};
 pub use stdout::Stdout;
@@ -47,12 +47,9 @@ fn check_timeout(seconds: u64) -> anyhow::Result<()> {
 
 /// A destination. Each has a thread of its own, so it may wait.
 pub trait Sink: Send {
-    /// Hands over messages in order, and returns once they are taken for good:
-    /// acknowledged where the protocol has acknowledgements, else written.
-    ///
-    /// # Errors
-    /// What was not taken, and what is to be done about it.
-    fn deliver(&mut self, messages: &[Message<'_>]) -> Result<(), Refused>;
+    /// Hands over messages in order, and returns what became of them. One is taken when
+    /// it is acknowledged where the protocol has acknowledgements, else when it is written.
+    fn deliver(&mut self, messages: &[Message<'_>]) -> Outcome;
 
     /// Opens the destination anew (SIGHUP, after log rotation).
     ///
@@ -70,48 +67,4 @@ pub struct Message<'a> {
     pub row: &'a Row,
     /// Its bytes in the sink's format; a text format has no newline in or after it.
     pub body: &'a [u8],
-}
-
-/// Some messages were not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// How many were, counted from the first.
-    pub taken: usize,
-    /// Why the next was not, as a lowercase fragment without secrets.
-    pub reason: String,
-    /// What is to be done about it.
-    pub then: Then,
-}
-
-impl Refused {
-    /// `taken` messages were taken; the rest is to be sent again.
-    #[must_use]
-    pub fn again(taken: usize, reason: impl ToString) -> Self {
-        Self { taken, reason: reason.to_string(), then: Then::Again(None) }
-    }
-
-    /// `taken` messages were taken; the next never will be.
-    #[must_use]
-    pub fn give_up(taken: usize, reason: impl ToString) -> Self {
-        Self { taken, reason: reason.to_string(), then: Then::GiveUp }
-    }
-
-    /// The same of messages that had `before` others before them.
-    #[must_use]
-    pub fn after(mut self, before: usize) -> Self {
-        self.taken += before;
-        self
-    }
-}
-
-/// What is to be done about a message that was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
-    /// Send it again: after this long if the destination said so, else when the
-    /// back-off says.
-    Again(Option<Duration>),
-    /// Give it up, for it can never be taken: a dead letter.
-    GiveUp,
-    /// Nobody takes anything any more, as of a pipe without a reader: the run ends.
-    End,
 }

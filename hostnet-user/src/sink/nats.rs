@@ -4,13 +4,13 @@
 //! After a failure the connection is given up: what its client holds back would be
 //! published later, out of order.
 
-use std::{path::PathBuf, time::Duration};
+use std::{error::Error as _, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use async_nats::{
     ConnectOptions, ServerAddr,
     jetstream::{
-        self,
+        self, ErrorCode,
         context::{PublishError, PublishErrorKind},
         message::PublishMessage,
     },
@@ -18,7 +18,7 @@ use async_nats::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Message, Refused, Secret, Sink, Tls, check_timeout,
+    Failure, Fate, Message, Outcome, Secret, Sink, Tls, check_timeout,
     document::Head,
     runtime::Background,
     tls::{check_plaintext, first_given, host_and_port},
@@ -155,63 +155,59 @@ impl Nats {
         connected.unwrap_or_else(|| bail!("no connection in time"))
     }
 
-    fn refused(&self, taken: usize, text: &str) -> Refused {
-        Refused::again(taken, format!("NATS at {}: {text}", self.settings.servers.join(", ")))
+    fn failure(&self, text: &str) -> Failure {
+        Failure::again(self.reason(text))
+    }
+
+    fn reason(&self, text: &str) -> String {
+        format!("NATS at {}: {text}", self.settings.servers.join(", "))
     }
 
     /// Publishes at most a window full, and waits for each acknowledgement.
-    fn publish(
-        &self,
-        stream: &jetstream::Context,
-        messages: &[Message<'_>],
-    ) -> Result<(), Refused> {
-        let mut taken = 0;
+    fn publish(&self, stream: &jetstream::Context, messages: &[Message<'_>]) -> Outcome {
+        let mut fates = Vec::with_capacity(messages.len());
         let outcome = self.runtime.within(self.timeout(), async {
-            let mut acknowledgements = Vec::with_capacity(messages.len());
-            let mut failure = None;
+            let mut published = Vec::with_capacity(messages.len());
             for message in messages {
                 let publish = PublishMessage::build()
                     .message_id(&message.row.event_id)
                     .payload(message.body.to_vec().into());
-                match stream.send_publish(self.subject(message), publish).await {
-                    Ok(acknowledgement) => acknowledgements.push(acknowledgement),
-                    Err(error) => {
-                        failure = Some(error);
-                        break;
-                    }
+                let sent = stream.send_publish(self.subject(message), publish).await;
+                let is_over = sent.as_ref().is_err_and(|error| !is_about_event(error));
+                published.push(sent);
+                if is_over {
+                    break;
                 }
             }
             // Of every one, whatever became of those before it: what is still on its way
             // when they are sent again would come before them.
-            let mut outcome = Ok(());
-            for acknowledgement in acknowledgements {
-                match acknowledgement.await {
-                    Ok(_) if outcome.is_ok() => taken += 1,
-                    Ok(_) => {}
-                    Err(error) => outcome = outcome.and(Err(error)),
-                }
+            for sent in published {
+                let acknowledged = match sent {
+                    Ok(acknowledgement) => acknowledgement.await.map(|_| ()),
+                    Err(error) => Err(error),
+                };
+                fates.push(match acknowledged {
+                    Ok(()) => Fate::Taken,
+                    Err(error) => self.judge(&error),
+                });
             }
-            outcome.and(failure.map_or(Ok(()), Err))
         });
-        match outcome {
-            Some(Ok(())) => Ok(()),
-            Some(Err(error)) => Err(self.judge(taken, &error)),
-            None => Err(self.refused(taken, "no acknowledgement in time")),
+        if outcome.is_none() {
+            fates.push(Fate::Unsettled(self.failure("no acknowledgement in time")));
         }
+        Outcome::of(fates)
     }
 
-    fn judge(&self, taken: usize, error: &PublishError) -> Refused {
-        let text = match error.kind() {
+    fn judge(&self, error: &PublishError) -> Fate {
+        if is_about_event(error) {
+            return Fate::Dead(self.reason(&error.to_string()));
+        }
+        Fate::Unsettled(self.failure(&match error.kind() {
             PublishErrorKind::StreamNotFound => {
                 format!("no stream takes {}.>: make one with that subject", self.settings.subject)
             }
             _ => error.to_string(),
-        };
-        let mut refused = self.refused(taken, &text);
-        if error.kind() == PublishErrorKind::MaxPayloadExceeded {
-            refused.then = super::Then::GiveUp;
-        }
-        refused
+        }))
     }
 
     fn subject(&self, message: &Message<'_>) -> String {
@@ -223,21 +219,20 @@ impl Nats {
 }
 
 impl Sink for Nats {
-    fn deliver(&mut self, messages: &[Message<'_>]) -> Result<(), Refused> {
-        let stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => self.connect().map_err(|error| self.refused(0, &format!("{error:#}")))?,
+    fn deliver(&mut self, messages: &[Message<'_>]) -> Outcome {
+        let stream = match self.stream.take().map_or_else(|| self.connect(), Ok) {
+            Ok(stream) => stream,
+            Err(error) => return Outcome::failed(self.failure(&format!("{error:#}"))),
         };
-        for (number, window) in messages.chunks(WINDOW).enumerate() {
-            if let Err(refused) = self.publish(&stream, window) {
-                if refused.then == super::Then::GiveUp {
-                    self.stream = Some(stream);
-                }
-                return Err(refused.after(number * WINDOW));
+        let mut outcome = Outcome::default();
+        for window in messages.chunks(WINDOW) {
+            outcome = outcome.and(self.publish(&stream, window));
+            if outcome.failure.is_some() {
+                return outcome;
             }
         }
         self.stream = Some(stream);
-        Ok(())
+        outcome
     }
 
     fn reopen(&mut self) -> Result<()> {
@@ -245,6 +240,15 @@ impl Sink for Nats {
         self.stream = None;
         Ok(())
     }
+}
+
+/// Whether the server or the stream refuses what is in an event, and will whenever it
+/// comes: it is longer than `max_payload`, or than the stream's `max_msg_size`.
+fn is_about_event(error: &PublishError) -> bool {
+    let by_stream = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
+    let too_long = ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM;
+    error.kind() == PublishErrorKind::MaxPayloadExceeded
+        || by_stream.is_some_and(|error| error.error_code() == too_long)
 }
 
 fn options(settings: &Settings) -> Result<ConnectOptions> {

@@ -22,7 +22,7 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Message, Refused, Sink, Then,
+    Failure, Fate, Message, Outcome, Sink,
     stream::{self, Timed},
 };
 
@@ -118,46 +118,32 @@ impl Unix {
         Duration::from_secs(self.settings.timeout_s)
     }
 
-    fn refused(&self, taken: usize, error: &io::Error) -> Refused {
-        Refused::again(taken, format!("{}: {error}", self.settings.path.display()))
+    fn failure(&self, error: &io::Error) -> Failure {
+        Failure::again(format!("{}: {error}", self.settings.path.display()))
     }
 }
 
 impl Sink for Unix {
-    fn deliver(&mut self, messages: &[Message<'_>]) -> Result<(), Refused> {
+    fn deliver(&mut self, messages: &[Message<'_>]) -> Outcome {
         let deadline = Instant::now() + self.timeout();
         let kept = self.socket.take().filter(|socket| !socket.is_gone());
         let socket = match kept.map_or_else(|| self.connect(), Ok) {
             Ok(socket) => socket,
-            Err(error) => return Err(self.refused(0, &error)),
+            Err(error) => return Outcome::failed(self.failure(&error)),
         };
-        match &socket {
-            Socket::Stream(stream) => {
-                self.lines.clear();
-                for message in messages {
-                    self.lines.extend_from_slice(message.body);
-                    self.lines.push(b'\n');
-                }
-                // After a failure nobody knows how much was read, and the next
-                // connection begins with a whole line: all of it again.
-                Timed { socket: stream, deadline }
-                    .write_all(&self.lines)
-                    .and_then(|()| {
-                        stream::wait_until_arrived(stream, |s| stream::has_hung_up(s), deadline)
-                    })
-                    .map_err(|error| self.refused(0, &error))?;
-            }
+        let outcome = match &socket {
+            Socket::Stream(stream) => match self.write(stream, messages, deadline) {
+                Ok(()) => Outcome::taken(messages.len()),
+                Err(error) => Outcome::failed(self.failure(&error)),
+            },
             Socket::Datagram(datagrams) => {
-                let taken = self.send(datagrams, messages, deadline);
-                if let Err(Refused { then: Then::GiveUp, .. }) = taken {
-                    self.socket = Some(socket);
-                    return taken;
-                }
-                taken?;
+                Outcome::of(messages.iter().map(|message| self.send(datagrams, message, deadline)))
             }
+        };
+        if outcome.failure.is_none() {
+            self.socket = Some(socket);
         }
-        self.socket = Some(socket);
-        Ok(())
+        outcome
     }
 
     fn reopen(&mut self) -> Result<()> {
@@ -167,28 +153,37 @@ impl Sink for Unix {
 }
 
 impl Unix {
-    fn send(
-        &self,
-        socket: &UnixDatagram,
+    /// Writes lines. After a failure nobody knows how much was read, and the next
+    /// connection begins with a whole line: all of it again.
+    fn write(
+        &mut self,
+        stream: &UnixStream,
         messages: &[Message<'_>],
         deadline: Instant,
-    ) -> Result<(), Refused> {
-        for (taken, message) in messages.iter().enumerate() {
-            let sent = Timed { socket, deadline }.allow(Timeout::Send);
-            match sent.and_then(|()| socket.send(message.body)).map_err(stream::timed_out) {
-                Ok(_) => {}
-                Err(error) if Errno::from_io_error(&error) == Some(Errno::MSGSIZE) => {
-                    let text = format!(
-                        "{}: {} bytes are more than a datagram may have",
-                        self.settings.path.display(),
-                        message.body.len()
-                    );
-                    return Err(Refused::give_up(taken, text));
-                }
-                Err(error) => return Err(self.refused(taken, &error)),
-            }
+    ) -> io::Result<()> {
+        self.lines.clear();
+        for message in messages {
+            self.lines.extend_from_slice(message.body);
+            self.lines.push(b'\n');
         }
-        Ok(())
+        Timed { socket: stream, deadline }.write_all(&self.lines)?;
+        stream::wait_until_arrived(stream, |s| stream::has_hung_up(s), deadline)
+    }
+
+    /// Sends a datagram.
+    fn send(&self, socket: &UnixDatagram, message: &Message<'_>, deadline: Instant) -> Fate {
+        let sent = Timed { socket, deadline }.allow(Timeout::Send);
+        match sent.and_then(|()| socket.send(message.body)).map_err(stream::timed_out) {
+            Ok(_) => Fate::Taken,
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::MSGSIZE) => {
+                Fate::Dead(format!(
+                    "{}: {} bytes are more than a datagram may have",
+                    self.settings.path.display(),
+                    message.body.len()
+                ))
+            }
+            Err(error) => Fate::Unsettled(self.failure(&error)),
+        }
     }
 }
 

@@ -134,22 +134,66 @@ fn what_is_too_much_for_a_cap_is_dropped_counted_and_told() {
     assert!(dropped() > 10_000, "{}", dropped());
 }
 
+/// What an event of the kind says was refused, of all that are in the history.
+fn refused(place: &Place) -> u64 {
+    let reader = Reader::open(&place.path()).expect("a history");
+    let rows = reader.page(0, usize::MAX >> 1, usize::MAX).expect("rows");
+    let news = rows.iter().filter(|row| row.action == "sink-dropped").map(|row| {
+        let value: serde_json::Value = serde_json::from_slice(&row.document).expect("JSON");
+        value["hostnet"]["loss"]["count"].as_u64().expect("a count")
+    });
+    news.sum()
+}
+
+/// More of them than a page, and over a restart.
 #[test]
-fn a_dead_letter_is_counted_and_the_rest_goes_on() {
+fn a_queue_of_dead_letters_drains_and_each_is_counted_once() {
     let (place, destination) = (Place::new(), Destination::default());
-    destination.refuse(Some(Then::GiveUp));
+    let is_poison = |id: u64| (3..=6000).contains(&id) && id % 3 != 0;
+    destination.will_never_take(is_poison);
+    destination.refuse(Some(Then::Again(Some(Duration::from_millis(5)))));
     let mut run = Run::begin(Some(place.settings()), vec![(outbox("a"), destination.sink())]);
-    run.tell_many(3);
-    wait_for("three refusals", || destination.attempts().len() >= 3);
+    for _ in 0..16 {
+        run.tell_many(500);
+    }
+    run.stop().expect_err("it took nothing");
+    let mut run = Run::begin(Some(place.settings()), vec![(outbox("a"), destination.sink())]);
     destination.refuse(None);
+    let poison = (1..=6000).filter(|id| is_poison(*id)).count() as u64;
+    wait_for("the news of all of it", || {
+        run.flush();
+        refused(&place) >= poison
+    });
+    let end = run.stop().expect("all else was delivered");
+    assert_eq!(refused(&place), poison);
+    let ids = destination.ids();
+    assert!(ids.is_sorted() && ids.last().is_some_and(|last| *last > 8000 && end > 0));
+    assert_eq!(ids.len() as u64 + poison, *ids.last().expect("some"));
+}
+
+/// News of a refusal that are refused themselves would be news again, for ever.
+#[test]
+fn the_news_of_dead_letters_may_be_one_itself() {
+    let (place, destination, other) =
+        (Place::new(), Destination::default(), Destination::default());
+    destination.will_never_take(|_| true);
+    let sinks = vec![(outbox("a"), destination.sink()), (outbox("up"), other.sink())];
+    let mut run = Run::begin(Some(place.settings()), sinks);
     run.tell_many(3);
-    // Between them comes the news of the others.
-    destination.wait_for("the rest", |ids| ids.len() >= 3 && ids[0] > 3);
+    let news = || other.actions().iter().filter(|action| *action == "sink-dropped").count();
     wait_for("the news of it", || {
         run.flush();
-        destination.actions().iter().any(|action| action == "sink-dropped")
+        news() > 0
     });
-    run.stop().expect("all was delivered");
+    wait_for("its refusal", || destination.handed().iter().any(|action| action == "sink-dropped"));
+    run.tell_many(1);
+    run.flush();
+    wait_for("the next news", || {
+        run.flush();
+        news() > 1
+    });
+    assert_eq!(refused(&place), run.told() - 2);
+    run.stop().expect("all was settled");
 }
 
 #[test]

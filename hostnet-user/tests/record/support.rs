@@ -11,7 +11,7 @@ use hostnet::{
     format::{Format, ecs::Identity},
     output::{Output as _, is_broken_pipe},
     record::{self, Journal, Limits, Outbox, Recorded, Sequence, Settings},
-    sink::{Message, Refused, Sink, Then},
+    sink::{Failure, Message, Outcome, Sink, Then},
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -155,13 +155,19 @@ pub struct Destination {
     state: Arc<(Mutex<State>, Condvar)>,
 }
 
+/// Which rows a destination will never take.
+type Poison = fn(u64) -> bool;
+
 #[derive(Default)]
 struct State {
     ids: Vec<u64>,
     actions: Vec<String>,
+    /// Actions of all that it was handed, taken or not.
+    handed: Vec<String>,
     /// How many messages each attempt had.
     attempts: Vec<usize>,
     refuses: Option<Then>,
+    poison: Option<Poison>,
 }
 
 impl Destination {
@@ -173,12 +179,22 @@ impl Destination {
         self.state.0.lock().expect("not poisoned").refuses = then;
     }
 
+    /// Will never take these rows.
+    pub fn will_never_take(&self, poison: Poison) {
+        self.state.0.lock().expect("not poisoned").poison = Some(poison);
+    }
+
     pub fn ids(&self) -> Vec<u64> {
         self.state.0.lock().expect("not poisoned").ids.clone()
     }
 
     pub fn actions(&self) -> Vec<String> {
         self.state.0.lock().expect("not poisoned").actions.clone()
+    }
+
+    /// Actions of all that it was handed, taken or not.
+    pub fn handed(&self) -> Vec<String> {
+        self.state.0.lock().expect("not poisoned").handed.clone()
     }
 
     /// How many messages it was handed at a time.
@@ -197,16 +213,19 @@ impl Destination {
 }
 
 impl Sink for Destination {
-    fn deliver(&mut self, messages: &[Message<'_>]) -> Result<(), Refused> {
+    fn deliver(&mut self, messages: &[Message<'_>]) -> Outcome {
         let (lock, changed) = &*self.state;
         let mut state = lock.lock().expect("not poisoned");
         state.attempts.push(messages.len());
+        state.handed.extend(messages.iter().map(|message| message.row.action.clone()));
         if let Some(then) = state.refuses {
-            return Err(Refused { taken: 0, reason: "the test says so".to_owned(), then });
+            return Outcome::failed(Failure { reason: "the test says so".to_owned(), then });
         }
-        state.ids.extend(messages.iter().map(|message| message.row.id));
-        state.actions.extend(messages.iter().map(|message| message.row.action.clone()));
+        let poison = state.poison.unwrap_or(|_| false);
+        let taken: Vec<_> = messages.iter().filter(|message| !poison(message.row.id)).collect();
+        state.ids.extend(taken.iter().map(|message| message.row.id));
+        state.actions.extend(taken.iter().map(|message| message.row.action.clone()));
         changed.notify_all();
-        Ok(())
+        Outcome::with_dead(messages.len(), messages.len() - taken.len(), "it is poison")
     }
 }

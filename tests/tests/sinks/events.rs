@@ -10,7 +10,7 @@ use hostnet::{
     },
     format::ecs::{Encoder, Identity},
     record::{Recorded, Row, Sequence},
-    sink::{Message, Refused, Sink},
+    sink::{self, Message, Sink, Then, hand_over},
 };
 use serde_json::Value;
 
@@ -55,11 +55,37 @@ pub fn plain(count: usize) -> Vec<Row> {
     rows((0..count).map(|index| event(index, format!("plain {}", index % 2).as_bytes())))
 }
 
-/// Hands rows to a sink as they are.
+/// Not all of what was handed over was taken.
+#[derive(Debug)]
+pub struct Refused {
+    /// How many are settled, and how many of these are dead letters.
+    pub settled: usize,
+    pub dead: usize,
+    /// Why the next one is not, or else why the first dead letter was refused.
+    pub reason: String,
+    /// What is to be done about the next one; nothing when all are settled.
+    pub then: Option<Then>,
+}
+
+/// Hands rows to a sink as they are. If need be the last of them decides whether the events
+/// or the settings are at fault.
 pub fn deliver(sink: &mut dyn Sink, rows: &[Row]) -> Result<(), Refused> {
     let messages: Vec<Message<'_>> =
         rows.iter().map(|row| Message { row, body: &row.document }).collect();
-    sink.deliver(&messages)
+    let last = rows.last().expect("some rows").clone();
+    let body = last.document.clone();
+    let outcome =
+        hand_over(sink, &messages, |refused| (refused.id != last.id).then_some((last, body)));
+    let sink::Outcome { settled, dead, dead_reason, failure } = outcome;
+    let (reason, then) = match failure {
+        None if dead == 0 => {
+            assert_eq!(settled, rows.len(), "all are settled");
+            return Ok(());
+        }
+        None => (dead_reason, None),
+        Some(failure) => (failure.reason, Some(failure.then)),
+    };
+    Err(Refused { settled, dead, reason, then })
 }
 
 /// The documents of rows.

@@ -90,7 +90,11 @@ pub fn query(server: &Server, text: &str) -> String {
 }
 
 fn sink(server: &Server, directory: &tempfile::TempDir) -> Http {
-    let url = format!("http://127.0.0.1:{}{INSERT}", server.port);
+    sink_at(server, directory, INSERT)
+}
+
+fn sink_at(server: &Server, directory: &tempfile::TempDir, path: &str) -> Http {
+    let url = format!("http://127.0.0.1:{}{path}", server.port);
     Http::open(Settings {
         user: Some("default".into()),
         password: Some(secret(directory, "hunter2")),
@@ -132,16 +136,32 @@ fn one_bad_event_is_isolated() {
     rows[0].document = b"{\"message\": 1]".to_vec();
     rows[37].document = b"{\"message\": 1]".to_vec();
     let mut sink = sink(&server, &directory);
-    for bad in [0, 36] {
-        let refused = deliver(&mut sink, &rows).expect_err("a bad line");
-        assert_eq!((refused.taken, refused.then), (bad, Then::GiveUp), "{}", refused.reason);
-        assert!(refused.reason.contains("400 Bad Request"), "{}", refused.reason);
-        rows.drain(..=bad);
-    }
-    deliver(&mut sink, &rows).expect("taken");
+    let refused = deliver(&mut sink, &rows).expect_err("two bad lines");
+    assert_eq!((refused.settled, refused.dead, refused.then), (100, 2, None));
+    assert!(refused.reason.contains("400 Bad Request"), "{}", refused.reason);
     // One is twice in it: it was the proof that others are taken.
     let count = |what| query(&server, &format!("SELECT count({what}) FROM events"));
     assert_eq!((&*count("DISTINCT `@timestamp`"), &*count("")), ("98\n", "99\n"));
+}
+
+/// ClickHouse says in its own words that a row does not fit into the table, with a status
+/// that is for faults of the server.
+#[test]
+fn an_event_that_a_table_cannot_hold_is_isolated() {
+    let Some(server) = clickhouse() else { return };
+    query(&server, "CREATE TABLE short (message FixedString(20)) ENGINE = Log");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut rows = plain(40);
+    for (place, row) in rows.iter_mut().enumerate() {
+        let length = if place < 20 || place == 30 { 21 } else { 20 };
+        row.document = format!("{{\"message\":\"{}\"}}", "x".repeat(length)).into_bytes();
+    }
+    let mut sink = sink_at(&server, &directory, &INSERT.replace("events", "short"));
+    let refused = deliver(&mut sink, &rows).expect_err("too long");
+    let reason = &refused.reason;
+    assert_eq!((refused.settled, refused.dead, refused.then), (40, 21, None), "{reason}");
+    // One is twice in it: it was the proof that others are taken.
+    assert_eq!(query(&server, "SELECT count() FROM short"), "20\n");
 }
 
 /// As long as nothing was taken, it is not the event's fault.
@@ -160,8 +180,8 @@ fn wrong_settings_cost_no_event() {
     let wrong_format = INSERT.replace("JSONEachRow", "Values");
     for (url, password) in [(&*wrong_format, "hunter2"), (INSERT, "hunter3"), ("/no", "hunter2")] {
         let refused = deliver(&mut open(url, password).expect("settings"), &rows).unwrap_err();
-        let Then::Again(_) = refused.then else { panic!("{refused:?}") };
-        assert_eq!(refused.taken, 0);
+        let Some(Then::Again(_)) = refused.then else { panic!("{refused:?}") };
+        assert_eq!(refused.settled, 0);
         assert!(!refused.reason.contains(password), "{}", refused.reason);
     }
 }
@@ -175,7 +195,7 @@ fn a_server_that_was_restarted_has_all() {
     deliver(&mut sink, &rows[..10]).expect("taken");
     server.stop();
     let refused = deliver(&mut sink, &rows[10..]).expect_err("it was stopped");
-    assert_eq!((refused.taken, refused.then), (0, Then::Again(None)));
+    assert_eq!((refused.settled, refused.then), (0, Some(Then::Again(None))));
     server.resume();
     deliver(&mut sink, &rows[10..]).expect("taken");
     wait_for("all rows", || query(&server, "SELECT count() FROM events") == "20\n");
@@ -217,7 +237,7 @@ fn over_tls_the_server_is_who_it_should_be() {
     // Not by our authority; by ours, but with another name.
     for (ca, host) in [(&anothers, "127.0.0.1"), (&ours, "localhost")] {
         let refused = deliver(&mut open(ca, host), &plain(1)).expect_err("not our server");
-        assert_eq!((refused.taken, refused.then), (0, Then::Again(None)));
+        assert_eq!((refused.settled, refused.then), (0, Some(Then::Again(None))));
         assert!(refused.reason.contains("certificate"), "{}", refused.reason);
     }
     deliver(&mut open(&ours, "127.0.0.1"), &plain(5)).expect("taken");
@@ -239,7 +259,7 @@ fn a_secret_goes_nowhere_else() {
     })
     .expect("settings");
     let refused = deliver(&mut sink, &plain(1)).expect_err("a redirect");
-    assert_eq!(refused.then, Then::Again(None));
+    assert_eq!(refused.then, Some(Then::Again(None)));
     assert!(refused.reason.contains("307") && refused.reason.contains("Bearer …"), "{refused:?}");
     assert!(!refused.reason.contains("hunter2"), "{refused:?}");
 }

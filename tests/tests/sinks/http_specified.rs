@@ -100,12 +100,12 @@ fn elasticsearch_says_of_each_event_what_became_of_it() {
     let mut rows = plain(20);
     rows[7].document = b"{\"a\":".to_vec();
     let refused = deliver(&mut sink, &rows).expect_err("a bad document");
-    assert_eq!((refused.taken, refused.then), (7, Then::GiveUp));
+    assert_eq!((refused.settled, refused.dead, refused.then), (20, 1, None));
     assert!(refused.reason.contains("document_parsing_exception: x\\n"), "{}", refused.reason);
     rows.drain(..8);
     busy.store(3, Ordering::SeqCst);
     let refused = deliver(&mut sink, &rows).expect_err("a queue is full");
-    assert_eq!((refused.taken, refused.then), (2, Then::Again(None)), "{}", refused.reason);
+    assert_eq!((refused.settled, refused.then), (2, Some(Then::Again(None))), "{}", refused.reason);
     deliver(&mut sink, &rows[2..]).expect("taken");
     assert_eq!(bodies(&kept).len(), 19);
 }
@@ -163,8 +163,9 @@ fn splunk_names_the_event_it_does_not_take() {
     let mut rows = plain(9);
     rows[5].document = b"{\"host\":{\"name\":\"node1\"},\"bad\":true}".to_vec();
     let refused = deliver(&mut sink, &rows).expect_err("a bad event");
-    assert_eq!((refused.taken, refused.then), (5, Then::GiveUp), "{}", refused.reason);
-    assert_eq!(bodies(&kept).len(), 5);
+    let reason = &refused.reason;
+    assert_eq!((refused.settled, refused.dead, refused.then), (9, 1, None), "{reason}");
+    assert_eq!(bodies(&kept).len(), 8);
 
     let text = secret(&directory, "hunter3");
     let settings = Settings {
@@ -173,7 +174,7 @@ fn splunk_names_the_event_it_does_not_take() {
     };
     let mut sink = Http::open(settings).expect("settings");
     let refused = deliver(&mut sink, &plain(1)).expect_err("a wrong token");
-    assert_eq!((refused.taken, refused.then), (0, Then::Again(None)));
+    assert_eq!((refused.settled, refused.then), (0, Some(Then::Again(None))));
     assert!(refused.reason.contains("Invalid token"), "{}", refused.reason);
     // The right one is read when the agent is told to.
     secret(&directory, "hunter2");
@@ -214,8 +215,8 @@ fn loki_has_every_byte_and_says_when_to_come_back() {
     let mut sink = open(port, Framing::Loki, &directory);
     let rows = hostile();
     let refused = deliver(&mut sink, &rows).expect_err("too many");
-    assert_eq!(refused.then, Then::Again(Some(Duration::from_secs(7))));
-    assert_eq!(refused.taken, 0);
+    assert_eq!(refused.then, Some(Then::Again(Some(Duration::from_secs(7)))));
+    assert_eq!(refused.settled, 0);
     deliver(&mut sink, &rows).expect("taken");
     let kept = kept.lock().expect("no panic");
     let labels = json!({"job": "hostnet", "host": "node1", "dataset": "hostnet.network"});

@@ -100,11 +100,11 @@ fn a_topic_and_a_broker_that_are_not_there() {
     let Some(mut server) = kcat() else { return };
     let mut sink = sink(&server, "no-such-topic");
     let refused = deliver(&mut sink, &plain(3)).expect_err("no such topic");
-    assert_eq!((refused.taken, refused.then), (0, Then::Again(None)));
+    assert_eq!((refused.settled, refused.then), (0, Some(Then::Again(None))));
     assert!(refused.reason.contains("there is no topic no-such-topic"), "{}", refused.reason);
     server.kill();
     let start = std::time::Instant::now();
     let refused = deliver(&mut sink, &plain(3)).expect_err("no broker");
-    assert_eq!((refused.taken, refused.then), (0, Then::Again(None)));
+    assert_eq!((refused.settled, refused.then), (0, Some(Then::Again(None))));
     assert!(start.elapsed() < std::time::Duration::from_secs(10), "{:?}", start.elapsed());
 }

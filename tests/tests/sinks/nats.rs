@@ -52,10 +52,10 @@ fn a_stream_has_every_byte_of_each_event_once() {
     let mut sink = Nats::open(settings(&server)).expect("settings");
     let rows = hostile();
     let refused = deliver(&mut sink, &rows).expect_err("nobody listens");
-    assert_eq!((refused.taken, refused.then), (0, Then::Again(None)));
+    assert_eq!((refused.settled, refused.then), (0, Some(Then::Again(None))));
     server.resume();
     let refused = deliver(&mut sink, &rows).expect_err("there is no stream");
-    assert_eq!((refused.taken, refused.then), (0, Then::Again(None)));
+    assert_eq!((refused.settled, refused.then), (0, Some(Then::Again(None))));
     assert!(refused.reason.contains("no stream takes hostnet.>"), "{}", refused.reason);
 
     let mut reader = Reader::connect(server.port);
@@ -79,10 +79,31 @@ fn a_server_that_was_killed_has_all_in_order() {
     deliver(&mut sink, &rows[..1000]).expect("taken");
     server.kill();
     let refused = deliver(&mut sink, &rows[1000..]).expect_err("it was killed");
-    let Then::Again(_) = refused.then else { panic!("{refused:?}") };
-    let from = 1000 + refused.taken;
+    let Some(Then::Again(_)) = refused.then else { panic!("{refused:?}") };
+    let from = 1000 + refused.settled;
     server.resume();
     deliver(&mut sink, &rows[from..]).expect("taken");
+    let kept: Vec<_> =
+        Reader::connect(server.port).stream().into_iter().map(|m| m.payload).collect();
+    assert_same(&kept, &rows);
+}
+
+/// The stream's own bound is one that the client does not know.
+#[test]
+fn what_is_longer_than_the_stream_takes_is_given_up() {
+    let Some(mut server) = nats_server("") else { return };
+    server.resume();
+    Reader::connect(server.port).make_stream_of(10_000);
+    let mut sink = Nats::open(settings(&server)).expect("settings");
+    let mut rows = plain(600);
+    for place in [0, 1, 300, 599] {
+        rows[place].document = vec![b'x'; 10_001];
+    }
+    let refused = deliver(&mut sink, &rows).expect_err("too long");
+    let reason = &refused.reason;
+    assert_eq!((refused.settled, refused.dead, refused.then), (600, 4, None), "{reason}");
+    assert!(reason.contains("message size exceeds maximum allowed"), "{reason}");
+    rows.retain(|row| row.document.len() < 10_000);
     let kept: Vec<_> =
         Reader::connect(server.port).stream().into_iter().map(|m| m.payload).collect();
     assert_same(&kept, &rows);
@@ -97,8 +118,7 @@ fn what_is_longer_than_the_server_takes_is_given_up() {
     let mut rows = plain(3);
     rows[1].document = vec![b'x'; 100_001];
     let refused = deliver(&mut sink, &rows).expect_err("too long");
-    assert_eq!((refused.taken, refused.then), (1, Then::GiveUp), "{}", refused.reason);
-    deliver(&mut sink, &rows[2..]).expect("taken");
+    assert_eq!((refused.settled, refused.dead, refused.then), (3, 1, None), "{}", refused.reason);
     rows.remove(1);
     let kept: Vec<_> =
         Reader::connect(server.port).stream().into_iter().map(|m| m.payload).collect();
@@ -140,10 +160,10 @@ fn over_tls_with_a_password_and_a_certificate() {
         .expect("settings")
     };
     let refused = deliver(&mut open(&anothers, "hunter2"), &plain(1)).expect_err("not our server");
-    assert_eq!((refused.taken, refused.then), (0, Then::Again(None)));
+    assert_eq!((refused.settled, refused.then), (0, Some(Then::Again(None))));
     assert!(refused.reason.contains("certificate"), "{}", refused.reason);
     let refused = deliver(&mut open(&ours, "hunter3"), &plain(1)).expect_err("a wrong password");
-    assert_eq!((refused.taken, refused.then), (0, Then::Again(None)));
+    assert_eq!((refused.settled, refused.then), (0, Some(Then::Again(None))));
     assert!(!refused.reason.contains("hunter3"), "{}", refused.reason);
     // It is let in, and asks for a stream: the rest is as without TLS.
     let refused = deliver(&mut open(&ours, "hunter2"), &plain(1)).expect_err("there is no stream");

@@ -49,7 +49,13 @@ impl Reader {
 
     /// Makes a stream for what hostnet publishes.
     pub fn make_stream(&mut self) {
+        self.make_stream_of(-1);
+    }
+
+    /// The same, of messages of at most so many bytes.
+    pub fn make_stream_of(&mut self, max_msg_size: i64) {
         let stream = json!({
+            "max_msg_size": max_msg_size,
             "name": "EVENTS", "subjects": ["hostnet.>"], "storage": "file", "retention": "limits",
             "max_consumers": -1, "max_msgs": -1, "max_bytes": -1, "discard": "old",
             "num_replicas": 1, "duplicate_window": 120_000_000_000_u64,

@@ -157,8 +157,8 @@ fn refuses(open: Open, address: &str, what: &str) {
     let mut sink = open(address);
     let start = Instant::now();
     let refused = deliver(sink.as_mut(), &rows).expect_err(what);
-    assert_eq!(refused.taken, 0, "{what}: {refused:?}");
-    assert!(matches!(refused.then, Then::Again(_)), "{what}: {refused:?}");
+    assert_eq!(refused.settled, 0, "{what}: {refused:?}");
+    assert!(matches!(refused.then, Some(Then::Again(_))), "{what}: {refused:?}");
     let shown = refused.reason.chars().all(|c| !c.is_control());
     assert!(shown, "{what}: {refused:?}");
     let most = Duration::from_secs(if is_slow() { 60 } else { 5 });

@@ -14,7 +14,7 @@ use reqwest::{
     redirect::Policy,
 };
 
-use crate::sink::{Refused, Secret, Then, Tls, runtime::Background, tls::check_plaintext};
+use crate::sink::{Secret, Tls, runtime::Background, tls::check_plaintext};
 
 /// The most bytes of an answer that are looked at: the status of each of ten
 /// thousand events has room in it.
@@ -55,6 +55,7 @@ pub struct Client {
 }
 
 /// What a server answered.
+#[derive(Debug)]
 pub struct Reply {
     /// Its status.
     pub status: StatusCode,
@@ -62,6 +63,30 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// Its body.
     pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// What it says, for a reason.
+    #[must_use]
+    pub fn quote(&self) -> String {
+        let status = self.status;
+        let text = self.text();
+        let said = short(text.trim());
+        if said.is_empty() { format!("{status}") } else { format!("{status}: {said}") }
+    }
+
+    /// Its body as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        crate::text::text(&self.body).readable
+    }
+}
+
+/// As much of a text of a server as a reason quotes.
+#[must_use]
+pub fn short(text: &str) -> String {
+    let text: String = text.chars().take(LONGEST_QUOTE).collect();
+    text.escape_debug().to_string()
 }
 
 /// Reads a URL, which must not hold a secret.
@@ -116,16 +141,15 @@ impl Client {
     /// Posts, and returns what the server says.
     ///
     /// # Errors
-    /// When it says nothing.
-    pub fn post(&self, content_type: &'static str, body: &[u8]) -> Result<Reply, Refused> {
-        let failed = |reason: String| Refused::again(0, self.reason(&reason));
+    /// When it says nothing: the reason.
+    pub fn post(&self, content_type: &'static str, body: &[u8]) -> Result<Reply, String> {
         let mut request = self
             .http
             .post(self.url.clone())
             .headers(self.headers.clone())
             .header(CONTENT_TYPE, content_type);
         request = if self.gzip {
-            let packed = gzip(body).map_err(|error| failed(error.to_string()))?;
+            let packed = gzip(body).map_err(|error| error.to_string())?;
             request.header(CONTENT_ENCODING, "gzip").body(packed)
         } else {
             request.body(body.to_vec())
@@ -140,9 +164,9 @@ impl Client {
             Some(Ok(reply)) => Ok(reply),
             // The URL may have a secret in its query.
             Some(Err::<_, reqwest::Error>(error)) => {
-                Err(failed(format!("{:#}", anyhow::Error::from(error.without_url()))))
+                Err(format!("{:#}", anyhow::Error::from(error.without_url())))
             }
-            None => Err(failed("no answer in time".to_owned())),
+            None => Err("no answer in time".to_owned()),
         }
     }
 
@@ -153,26 +177,6 @@ impl Client {
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         let reason = format!("{}://{host}{port}{}: {text}", self.url.scheme(), self.url.path());
         self.secrets.iter().fold(reason, |reason, secret| reason.replace(secret.as_str(), "…"))
-    }
-
-    /// What an answer says, for a reason.
-    #[must_use]
-    pub fn quote(&self, reply: &Reply) -> String {
-        let said = crate::text::text(&reply.body).readable;
-        let said: String = said.chars().take(LONGEST_QUOTE).collect();
-        let said = said.trim().escape_debug();
-        let status = reply.status;
-        self.reason(&if reply.body.is_empty() {
-            format!("{status}")
-        } else {
-            format!("{status}: {said}")
-        })
-    }
-
-    /// Not taken, and to be sent again when the server wants it.
-    #[must_use]
-    pub fn again(&self, reply: &Reply) -> Refused {
-        Refused { taken: 0, reason: self.quote(reply), then: Then::Again(reply.retry_after) }
     }
 }
 

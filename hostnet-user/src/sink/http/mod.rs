@@ -1,9 +1,8 @@
 //! HTTP, framed as the receiver wants it: plain lines, Elasticsearch `_bulk`, Splunk
 //! HTTP Event Collector, Loki, or OpenTelemetry.
 //!
-//! One bad event does not hold up the rest: when an answer does not say which it
-//! is, the batch is halved until it is alone. As long as nothing at all was taken,
-//! though, a refusal is held to be the fault of the settings, and nothing is given up.
+//! One bad event does not hold up the rest. What an answer means for the events of its
+//! request, by receiver, is in `verdict`; here is what is done about it.
 
 mod client;
 mod elasticsearch;
@@ -13,6 +12,7 @@ mod ndjson;
 mod otlp;
 mod settings;
 mod splunk;
+mod verdict;
 
 use std::time::Duration;
 
@@ -20,28 +20,17 @@ use anyhow::Result;
 
 pub use settings::{Framing, Settings};
 
-use self::client::{Client, Options, Reply};
-use super::{Message, Refused, Sink, Then};
-
-/// What an answer means for the messages of its request.
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    /// All were taken.
-    Taken,
-    /// Some were not, and the answer says which.
-    Refused(Refused),
-    /// The one at this place can never be taken; of the others nothing is said.
-    Bad(usize, String),
-    /// One of them or their number is wrong, and the answer does not say which.
-    Unclear(String),
-}
+use self::{
+    client::{Client, Options, Reply},
+    verdict::{Proof, Verdict},
+};
+use super::{Failure, Fate, Message, Outcome, Sink, Then};
 
 /// The sink.
 pub struct Http {
     settings: Settings,
     client: Client,
-    /// Whether anything was taken since the settings were read.
-    proven: bool,
+    proof: Proof,
     request: Vec<u8>,
 }
 
@@ -54,49 +43,104 @@ impl Http {
     pub fn open(settings: Settings) -> Result<Self> {
         settings.check()?;
         let client = client(&settings)?;
-        Ok(Self { settings, client, proven: false, request: Vec::new() })
+        Ok(Self { settings, client, proof: Proof::default(), request: Vec::new() })
     }
 
-    /// Sends messages in requests of bounded size.
-    fn send(&mut self, messages: &[Message<'_>]) -> Result<(), Refused> {
-        let (mut start, most_bytes) = (0, self.settings.most_bytes());
-        while start < messages.len() {
-            let mut bytes = 0;
-            let fitting = messages[start..].iter().take_while(|message| {
-                bytes += message.body.len();
-                bytes <= most_bytes
-            });
-            let end = start + fitting.count().max(1);
-            self.isolate(&messages[start..end]).map_err(|refused| refused.after(start))?;
-            start = end;
+    /// How many of these fit into one request.
+    fn fitting(&self, messages: &[Message<'_>]) -> usize {
+        let (mut bytes, most_bytes) = (0, self.settings.most_bytes());
+        let fitting = messages.iter().take_while(|message| {
+            bytes += message.body.len();
+            bytes <= most_bytes
+        });
+        fitting.count().max(1)
+    }
+
+    /// Settles all of them, in as many requests as that takes; fewer only with a failure.
+    fn settle(&mut self, messages: &[Message<'_>]) -> Outcome {
+        let mut outcome = Outcome::default();
+        while outcome.failure.is_none() && outcome.settled < messages.len() {
+            let rest = &messages[outcome.settled..];
+            let fitting = self.fitting(rest);
+            outcome = outcome.and(self.request(&rest[..fitting]));
         }
-        Ok(())
+        outcome
     }
 
-    /// Sends one request, and halves it as long as it is not known what is wrong.
-    fn isolate(&mut self, messages: &[Message<'_>]) -> Result<(), Refused> {
-        let verdict = self.post(messages)?;
-        let (before, rest) = match verdict {
+    /// Sends one request, and settles at least the first of its messages or fails.
+    fn request(&mut self, messages: &[Message<'_>]) -> Outcome {
+        let sent = messages.len();
+        match self.post(messages) {
             Verdict::Taken => {
-                self.proven = true;
-                return Ok(());
+                self.proof.renew();
+                Outcome::taken(sent)
             }
-            Verdict::Refused(refused) => {
-                self.proven |= refused.taken > 0;
-                return Err(refused);
+            Verdict::NothingTaken(failure) => Outcome::failed(self.failure(failure)),
+            Verdict::RestTaken { dead, reason } => {
+                if dead < sent {
+                    self.proof.renew();
+                }
+                Outcome::with_dead(sent, dead, self.client.reason(&reason))
             }
-            Verdict::Bad(0, reason) => return Err(Refused::give_up(0, reason)),
-            Verdict::Unclear(reason) if messages.len() == 1 => {
-                return Err(Refused::give_up(0, reason));
+            Verdict::Each(fates) => self.each(fates),
+            Verdict::Named { place: 0, reason } => self.give_up_first(&reason),
+            Verdict::Named { place, reason } if place < sent => {
+                self.part(&messages[..place], &reason)
             }
-            Verdict::Bad(index, _) => messages.split_at(index.min(messages.len() - 1)),
-            Verdict::Unclear(_) => messages.split_at(messages.len() / 2),
-        };
-        self.isolate(before)?;
-        self.isolate(rest).map_err(|refused| refused.after(before.len()))
+            // One that names an event that was not sent does not say which.
+            Verdict::Named { reason, .. } | Verdict::Unclear(reason) if sent == 1 => {
+                self.give_up_first(&reason)
+            }
+            Verdict::Named { reason, .. } | Verdict::Unclear(reason) => {
+                self.part(&messages[..sent / 2], &reason)
+            }
+        }
     }
 
-    fn post(&mut self, messages: &[Message<'_>]) -> Result<Verdict, Refused> {
+    /// Sends some of what was refused together.
+    fn part(&mut self, messages: &[Message<'_>], reason: &str) -> Outcome {
+        if self.proof.holds() { self.settle(messages) } else { self.doubt(reason) }
+    }
+
+    /// The first event of a request will never be taken.
+    fn give_up_first(&mut self, reason: &str) -> Outcome {
+        if self.proof.allows(1) {
+            Outcome::with_dead(1, 1, self.client.reason(reason))
+        } else {
+            self.doubt(reason)
+        }
+    }
+
+    /// Each event of a request has a fate of its own.
+    fn each(&mut self, fates: Vec<Fate>) -> Outcome {
+        let dead = fates.iter().filter(|fate| matches!(fate, Fate::Dead(_))).count();
+        if fates.contains(&Fate::Taken) {
+            self.proof.renew();
+        } else if dead > 0 && !self.proof.allows(dead) {
+            let reason = fates.iter().find_map(|fate| match fate {
+                Fate::Dead(reason) => Some(reason.as_str()),
+                Fate::Taken | Fate::Unsettled(_) => None,
+            });
+            return self.doubt(reason.unwrap_or_default());
+        }
+        Outcome::of(fates.into_iter().map(|fate| match fate {
+            Fate::Taken => Fate::Taken,
+            Fate::Dead(reason) => Fate::Dead(self.client.reason(&reason)),
+            Fate::Unsettled(failure) => Fate::Unsettled(self.failure(failure)),
+        }))
+    }
+
+    /// It may be the settings: another event decides.
+    fn doubt(&self, reason: &str) -> Outcome {
+        let reason = self.client.reason(reason);
+        Outcome::failed(Failure { reason, then: Then::Doubt })
+    }
+
+    fn failure(&self, failure: Failure) -> Failure {
+        Failure { reason: self.client.reason(&failure.reason), ..failure }
+    }
+
+    fn post(&mut self, messages: &[Message<'_>]) -> Verdict {
         let mut request = std::mem::take(&mut self.request);
         request.clear();
         let settings = &self.settings;
@@ -112,37 +156,32 @@ impl Http {
         };
         let reply = self.client.post(content_type, &request);
         self.request = request;
-        let reply = reply?;
-        Ok(match self.settings.framing {
-            Framing::Elasticsearch => elasticsearch::judge(&self.client, &reply, messages.len()),
-            Framing::SplunkHec => splunk::judge(&self.client, &reply),
+        match reply {
+            Ok(reply) => self.judge(&reply, messages),
+            Err(reason) => verdict::later(reason),
+        }
+    }
+
+    fn judge(&self, reply: &Reply, messages: &[Message<'_>]) -> Verdict {
+        match self.settings.framing {
+            Framing::Ndjson => ndjson::judge(reply),
+            Framing::Elasticsearch => elasticsearch::judge(reply, messages.len()),
+            Framing::SplunkHec => splunk::judge(reply),
+            Framing::Loki => loki::judge(reply, messages),
             #[cfg(feature = "otlp")]
-            Framing::Otlp => otlp::judge(&self.client, &reply),
-            Framing::Ndjson | Framing::Loki => by_status(&self.client, &reply),
-        })
+            Framing::Otlp => otlp::judge(reply, messages.len()),
+        }
     }
 }
 
 impl Sink for Http {
-    fn deliver(&mut self, messages: &[Message<'_>]) -> Result<(), Refused> {
-        let refused = match self.send(messages) {
-            Err(refused) if refused.then == Then::GiveUp && !self.proven => refused,
-            outcome => return outcome,
-        };
-        // It is the event and not the settings if another one is taken.
-        let other = messages.get(refused.taken + 1..).and_then(<[_]>::last);
-        if let Some(other) = other {
-            self.proven = self.post(&[*other])? == Verdict::Taken;
-        }
-        if self.proven {
-            return Err(refused);
-        }
-        let reason = format!("{} (nothing was taken yet: check the settings)", refused.reason);
-        Err(Refused::again(refused.taken, reason))
+    fn deliver(&mut self, messages: &[Message<'_>]) -> Outcome {
+        self.settle(messages)
     }
 
     fn reopen(&mut self) -> Result<()> {
         self.client = client(&self.settings)?;
+        self.proof = Proof::default();
         Ok(())
     }
 }
@@ -156,15 +195,4 @@ fn client(settings: &Settings) -> Result<Client> {
         gzip: settings.gzip,
         timeout: Duration::from_secs(settings.timeout_s),
     })
-}
-
-/// What a status means where the protocol says no more.
-fn by_status(client: &Client, reply: &Reply) -> Verdict {
-    match reply.status.as_u16() {
-        200..=299 => Verdict::Taken,
-        // Bad request, content too large, unprocessable content.
-        400 | 413 | 422 => Verdict::Unclear(client.quote(reply)),
-        // Everything else may be otherwise later, be it by the operator's hand.
-        _ => Verdict::Refused(client.again(reply)),
-    }
 }

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    Settings, Verdict, by_status,
-    client::{Client, Reply},
+    Settings,
+    client::Reply,
+    verdict::{Verdict, by_status, nothing_taken},
 };
 use crate::{
     json,
@@ -70,18 +71,36 @@ struct Answer {
 const BAD_EVENT: [u64; 5] = [5, 6, 12, 13, 15];
 
 /// Reads Splunk's own code, which says more than the status.
-pub fn judge(client: &Client, reply: &Reply) -> Verdict {
+pub fn judge(reply: &Reply) -> Verdict {
     if reply.status.as_u16() != 400 {
-        return by_status(client, reply);
+        return by_status(reply);
     }
     match serde_json::from_slice(&reply.body) {
-        Ok(Answer { code, invalid_event: Some(number) }) if BAD_EVENT.contains(&code) => {
-            Verdict::Bad(number, client.quote(reply))
+        Ok(Answer { code, invalid_event: Some(place) }) if BAD_EVENT.contains(&code) => {
+            Verdict::Named { place, reason: reply.quote() }
         }
         // A wrong index, a channel that is missing: the settings' fault.
-        Ok(Answer { code, .. }) if !BAD_EVENT.contains(&code) => {
-            Verdict::Refused(client.again(reply))
+        Ok(Answer { code, .. }) if !BAD_EVENT.contains(&code) => nothing_taken(reply),
+        _ => by_status(reply),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::http::verdict::tests::reply;
+
+    #[test]
+    fn an_event_is_named_and_wrong_settings_are_known() {
+        let named = judge(&reply(400, "{\"code\":6,\"invalid-event-number\":3}"));
+        assert!(matches!(named, Verdict::Named { place: 3, .. }), "{named:?}");
+        // Incorrect index; server is busy.
+        for (status, code) in [(400, 7), (503, 9)] {
+            let body = format!("{{\"code\":{code},\"invalid-event-number\":3}}");
+            let verdict = judge(&reply(status, &body));
+            assert!(matches!(verdict, Verdict::NothingTaken(_)), "{verdict:?}");
         }
-        _ => by_status(client, reply),
+        let unclear = judge(&reply(400, "{\"code\":6}"));
+        assert!(matches!(unclear, Verdict::Unclear(_)), "{unclear:?}");
     }
 }

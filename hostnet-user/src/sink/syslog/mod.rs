@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use self::connection::Connection;
 use super::{
-    Message, Refused, Sink, Tls,
+    Failure, Message, Outcome, Sink, Tls,
     tls::{check_plaintext, host_and_port},
 };
 
@@ -125,7 +125,7 @@ impl Syslog {
     }
 
     /// Sends frames that are small enough, all or nothing.
-    fn send(&mut self) -> Result<(), Refused> {
+    fn send(&mut self) -> Result<(), Failure> {
         let deadline = Instant::now() + Duration::from_secs(self.settings.timeout_s);
         let kept = self.connection.take().and_then(|mut open| (!open.is_closed()).then_some(open));
         let sent = host_and_port("sink.address", &self.settings.address)
@@ -143,32 +143,32 @@ impl Syslog {
                 Ok(())
             }
             Err(error) => {
-                Err(Refused::again(0, format!("syslog at {}: {error:#}", self.settings.address)))
+                Err(Failure::again(format!("syslog at {}: {error:#}", self.settings.address)))
             }
         }
     }
 }
 
 impl Sink for Syslog {
-    fn deliver(&mut self, messages: &[Message<'_>]) -> Result<(), Refused> {
+    fn deliver(&mut self, messages: &[Message<'_>]) -> Outcome {
         self.frames.clear();
         let limit = self.settings.max_message_bytes;
-        let mut too_long = None;
-        for (index, message) in messages.iter().enumerate() {
+        let (mut too_long, mut reason) = (0, String::new());
+        for message in messages {
             let before = self.frames.len();
             let length = frame::append(&mut self.frames, message, self.settings.facility);
             if length > limit {
                 self.frames.truncate(before);
-                let text =
-                    format!("a message of {length} bytes, sink.max_message_bytes is {limit}");
-                too_long = Some(Refused::give_up(index, text));
-                break;
+                too_long += 1;
+                reason = format!("a message of {length} bytes, sink.max_message_bytes is {limit}");
             }
         }
-        if !self.frames.is_empty() {
-            self.send()?;
+        if !self.frames.is_empty()
+            && let Err(failure) = self.send()
+        {
+            return Outcome::failed(failure);
         }
-        too_long.map_or(Ok(()), Err)
+        Outcome::with_dead(messages.len(), too_long, reason)
     }
 
     fn reopen(&mut self) -> Result<()> {

@@ -13,11 +13,11 @@ use prost::Message as _;
 use serde_json::{Map, Value};
 
 use super::{
-    Verdict, by_status,
-    client::{Client, Reply},
+    client::{Reply, short},
+    verdict::{Verdict, by_status, later},
 };
 use crate::sink::{
-    Message, Refused,
+    Fate, Message,
     document::{Head, Level},
 };
 
@@ -98,25 +98,48 @@ const fn severity(level: Level) -> (SeverityNumber, &'static str) {
     }
 }
 
-/// Reads how many were refused. Which, is not said.
-pub fn judge(client: &Client, reply: &Reply) -> Verdict {
+/// Reads how many were refused. Which, is not said; the rest was taken, and the protocol
+/// forbids sending it again.
+pub fn judge(reply: &Reply, sent: usize) -> Verdict {
     if !reply.status.is_success() {
-        return by_status(client, reply);
+        return by_status(reply);
     }
     let answer = match ExportLogsServiceResponse::decode(&*reply.body) {
         Ok(answer) => answer,
-        Err(error) => {
-            let text = format!("not the answer of a collector: {error}");
-            return Verdict::Refused(Refused::again(0, client.reason(&text)));
-        }
+        Err(error) => return later(format!("not the answer of a collector: {error}")),
     };
-    match answer.partial_success {
-        Some(partial) if partial.rejected_log_records > 0 => {
-            let said: String = partial.error_message.chars().take(200).collect();
-            let count = partial.rejected_log_records;
-            let text = format!("{count} events were rejected: {}", said.escape_debug());
-            Verdict::Unclear(client.reason(&text))
-        }
-        _ => Verdict::Taken,
+    let partial = answer.partial_success.unwrap_or_default();
+    let dead = usize::try_from(partial.rejected_log_records).unwrap_or(0).min(sent);
+    let reason = format!("rejected: {}", short(&partial.error_message));
+    match dead {
+        0 => Verdict::Taken,
+        dead if dead < sent => Verdict::RestTaken { dead, reason },
+        // Nothing shows that the collector takes anything.
+        _ => Verdict::Each(vec![Fate::Dead(reason); sent]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsPartialSuccess;
+
+    use super::*;
+    use crate::sink::http::verdict::tests::reply;
+
+    #[test]
+    fn the_rest_of_a_partial_success_was_taken() {
+        let judged = |rejected_log_records, sent| {
+            let error_message = "too old".to_owned();
+            let partial = ExportLogsPartialSuccess { rejected_log_records, error_message };
+            let answer = ExportLogsServiceResponse { partial_success: Some(partial) };
+            judge(&Reply { body: answer.encode_to_vec(), ..reply(200, "") }, sent)
+        };
+        let reason = "rejected: too old".to_owned();
+        assert_eq!(judged(3, 10), Verdict::RestTaken { dead: 3, reason: reason.clone() });
+        // A warning only, and a number that cannot be.
+        assert_eq!(judged(0, 10), Verdict::Taken);
+        assert_eq!(judged(-1, 10), Verdict::Taken);
+        assert_eq!(judged(i64::MAX, 2), Verdict::Each(vec![Fate::Dead(reason); 2]));
+        assert_eq!(judge(&reply(200, ""), 10), Verdict::Taken);
     }
 }
