@@ -149,7 +149,7 @@ fn refused(place: &Place) -> u64 {
 #[test]
 fn a_queue_of_dead_letters_drains_and_each_is_counted_once() {
     let (place, destination) = (Place::new(), Destination::default());
-    let is_poison = |id: u64| (3..=6000).contains(&id) && id % 3 != 0;
+    let is_poison = |id: u64| (3..=6000).contains(&id) && !id.is_multiple_of(3);
     destination.will_never_take(is_poison);
     destination.refuse(Some(Then::Again(Some(Duration::from_millis(5)))));
     let mut run = Run::begin(Some(place.settings()), vec![(outbox("a"), destination.sink())]);
