@@ -25,16 +25,28 @@ const BPF_CGROUP_INET4_CONNECT: u32 = 10;
 /// `r0 = 0; exit`: zero refuses, with EPERM.
 const REFUSE: [u64; 2] = [0x00b7, 0x0095];
 
-/// Drops a packet of TCP, of IPv4 or of IPv6, and lets others pass.
-const DROP_TCP: [u64; 12] = [
+/// Drops a packet of TCP, of IPv4 or of IPv6, and lets others pass. Programs of this type
+/// have no instruction that reads a packet (`may_access_skb`, kernel/bpf/verifier.c), but
+/// a helper: `bpf_skb_load_bytes`.
+const DROP_TCP: [u64; 22] = [
     0x16bf,                     // r6 = r1
-    0x0030,                     // r0 = packet[0]
+    0x02b7,                     // r2 = 0
+    0xa3bf,                     // r3 = r10
+    0x0307 | 0xffff_fff8 << 32, // r3 -= 8
+    0x04b7 | 1 << 32,           // r4 = 1
+    0x0085 | 26 << 32,          // load_bytes(r1, r2, r3, r4)
+    0xa071 | 0xfff8 << 16,      // r0 = the byte there
     0x0077 | 4 << 32,           // r0 >>= 4
-    0x0015 | 2 << 16 | 6 << 32, // if r0 == 6 goto IPv6
-    0x0030 | 9 << 32,           // r0 = packet[9]
-    0x0005 | 1 << 16,           // goto protocol
-    0x0030 | 6 << 32,           // IPv6: r0 = packet[6]
-    0x0015 | 2 << 16 | 6 << 32, // protocol: if r0 == IPPROTO_TCP goto drop
+    0x02b7 | 9 << 32,           // r2 = 9: the protocol of IPv4
+    0x0055 | 1 << 16 | 6 << 32, // if r0 != 6 skip
+    0x02b7 | 6 << 32,           // r2 = 6: that of IPv6
+    0x61bf,                     // r1 = r6
+    0xa3bf,                     // r3 = r10
+    0x0307 | 0xffff_fff8 << 32, // r3 -= 8
+    0x04b7 | 1 << 32,           // r4 = 1
+    0x0085 | 26 << 32,          // load_bytes(r1, r2, r3, r4)
+    0xa071 | 0xfff8 << 16,      // r0 = the byte there
+    0x0015 | 2 << 16 | 6 << 32, // if r0 == IPPROTO_TCP goto drop
     0x00b7 | 1 << 32,           // r0 = 1
     0x0095,                     // exit
     0x00b7,                     // drop: r0 = 0

@@ -15,6 +15,7 @@ mod container;
 pub mod crowd;
 mod daemon;
 mod denial;
+pub mod disk;
 mod docker;
 pub mod ecs;
 mod events;
