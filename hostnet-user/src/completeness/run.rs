@@ -6,6 +6,7 @@ use super::{
     line::{Line, Loss},
     places::{Hole, Places, Room, Was},
 };
+use crate::event::Action;
 
 /// Most holes listed; all are counted.
 const MOST_HOLES: usize = 1000;
@@ -129,7 +130,7 @@ impl Run {
         if let Some(reason) = line.stopped() {
             self.stopped = Some((reason, line.sequence));
         }
-        if line.action == "chain-checkpoint" {
+        if line.action == Action::ChainCheckpoint.name() {
             self.checkpoints += 1;
         }
         if let Some(loss) = &line.loss {

@@ -10,7 +10,7 @@ use super::{
     filter::{Condition, IS_RARE},
     history::COLUMNS,
 };
-use crate::format::ecs::read::Read;
+use crate::{event::Action, format::ecs::read::Read};
 
 /// A container, as long as it was seen in the host's network namespace.
 #[derive(Clone, Debug, Serialize)]
@@ -169,12 +169,12 @@ pub(super) fn names(history: &History) -> Result<HashMap<String, (String, Option
 /// When each of these owners, or everybody, entered or left.
 pub(super) fn moments(
     history: &History,
-    action: &str,
+    action: Action,
     owners: Option<&BTreeSet<String>>,
 ) -> Result<BTreeMap<String, Vec<Time>>> {
     let mut condition = Condition::default();
     condition.plain(IS_RARE);
-    condition.with("e.action = ?", action.to_owned());
+    condition.with("e.action = ?", action.name().to_owned());
     if let Some(owners) = owners {
         condition.one_of("e.owner", owners.iter().map(String::as_str));
     }
@@ -194,8 +194,8 @@ pub(super) fn moments(
 /// When the history cannot be read, or knows nobody like that.
 pub fn containers(history: &History, filter: &Filter) -> Result<Vec<ContainerRow>> {
     let owners = filter.owners(history)?;
-    let joined = moments(history, "container-joined-host-network", owners.as_ref())?;
-    let left = moments(history, "container-left-host-network", owners.as_ref())?;
+    let joined = moments(history, Action::ContainerJoinedHostNetwork, owners.as_ref())?;
+    let left = moments(history, Action::ContainerLeftHostNetwork, owners.as_ref())?;
     let mut rows = Vec::new();
     for one in known(history)? {
         let (first, last) = one.times;

@@ -8,14 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Result;
-use rusqlite::types::Value;
 use serde::Serialize;
 
 use super::{
     History, Runs, Time,
     containers::moments,
-    filter::IS_RARE,
     history::{COLUMNS, Event, span_of},
+    processes::end_of,
 };
 use crate::{event::Action, format::ecs::read::Process};
 
@@ -184,7 +183,7 @@ impl Machine {
             .values()
             .flat_map(|open| open.signs.iter().map(|sign| sign.owner.clone()))
             .collect();
-        let left = moments(history, "container-left-host-network", Some(&owners))?;
+        let left = moments(history, Action::ContainerLeftHostNetwork, Some(&owners))?;
         for mut open in self.open.into_values() {
             open.settle(history, runs, &left)?;
             self.done.push(open);
@@ -242,28 +241,6 @@ fn restarted(open: &Holding, seen_in: &str, runs: &Runs) -> Option<(Time, Ended)
     })
 }
 
-const ENDED: &str = Action::ProcessEnded.name();
-const ACCEPTED: &str = Action::ConnectionAccepted.name();
-
-/// When the process of a sign ended, if that was recorded.
-fn process_end(history: &History, sign: &Sign) -> Result<Option<Time>> {
-    let Some(entity) = sign.process.entity_id.clone() else { return Ok(None) };
-    let question = format!(
-        "SELECT {COLUMNS} FROM event e WHERE {IS_RARE} AND e.action = '{ENDED}' AND e.time_ns >= ?1 \
-         AND e.owner = ?2 AND instr(e.document, ?3) > 0 ORDER BY e.time_ns"
-    );
-    let values = [Value::from(sign.first.0), sign.owner.clone().into(), entity.clone().into()];
-    let mut at = None;
-    history.each(&question, &values, |event| {
-        // Its child's end has the same text in it.
-        if event.read.process.entity_id.as_deref() == Some(&entity) {
-            at = Some(event.time);
-        }
-        Ok(at.is_none())
-    })?;
-    Ok(at)
-}
-
 /// Ten minutes of arrivals at a port that are looked through for one socket's, at most.
 const MOST_SPANS: usize = 64;
 
@@ -277,9 +254,10 @@ fn last_arrival(history: &History, open: &Holding, after: Time) -> Result<Option
     let port = i64::from(open.port);
     let values = (span_of(after), &open.protocol, port, after.0, MOST_SPANS as i64);
     let spans = spans.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let accepted = Action::ConnectionAccepted.name();
     let question = format!(
         "SELECT {COLUMNS} FROM event e WHERE e.time_ns BETWEEN ?1 AND ?2 AND \
-         e.action = '{ACCEPTED}' AND instr(e.document, ?3) > 0 ORDER BY e.time_ns DESC"
+         e.action = '{accepted}' AND instr(e.document, ?3) > 0 ORDER BY e.time_ns DESC"
     );
     for span in spans {
         let (first, last): (i64, i64) = span?;
@@ -343,7 +321,11 @@ impl Holding {
         let is_recorded = self.held == Held::Listening && self.protocol == "tcp";
         let mut process_ended = None;
         while !is_recorded && let Some(last) = self.signs.last().cloned() {
-            process_ended = process_end(history, &last)?.filter(|at| *at >= last.last);
+            process_ended = match last.process.entity_id.as_deref() {
+                Some(entity) => end_of(history, entity, (&last.owner, last.first))?,
+                None => None,
+            };
+            process_ended = process_ended.filter(|at| *at >= last.last);
             let Some(at) = process_ended else { break };
             match last_arrival(history, self, at)? {
                 Some(event) => self.sign(&event),

@@ -51,6 +51,29 @@ pub struct ProcessRow {
     pub parent_entity_id: Option<String>,
 }
 
+/// When a process of an owner ended, at a moment or later, if that was recorded.
+pub(super) fn end_of(
+    history: &History,
+    entity_id: &str,
+    (owner, from): (&str, Time),
+) -> Result<Option<Time>> {
+    let ended = Action::ProcessEnded.name();
+    let question = format!(
+        "SELECT {COLUMNS} FROM event e WHERE {IS_RARE} AND e.action = '{ended}' AND e.time_ns >= ?1 \
+         AND e.owner = ?2 AND instr(e.document, ?3) > 0 ORDER BY e.time_ns"
+    );
+    let values = [from.0.into(), owner.to_owned().into(), entity_id.to_owned().into()];
+    let mut at = None;
+    history.each(&question, &values, |event| {
+        // Its child's end has the same text in it.
+        if event.read.process.entity_id.as_deref() == Some(entity_id) {
+            at = Some(event.time);
+        }
+        Ok(at.is_none())
+    })?;
+    Ok(at)
+}
+
 /// What processes are put together from: what began before the agent is known by what it
 /// did later.
 pub const OF_PROCESSES: [&str; 5] = [

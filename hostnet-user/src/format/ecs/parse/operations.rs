@@ -23,6 +23,11 @@ use crate::{
     text,
 };
 
+/// Operations that are called as their actions.
+const EXISTING: &str = Action::ExistingSocket.name();
+const MIGRATION: &str = Action::CgroupMigration.name();
+const SPOOF: &str = Action::NameSpoof.name();
+
 /// The operation, of the event's socket, owner and process.
 pub fn operation(
     document: &Document<'_>,
@@ -98,14 +103,14 @@ pub fn operation(
         ("unix-accept", _) => unix(document, UnixKind::Accept, ends)?.into(),
         ("unix-send", _) => unix(document, UnixKind::Send, ends)?.into(),
         ("unix-use", _) => unix(document, UnixKind::Use, ends)?.into(),
-        ("existing_socket", _) => existing(document, of_socket()?, ends)?.into(),
+        (EXISTING, _) => existing(document, of_socket()?, ends)?.into(),
         ("exec", _) => {
             let arguments = process.map(|process| text::command_line(&process.arguments));
             Exec { command_line: arguments.unwrap_or_default() }.into()
         }
         ("exit", _) => exit(needed("hostnet.exit", &hostnet.exit)?)?.into(),
-        ("cgroup-migration", _) => migration(document)?.into(),
-        ("name-spoof", _) => spoof(document)?.into(),
+        (MIGRATION, _) => migration(document)?.into(),
+        (SPOOF, _) => spoof(document)?.into(),
         ("present", _) => {
             let is_agent = needed("hostnet.present", &hostnet.present)?.agent;
             Present { declared: declared(document), is_agent }.into()
