@@ -9,8 +9,8 @@ use std::{
 };
 
 use hostnet::{
-    attribute::fetch::network::HostNetwork,
     judge::surface::{Network, Route, Surface, Way},
+    sources::network::HostNetwork,
 };
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use serde_json::Value;

@@ -56,7 +56,7 @@ fn a_cgroup_with_a_name_that_is_no_text_hides_nothing_below_it() {
         fs::create_dir(directory).expect("root may make a cgroup");
     }
     let id = fs::metadata(&inside).expect("a cgroup").ino();
-    let found = ::hostnet::attribute::fetch::procfs::cgroups(&cgroups::root());
+    let found = ::hostnet::sources::procfs::cgroups(&cgroups::root());
     for directory in [&inside, &odd] {
         fs::remove_dir(directory).expect("it is empty");
     }

@@ -8,9 +8,8 @@ use super::{
 use crate::{
     event::{
         Contact, Event, Operation, Outcome, Owner, OwnerKind, PeerParty, Scope, Surface, UnixKind,
-        Via,
+        Via, family,
     },
-    family,
     judge::{Reach, Target, surface::MetadataService},
 };
 

@@ -11,7 +11,7 @@ use super::{
     publish::{Port, Publish},
     service::Manager,
 };
-use crate::shell::{self, ShellWord, docker_name};
+use crate::text::shell::{self, ShellWord, docker_name};
 
 /// The value of `--add-host` by which a container finds its host.
 pub const HOST_GATEWAY: &str = "host.docker.internal:host-gateway";

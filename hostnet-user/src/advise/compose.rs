@@ -1,7 +1,7 @@
 //! The service in a Compose or stack file.
 
 use super::change::{HOST_GATEWAY, Plan};
-use crate::json;
+use crate::text::json;
 
 /// Whose words the file is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::{
     publish::{Port, Publish},
     service::Manager,
 };
-use crate::shell::docker_name;
+use crate::text::shell::docker_name;
 
 /// With more, publishing them is a cost of its own.
 const MANY_PORTS: usize = 100;

@@ -7,10 +7,7 @@
 use std::collections::HashMap;
 
 use super::Attribution;
-use crate::{
-    event::{Event, Operation, OwnerKind},
-    shares::Fill,
-};
+use crate::event::{Event, Operation, OwnerKind, shares::Fill};
 
 /// The longest an event waits, nanoseconds. A runtime that starts four
 /// containers at once answers an inspect within a quarter of it.

@@ -1,7 +1,7 @@
 //! Records become events: correlated, dated, and tied to their owner.
 //!
 //! This stage does no I/O and reads no clock: everything it knows comes in as an
-//! input, so the same inputs give the same events. `fetch/` fetches such inputs, and is
+//! input, so the same inputs give the same events. `sources/` gets such inputs, and is
 //! called by others.
 //!
 //! A folder is a part of what the stage knows, with the records that it is kept true by.
@@ -10,7 +10,6 @@
 //! what comes in, what goes out.
 
 pub mod cgroups;
-pub mod fetch;
 mod found;
 mod held;
 mod news;
@@ -42,8 +41,8 @@ pub use sockets::Existing;
 pub use unkept::PLACE as TABLE_PLACE;
 pub use wanted::Asker;
 
-use crate::{
-    event::{Event, FlowCount, Health, Process, UserNames},
+use crate::event::{
+    Event, FlowCount, Health, Process, UserNames,
     shares::{Fill, share_name},
 };
 use cgroups::CgroupTree;

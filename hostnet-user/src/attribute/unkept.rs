@@ -6,10 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use hostnet_abi::EventKind;
 
 use super::Attribution;
-use crate::{
-    event::{Health, LossCount, Owner, total},
-    shares::share_name,
-};
+use crate::event::{Health, LossCount, Owner, shares::share_name, total};
 
 /// Where these are lost.
 pub const PLACE: &str = "agent-table";

@@ -1,5 +1,5 @@
 //! What a record needs to be understood that is not in it: looked up by those who
-//! feed this stage (`lookups/`, feed.rs), and given before the record.
+//! feed this stage (`agent/`), and given before the record.
 
 use hostnet_abi::{EventKind, Flow, FlowKey, Record, decode};
 

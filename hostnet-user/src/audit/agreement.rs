@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::{Subject, Way};
-use crate::attribute::fetch::docker::{Census, Counted};
+use crate::sources::docker::{Census, Counted};
 
 /// How one Docker daemon's list compares with the kernel.
 #[derive(Clone, Debug, Serialize)]

@@ -16,9 +16,9 @@ use super::{
     risk,
 };
 use crate::{
-    attribute::fetch::docker::Counted,
     event::{Container, Owner, OwnerKind},
     judge::expectations::{Expectation, Expectations, Standing},
+    sources::docker::Counted,
     text::{command_line, text},
 };
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::{Subject, Way};
-use crate::attribute::fetch::docker::Census;
+use crate::sources::docker::Census;
 
 /// The recommendation and how each container does.
 #[derive(Clone, Debug, Serialize)]

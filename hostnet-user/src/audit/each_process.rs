@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::desk::{Desk, Limits};
+use crate::ask::desk::{Desk, Limits};
 
 /// Questions may all wait: each is a process id. While that many hang, no other is answered.
 const LIMITS: Limits = Limits { questions: usize::MAX, threads: 8 };

@@ -5,9 +5,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use super::{mounts::Exposed, privileges::Privileges};
 use crate::{
-    attribute::{Found, fetch::docker::Census},
+    attribute::Found,
     event::{Owner, Process},
     format::ecs::Identity,
+    sources::docker::Census,
 };
 
 /// Everything that was found.

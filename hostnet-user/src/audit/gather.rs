@@ -14,19 +14,17 @@ use super::{
     privileges::Privileges,
 };
 use crate::{
-    attribute::{
-        Attribution, Policy, RuntimeNews,
-        fetch::{
-            docker::{self, Census},
-            network::HostNetwork,
-            procfs, sock_diag,
-        },
-    },
+    ask::in_time,
+    attribute::{Attribution, Policy, RuntimeNews},
     event::{Owner, OwnerKind, Process},
     format::ecs::Identity,
-    in_time,
     kernel::{self, CannotObserve, CgroupRoot, Host},
-    this_host,
+    sources::{
+        docker::{self, Census},
+        identity,
+        network::HostNetwork,
+        procfs, sock_diag,
+    },
 };
 
 /// Whoever has one of these has all containers, and with them the host.
@@ -117,7 +115,7 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
     let network_namespace = host.network_namespace;
     let run = Uuid::now_v7();
     let identity = in_time::ask("ask-identity", in_time::PATIENCE, move || {
-        this_host::identity(network_namespace, run, this_host::Keep::No)
+        identity::identity(network_namespace, run, identity::Keep::No)
     });
     let identity = identity.unwrap_or_else(|unanswered| {
         gaps.push(format!("cannot tell which host this is: its files gave {unanswered}"));

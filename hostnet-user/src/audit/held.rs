@@ -12,10 +12,7 @@ use super::{
     facts::Held,
     listening::{Listening, ip_protocol, is_open, waits},
 };
-use crate::{
-    event::{Owner, Scope, canonical},
-    family,
-};
+use crate::event::{Owner, Scope, canonical, family};
 
 /// Most remote ends that are named of one subject.
 const MOST_REMOTES: usize = 50;

@@ -8,10 +8,7 @@ use std::{
 };
 
 use super::facts::Held;
-use crate::{
-    event::{Owner, SocketState, UnixAddress},
-    family,
-};
+use crate::event::{Owner, SocketState, UnixAddress, family};
 
 /// Where each port of this host is listened on, and by whom.
 pub struct Listening<'a> {

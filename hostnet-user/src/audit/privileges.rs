@@ -9,7 +9,7 @@ use std::{
 use rustix::thread::CapabilitySet;
 use serde::{Serialize, Serializer};
 
-use crate::{attribute::fetch::procfs::namespace, text::text};
+use crate::{sources::procfs::namespace, text::text};
 
 /// Any process of the kernel's own: its namespaces are the host's.
 const KTHREADD: u32 = 2;

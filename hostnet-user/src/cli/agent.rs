@@ -7,15 +7,15 @@ use serde_json::json;
 
 use super::Usage;
 use crate::{
-    attribute::fetch::docker,
+    agent::run::{MetricsOptions, Run, observe},
+    cli::exit_code::Exit,
     config::Config,
-    exit_code::Exit,
+    engine::stages::Filter,
     format::ecs::Identity,
-    observe::{MetricsOptions, Run, observe},
     output::Output,
     record::{self, Journal},
     sink,
-    stages::Filter,
+    sources::docker,
 };
 
 #[derive(clap::Args)]

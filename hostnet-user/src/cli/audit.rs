@@ -12,11 +12,11 @@ use anyhow::{Context, Result};
 
 use super::Usage;
 use crate::{
-    attribute::fetch::docker,
     audit::{self, Audit, Level, show::Form},
+    cli::exit_code::Exit,
     config::Config,
-    exit_code::Exit,
     judge::expectations::Expectations,
+    sources::docker,
 };
 
 /// Show who is in the host's network namespace right now, and how great a risk that is.

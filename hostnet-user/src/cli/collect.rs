@@ -13,12 +13,12 @@ use serde_json::{Value as Json, json};
 
 use super::{Usage, origin, progress, report as page, source};
 use crate::{
+    cli::exit_code::Exit,
     config::Config,
-    exit_code::Exit,
-    json,
     query::{Filter, History, Time},
     record,
     report::{self, Facts},
+    text::json,
 };
 
 /// How a case's name ends.

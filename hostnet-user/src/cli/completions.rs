@@ -5,7 +5,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::Cli;
-use crate::exit_code::Exit;
+use crate::cli::exit_code::Exit;
 
 #[derive(clap::Args)]
 #[command(after_help = "\

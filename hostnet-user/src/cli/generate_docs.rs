@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{docs, exit_code::Exit};
+use crate::{cli::exit_code::Exit, docs};
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 use super::Usage;
 use crate::{
-    exit_code::Exit,
+    cli::exit_code::Exit,
     past::Lines,
     text::{for_terminal, text},
 };

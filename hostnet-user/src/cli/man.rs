@@ -14,7 +14,7 @@ use clap_mangen::{
 };
 
 use super::{Cli, Usage};
-use crate::{config, exit_code::Exit};
+use crate::{cli::exit_code::Exit, config};
 
 /// Write the manual pages, one per subcommand.
 #[derive(clap::Args)]

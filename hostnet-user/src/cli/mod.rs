@@ -7,6 +7,7 @@ mod audit;
 mod collect;
 mod completions;
 mod doctor;
+pub mod exit_code;
 mod generate_docs;
 mod lines;
 mod log;
@@ -30,7 +31,7 @@ use clap::{Parser, Subcommand};
 
 pub use process::main;
 
-use crate::{exit_code::Exit, kernel};
+use crate::{cli::exit_code::Exit, kernel};
 
 /// What host-network containers really touch.
 ///
@@ -131,7 +132,7 @@ pub fn exit_code(error: &anyhow::Error) -> Exit {
         Exit::CannotObserve
     } else if error.is::<Usage>()
         || error.is::<crate::event::NotSelected>()
-        || error.is::<crate::observe::BadOutput>()
+        || error.is::<crate::agent::run::BadOutput>()
     {
         Exit::Usage
     } else {

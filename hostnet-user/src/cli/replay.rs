@@ -16,17 +16,20 @@ use super::{
 };
 use crate::{
     attribute::Policy,
+    cli::exit_code::Exit,
     config::Config,
+    engine::{
+        capture::Recording,
+        capture::is_recording,
+        input::{self, Input, World},
+        stages::{Filter, Stages},
+    },
     event::Event,
-    exit_code::Exit,
     format::ecs::Identity,
-    input::{self, Input, World},
     judge::{Judge, Law},
-    kernel::{Recording, is_recording},
     past::{Past, Span, Told, Unread},
     query::{self, History},
     record::{Reader, Recorded},
-    stages::{Filter, Stages},
 };
 
 /// What every SQLite database begins with.

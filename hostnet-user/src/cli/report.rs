@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow};
 
 use super::{Usage, advise, origin, progress, source};
 use crate::{
-    exit_code::Exit,
+    cli::exit_code::Exit,
     past::Span,
     query::{Filter, Time},
     report::{self, Facts, Verdicts},

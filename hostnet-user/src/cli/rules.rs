@@ -15,14 +15,13 @@ use serde_json::{Map, Value, json};
 
 use super::{Usage, lines};
 use crate::{
+    cli::exit_code::Exit,
     config::Config,
-    exit_code::Exit,
-    json,
     judge::{
         DETECTIONS,
         sigma::{self, PACK, RuleFault, Rules},
     },
-    text::for_terminal,
+    text::{for_terminal, json},
 };
 
 #[derive(clap::Args)]

@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use super::Usage;
 use crate::{
+    cli::exit_code::Exit,
     config::{Config, DEFAULT_PIN},
-    exit_code::Exit,
     kernel,
 };
 

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{Usage, source};
 use crate::{
-    exit_code::Exit,
+    cli::exit_code::Exit,
     record::{
         self, Bad, Good, StoreError,
         chain::from_hex,

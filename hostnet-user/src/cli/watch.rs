@@ -7,13 +7,13 @@ use serde_json::json;
 
 use super::shown::Shown;
 use crate::{
-    attribute::fetch::docker,
+    agent::run::{MetricsOptions, Run, observe},
+    cli::exit_code::Exit,
     config::Observe,
-    exit_code::Exit,
+    engine::stages::{Filter, Summary},
     judge::Law,
     kernel::{BeyondIp, LoadOptions},
-    observe::{MetricsOptions, Run, observe},
-    stages::{Filter, Summary},
+    sources::docker,
     text::for_terminal,
 };
 

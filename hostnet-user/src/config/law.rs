@@ -2,10 +2,10 @@
 
 use super::Config;
 use crate::{
-    attribute::fetch::docker::{self, LabelLimits},
+    event::loopback::Destination,
     judge::Law,
-    loopback::Destination,
     sink,
+    sources::docker::{self, LabelLimits},
 };
 
 impl Config {

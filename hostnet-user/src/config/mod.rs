@@ -18,11 +18,11 @@ use serde::{Deserialize, Serialize};
 
 use self::explain::explain;
 use crate::{
-    attribute::fetch::docker::LabelLimits,
     judge::{self, expectations},
     kernel::{BeyondIp, Budget, LoadOptions},
     metrics::Listen,
     record, sink,
+    sources::docker::LabelLimits,
 };
 
 /// Where the configuration is looked for when no file is named.

@@ -13,19 +13,20 @@ pub use detections::detections;
 pub use formats::formats;
 
 use crate::{
+    engine::{
+        capture::Recording,
+        input::{self, Input, World},
+        stages::{Filter, Stages},
+    },
     event::Action,
     format::{
         self,
         ecs::{ECS_VERSION, Encoder},
         fields::{FIELDS, Field, Kind},
     },
-    input::{self, Input, World},
-    json,
     judge::Judge,
-    kernel::Recording,
     output::Output,
-    stages::{Filter, Stages},
-    text::for_terminal,
+    text::{for_terminal, json},
 };
 
 /// A run on a real host, with the kinds of events that one run can have.

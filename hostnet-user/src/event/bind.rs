@@ -6,7 +6,7 @@ use hostnet_abi::reuse;
 use serde::Serialize;
 
 use super::{Action, Outcome, PeerParty, Told, canonical, sharing};
-use crate::errno;
+use crate::event::errno;
 
 /// Who can reach an address that was bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr};
 
 use super::{Action, Direction, Told, canonical};
-use crate::errno;
+use crate::event::errno;
 
 /// A TCP connection is over.
 #[derive(Clone, Debug)]

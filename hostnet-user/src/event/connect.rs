@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr};
 
 use super::{Action, Direction, Outcome, SentToPeer, Told, canonical};
-use crate::errno;
+use crate::event::errno;
 
 /// `connect(2)`, told once with its outcome, or after a second without.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Direction, Told, UnixAddress, canonical};
-use crate::family;
+use crate::event::family;
 
 /// What a socket is doing; for TCP the states of RFC 9293.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Action, Told};
-use crate::family;
+use crate::event::family;
 
 const IPPROTO_SCTP: u32 = 132;
 

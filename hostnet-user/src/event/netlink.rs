@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Action, Told};
-use crate::family;
+use crate::event::family;
 
 /// A process asked the kernel to change something.
 #[derive(Clone, Copy, Debug)]

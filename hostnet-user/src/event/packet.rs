@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Action, Outcome, Told};
-use crate::{errno, family};
+use crate::event::{errno, family};
 
 /// A packet socket was bound to an interface and a protocol.
 #[derive(Clone, Copy, Debug)]

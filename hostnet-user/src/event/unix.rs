@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Action, Direction, Outcome, Told, UnixAddress};
-use crate::errno;
+use crate::event::errno;
 
 /// One operation of a unix socket. An unnamed end has no address.
 #[derive(Clone, Debug)]

@@ -11,8 +11,7 @@ use serde_json::{Map, Value, value::RawValue};
 use super::document::{self, Document};
 use crate::{
     event::Category,
-    json,
-    text::{json_cut, json_length},
+    text::{json, json_cut, json_length},
 };
 
 /// Most bytes of an event in any format: with the frame of a syslog message around it, less

@@ -32,12 +32,9 @@ use self::{
     standings::Standings,
     surface::Network,
 };
-use crate::{
-    event::{
-        Contact, Event, Finding, FindingEnds, Learned, Owner, OwnerKind, PastFinding, Reached,
-        Rule, Severity,
-    },
-    loopback::Destination,
+use crate::event::{
+    Contact, Event, Finding, FindingEnds, Learned, Owner, OwnerKind, PastFinding, Reached, Rule,
+    Severity, loopback::Destination,
 };
 
 /// What a detection sees of an event.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use crate::{event::Owner, shares::share_name};
+use crate::event::{Owner, shares::share_name};
 
 /// Most of one owner; beyond, its oldest is forgotten.
 const MOST: usize = 1 << 10;

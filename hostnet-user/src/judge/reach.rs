@@ -3,13 +3,9 @@
 use std::net::SocketAddr;
 
 use super::surface::Network;
-use crate::{
-    errno,
-    event::{
-        Contact, Direction, Event, Operation, Outcome, Peer, Scope, SocketState, Surface,
-        UnixAddress, UnixKind, canonical,
-    },
-    family,
+use crate::event::{
+    Contact, Direction, Event, Operation, Outcome, Peer, Scope, SocketState, Surface, UnixAddress,
+    UnixKind, canonical, errno, family,
 };
 
 /// Somebody to whom a socket was connected, or something sent.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{DETECTIONS, expectations};
-use crate::loopback::Destination;
+use crate::event::loopback::Destination;
 
 /// All that judgements are made by; a run's recording has it, so that a replay judges
 /// the same.

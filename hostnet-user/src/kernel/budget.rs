@@ -19,7 +19,7 @@ use super::{
     maps::{AyaAct, AyaLossKey, AyaSuppressed, Source},
     told::{Counter, Told},
 };
-use crate::desk::{Desk, Limits};
+use crate::ask::desk::{Desk, Limits};
 
 /// How much of the saved-up budget beyond the burst is left to records that carry
 /// state: one part in so many.

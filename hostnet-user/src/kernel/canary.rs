@@ -21,7 +21,7 @@ use hostnet_abi::{Hook, Set, decode};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use super::{CgroupRoot, Coverage, Rings, State, boot_clock, canary_beyond_ip, canary_multicast};
-use crate::{
+use crate::ask::{
     desk::{Desk, Limits},
     in_time::{self, Unanswered},
 };

@@ -29,7 +29,7 @@ use super::{
     room,
     running::{self, Running},
 };
-use crate::memory;
+use crate::kernel::memory;
 
 /// The built eBPF object; `cargo xtask ebpf` makes it from hostnet-ebpf's sources.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(

@@ -11,7 +11,7 @@ use rustix::{
     thread::{UnshareFlags, unshare_unsafe},
 };
 
-use crate::memory;
+use crate::kernel::memory;
 
 /// A directory in which there are no others.
 const EMPTY: &str = "/proc/self/fdinfo";

@@ -16,7 +16,7 @@ use super::{
     },
     running::Running,
 };
-use crate::shares::Fill;
+use crate::event::shares::Fill;
 
 /// Reads the numbers; holds the programs and maps open, and not what attaches them.
 pub struct Meter {

@@ -14,7 +14,7 @@ use prometheus_client::{
 
 use super::{Metrics, ProcessNumbers, lock};
 use crate::{
-    desk::LookupNumbers,
+    ask::desk::LookupNumbers,
     record::{HistoryNumbers, SinkNumbers, Size},
 };
 

@@ -32,10 +32,10 @@ pub use report::Report;
 pub use server::Server;
 
 use crate::{
-    desk::LookupNumbers,
+    ask::desk::LookupNumbers,
+    event::shares::Fill,
     kernel::{MapNumbers, Meter, ProgramNumbers, RingNumbers},
     record::{HistoryNumbers, SinkNumbers},
-    shares::Fill,
 };
 
 /// How often programs and maps are asked for their numbers: a full map takes the

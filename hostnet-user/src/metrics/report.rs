@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Metrics, PipelineNumbers};
-use crate::{desk::LookupNumbers, event::Health, kernel::Programs, stages::Stages};
+use crate::{ask::desk::LookupNumbers, engine::stages::Stages, event::Health, kernel::Programs};
 
 /// Where the numbers go.
 pub struct Report {

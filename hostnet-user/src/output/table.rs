@@ -11,8 +11,9 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::Output;
 use crate::{
-    errno,
-    event::{Action, Direction, Event, Operation, Outcome, Peer, PeerParty, Severity, canonical},
+    event::{
+        Action, Direction, Event, Operation, Outcome, Peer, PeerParty, Severity, canonical, errno,
+    },
     record::Recorded,
     text::{self, for_terminal},
 };

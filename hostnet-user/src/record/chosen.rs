@@ -12,7 +12,7 @@ use super::{
     schema,
     tally::SPAN_NS,
 };
-use crate::{event::Action, json};
+use crate::{event::Action, text::json};
 
 /// What is wanted.
 pub struct Choice<'a> {

@@ -6,10 +6,9 @@ use std::net::SocketAddr;
 use hostnet_abi::Hook;
 
 use crate::{
-    errno,
     event::{
         Action, Attempt, Contact, Direction, Event, FlowCount, Operation, Outcome, Peer, PeerParty,
-        SentToPeer, canonical,
+        SentToPeer, canonical, errno,
     },
     format::ecs::read,
 };
@@ -136,7 +135,7 @@ impl Touch {
         let Some(socket) = event.socket else { return Self { name, ..Self::default() } };
         let told = event.operation.told();
         let direction = told.direction().map_or("", Direction::name);
-        let protocol = crate::family::protocol(socket.socket.family, socket.socket.protocol);
+        let protocol = crate::event::family::protocol(socket.socket.family, socket.socket.protocol);
         let ip = |end: Option<SocketAddr>| end.map(canonical);
         let (local, remote) = (ip(told.local()), ip(told.remote()));
         let facts = Facts {

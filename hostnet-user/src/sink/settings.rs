@@ -13,7 +13,7 @@ use super::kafka;
 use super::nats;
 use super::{syslog, tls::host_and_port, unix};
 use crate::event::DATASETS;
-use crate::{format::Format, loopback, record::Outbox};
+use crate::{event::loopback, format::Format, record::Outbox};
 
 /// What may wait for a sink unless the configuration says otherwise, MiB.
 const CAP_MIB: u32 = 1024;

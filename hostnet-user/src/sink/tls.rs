@@ -13,7 +13,7 @@ use rustls::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::loopback;
+use crate::event::loopback;
 
 /// `[sink.tls]`: whom to trust, and what to show.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,16 +5,18 @@ use std::sync::{Arc, Mutex};
 use anyhow::Result;
 use hostnet::{
     docs::EVERY_KIND,
+    engine::{
+        capture::Recording,
+        input::{self, Input, World},
+        stages::{Filter, Stages},
+    },
     format::ecs::{Encoder, read::Read},
-    input::{self, Input, World},
     judge::Judge,
-    kernel::Recording,
     output::Output,
     record::{
         Recorded,
         touch::{Touch, boot_key},
     },
-    stages::{Filter, Stages},
 };
 
 struct Compare {

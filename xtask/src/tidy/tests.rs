@@ -58,7 +58,7 @@ fn only_one_file_names_bollard() {
     for module in ["docker.rs", "docker/mod.rs"] {
         good(
             "bollard-in-docker",
-            &format!("hostnet-user/src/attribute/fetch/{module}"),
+            &format!("hostnet-user/src/sources/{module}"),
             "use bollard::Docker;",
         );
     }
@@ -72,7 +72,7 @@ fn only_the_judgement_names_sigma() {
 
 #[test]
 fn only_sinks_name_network_clients() {
-    bad("clients-in-sink", "hostnet-user/src/pipeline.rs", "use reqwest::Client;");
+    bad("clients-in-sink", "hostnet-user/src/agent/pipeline.rs", "use reqwest::Client;");
     good("clients-in-sink", "hostnet-user/src/sink/http/client.rs", "use reqwest::Client;");
 }
 
@@ -80,7 +80,7 @@ fn only_sinks_name_network_clients() {
 fn one_file_writes_json_and_one_csv() {
     for code in ["serde_json::to_writer_pretty(&mut out, &x)?;", "x(&serde_json::to_string(&x)?)"] {
         bad("one-json-writer", "hostnet-user/src/cli/audit.rs", code);
-        good("one-json-writer", "hostnet-user/src/json.rs", code);
+        good("one-json-writer", "hostnet-user/src/text/json.rs", code);
         good("one-json-writer", "hostnet-user/src/audit/tests/forms.rs", code);
         good("one-json-writer", "tests/src/bin/owners.rs", code);
     }
@@ -103,7 +103,7 @@ fn what_is_replayed_does_not_look_at_the_world() {
     for code in ["fs::read(path)", "let at = Timestamp::now();", "rustix::fs::open(path)"] {
         bad("pure-stages", path, code);
         bad("pure-stages", "hostnet-user/src/record/clock.rs", code);
-        good("pure-stages", "hostnet-user/src/attribute/fetch/procfs.rs", code);
+        good("pure-stages", "hostnet-user/src/sources/procfs.rs", code);
         good("pure-stages", "hostnet-user/src/record/store.rs", code);
         good("pure-stages", "hostnet-user/src/judge/sigma/load.rs", code);
         good("pure-stages", path, &format!("#[cfg(test)]\nmod tests {{\n{code}\n}}"));

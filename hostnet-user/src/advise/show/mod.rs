@@ -10,7 +10,7 @@ use std::io::Write;
 use anyhow::Result;
 
 use super::Advice;
-use crate::json;
+use crate::text::json;
 
 /// How it is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

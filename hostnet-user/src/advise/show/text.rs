@@ -11,8 +11,10 @@ use anstyle::{AnsiColor, Style};
 use super::{units, wrap::paragraph};
 use crate::{
     advise::{Advice, Answer, BeyondIp, Bridge, Change, Evidence, Port, Publish},
-    shell::{self, ShellWord},
-    text::for_terminal,
+    text::{
+        for_terminal,
+        shell::{self, ShellWord},
+    },
 };
 
 /// Where a second column begins.

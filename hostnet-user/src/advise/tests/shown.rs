@@ -11,8 +11,7 @@ use super::{
 use crate::{
     advise::{Advice, show},
     event::Joined,
-    shell::ShellWord,
-    text::is_unsafe,
+    text::{is_unsafe, shell::ShellWord},
 };
 
 /// A web server that also uses what listens on the host: one for everyone, one container.

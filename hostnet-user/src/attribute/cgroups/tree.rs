@@ -8,8 +8,8 @@ use std::{
     iter,
 };
 
-use crate::{
-    event::Owner,
+use crate::event::{
+    Owner,
     shares::{Fill, Share, Shares},
 };
 

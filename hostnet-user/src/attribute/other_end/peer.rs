@@ -21,8 +21,8 @@ use crate::{
     event::{
         Owner, OwnerKind, Peer, PeerMethod, PeerParty, Process, SocketState, Via, canonical,
         endpoint,
+        shares::{Fill, SharedMap},
     },
-    shares::{Fill, SharedMap},
 };
 
 const IPPROTO_TCP: u32 = 6;

@@ -14,8 +14,10 @@ use hostnet_abi::{Header, Hook, Listen, Record};
 use super::table::PATIENCE_NS;
 use crate::{
     attribute::Attribution,
-    event::Owner,
-    shares::{Fill, SharedMap},
+    event::{
+        Owner,
+        shares::{Fill, SharedMap},
+    },
 };
 
 /// Most records that wait. One owner has at most half of them; its next is reported without

@@ -16,8 +16,10 @@ use uuid::Uuid;
 
 use crate::{
     attribute::Party,
-    event::{Accept, Direction, Owner, Peer, Process, Socket, canonical},
-    shares::{Fill, SharedMap},
+    event::{
+        Accept, Direction, Owner, Peer, Process, Socket, canonical,
+        shares::{Fill, SharedMap},
+    },
 };
 
 /// How long a connect waits for its outcome, and a connection for the process

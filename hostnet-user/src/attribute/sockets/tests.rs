@@ -9,8 +9,7 @@ use zerocopy::{FromZeros, IntoBytes};
 use super::*;
 use crate::{
     attribute::{Attribution, Party, Policy},
-    event::{Event, Health, Operation, Owner, OwnerKind, Process, Socket},
-    shares::Fill,
+    event::{Event, Health, Operation, Owner, OwnerKind, Process, Socket, shares::Fill},
 };
 
 const FLOOD: (&str, u64, u32) =

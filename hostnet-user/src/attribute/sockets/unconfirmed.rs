@@ -12,8 +12,10 @@ use hostnet_abi::{Accept as AcceptRecord, Header, Hook};
 use super::{connect::Ended, table::PendingConnect};
 use crate::{
     attribute::{Attribution, Party},
-    event::{Outcome, Peer, PeerMethod, Socket, endpoint},
-    shares::{Fill, SharedMap},
+    event::{
+        Outcome, Peer, PeerMethod, Socket, endpoint,
+        shares::{Fill, SharedMap},
+    },
 };
 
 /// How long a connection waits. The kernel completes both ends within one exchange of

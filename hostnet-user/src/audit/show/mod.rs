@@ -9,7 +9,7 @@ use std::io::Write;
 use anyhow::Result;
 
 use super::Audit;
-use crate::json;
+use crate::text::json;
 
 /// How it is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -6,16 +6,14 @@ use hostnet_abi::Socket;
 use rustix::thread::CapabilitySet;
 
 use crate::{
-    attribute::{
-        Found,
-        fetch::docker::{Census, Counted},
-    },
+    attribute::Found,
     audit::{
         Audit, CapabilityBits, Exposed, Privileges, assemble,
         facts::{Facts, Held, Present},
     },
     event::{Confidence, Container, Method, Owner, OwnerKind, Process, SocketState, UnixAddress},
     judge::expectations::Expectations,
+    sources::docker::{Census, Counted},
 };
 
 /// The id of the container with this name.

@@ -4,11 +4,9 @@ use std::{fs, os::unix::fs::MetadataExt};
 
 use super::{Args, Check};
 use crate::{
-    attribute::{
-        cgroups::path::{self, Runtime},
-        fetch::procfs,
-    },
+    attribute::cgroups::path::{self, Runtime},
     kernel::CgroupRoot,
+    sources::procfs,
 };
 
 /// Inode of the first cgroup of the hierarchy, which is its id.

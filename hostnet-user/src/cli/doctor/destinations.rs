@@ -2,7 +2,7 @@
 //! with host networking share.
 
 use super::{Args, Check};
-use crate::{config::Config, loopback::Destination};
+use crate::{config::Config, event::loopback::Destination};
 
 pub fn without_tls(args: &Args) -> Check {
     const NAME: &str = "destinations";

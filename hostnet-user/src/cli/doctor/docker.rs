@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Args, Check};
-use crate::attribute::fetch::docker::{Options, probe};
+use crate::sources::docker::{Options, probe};
 
 /// The longest any single request may take.
 const PATIENCE: Duration = Duration::from_secs(3);

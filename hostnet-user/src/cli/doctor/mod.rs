@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::exit_code::Exit;
+use crate::cli::exit_code::Exit;
 
 #[derive(clap::Args)]
 #[command(after_help = "\

@@ -4,9 +4,9 @@ use hostnet_abi::{Hook, Set};
 
 use super::Check;
 use crate::{
-    attribute::fetch::sock_diag,
     config::Observe,
     kernel::{self, Coverage, Programs, State},
+    sources::sock_diag,
 };
 
 const NAME: &str = "programs";

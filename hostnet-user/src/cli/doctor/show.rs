@@ -8,10 +8,9 @@ use serde::Serialize;
 
 use super::{Check, Status, exit, programs};
 use crate::{
-    json,
     kernel::{Coverage, Row, State},
     output::is_broken_pipe,
-    text::for_terminal,
+    text::{for_terminal, json},
 };
 
 // Widths of the columns, in characters, each followed by two spaces.

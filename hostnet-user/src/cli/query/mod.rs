@@ -10,7 +10,7 @@ use clap::Subcommand;
 
 use super::{Usage, source};
 use crate::{
-    exit_code::Exit,
+    cli::exit_code::Exit,
     query::{Filter, Time},
     record::Mark,
 };

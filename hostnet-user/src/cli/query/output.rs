@@ -9,9 +9,8 @@ use serde_json::Value;
 
 use super::{super::progress, Format};
 use crate::{
-    json,
     query::{Answer, EventRow, SqlAnswer},
-    text::for_terminal,
+    text::{for_terminal, json},
 };
 
 /// Rows that a table is made of at a time: its columns are as wide as these need.

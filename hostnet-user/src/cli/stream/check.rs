@@ -6,11 +6,10 @@ use anyhow::Result;
 
 use super::findings::{BadLine, Findings};
 use crate::{
-    cli::lines,
+    cli::{exit_code::Exit, lines},
     completeness::{Check, Verdict},
-    exit_code::Exit,
-    json,
     past::LONGEST_LINE,
+    text::json,
 };
 
 /// Most lines listed as JSON that are no event; all are counted.

@@ -8,8 +8,10 @@ use std::{
 use anyhow::Result;
 
 use crate::{
-    cli::lines::{self, BadLines},
-    exit_code::Exit,
+    cli::{
+        exit_code::Exit,
+        lines::{self, BadLines},
+    },
     format::Format,
 };
 

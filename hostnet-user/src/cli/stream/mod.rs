@@ -7,7 +7,7 @@ mod findings;
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::exit_code::Exit;
+use crate::cli::exit_code::Exit;
 
 #[derive(clap::Args)]
 #[command(after_help = "\

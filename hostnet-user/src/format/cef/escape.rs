@@ -5,7 +5,7 @@
 //! where readers trim, is written as a JSON text in its quotes; the caller marks
 //! it, so that nothing is lost and nothing is taken for what it is not.
 
-use crate::{json, text};
+use crate::text::{self, json};
 
 /// Appends a part of the header. There is no escape for a line's end there; a
 /// header of ours never has one, and were it to, it would become a space.

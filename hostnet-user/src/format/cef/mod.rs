@@ -19,7 +19,7 @@ use super::{
     document::{Document, get, text},
     kinds::Kind,
 };
-use crate::json;
+use crate::text::json;
 
 /// The key that names the keys whose values are JSON texts, because CEF has no
 /// way to write what is in them.

@@ -18,8 +18,7 @@ use super::{
     timestamp::Timestamps,
 };
 use crate::{
-    errno,
-    event::{Category, Event, NameSource, Operation, Outcome, Surface},
+    event::{Category, Event, NameSource, Operation, Outcome, Surface, errno},
     record::Recorded,
 };
 

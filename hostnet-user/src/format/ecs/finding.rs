@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{super::fit::Cut, parts::Parts};
 use crate::{
     event::{Event, Finding, Operation, Severity, Technique},
-    json::raw,
+    text::json::raw,
 };
 
 /// What a finding has beside the event that shows it.

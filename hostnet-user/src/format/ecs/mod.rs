@@ -36,9 +36,8 @@ use self::{
 use super::fit;
 use crate::{
     event::{Event, Operation, Owner, OwnerKind, Process},
-    json,
     record::Recorded,
-    text,
+    text::{self, json},
 };
 
 /// The version of ECS that is written.

@@ -5,10 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use community_id::calculate_community_id;
 use serde::Serialize;
 
-use crate::{
-    event::{Direction, Event, Operation, Socket, canonical},
-    family,
-};
+use crate::event::{Direction, Event, Operation, Socket, canonical, family};
 
 /// IANA's numbers of the protocols that a community id is made of here.
 const TCP: u8 = 6;

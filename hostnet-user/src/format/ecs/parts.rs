@@ -22,8 +22,10 @@ use super::{
 };
 use crate::{
     event::{Actor, Container, Event, Operation, Owner, Process},
-    json::{hex, raw},
-    text::json_cut,
+    text::{
+        json::{hex, raw},
+        json_cut,
+    },
 };
 
 /// Most owners or processes kept, some 3 KiB of text each; beyond it, whichever was

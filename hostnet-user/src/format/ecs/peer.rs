@@ -5,8 +5,7 @@ use serde_json::{Map, Value, json, value::RawValue};
 use super::{super::fit::Cut, ends::Side, parts::Parts};
 use crate::{
     event::{Peer, PeerParty},
-    json::raw,
-    text::json_cut,
+    text::{json::raw, json_cut},
 };
 
 /// Who is at the other end; several are `candidates`.

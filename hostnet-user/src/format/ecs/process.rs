@@ -10,8 +10,7 @@ use super::{
 };
 use crate::{
     event::{Ancestor, Event, Process},
-    json::hex,
-    text::{self, json_cut, json_length},
+    text::{self, json::hex, json_cut, json_length},
 };
 
 /// Clock ticks are all that /proc tells of a start.

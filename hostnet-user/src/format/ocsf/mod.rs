@@ -21,7 +21,7 @@ use super::{
     document::{Document, get, set},
     kinds::Kind,
 };
-use crate::{event::Class, json};
+use crate::{event::Class, text::json};
 
 /// The version of OCSF that is written.
 pub const OCSF_VERSION: &str = "1.8.0";

@@ -2,7 +2,7 @@
 //! its entry says, and without a list what is usual.
 
 use crate::{
-    family,
+    event::family,
     judge::{Scene, Target},
 };
 

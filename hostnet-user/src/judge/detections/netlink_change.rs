@@ -1,10 +1,7 @@
 //! A container asks the kernel to change the host's network.
 
 use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
-use crate::{
-    event::{Operation, Severity},
-    family,
-};
+use crate::event::{Operation, Severity, family};
 
 pub const DETECTION: Detection = Detection {
     id: "netlink-change",

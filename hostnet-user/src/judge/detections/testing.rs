@@ -10,7 +10,7 @@ use crate::{
         Bind, Cgroup, CgroupMigration, Close, Connect, ConnectOutcome, Container, Datagram,
         Direction, Event, FamilySocket, Health, Joined, Listen, LossCount, Mover, NameSpoof,
         NetlinkRequest, Operation, Outcome, Owner, OwnerKind, Peer, PeerMethod, PeerParty,
-        RawSocket, SentToPeer, Socket, Unix, UnixAddress, UnixKind,
+        RawSocket, SentToPeer, Socket, Unix, UnixAddress, UnixKind, loopback::Destination,
     },
     judge::{
         Offer, Reach, Scene,
@@ -19,7 +19,6 @@ use crate::{
         standings::Standings,
         surface::{Address, Interface, Network, Route, Way},
     },
-    loopback::Destination,
 };
 
 /// Where hostnet delivers to in these scenes.

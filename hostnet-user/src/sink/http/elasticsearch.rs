@@ -8,8 +8,8 @@ use super::{
     verdict::{Verdict, by_status, is_about_events, later},
 };
 use crate::{
-    json,
     sink::{Failure, Fate, Message},
+    text::json,
 };
 
 #[derive(Serialize)]

@@ -10,8 +10,8 @@ use super::{
     verdict::{Verdict, by_status, nothing_taken},
 };
 use crate::{
-    json,
     sink::{Message, document::Head},
+    text::json,
 };
 
 #[derive(Serialize)]

@@ -14,7 +14,7 @@ use hostnet_abi::reuse;
 
 use crate::{
     attribute::Party,
-    shares::{Fill, Share, Shares},
+    event::shares::{Fill, Share, Shares},
 };
 
 /// How long a socket that is gone stays known: what was sent to it may be told late.

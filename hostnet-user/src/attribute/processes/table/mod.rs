@@ -15,8 +15,8 @@ use std::{
 
 use hostnet_abi::{Exit, Fork, Header};
 
-use crate::{
-    event::{Ancestor, Process},
+use crate::event::{
+    Ancestor, Process,
     shares::{self, Fill},
 };
 

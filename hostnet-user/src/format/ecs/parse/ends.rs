@@ -6,10 +6,7 @@ use super::{
     NotOurs,
     document::{Document, Side},
 };
-use crate::{
-    event::{Direction, Outcome, Socket, UnixAddress},
-    family,
-};
+use crate::event::{Direction, Outcome, Socket, UnixAddress, family};
 
 impl Side<'_> {
     /// The address as the agent has it: IPv4 as a v4-mapped one, but for an `AF_INET6`
@@ -116,7 +113,7 @@ pub fn outcome(document: &Document<'_>) -> Result<Outcome, NotOurs> {
 /// The error of an operation, or that a socket had at its end.
 pub fn errno(document: &Document<'_>) -> Option<u16> {
     let socket = document.hostnet.socket.as_ref();
-    let reason = || crate::errno::number(document.event.reason.as_deref()?);
+    let reason = || crate::event::errno::number(document.event.reason.as_deref()?);
     socket.and_then(|socket| socket.errno).or_else(reason)
 }
 

@@ -1,0 +1,132 @@
+//! The start of a run: what was there before the programs, then proof that they run.
+
+use std::{collections::BTreeSet, sync::mpsc::Receiver};
+
+use anyhow::Result;
+
+use super::{Control, Pipeline, SETTLING};
+use crate::{
+    agent::{host_state::Survey, takeover},
+    attribute::Found,
+    engine::input::World,
+    event::{Health, NotSelected, Process},
+    kernel::{self, Host, Programs, memory},
+    sources::procfs,
+};
+
+impl Pipeline {
+    /// Takes in the state from before the programs were attached, proves the
+    /// hooks, and tells the start. Returns why it was told to stop meanwhile.
+    ///
+    /// # Errors
+    /// When the recording or an output cannot be written.
+    pub fn start(
+        &mut self,
+        run: World,
+        settings: serde_json::Value,
+        control: &Receiver<Control>,
+    ) -> Result<Option<String>> {
+        // First of all: what is gone by the time it is asked for is never told.
+        let (survey, existing) = Survey::begin(&mut self.programs);
+        self.survey = survey;
+        let answered_ns = kernel::boot_clock();
+        self.world(run)?;
+        let reached = self.stages.take_reached();
+        if !reached.is_empty() {
+            self.world(World::Reached(reached))?;
+        }
+        let findings = self.stages.take_findings();
+        if !findings.is_empty() {
+            self.world(World::Findings(findings))?;
+        }
+        self.clock()?;
+        if let Some(network) = self.survey.network() {
+            self.world(network)?;
+        }
+        if let Some(redirects) = self.survey.changed_redirects() {
+            self.world(redirects)?;
+        }
+        self.users()?;
+        self.user_rules()?;
+        for (id, path) in procfs::cgroups(self.programs.root.path()) {
+            self.world(World::Cgroup { id, path })?;
+        }
+        let host = self.programs.host;
+        self.look_up_all(procfs::pids_in(host.network_namespace))?;
+        for apart in procfs::apart(&host, self.programs.root.path()) {
+            self.world(World::Apart(apart))?;
+        }
+        self.holders(&existing)?;
+        // What is done meanwhile is told with whom it reached. An agent before this one may
+        // have left records that are older than these sockets.
+        let since_ns = if self.programs.adopted.is_some() { answered_ns } else { 0 };
+        self.world(World::Snapshot { boot_ns: answered_ns, since_ns, sockets: existing })?;
+        let Programs { rings, root, coverage, maps, .. } = &mut self.programs;
+        // Where the maps are of an agent before this one, it is classed as the host's.
+        if let Some(own) = procfs::cgroup(std::process::id(), root.path()) {
+            maps.rouse(own)?;
+        }
+        kernel::prove(rings, root, coverage)?;
+        let coverage = &self.programs.coverage;
+        for gap in coverage.gaps() {
+            tracing::warn!("{gap}");
+        }
+        let health = Health::Started {
+            coverage: serde_json::to_value(coverage.rows())?,
+            complete: coverage.is_complete(),
+            settings,
+        };
+        self.health(health)?;
+        if let Some(adopted) = self.programs.adopted {
+            // What the counters say is of that time.
+            self.losses_read_boot_ns = adopted.since_ns;
+            for input in takeover::inputs(adopted, answered_ns) {
+                self.world(input)?;
+            }
+        }
+        let stop = self.hear_of_runtime(control)?;
+        match self.stages.filter().start() {
+            Some(ambiguous @ NotSelected::Ambiguous { .. }) => return Err(ambiguous.into()),
+            Some(unknown @ NotSelected::Unknown(_)) => {
+                tracing::warn!("{unknown} yet; its events are shown once there is one");
+            }
+            None => {}
+        }
+        self.stages.attribution.forget_answered();
+        // Now that the canary has run, host processes may be quietened.
+        self.serve_requests()?;
+        self.present(&host, answered_ns)?;
+        self.drain_to(answered_ns + SETTLING.as_nanos() as u64)?;
+        self.world(World::Existing { boot_ns: answered_ns, sockets: Vec::new() })?;
+        if let Some(flows) = takeover::flows(&self.programs) {
+            self.world(flows)?;
+            self.serve_requests()?;
+        }
+        self.report()?;
+        self.settle()?;
+        memory::give_back();
+        memory::give_back_code();
+        Ok(stop)
+    }
+
+    /// The processes that hold these sockets, unless they are known.
+    fn holders(&mut self, existing: &[Found]) -> Result<()> {
+        let holders = existing.iter().flat_map(|found| &found.holders).map(|holder| holder.pid);
+        let is_unknown = |pid: &u32| self.stages.attribution.lacks_process(*pid);
+        let pids: BTreeSet<u32> = holders.filter(is_unknown).collect();
+        self.look_up_all(pids)
+    }
+
+    /// The containers that are in the host's network namespace, whatever they do. A runtime
+    /// that sets one up passes through, so a process counts that is there still, with mounts
+    /// that are not the host's.
+    fn present(&mut self, host: &Host, boot_ns: u64) -> Result<()> {
+        let found = self.stages.attribution.contained_processes();
+        let is_there = |process: &&Process| {
+            procfs::is_still_in(process, host.network_namespace)
+                && procfs::namespace(process.pid, "mnt") != Some(host.mount_namespace)
+        };
+        let pids = found.iter().filter(is_there).map(|process| process.pid).collect();
+        self.world(World::Present { boot_ns, pids })
+    }
+}
