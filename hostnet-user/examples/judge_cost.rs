@@ -8,10 +8,9 @@ use std::time::Instant;
 use anyhow::Result;
 use hostnet::{
     docs::{EVERY_KIND, replay},
-    event::Event,
+    event::{Event, Recorded},
     format::ecs::{Encoder, parse::Parser},
     judge::{Judge, Law, Settings},
-    record::Recorded,
 };
 
 const ROUNDS: usize = 1001;

@@ -19,17 +19,16 @@ use crate::{
     cli::exit_code::Exit,
     config::Config,
     engine::{
-        capture::Recording,
-        capture::is_recording,
+        capture::{Recording, is_recording},
         input::{self, Input, World},
         stages::{Filter, Stages},
     },
-    event::Event,
+    event::{Event, Recorded},
     format::ecs::Identity,
     judge::{Judge, Law},
     past::{Past, Span, Told, Unread},
     query::{self, History},
-    record::{Reader, Recorded},
+    record::Reader,
 };
 
 /// What every SQLite database begins with.

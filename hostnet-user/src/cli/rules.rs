@@ -17,9 +17,10 @@ use super::{Usage, lines};
 use crate::{
     cli::exit_code::Exit,
     config::Config,
+    event::RuleFault,
     judge::{
         DETECTIONS,
-        sigma::{self, PACK, RuleFault, Rules},
+        sigma::{self, PACK, Rules},
     },
     text::{for_terminal, json},
 };

@@ -5,10 +5,10 @@ use std::io::{BufWriter, Stdout, Write as _};
 use anyhow::Result;
 
 use crate::{
+    event::Recorded,
     format::{Format, Lines, ecs::Identity},
     output::{LineStream, Output, Table},
     past::Told,
-    record::Recorded,
 };
 
 /// Rows of a table that are held back before they are written.

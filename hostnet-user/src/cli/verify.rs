@@ -11,11 +11,8 @@ use anyhow::{Context, Result, bail};
 use super::{Usage, source};
 use crate::{
     cli::exit_code::Exit,
-    record::{
-        self, Bad, Good, StoreError,
-        chain::from_hex,
-        checkpoint::{ACTION, Checkpoint},
-    },
+    event::Checkpoint,
+    record::{self, Bad, Good, StoreError, chain::from_hex, checkpoint::ACTION},
     text::for_terminal,
 };
 

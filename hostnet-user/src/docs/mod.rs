@@ -69,7 +69,7 @@ struct Collect {
 }
 
 impl Output for Collect {
-    fn write(&mut self, record: &crate::record::Recorded) -> Result<()> {
+    fn write(&mut self, record: &crate::event::Recorded) -> Result<()> {
         self.encoder.encode(record, &mut self.lines)
     }
 

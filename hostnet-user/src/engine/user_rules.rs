@@ -9,14 +9,14 @@ use serde_json::Value;
 
 use crate::{
     event::{
-        Event, Operation, Owner, PastFinding, Rule, Severity, Technique, UnixAddress, canonical,
+        Event, Operation, Owner, PastFinding, Recorded, Rule, Severity, Technique, UnixAddress,
+        canonical,
     },
     format::ecs::{Encoder, Identity},
     judge::{
         Repeats, finding,
         sigma::{About, Level, RuleText, Rules},
     },
-    record::Recorded,
 };
 
 /// The rules of a run.

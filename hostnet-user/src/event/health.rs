@@ -5,8 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Action, Outcome, Owner, RecordHealth, Told};
-use crate::judge::sigma::RuleFault;
+use super::{Action, Outcome, Owner, RecordHealth, RuleFault, Told};
 
 /// Records of one owner and kind that were lost.
 #[derive(Clone, Debug)]

@@ -5,8 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Outcome};
-use crate::record::{Purge, checkpoint::Checkpoint};
+use super::{Action, Checkpoint, Outcome, Purge};
 
 /// What the record tells of itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use super::{
     Format, MOST_BYTES, MOST_BYTES_OF_THE_AGENT, ecs,
     ecs::parse::{Parser, tests::samples},
 };
-use crate::{event::*, record::Recorded};
+use crate::event::{Recorded, *};
 
 /// Texts that are much longer when they are written, or that formats write differently.
 const HOSTILE: [&[u8]; 6] = [b"\x01", b"\xff", "\u{e0001}".as_bytes(), b"\\\"", b"=|,", b"x"];

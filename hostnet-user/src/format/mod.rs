@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use fit::{MOST_BYTES, MOST_BYTES_OF_THE_AGENT};
 pub use kinds::{ANY_OTHER, Kind};
 
-use crate::record::Recorded;
+use crate::event::Recorded;
 
 /// How a record is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,8 +14,8 @@ pub use stream::{LineStream, is_broken_pipe};
 pub use table::Table;
 
 use crate::{
-    event::{Health, PastFinding, Reached},
-    record::{HistoryNumbers, Recorded, SinkNumbers},
+    event::{Health, PastFinding, Reached, Recorded},
+    record::{HistoryNumbers, SinkNumbers},
 };
 
 /// Something that takes the records of a run.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anyhow::Result;
 
 use super::Output;
-use crate::{format::Lines, record::Recorded};
+use crate::{event::Recorded, format::Lines};
 
 /// Bytes held back before they are written in one go.
 const BATCH: usize = 1 << 16;

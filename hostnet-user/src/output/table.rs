@@ -12,9 +12,9 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::Output;
 use crate::{
     event::{
-        Action, Direction, Event, Operation, Outcome, Peer, PeerParty, Severity, canonical, errno,
+        Action, Direction, Event, Operation, Outcome, Peer, PeerParty, Recorded, Severity,
+        canonical, errno,
     },
-    record::Recorded,
     text::{self, for_terminal},
 };
 

@@ -12,11 +12,12 @@ use anyhow::{Context, Error};
 pub use lines::{LONGEST_LINE, Lines};
 
 use crate::{
+    event::Recorded,
     format::ecs::{
         Identity,
         parse::{NotOurs, Parser},
     },
-    record::{Reader, Recorded, Row},
+    record::{Reader, Row},
 };
 
 /// Most rows of a history in memory at once, and most bytes of them before no more are

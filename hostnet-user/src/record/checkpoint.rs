@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -19,25 +19,10 @@ use super::{
     chain::{Hash, from_hex, hex},
     store::Store,
 };
-use crate::event::Action;
+use crate::event::{Action, Checkpoint};
 
 /// The action of the record that carries one.
 pub const ACTION: &str = Action::ChainCheckpoint.name();
-
-/// The chain's value after a row, as it is told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checkpoint {
-    /// Which history.
-    pub history: Uuid,
-    /// After which row.
-    pub row: u64,
-    /// The chain's value there, in hexadecimal.
-    pub hash: String,
-    /// The public key (ed25519), in hexadecimal.
-    pub key: String,
-    /// The signature, in hexadecimal.
-    pub signature: String,
-}
 
 impl Checkpoint {
     /// Whether the signature is its key's.

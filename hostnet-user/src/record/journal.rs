@@ -13,12 +13,13 @@ use std::{
 use anyhow::{Result, bail};
 
 use super::{
-    Recorded, Row,
+    Row,
     numbers::{Board, HistoryNumbers},
     tail::{Left, SinkNumbers, Tail},
     touch::{Touch, boot_key},
     writer::Command,
 };
+use crate::event::Recorded;
 use crate::{
     event::{Event, Health, OwnerKind, PastFinding, Reached},
     format::ecs::{Encoder, Identity},

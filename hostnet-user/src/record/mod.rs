@@ -50,7 +50,7 @@ pub use mark::Mark;
 pub use numbers::HistoryNumbers;
 pub use place::InUse;
 pub use reader::Reader;
-pub use retention::{Limits, Purge};
+pub use retention::Limits;
 pub use room::Size;
 pub use row::Row;
 pub use store::{Head, Standing, Store};
@@ -59,18 +59,7 @@ pub use verify::{Bad, Good, verify};
 
 use std::time::SystemTime;
 
-use crate::event::Event;
-
-/// An event with its place in the run.
-#[derive(Clone, Debug)]
-pub struct Recorded {
-    /// Contiguous from 1 per run.
-    pub sequence: u64,
-    /// UTC at which the agent took it in, nanoseconds since 1970.
-    pub seen_ns: u64,
-    /// The event.
-    pub event: Event,
-}
+use crate::event::{Event, Recorded};
 
 /// Hands out places.
 #[derive(Debug, Default)]

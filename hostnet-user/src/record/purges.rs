@@ -7,9 +7,10 @@ use super::{
     age::Ages,
     error::StoreError,
     now_ns,
-    retention::{self, Limits, Purge},
+    retention::{self, Limits},
     store::Store,
 };
+use crate::event::Purge;
 
 /// The purges of a run.
 pub struct Purges {

@@ -6,9 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
 use super::{age::Ages, chain::hex, error::StoreError, store::Store};
+use crate::event::Purge;
 
 /// Rows went for their age.
 pub const AGE: &str = "age";
@@ -65,21 +64,6 @@ impl Limits {
     const fn unused(self) -> u64 {
         self.bytes / 20
     }
-}
-
-/// What goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Purge {
-    /// The first row that goes.
-    pub first: u64,
-    /// The last.
-    pub last: u64,
-    /// The chain's value after it, in hexadecimal: what is left still follows from it.
-    pub hash: String,
-    /// `@timestamp` of the last, nanoseconds since 1970.
-    pub until_ns: u64,
-    /// Which limit it is: `age` or `bytes`.
-    pub reason: String,
 }
 
 /// What is to go now, if anything is. Up to row `undated` no row has an age, as far as was

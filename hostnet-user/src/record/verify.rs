@@ -13,12 +13,12 @@ use uuid::Uuid;
 
 use super::{
     chain::{Hash, Link, from_hex},
-    checkpoint::{self, Checkpoint},
+    checkpoint,
     error::StoreError,
     reader::Reader,
-    retention::Purge,
     store::to_hash,
 };
+use crate::event::{Checkpoint, Purge};
 use crate::{event::Action, text};
 
 /// What a good history has.

@@ -10,13 +10,11 @@ use hostnet::{
         input::{self, Input, World},
         stages::{Filter, Stages},
     },
+    event::Recorded,
     format::ecs::{Encoder, read::Read},
     judge::Judge,
     output::Output,
-    record::{
-        Recorded,
-        touch::{Touch, boot_key},
-    },
+    record::touch::{Touch, boot_key},
 };
 
 struct Compare {

@@ -7,10 +7,10 @@ use std::{
 };
 
 use hostnet::{
-    event::{Event, Health, Operation, Reached},
+    event::{Event, Health, Operation, Reached, Recorded},
     format::{Format, ecs::Identity},
     output::{Output as _, is_broken_pipe},
-    record::{self, Journal, Limits, Outbox, Recorded, Sequence, Settings},
+    record::{self, Journal, Limits, Outbox, Sequence, Settings},
     sink::{Failure, Message, Outcome, Sink, Then},
 };
 use tempfile::TempDir;

@@ -3,11 +3,13 @@
 
 use std::{fs, path::Path};
 
-use hostnet::record::{
-    Bad, Reader,
-    chain::{Hash, Link},
-    checkpoint::Checkpoint,
-    verify,
+use hostnet::{
+    event::Checkpoint,
+    record::{
+        Bad, Reader,
+        chain::{Hash, Link},
+        verify,
+    },
 };
 use rusqlite::Connection;
 

@@ -4,8 +4,8 @@ use crate::{
     ask::in_time,
     config,
     engine::input::World,
-    event::Health,
-    judge::sigma::{self, RuleFault, Rules},
+    event::{Health, RuleFault},
+    judge::sigma::{self, Rules},
 };
 
 /// Faults that an event has at most; the log has them all.

@@ -17,10 +17,7 @@ use super::{
     specifics::Specifics,
     timestamp::Timestamps,
 };
-use crate::{
-    event::{Category, Event, NameSource, Operation, Outcome, Surface, errno},
-    record::Recorded,
-};
+use crate::event::{Category, Event, NameSource, Operation, Outcome, Recorded, Surface, errno};
 
 #[derive(Serialize)]
 pub struct Document<'a> {

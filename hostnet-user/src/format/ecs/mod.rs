@@ -35,8 +35,7 @@ use self::{
 };
 use super::fit;
 use crate::{
-    event::{Event, Operation, Owner, OwnerKind, Process},
-    record::Recorded,
+    event::{Event, Operation, Owner, OwnerKind, Process, Recorded},
     text::{self, json},
 };
 

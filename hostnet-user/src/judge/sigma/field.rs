@@ -3,13 +3,13 @@
 use serde_norway::Value;
 
 use super::{
-    RuleFault,
     cost::{LONGEST_VALUE, regex_fault},
     document::BY_SIZE,
     fields,
     parse::{Reader, in_words},
     values::{self, Way},
 };
+use crate::event::RuleFault;
 use crate::format::fields::Kind;
 
 /// Modifiers that are known.

@@ -10,9 +10,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    RuleFault, Rules,
+    Rules,
     cost::{MOST_BYTES, MOST_RULES},
 };
+use crate::event::RuleFault;
 use crate::text::text;
 
 /// A rule as it was read.

@@ -7,7 +7,6 @@
 mod condition;
 mod cost;
 mod document;
-mod fault;
 mod field;
 mod fields;
 mod load;
@@ -22,11 +21,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde::Serialize;
 use serde_json::Value;
 
-pub use fault::RuleFault;
 pub use load::{RuleText, read};
 pub use pack::PACK;
 
-use crate::event::Category;
+use crate::event::{Category, RuleFault};
 use document::Wanted;
 
 /// Rules that are judged together.

@@ -6,7 +6,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde_norway::{Mapping, Value};
 use uuid::Uuid;
 
-use super::{About, Level, Rule, RuleFault, condition, cost::MOST_VALUES};
+use super::{About, Level, Rule, condition, cost::MOST_VALUES};
+use crate::event::RuleFault;
 
 /// What events are of, by `logsource.category`.
 const CATEGORIES: [&str; 4] = ["network", "process", "state", "health"];

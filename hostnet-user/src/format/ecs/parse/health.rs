@@ -11,10 +11,8 @@ use super::{
     part,
     who::{CgroupFields, ContainerFields, named},
 };
-use crate::{
-    event::{Action, Cgroup, Health, LossCount, Owner, OwnerKind, RecordHealth},
-    judge::sigma::RuleFault,
-    record::Purge,
+use crate::event::{
+    Action, Cgroup, Health, LossCount, Owner, OwnerKind, Purge, RecordHealth, RuleFault,
 };
 
 #[derive(Deserialize)]

@@ -43,10 +43,7 @@ use self::{
     kept::Kept,
 };
 use super::Identity;
-use crate::{
-    event::{Actor, Event, Owner, Peer, Process, UserNames},
-    record::Recorded,
-};
+use crate::event::{Actor, Event, Owner, Peer, Process, Recorded, UserNames};
 
 /// Longest reason that is quoted: it may have a whole hostile line in it.
 const LONGEST_REASON: usize = 200;

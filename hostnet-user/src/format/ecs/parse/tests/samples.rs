@@ -7,12 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::parties::{container, host, owner, process};
-use crate::{
-    event::Action,
-    event::*,
-    judge::sigma::RuleFault,
-    record::{Purge, checkpoint::Checkpoint},
-};
+use crate::event::{Action, Checkpoint, Purge, RuleFault, *};
 
 const SECOND: u64 = 1_000_000_000;
 
