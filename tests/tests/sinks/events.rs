@@ -3,7 +3,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use hostnet::{event::{Actor, Confidence, Connect, Container, Event, Location, Method, Outcome, Owner, OwnerKind, Process, Unix, UnixAddress, UnixKind, Recorded}, format::ecs::{Encoder, Identity}, record::{Row, Sequence}, sink::{self, Message, Sink, Then, hand_over}};
+use hostnet::{
+    event::{
+        Actor, Confidence, Connect, Container, Event, Location, Method, Outcome, Owner, OwnerKind,
+        Process, Recorded, Unix, UnixAddress, UnixKind,
+    },
+    format::ecs::{Encoder, Identity},
+    record::{Row, Sequence},
+    sink::{self, Message, Sink, Then, hand_over},
+};
 use serde_json::Value;
 
 /// 2026-01-01T00:00:00.123456789Z

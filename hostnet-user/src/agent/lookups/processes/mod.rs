@@ -46,8 +46,8 @@ const LONGEST: Duration = Duration::from_millis(100);
 /// Batches wait for at most this part of the time,
 const SHARE: u32 = 4;
 
-/// and no longer than this without a rest.
-const MOST_CREDIT: Duration = Duration::from_millis(200);
+/// and no longer than this many times the longest without a rest.
+const MOST_CREDIT: u32 = 2;
 
 /// How long the start waits when no answer comes any more.
 const PATIENCE_AT_START: Duration = Duration::from_secs(2);
@@ -138,11 +138,16 @@ impl ProcessLookups {
         let look = looking(Arc::clone(&quick), procfs::with_arguments);
         // There, all are in one cgroup, and without an answer nobody knows whose they are.
         let most_of_asker = if v1_only { LIMITS.questions / 2 } else { MOST_OF_ASKER };
-        Self::of(Desk::new("look-up", LIMITS, look), quick, most_of_asker)
+        Self::of(Desk::new("look-up", LIMITS, look), quick, most_of_asker, LONGEST)
     }
 
-    fn of(desk: Desk<u32, Found>, quick: Arc<Look>, most_of_asker: usize) -> Self {
-        let credit = Credit::new(Instant::now());
+    fn of(
+        desk: Desk<u32, Found>,
+        quick: Arc<Look>,
+        most_of_asker: usize,
+        longest: Duration,
+    ) -> Self {
+        let credit = Credit::new(Instant::now(), longest);
         let (open, absent) = (HashMap::new(), HashMap::new());
         Self { desk, quick, most_of_asker, open, absent, credit, refused: 0, late: 0 }
     }
@@ -194,7 +199,7 @@ impl ProcessLookups {
         let mut answers = Vec::new();
         let mut awaited = self.ask_each(lacks);
         let begun = Instant::now();
-        let deadline = begun + self.credit.at(begun).min(LONGEST);
+        let deadline = begun + self.credit.at(begun);
         while !awaited.is_empty() {
             let came = self.desk.wait(deadline);
             if came.is_empty() {
@@ -306,20 +311,22 @@ impl Answer {
 /// The time that may be waited: a part of what has passed.
 #[derive(Debug)]
 struct Credit {
+    longest: Duration,
     left: Duration,
     at: Instant,
 }
 
 impl Credit {
-    const fn new(now: Instant) -> Self {
-        Self { left: MOST_CREDIT, at: now }
+    const fn new(now: Instant, longest: Duration) -> Self {
+        Self { longest, left: longest.saturating_mul(MOST_CREDIT), at: now }
     }
 
     fn at(&mut self, now: Instant) -> Duration {
         let passed = now.saturating_duration_since(self.at);
-        self.left = (self.left + passed / SHARE).min(MOST_CREDIT);
+        let most = self.longest.saturating_mul(MOST_CREDIT);
+        self.left = (self.left + passed / SHARE).min(most);
         self.at = now;
-        self.left
+        self.left.min(self.longest)
     }
 
     const fn spend(&mut self, waited: Duration) {

@@ -23,8 +23,17 @@ fn found(pid: u32) -> Found {
     Found { pid, asked_ns: 1_000, process: Some(process), cgroups: Vec::new(), place: None }
 }
 
+/// Lookups whose answers all come: on a machine that is busy, some time later.
 fn lookups(look: impl Fn(u32) -> Found + Send + Sync + 'static) -> ProcessLookups {
-    ProcessLookups::of(Desk::new("look-up-test", LIMITS, look), Arc::new(found), MOST_OF_ASKER)
+    waiting(look, Duration::from_secs(60))
+}
+
+fn waiting(
+    look: impl Fn(u32) -> Found + Send + Sync + 'static,
+    longest: Duration,
+) -> ProcessLookups {
+    let desk = Desk::new("look-up-test", LIMITS, look);
+    ProcessLookups::of(desk, Arc::new(found), MOST_OF_ASKER, longest)
 }
 
 fn header(kind: EventKind, pid: u32, cgroup: u64, boot_ns: u64) -> Header {
@@ -80,7 +89,7 @@ fn hanging(hangs: u32) -> (ProcessLookups, mpsc::SyncSender<()>) {
         }
         found(pid)
     };
-    (lookups(look), go_on)
+    (waiting(look, LONGEST), go_on)
 }
 
 #[test]
@@ -132,7 +141,7 @@ fn many_command_lines_that_never_come_hide_no_process() {
     };
     let quick: Arc<Look> = Arc::new(found);
     let desk = Desk::new("look-up-test", LIMITS, looking(Arc::clone(&quick), hang));
-    let mut lookups = ProcessLookups::of(desk, quick, MOST_OF_ASKER);
+    let mut lookups = ProcessLookups::of(desk, quick, MOST_OF_ASKER, LONGEST);
     let mut found: Vec<u32> = lookups.all(1..=100).into_iter().map(|found| found.pid).collect();
     found.sort_unstable();
     assert_eq!(found, (1..=100).collect::<Vec<u32>>());
@@ -237,11 +246,12 @@ fn a_late_cgroup_takes_nobodys_place() {
 #[test]
 fn batches_wait_for_a_part_of_the_time() {
     let begun = Instant::now();
-    let mut credit = Credit::new(begun);
-    assert_eq!(credit.at(begun), MOST_CREDIT);
+    let mut credit = Credit::new(begun, LONGEST);
+    assert_eq!((credit.at(begun), credit.left), (LONGEST, MOST_CREDIT * LONGEST));
     credit.spend(Duration::from_secs(5));
     assert_eq!(credit.at(begun), Duration::ZERO);
-    let later = begun + Duration::from_millis(400);
-    assert_eq!(credit.at(later), Duration::from_millis(100));
-    assert_eq!(credit.at(later + Duration::from_secs(60)), MOST_CREDIT);
+    let later = begun + LONGEST;
+    assert_eq!(credit.at(later), LONGEST / SHARE);
+    let rested = later + Duration::from_secs(60);
+    assert_eq!((credit.at(rested), credit.left), (LONGEST, MOST_CREDIT * LONGEST));
 }
