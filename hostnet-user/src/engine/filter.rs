@@ -60,6 +60,12 @@ impl Filter {
         self
     }
 
+    /// Whether names that come decide what passes.
+    #[must_use]
+    pub fn needs_names(&self) -> bool {
+        self.0.as_ref().is_some_and(|selector| !selector.is_fixed && !selector.has_started)
+    }
+
     /// The containers that there are at the start are known now; says why none is meant.
     pub fn start(&mut self) -> Option<NotSelected> {
         let selector = self.0.as_mut()?;

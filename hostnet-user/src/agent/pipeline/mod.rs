@@ -49,9 +49,6 @@ const BATCH: usize = 4096;
 /// How long after the kernel shows a UDP or raw socket that socket's records may still come.
 const SETTLING: Duration = Duration::from_millis(50);
 
-/// How long the start waits for the runtime's list, asked for at its beginning.
-const PATIENCE_FOR_NAMES: Duration = Duration::from_millis(200);
-
 /// How often losses are read.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
@@ -243,22 +240,6 @@ impl Pipeline {
             }
             _ => Ok(self.stages.summary),
         }
-    }
-
-    /// Waits, a moment at most, until it is known how containers are called: of those
-    /// that were there before, everything is then told by name. Returns why it was told
-    /// to stop meanwhile.
-    fn hear_of_runtime(&mut self, control: &Receiver<Control>) -> Result<Option<String>> {
-        let deadline = Instant::now() + PATIENCE_FOR_NAMES;
-        let mut stop = None;
-        while !self.heard_of_runtime && stop.is_none() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            stop = self.serve(control, left)?;
-            if left.is_zero() {
-                break;
-            }
-        }
-        Ok(stop)
     }
 
     /// Serves what other threads ask, waiting at most `wait` for the first.

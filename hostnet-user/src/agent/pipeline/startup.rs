@@ -1,18 +1,27 @@
 //! The start of a run: what was there before the programs, then proof that they run.
 
-use std::{collections::BTreeSet, sync::mpsc::Receiver};
+use std::{
+    collections::BTreeSet,
+    sync::mpsc::Receiver,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 
 use super::{Control, Pipeline, SETTLING};
 use crate::{
     agent::{host_state::Survey, takeover},
+    ask::in_time,
     attribute::Found,
     engine::input::World,
     event::{Health, NotSelected, Process},
     kernel::{self, Host, Programs, memory},
     sources::procfs,
 };
+
+/// How long the start waits for the runtime's list, asked for at its beginning; where a
+/// name decides what is shown, as long as for anything that answers at all.
+const PATIENCE_FOR_NAMES: Duration = Duration::from_millis(200);
 
 impl Pipeline {
     /// Takes in the state from before the programs were attached, proves the
@@ -106,6 +115,24 @@ impl Pipeline {
         self.settle()?;
         memory::give_back();
         memory::give_back_code();
+        Ok(stop)
+    }
+
+    /// Waits, a moment at most, until it is known how containers are called: of those
+    /// that were there before, everything is then told by name. Returns why it was told
+    /// to stop meanwhile.
+    fn hear_of_runtime(&mut self, control: &Receiver<Control>) -> Result<Option<String>> {
+        let needs_names = self.stages.filter().needs_names();
+        let patience = if needs_names { in_time::PATIENCE } else { PATIENCE_FOR_NAMES };
+        let deadline = Instant::now() + patience;
+        let mut stop = None;
+        while !self.heard_of_runtime && stop.is_none() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            stop = self.serve(control, left)?;
+            if left.is_zero() {
+                break;
+            }
+        }
         Ok(stop)
     }
 
