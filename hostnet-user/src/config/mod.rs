@@ -22,14 +22,11 @@ use crate::{
     kernel::{BeyondIp, Budget, LoadOptions},
     metrics::Listen,
     record, sink,
-    sources::docker::LabelLimits,
+    sources::{docker::LabelLimits, identity::state_directory},
 };
 
 /// Where the configuration is looked for when no file is named.
 pub const DEFAULT_PATH: &str = "/etc/hostnet/config.toml";
-
-/// Where the history is unless the service manager or the configuration says so.
-pub const STATE_DIRECTORY: &str = "/var/lib/hostnet";
 
 /// Where rules are looked for unless the configuration says so.
 pub const RULES_DIRECTORY: &str = "/etc/hostnet/rules";
@@ -195,8 +192,7 @@ pub struct History {
     /// Keep events on this host; without it, what a sink cannot take at once is
     /// kept in memory, not for long.
     pub enabled: bool,
-    /// The file; `history.db` in systemd's state directory or in
-    /// [`STATE_DIRECTORY`] when not given.
+    /// The file; `history.db` in [`state_directory`] when not given.
     pub path: Option<PathBuf>,
     /// Days after which events go.
     pub max_age_days: u32,
@@ -218,12 +214,7 @@ impl History {
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        self.path.clone().unwrap_or_else(|| {
-            let given = std::env::var_os("STATE_DIRECTORY").filter(|given| !given.is_empty());
-            // The service manager separates several with colons.
-            let first = given.and_then(|given| std::env::split_paths(&given).next());
-            first.unwrap_or_else(|| STATE_DIRECTORY.into()).join("history.db")
-        })
+        self.path.clone().unwrap_or_else(|| state_directory().join("history.db"))
     }
 
     /// What the record is to know; `None` when there is to be no history.

@@ -19,11 +19,13 @@ use uuid::Uuid;
 
 use crate::{
     attribute::cgroups::path::{self, from_proc_cgroup},
-    config::STATE_DIRECTORY,
     format::ecs::Identity,
     kernel::Host,
     sources::procfs,
 };
+
+/// Where state is kept unless the service manager says where.
+const STATE_DIRECTORY: &str = "/var/lib/hostnet";
 
 const MACHINE_ID: &str = "etc/machine-id";
 
@@ -191,8 +193,10 @@ fn first_line(text: &str) -> String {
 }
 
 /// Where the service manager says that state is kept, or where it is by default.
-fn state_directory() -> PathBuf {
+#[must_use]
+pub fn state_directory() -> PathBuf {
     let given = std::env::var_os("STATE_DIRECTORY").filter(|given| !given.is_empty());
+    // The service manager separates several with colons.
     let first = given.and_then(|given| std::env::split_paths(&given).next());
     first.unwrap_or_else(|| STATE_DIRECTORY.into())
 }

@@ -376,4 +376,4 @@ impl Summary {
 }
 
 #[cfg(test)]
-mod mutated;
+mod tests;
