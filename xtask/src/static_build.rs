@@ -24,8 +24,13 @@ pub fn cargo(subcommand: &str, package: &str) -> Result<Command> {
     Ok(cargo)
 }
 
+/// Where the programs are.
+pub fn directory() -> Result<PathBuf> {
+    Ok(shell::target_dir().join(shell::host_triple()?).join("release"))
+}
+
 /// Builds hostnet and returns its path.
 pub fn hostnet() -> Result<PathBuf> {
     shell::run(cargo("build", "hostnet-user")?.arg("--bins"))?;
-    Ok(shell::target_dir().join(shell::host_triple()?).join("release/hostnet"))
+    Ok(directory()?.join("hostnet"))
 }

@@ -43,7 +43,6 @@ fn flooded(lasts: u32, marks: u32, rare: u32) -> Value {
         told.values().filter(|times| **times == 1).count()
     };
     json!({
-        "seconds": f64::from(lasts) / 1e3,
         "generated": generated,
         "told": told,
         "suppressed": suppressed,
@@ -67,7 +66,6 @@ fn killed(kills: u32, lasts: u32, acts: u32) -> Value {
         "seconds": f64::from(lasts) / 1e3,
         "acts": acts,
         "told": account.single.len(),
-        "events": account.told("connection_attempted"),
         "loss_events": lost,
     })
 }
@@ -105,7 +103,6 @@ fn listened(lasts: u32, marks: u32, sockets: u32) -> Value {
     let of_quiet = accounts.of(&quiet.container);
     let sum = |counts: &std::collections::BTreeMap<String, u64>| counts.values().sum::<u64>();
     json!({
-        "seconds": f64::from(lasts) / 1e3,
         "sockets": sockets,
         "listens": listens,
         "marks": marks,

@@ -57,7 +57,7 @@ pub fn floods(programs: &Programs, size: Size) -> Result<Measured> {
         (1, ["flood", "1000", "200", "20"]),
     );
     let flood = |run| {
-        eprintln!("flood: {} ms from all cores, run {} of {runs}", words[1], run + 1);
+        eprintln!("flood: {} ms from both cores, run {} of {runs}", words[1], run + 1);
         programs.ask("endurance", &words)
     };
     let floods: Vec<Flood> = (0..runs).map(flood).collect::<Result<_>>()?;
@@ -78,7 +78,6 @@ pub fn floods(programs: &Programs, size: Size) -> Result<Measured> {
         ];
         table.row(cells.map(|count| number(count as f64, 0)));
     }
-    let missing = |count: u64, told: u64| count.abs_diff(told);
     Ok(Measured {
         workload: format!(
             "{runs} times a container connects for {} ms from both cores as fast as it can, beside \
@@ -89,15 +88,9 @@ pub fn floods(programs: &Programs, size: Size) -> Result<Measured> {
             ("flood-acts", sum(|one| one.generated)),
             ("flood-unaccounted", sum(|one| one.unaccounted.unsigned_abs())),
             ("flood-marks", sum(|one| one.marks)),
-            (
-                "flood-marks-missing",
-                floods.iter().map(|one| missing(one.marks, one.marks_told)).sum::<u64>() as f64,
-            ),
+            ("flood-marks-missing", sum(|one| one.marks.abs_diff(one.marks_told))),
             ("flood-rare", sum(|one| one.rare)),
-            (
-                "flood-rare-missing",
-                floods.iter().map(|one| missing(one.rare, one.rare_told)).sum::<u64>() as f64,
-            ),
+            ("flood-rare-missing", sum(|one| one.rare.abs_diff(one.rare_told))),
         ],
         tables: vec![table],
     })

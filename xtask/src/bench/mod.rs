@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Result, bail};
 
-use crate::{docs, packages, shell};
+use crate::{docs, ebpf, packages, shell};
 
 mod agent;
 mod catalogue;
@@ -78,12 +78,12 @@ pub struct Args {
 }
 
 impl Args {
-    /// A smoke of every part, with this hostnet and what is built beside it.
-    pub fn smoke(hostnet: &Path) -> Self {
+    /// A smoke of these parts, with this hostnet and what is built beside it.
+    fn smoke(hostnet: &Path, only: Vec<Part>) -> Self {
         Self {
             quick: false,
             smoke: true,
-            only: Vec::new(),
+            only,
             beside_others: true,
             hostnet: Some(hostnet.to_owned()),
             keep: false,
@@ -153,6 +153,22 @@ impl Bench {
     }
 }
 
+/// Shows that every part that this machine can run still runs, with this hostnet and what is
+/// built beside it; returns what was left out, and why.
+pub fn smoke(hostnet: &Path) -> Result<Vec<String>> {
+    if let Err(why) = machine::check() {
+        return Ok(vec![format!("benchmark: {why:#}")]);
+    }
+    let mut parts = Part::all().to_vec();
+    let mut left_out = Vec::new();
+    if ebpf::find_toolchain()?.is_none() {
+        parts.retain(|part| *part != Part::Cost);
+        left_out.push("benchmark, cost: there is no eBPF toolchain to build the floor with".into());
+    }
+    perform(&Args::smoke(hostnet, parts))?;
+    Ok(left_out)
+}
+
 /// Runs every part whatever the one before it found; a goal that is not reached is reported,
 /// and no failure.
 pub fn perform(args: &Args) -> Result<()> {
@@ -204,16 +220,22 @@ fn perform_part(
     origin: &Origin,
 ) -> Result<Kept> {
     let (mut machine, began, size) = (Machine::read()?, Instant::now(), args.size());
-    let measured = if part.is_load() {
-        if bench.is_none() {
-            let (programs, container) = (Rc::clone(programs), Container::start(programs)?);
-            *bench = Some(Bench { programs, container, size, beside_others: args.beside_others });
+    let measured = match way(part) {
+        Way::Load(measure) => {
+            let shared = match bench.take() {
+                Some(shared) => shared,
+                None => {
+                    let (programs, container) = (Rc::clone(programs), Container::start(programs)?);
+                    Bench { programs, container, size, beside_others: args.beside_others }
+                }
+            };
+            measure(bench.insert(shared))
         }
-        bench.as_mut().map_or_else(|| bail!("no container"), |bench| measure_load(part, bench))
-    } else {
-        // The container's daemon would be measured along.
-        drop(bench.take());
-        measure(part, programs, size)
+        Way::Alone(measure) => {
+            // The container's daemon would be measured along.
+            drop(bench.take());
+            measure(programs, size)
+        }
     };
     // A load that was broken off answers no further order.
     let measured = measured.inspect_err(|_| drop(bench.take()))?;
@@ -222,42 +244,31 @@ fn perform_part(
     Kept::of(part, (origin.clone(), machine, size), seconds, measured)
 }
 
-fn measure_load(part: Part, bench: &mut Bench) -> Result<Measured> {
-    match part {
-        Part::Cost => cost::measure(bench),
-        Part::Delivery => delivery::at_full_speed(bench),
-        Part::Sustained => delivery::sustained(bench),
-        Part::Upkeep => upkeep::measure(bench),
-        Part::Scale
-        | Part::Mixed
-        | Part::Short
-        | Part::Flood
-        | Part::ListenFlood
-        | Part::Restart
-        | Part::Record
-        | Part::Query
-        | Part::Crash
-        | Part::Outage
-        | Part::Drain => bail!("{} has a load of its own", part.name()),
-    }
+/// How a part is measured.
+enum Way {
+    /// With a load in the container, which such parts share.
+    Load(fn(&mut Bench) -> Result<Measured>),
+    /// With a load of its own.
+    Alone(fn(&Programs, Size) -> Result<Measured>),
 }
 
-fn measure(part: Part, programs: &Programs, size: Size) -> Result<Measured> {
+fn way(part: Part) -> Way {
     match part {
-        Part::Scale => owners::scale(programs, size),
-        Part::Mixed => owners::mixed(programs, size),
-        Part::Short => owners::short(programs, size),
-        Part::Flood => endurance::floods(programs, size),
-        Part::ListenFlood => endurance::listen_floods(programs, size),
-        Part::Restart => endurance::restart(programs, size),
-        Part::Record => record::rate(programs, size),
-        Part::Query => record::query(programs, size),
-        Part::Crash => record::crash(programs, size),
-        Part::Outage => record::outage(programs, size),
-        Part::Drain => record::drain(programs, size),
-        Part::Cost | Part::Delivery | Part::Sustained | Part::Upkeep => {
-            bail!("{} needs a load in a container", part.name())
-        }
+        Part::Cost => Way::Load(cost::measure),
+        Part::Delivery => Way::Load(delivery::at_full_speed),
+        Part::Sustained => Way::Load(delivery::sustained),
+        Part::Upkeep => Way::Load(upkeep::measure),
+        Part::Scale => Way::Alone(owners::scale),
+        Part::Mixed => Way::Alone(owners::mixed),
+        Part::Short => Way::Alone(owners::short),
+        Part::Flood => Way::Alone(endurance::floods),
+        Part::ListenFlood => Way::Alone(endurance::listen_floods),
+        Part::Restart => Way::Alone(endurance::restart),
+        Part::Record => Way::Alone(record::rate),
+        Part::Query => Way::Alone(record::query),
+        Part::Crash => Way::Alone(record::crash),
+        Part::Outage => Way::Alone(record::outage),
+        Part::Drain => Way::Alone(record::drain),
     }
 }
 

@@ -14,25 +14,25 @@ pub enum Part {
     Sustained,
     /// What the agent itself needs: CPU, memory, time to start.
     Upkeep,
-    /// Start, memory and lookups with 10 000 containers and 100 000 sockets.
+    /// Start, memory and lookups with very many containers and sockets.
     Scale,
-    /// Owners of a million mixed events while containers come and go.
+    /// Owners of mixed events while containers come and go.
     Mixed,
-    /// Names of 2 000 containers that live a moment.
+    /// Names of containers that live a moment.
     Short,
-    /// Floods of a minute from both cores, beside another container's acts.
+    /// Floods from both cores, beside another container's acts.
     Flood,
-    /// Listens without a bind of a host user for a minute, beside up to 60 000 sockets.
+    /// Listens without a bind of a host user, beside many sockets.
     ListenFlood,
-    /// Agents killed at 30 000 acts a second, the programs pinned.
+    /// Agents killed while a container acts, the programs pinned.
     Restart,
     /// Rows per second, bytes and CPU of the history with one sink.
     Record,
-    /// How long questions about a history of a million events take.
+    /// How long questions about a history take.
     Query,
     /// Kills of a process that keeps and delivers as fast as it can.
     Crash,
-    /// A sink that is away for 3.6 million events, and one with a cap.
+    /// A sink that is away, and one with a cap.
     Outage,
     /// How quickly each kind of sink gets what waited for it.
     Drain,
@@ -47,10 +47,5 @@ impl Part {
     /// What `--only` calls it.
     pub fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-    }
-
-    /// Whether it is a load in a container of the benchmark's own.
-    pub const fn is_load(self) -> bool {
-        matches!(self, Self::Cost | Self::Delivery | Self::Sustained | Self::Upkeep)
     }
 }

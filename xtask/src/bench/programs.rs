@@ -47,21 +47,18 @@ impl Programs {
         // Some of them start others of them.
         shell::run(static_build::cargo("build", "hostnet-tests")?.arg("--bins"))?;
         shell::run(static_build::cargo("build", "hostnet-user")?.arg("--examples"))?;
-        let release = shell::target_dir().join(shell::host_triple()?).join("release");
+        let release = static_build::directory()?;
         let mut consumer = static_build::cargo("build", FLOOR)?;
         let floor = floor(consumer.arg("--bins"), release.join(FLOOR))?;
         Ok(Self { hostnet, examples: release.join("examples"), harness: release, floor })
     }
 
-    /// The live tests' programs are beside hostnet (`$HOSTNET_BIN`, or the static release), the
-    /// examples where `cargo test` puts them.
+    /// The live tests' programs are beside hostnet (the static release), the examples
+    /// where `cargo test` puts them.
     fn of_tests(hostnet: Option<&Path>) -> Result<Self> {
-        let hostnet = match hostnet
-            .map(Path::to_owned)
-            .or_else(|| env::var_os("HOSTNET_BIN").map(Into::into))
-        {
-            Some(path) => path,
-            None => shell::target_dir().join(shell::host_triple()?).join("release/hostnet"),
+        let hostnet = match hostnet {
+            Some(path) => path.to_owned(),
+            None => static_build::directory()?.join("hostnet"),
         };
         let harness = hostnet.parent().map(Path::to_owned).unwrap_or_default();
         let target = env::var_os("CARGO_BUILD_TARGET").unwrap_or_default();

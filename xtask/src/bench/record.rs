@@ -152,7 +152,7 @@ struct Sink {
 
 pub fn drain(programs: &Programs, size: Size) -> Result<Measured> {
     let events = size.of("600000", "60000", "400");
-    eprintln!("drain: {events} events for each of eight sinks");
+    eprintln!("drain: {events} events for each sink");
     let drain: Drain = programs.ask_example("record_drain", &[events])?;
     let mut figures = vec![("drain-waiting", drain.waiting)];
     let mut table =
