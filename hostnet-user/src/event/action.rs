@@ -27,10 +27,10 @@ pub enum Observation {
     Missed,
 }
 
-/// What a column is repeated for and not written.
-macro_rules! nothing {
-    (Frequent) => {
-        ""
+/// Names as a list of SQL.
+macro_rules! sql_list {
+    (($first:literal Frequent) $(($rest:literal Frequent))*) => {
+        concat!("'", $first, "'" $(, ", '", $rest, "'")*)
     };
 }
 
@@ -47,10 +47,9 @@ macro_rules! actions {
         /// The name of an action as a literal, for `concat!`.
         macro_rules! action_name { $(($variant) => { $name };)* }
 
-        /// The names of frequent actions as a list of SQL. No action has no name: it is there
-        /// for the commas.
+        /// The names of frequent actions as a list of SQL, a literal.
         macro_rules! frequent_actions {
-            () => { concat!("''" $($(, ", '", $name, "'", nothing!($frequency))?)*) };
+            () => { sql_list!($($(($name $frequency))?)*) };
         }
 
         impl Action {

@@ -50,8 +50,9 @@ impl Ages {
         }
     }
 
-    /// Notes that row `last` is the last, and what the wall clock says.
-    pub fn look(&mut self, last: u64, wall_ns: u64, now: Instant, age: Duration) {
+    /// Notes that row `last` is the last, and what the wall clock says; whether it is believed
+    /// to be later than it was until now.
+    pub fn look(&mut self, last: u64, wall_ns: u64, now: Instant, age: Duration) -> bool {
         let expected_ns = self.believed_ns.saturating_add(nanos(now - self.read));
         let is_ahead = wall_ns > expected_ns.saturating_add(nanos(SLACK));
         if is_ahead && now - *self.ahead_since.get_or_insert(now) < LASTS {
@@ -69,6 +70,7 @@ impl Ages {
             self.before = self.before.max(*first);
             self.marks.pop_front();
         }
+        is_ahead && self.ahead_since.is_none()
     }
 
     /// The last row that may be older than `age` by the time that has passed.
@@ -105,11 +107,11 @@ mod tests {
         let start = Instant::now();
         let mut ages = Ages::new(10, Some(NOW_NS), NOW_NS, start);
         let jumped = NOW_NS + nanos(40 * DAY);
-        ages.look(10, jumped, start + Duration::from_secs(1), AGE);
+        assert!(!ages.look(10, jumped, start + Duration::from_secs(1), AGE));
         assert_eq!(ages.of(NOW_NS), Some(Duration::from_secs(1)));
         ages.look(10, jumped, start + LASTS, AGE);
         assert_eq!(ages.of(NOW_NS), Some(LASTS));
-        ages.look(10, jumped, start + LASTS + Duration::from_secs(2), AGE);
+        assert!(ages.look(10, jumped, start + LASTS + Duration::from_secs(2), AGE));
         assert_eq!(ages.of(NOW_NS), Some(40 * DAY));
         // And back: what it wrote meanwhile has no age.
         ages.look(10, NOW_NS, start + LASTS + Duration::from_secs(3), AGE);

@@ -161,6 +161,10 @@ impl Loop {
         }
         let mut bodies = Vec::with_capacity(wanted.len());
         for row in &wanted {
+            // The news of refused events may be refused as well, and is accounted for apart.
+            if !bodies.is_empty() && is_news(row) != is_news(wanted[0]) {
+                break;
+            }
             match outbox.format.encode(&row.document) {
                 Ok(body) => bodies.push(body),
                 // Those before it first; then it is the first.
@@ -203,15 +207,16 @@ impl Loop {
                 standing.dead_letters += dead;
             });
         }
-        // The news of refused events may be refused as well: to report that would never end.
-        let is_news = handed.iter().all(|row| row.action == Action::SinkDropped.name());
-        if dead > 0 && !is_news {
+        // To report that the news of refused events was refused would never end.
+        if dead > 0 && !handed.iter().all(|row| is_news(row)) {
             self.dead += dead;
             self.reason = dead_reason;
         }
         match failure {
             Some(failure) => self.failed(failure),
-            None => self.works(),
+            None if settled as u64 > dead => self.works(),
+            // The destination took nothing: it may not even have been asked.
+            None => {}
         }
     }
 
@@ -329,16 +334,18 @@ impl Loop {
 
     fn tell_dropped(&mut self) {
         self.told = Instant::now();
-        let (dropped, refused) =
-            (std::mem::take(&mut self.dropped), std::mem::take(&mut self.dead));
+        let (dropped, refused) = (self.dropped, self.dead);
         if dropped + refused == 0 {
             return;
         }
-        let (sink, reason) = (self.own.outbox.name.clone(), std::mem::take(&mut self.reason));
+        let (sink, reason) = (self.own.outbox.name.clone(), self.reason.clone());
         tracing::error!(
             "sink {sink}: {dropped} events dropped before delivery, {refused} refused: {reason}"
         );
-        self.own.news.tell(RecordHealth::SinkDropped { sink, dropped, refused, reason });
+        // Without room for it, it is sent with what comes until the next time.
+        if self.own.news.tell(RecordHealth::SinkDropped { sink, dropped, refused, reason }) {
+            (self.dropped, self.dead) = (0, 0);
+        }
     }
 
     fn waiting(&self) -> u64 {
@@ -348,6 +355,11 @@ impl Loop {
     fn stand(&mut self, change: impl FnOnce(&mut Standing)) {
         self.own.standing = self.own.tail.stand(self.own.index, change);
     }
+}
+
+/// Whether it is the news of events that a sink did not get.
+fn is_news(row: &Row) -> bool {
+    row.action == Action::SinkDropped.name()
 }
 
 enum Page {

@@ -46,7 +46,10 @@ impl Purges {
                 none.insert(Ages::new(last, newest.map(|row| row.time_ns), wall_ns, now))
             }
         };
-        ages.look(last, wall_ns, now, self.limits.age);
+        if ages.look(last, wall_ns, now, self.limits.age) {
+            // Rows that no clock had dated have an age now.
+            self.undated = 0;
+        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{Row, error::StoreError, schema, touch::Touch};
+use super::{Row, error::StoreError, schema};
 use crate::event::{Action, dataset_named};
 
 /// What a [`Row`] is made of.
@@ -181,7 +181,6 @@ fn to_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         action: row.get(5)?,
         owner: row.get(6)?,
         document: row.get::<_, String>(7)?.into_bytes(),
-        touch: Touch::default(),
-        learned: None,
+        ..Row::default()
     })
 }

@@ -4,7 +4,7 @@ use super::touch::Touch;
 use crate::event::Learned;
 
 /// The ECS document of one event, and what is asked of it without reading it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     /// Place in the history: contiguous over all runs that wrote it, from 1.
     pub id: u64,

@@ -84,7 +84,7 @@ const MIGRATIONS: [&str; 5] = [
         PRIMARY KEY (span, owner)
     ) STRICT, WITHOUT ROWID;"
     ),
-    // What images reached, for the judgement; see reached.rs.
+    // What images reached, for the judgement; see learned.rs.
     "CREATE TABLE reached (
         image TEXT NOT NULL,
         destination TEXT NOT NULL,

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Failure, Fate, Message, Outcome, Secret, Sink, Tls, check_timeout,
+    Failure, Fate, Message, Outcome, Proof, Secret, Sink, Tls, check_timeout,
     document::Head,
     runtime::Background,
     tls::{check_plaintext, first_given, host_and_port},
@@ -109,6 +109,7 @@ pub struct Kafka {
     settings: Settings,
     runtime: Background,
     topic: Option<Topic>,
+    proof: Proof,
 }
 
 /// The topic's partitions, connected to.
@@ -124,7 +125,8 @@ impl Kafka {
     pub fn open(settings: Settings) -> Result<Self> {
         settings.check()?;
         builder(&settings)?;
-        Ok(Self { settings, runtime: Background::while_delivering()?, topic: None })
+        let runtime = Background::while_delivering()?;
+        Ok(Self { settings, runtime, topic: None, proof: Proof::default() })
     }
 
     const fn timeout(&self) -> Duration {
@@ -191,7 +193,7 @@ impl Kafka {
 
     /// Hands over all, partition by partition. What is taken after the first message that
     /// is not settled, wherever that is, comes twice.
-    fn hand_over(&self, topic: &Topic, messages: &[Message<'_>]) -> Outcome {
+    fn hand_over(&self, topic: &Topic, messages: &[Message<'_>]) -> Vec<Fate> {
         let mut parts: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (place, message) in messages.iter().enumerate() {
             let partition = choose(&key(message), topic.partitions.len());
@@ -205,13 +207,13 @@ impl Kafka {
                 fates[place] = fate;
             }
         }
-        Outcome::of(fates)
+        fates
     }
 }
 
-/// Whether a broker refuses what is in a record, and will whenever it comes: it is too
-/// large, its time is too far from the broker's (`message.timestamp.before.max.ms`), or a
-/// compacted topic has no use for it.
+/// Whether a broker refuses what is in a record: it is too large, its time is too far from
+/// the broker's (`message.timestamp.before.max.ms`, `message.timestamp.after.max.ms`), or a
+/// compacted topic has no use for it. A clock or a setting can be at fault as well.
 const fn is_about_events(error: &Error) -> bool {
     matches!(
         error,
@@ -231,7 +233,8 @@ impl Sink for Kafka {
             Ok(topic) => topic,
             Err(error) => return Outcome::again(self.reason(&format!("{error:#}"))),
         };
-        let outcome = self.hand_over(&topic, messages);
+        let fates = self.hand_over(&topic, messages);
+        let outcome = self.proof.settle(fates);
         // A leader may have moved, a partition may have been added.
         if outcome.failure.is_none() {
             self.topic = Some(topic);
@@ -241,7 +244,7 @@ impl Sink for Kafka {
 
     fn reopen(&mut self) -> Result<()> {
         builder(&self.settings)?;
-        self.topic = None;
+        (self.topic, self.proof) = (None, Proof::default());
         Ok(())
     }
 }

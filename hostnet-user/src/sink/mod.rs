@@ -26,7 +26,7 @@ pub mod unix;
 
 pub use build::build;
 pub use file::File;
-pub use outcome::{Failure, Fate, Outcome, Then, hand_over};
+pub use outcome::{Failure, Fate, Outcome, Proof, Then, hand_over};
 pub use secret::Secret;
 pub use settings::{Common, Destination, Settings};
 pub use stdout::Stdout;

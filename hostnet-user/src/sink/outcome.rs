@@ -134,6 +134,54 @@ impl Outcome {
     }
 }
 
+/// How many dead letters may follow one another with nothing taken between them before
+/// the settings are doubted.
+const DEAD_IN_A_ROW: usize = 64;
+
+/// Proof that the settings are right: something was taken. It holds for a bounded number of
+/// dead letters, so that a receiver that begins to refuse everything costs no more.
+#[derive(Debug, Default)]
+pub struct Proof {
+    left: usize,
+}
+
+impl Proof {
+    /// Something was taken.
+    pub fn renew(&mut self) {
+        self.left = DEAD_IN_A_ROW;
+    }
+
+    /// Whether there is proof.
+    pub fn holds(&self) -> bool {
+        self.left > 0
+    }
+
+    /// What becomes of messages with these fates. Without proof nothing is settled, and
+    /// another message decides.
+    pub fn settle(&mut self, fates: Vec<Fate>) -> Outcome {
+        let mut dead = fates.iter().filter_map(|fate| match fate {
+            Fate::Dead(reason) => Some(reason),
+            Fate::Taken | Fate::Unsettled(_) => None,
+        });
+        if fates.contains(&Fate::Taken) {
+            self.renew();
+        } else if let Some(first) = dead.next()
+            && !self.allows(1 + dead.count())
+        {
+            return Outcome::failed(Failure { reason: first.clone(), then: Then::Doubt });
+        }
+        Outcome::of(fates)
+    }
+
+    /// Whether so many events that one answer refuses may be given up. A proof that nothing
+    /// was given up on allows any number; and is used up by it.
+    pub fn allows(&mut self, dead: usize) -> bool {
+        let is_allowed = self.left >= dead.min(DEAD_IN_A_ROW) && self.holds();
+        self.left = self.left.saturating_sub(dead);
+        is_allowed
+    }
+}
+
 /// Hands over messages. When the sink doubts, `other` is asked for a message to decide by,
 /// another than the one that was refused, in the sink's format.
 pub fn hand_over(
@@ -181,18 +229,7 @@ mod tests {
     }
 
     fn row(id: u64) -> Row {
-        Row {
-            id,
-            sequence: id,
-            time_ns: 0,
-            event_id: String::new(),
-            dataset: "hostnet.network",
-            action: String::new(),
-            owner: String::new(),
-            document: Vec::new(),
-            touch: Default::default(),
-            learned: None,
-        }
+        Row { id, sequence: id, ..Row::default() }
     }
 
     /// Hands over rows 1 to 4; row 9 is the other one.
@@ -258,5 +295,19 @@ mod tests {
             Outcome { settled: 2, dead: 1, dead_reason: "bad".into(), failure: None }
         );
         assert_eq!(handed[2], [2, 3, 4]);
+    }
+
+    #[test]
+    fn a_receiver_that_begins_to_refuse_everything_costs_a_bounded_number() {
+        let mut proof = Proof::default();
+        assert!(!proof.holds() && !proof.allows(1));
+        proof.renew();
+        let given_up = (0..1000).filter(|_| proof.allows(1)).count();
+        assert_eq!(given_up, DEAD_IN_A_ROW);
+        // One answer may refuse more than that, right after something was taken.
+        proof.renew();
+        assert!(proof.allows(2000) && !proof.holds());
+        proof.renew();
+        assert!(proof.allows(1) && !proof.allows(2000) && !proof.holds());
     }
 }

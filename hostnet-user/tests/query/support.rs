@@ -103,7 +103,9 @@ impl Book {
         let (_, journal, _) = self.run.as_mut().expect("it runs");
         journal.flush().expect("taken");
         journal.known_until(at);
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
         while record::Mark::read(&self.path()).is_none_or(|mark| mark.until_ns != at) {
+            assert!(std::time::Instant::now() < deadline, "nothing is marked until {at}");
             std::thread::sleep(Duration::from_millis(1));
         }
     }

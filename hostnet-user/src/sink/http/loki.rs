@@ -113,20 +113,8 @@ mod tests {
 
     /// What Loki answers to ten events, a second apart from 1970 on.
     fn judged(status: u16, body: &str) -> Verdict {
-        let rows: Vec<Row> = (0..10)
-            .map(|id| Row {
-                id,
-                sequence: id,
-                time_ns: id * 1_000_000_000,
-                event_id: String::new(),
-                dataset: "hostnet.network",
-                action: String::new(),
-                owner: String::new(),
-                document: Vec::new(),
-                touch: Default::default(),
-                learned: None,
-            })
-            .collect();
+        let rows: Vec<Row> =
+            (0..10).map(|id| Row { id, time_ns: id * 1_000_000_000, ..Row::default() }).collect();
         let messages: Vec<_> = rows.iter().map(|row| Message { row, body: b"" }).collect();
         judge(&reply(status, body), &messages)
     }

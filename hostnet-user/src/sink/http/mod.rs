@@ -22,9 +22,9 @@ pub use settings::{Framing, Settings};
 
 use self::{
     client::{Client, Options, Reply},
-    verdict::{Proof, Verdict},
+    verdict::Verdict,
 };
-use super::{Failure, Fate, Message, Outcome, Sink, Then};
+use super::{Failure, Fate, Message, Outcome, Proof, Sink, Then};
 
 /// The sink.
 pub struct Http {
@@ -113,21 +113,13 @@ impl Http {
 
     /// Each event of a request has a fate of its own.
     fn each(&mut self, fates: Vec<Fate>) -> Outcome {
-        let dead = fates.iter().filter(|fate| matches!(fate, Fate::Dead(_))).count();
-        if fates.contains(&Fate::Taken) {
-            self.proof.renew();
-        } else if dead > 0 && !self.proof.allows(dead) {
-            let reason = fates.iter().find_map(|fate| match fate {
-                Fate::Dead(reason) => Some(reason.as_str()),
-                Fate::Taken | Fate::Unsettled(_) => None,
-            });
-            return self.doubt(reason.unwrap_or_default());
-        }
-        Outcome::of(fates.into_iter().map(|fate| match fate {
+        let with_receiver = |fate| match fate {
             Fate::Taken => Fate::Taken,
             Fate::Dead(reason) => Fate::Dead(self.client.reason(&reason)),
             Fate::Unsettled(failure) => Fate::Unsettled(self.failure(failure)),
-        }))
+        };
+        let fates = fates.into_iter().map(with_receiver).collect();
+        self.proof.settle(fates)
     }
 
     /// It may be the settings: another event decides.

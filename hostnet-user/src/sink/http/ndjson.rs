@@ -44,8 +44,10 @@ const BAD_ROW: [u32; 21] = [
 
 /// Reads ClickHouse's code where there is one, else the status.
 pub fn judge(reply: &Reply) -> Verdict {
+    if reply.status.is_success() {
+        return Verdict::Taken;
+    }
     match clickhouse_code(&reply.text()) {
-        _ if reply.status.is_success() => Verdict::Taken,
         Some(code) if BAD_ROW.contains(&code) => Verdict::Unclear(reply.quote()),
         // The query, the table, the user, its memory or its disk.
         Some(_) => nothing_taken(reply),

@@ -72,10 +72,8 @@ mod tests {
             event_id: "0193599e-7d4b-7c31-9b2e-5f1d0a6c8e42".into(),
             dataset: "hostnet.network",
             action: action.into(),
-            owner: String::new(),
             document: document.to_string().into_bytes(),
-            touch: crate::record::touch::Touch::default(),
-            learned: None,
+            ..Row::default()
         }
     }
 

@@ -159,8 +159,11 @@ impl Sink for Syslog {
             let length = frame::append(&mut self.frames, message, self.settings.facility);
             if length > limit {
                 self.frames.truncate(before);
+                if too_long == 0 {
+                    reason =
+                        format!("a message of {length} bytes, sink.max_message_bytes is {limit}");
+                }
                 too_long += 1;
-                reason = format!("a message of {length} bytes, sink.max_message_bytes is {limit}");
             }
         }
         if !self.frames.is_empty()
