@@ -259,7 +259,6 @@ async fn attend(
     Ok(())
 }
 
-/// Tells the service manager, when there is one.
 /// Either way of seeing them has both families.
 fn sees_first_sends(coverage: &kernel::Coverage) -> bool {
     let is_attached = |hook: &Hook| coverage.is_attached(*hook);
@@ -267,6 +266,7 @@ fn sees_first_sends(coverage: &kernel::Coverage) -> bool {
         || [Hook::UdpSendmsg, Hook::Udpv6Sendmsg].iter().all(is_attached)
 }
 
+/// Tells the service manager, when there is one.
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!("cannot notify the service manager: {error}");

@@ -148,6 +148,18 @@ impl<Q: Send + 'static, A: Send + 'static> Desk<Q, A> {
         Vec::new()
     }
 
+    /// Waits for an answer as long as something moves; none once no answer has come, and no
+    /// other thread has taken over, for `patience`, which is longer than [`STUCK`].
+    pub fn wait_while_moving(&mut self, patience: Duration) -> Vec<(u64, A)> {
+        while !self.open.is_empty() {
+            let answers = self.wait(self.moved + patience);
+            if !answers.is_empty() || self.moved.elapsed() >= patience {
+                return answers;
+            }
+        }
+        Vec::new()
+    }
+
     /// Whether a question waits for its answer.
     #[must_use]
     pub fn is_open(&self, number: u64) -> bool {
@@ -265,6 +277,25 @@ mod tests {
         assert!(desk.wait(Instant::now()).is_empty(), "nobody waits longer than that");
         go_on.send(()).expect("it is there");
         assert_eq!(desk.wait(soon()), [(stuck, true)]);
+    }
+
+    /// One after another takes over, each later than the one before.
+    #[test]
+    fn questions_that_hang_one_after_another_hold_up_no_other() {
+        let (_never, gate) = mpsc::sync_channel::<()>(1);
+        let gate = Mutex::new(gate);
+        let mut desk = Desk::new("ask-test", LIMITS, move |hangs: bool| {
+            if hangs {
+                let _ended = gate.lock().map(|gate| gate.recv());
+            }
+            hangs
+        });
+        let (_first, _second) = (desk.ask(true), desk.ask(true));
+        let other = desk.ask(false).expect("there is room");
+        let begun = Instant::now();
+        assert_eq!(desk.wait_while_moving(STUCK * 3 / 2), [(other, false)]);
+        assert!(begun.elapsed() >= STUCK * 2, "more than was waited for each");
+        assert!(desk.wait_while_moving(STUCK * 3 / 2).is_empty(), "nothing moves any more");
     }
 
     #[test]

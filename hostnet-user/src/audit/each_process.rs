@@ -1,10 +1,7 @@
 //! What /proc shows of processes, asked on threads that may block: a process decides how
 //! long some of it takes. What is not answered in time is said to be missing.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::ask::desk::{Desk, Limits};
 
@@ -31,7 +28,7 @@ pub fn ask_each<A: Send + 'static>(
     }
     let mut answers = Vec::with_capacity(open.len());
     loop {
-        let came = desk.wait(Instant::now() + PATIENCE);
+        let came = desk.wait_while_moving(PATIENCE);
         if came.is_empty() {
             break;
         }

@@ -33,10 +33,6 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// than what all of it is waited for, and nothing of it stays behind.
 const STEP: Duration = Duration::from_secs(1);
 
-/// One thread does all operations, in their order; others take over what is left from
-/// those that hang.
-const THREADS: usize = 10;
-
 /// Argument with which the agent's own binary waits for its standard input to
 /// end: a process to move between cgroups.
 pub const WAIT_ARGUMENT: &str = "canary-process";
@@ -95,7 +91,9 @@ fn perform(
     patience: Duration,
     operate: impl Fn(Canary) -> Result<()> + Send + Sync + 'static,
 ) -> Vec<(Canary, String)> {
-    let limits = Limits { questions: Canary::ALL.len(), threads: THREADS };
+    // One thread does all of them, in their order; others take over what is left from those
+    // that hang.
+    let limits = Limits { questions: Canary::ALL.len(), threads: Canary::ALL.len() };
     let mut desk = Desk::new("canary", limits, move |canary| (canary, operate(canary)));
     for canary in &open {
         // One that cannot be asked stays open.
@@ -103,7 +101,7 @@ fn perform(
     }
     let mut reasons = Vec::new();
     loop {
-        let answers = desk.wait(Instant::now() + patience);
+        let answers = desk.wait_while_moving(patience);
         if answers.is_empty() {
             break;
         }

@@ -18,14 +18,15 @@ const EMPTY: &str = "/proc/self/fdinfo";
 
 /// A loader without type information.
 pub(super) fn loader<'a>() -> EbpfLoader<'a> {
-    let made = thread::spawn(|| {
+    let made = thread::Builder::new().name("loader".to_owned()).spawn(|| {
         if let Err(error) = look_elsewhere() {
             // It is read, then, and forgotten below.
             tracing::debug!("the loader reads all of the kernel's type information: {error}");
         }
         EbpfLoader::new()
     });
-    let mut loader = made.join().unwrap_or_else(|_panic| EbpfLoader::new());
+    let made = made.ok().and_then(|made| made.join().ok());
+    let mut loader = made.unwrap_or_else(EbpfLoader::new);
     loader.btf(None);
     memory::give_back();
     loader

@@ -225,13 +225,7 @@ pub fn v1_place(pid: u32) -> Option<(u64, String)> {
     (start()? == before).then_some((before, path))
 }
 
-/// One process; `None` when it is gone. Its arguments may never come.
-#[must_use]
-pub fn process(pid: u32, cgroup_root: &Path) -> Option<Process> {
-    process_but_arguments(pid, cgroup_root).map(with_arguments)
-}
-
-/// The same without its arguments, which are said to be missing: the kernel has all of it at
+/// One process without its arguments; `None` when it is gone. They are said to be missing: the kernel has all of it at
 /// hand, whatever the process, its memory and its file systems do.
 #[must_use]
 pub fn process_but_arguments(pid: u32, cgroup_root: &Path) -> Option<Process> {
@@ -391,7 +385,8 @@ mod tests {
 
     #[test]
     fn reads_this_process() {
-        let facts = process(std::process::id(), Path::new("/sys/fs/cgroup")).unwrap();
+        let facts = process_but_arguments(std::process::id(), Path::new("/sys/fs/cgroup"));
+        let facts = with_arguments(facts.unwrap());
         assert!(!facts.arguments.is_empty());
         assert!(facts.executable.path.starts_with(b"/"));
         assert!(facts.directory.path.starts_with(b"/"));

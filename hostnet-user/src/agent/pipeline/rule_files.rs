@@ -42,10 +42,12 @@ impl UserRuleFiles {
             Err(unanswered) => {
                 // Those that were read before are still judged.
                 let file = place.directory.display().to_string();
-                let fault = RuleFault { file, line: None, reason: unanswered.to_string() };
-                tracing::warn!("the rules are not read: {fault}");
-                self.news = Some(health(self.judged, std::slice::from_ref(&fault)));
-                self.faults = vec![fault];
+                let faults = vec![RuleFault { file, line: None, reason: unanswered.to_string() }];
+                tracing::warn!("the rules are not read: {}", faults[0]);
+                if faults != self.faults {
+                    self.news = Some(health(self.judged, &faults));
+                }
+                self.faults = faults;
                 return None;
             }
         };

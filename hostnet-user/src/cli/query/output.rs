@@ -1,5 +1,5 @@
 //! How answers are printed. Every text in them may be somebody's who wants to move
-//! the cursor, so tables and CSV show them as text.rs does, JSON as json.rs does.
+//! the cursor, so tables and CSV show them as `text` does, JSON as `text::json` does.
 
 use std::io::Write;
 

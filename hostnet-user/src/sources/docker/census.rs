@@ -67,7 +67,9 @@ pub async fn census(options: &Options) -> Vec<Result<Census, String>> {
 
 async fn one(endpoint: &str, is_chosen: bool, limit: Duration) -> Option<Result<Census, String>> {
     let deadline = Instant::now() + limit;
-    match connect(&[endpoint.to_owned()], limit).await {
+    let at = [endpoint.to_owned()];
+    let connected = timeout_at(deadline, connect(&at, limit)).await;
+    match connected.unwrap_or_else(|_| Err((endpoint.to_owned(), late(limit)))) {
         Ok(runtime) => Some(of_runtime(&runtime, deadline, limit).await),
         Err((_, reason)) if is_absent(&reason) && !is_chosen => None,
         Err((endpoint, reason)) => Some(Err(format!("{endpoint}: {reason}"))),

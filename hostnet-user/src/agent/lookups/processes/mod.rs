@@ -153,7 +153,7 @@ impl ProcessLookups {
     }
 
     /// Looks these processes up, however many they are. Of one that is not answered for, all
-    /// but its command line is asked once more; the answer with that may come later.
+    /// but its command line is asked once more, and that is what is known of it.
     pub fn all(&mut self, pids: impl IntoIterator<Item = u32>) -> Vec<Found> {
         let mut pids = pids.into_iter();
         let mut found = Vec::new();
@@ -166,7 +166,7 @@ impl ProcessLookups {
             if self.desk.waiting() == 0 {
                 return found;
             }
-            let answers = self.desk.wait(Instant::now() + PATIENCE_AT_START);
+            let answers = self.desk.wait_while_moving(PATIENCE_AT_START);
             if answers.is_empty() {
                 break;
             }
