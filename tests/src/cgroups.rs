@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// Where its root is mounted.
@@ -36,6 +37,13 @@ impl HostCgroup {
         let cgroup = Self { path };
         fs::create_dir(cgroup.directory()).expect("root may make a cgroup");
         cgroup
+    }
+
+    /// What begins a command whose program, the first argument, runs in it.
+    pub fn inside(&self) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo 0 >\"$0\"/cgroup.procs && exec \"$@\""]).arg(self.directory());
+        command
     }
 
     /// Its directory.

@@ -2,12 +2,14 @@
 //! connect, as a firewall by container does, or drops all TCP.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io,
     mem::size_of_val,
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
     path::Path,
 };
+
+use crate::cgroups;
 
 /// The program, attached; dropping it detaches it.
 pub struct Denial {
@@ -83,7 +85,7 @@ impl Denial {
     /// Refuses what processes of the container with this first process connect.
     pub fn of(pid: u32) -> Self {
         let how = (BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT);
-        Self::attached(&cgroup_of(pid), how, &REFUSE)
+        Self::attached(&cgroups::directory(&cgroups::root(), &cgroups::path_of(pid)), how, &REFUSE)
     }
 
     /// Drops what processes in the cgroup at this directory send by TCP.
@@ -125,17 +127,4 @@ fn bpf<T>(command: i32, attributes: &T) -> OwnedFd {
     assert!(descriptor >= 0, "bpf({command}): {}", io::Error::last_os_error());
     // SAFETY: the kernel has just given it to us.
     unsafe { OwnedFd::from_raw_fd(descriptor as i32) }
-}
-
-/// The directory of a process's v2 cgroup.
-fn cgroup_of(pid: u32) -> std::path::PathBuf {
-    let own = fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("a process");
-    let path = own.lines().find_map(|line| line.strip_prefix("0::/")).expect("a v2 cgroup");
-    let mounts = fs::read_to_string("/proc/self/mounts").expect("/proc is mounted");
-    let v2 = mounts.lines().find_map(|line| {
-        let mut words = line.split(' ').skip(1);
-        let (at, kind) = (words.next()?, words.next()?);
-        (kind == "cgroup2").then_some(at)
-    });
-    Path::new(v2.expect("cgroup v2 is mounted")).join(path)
 }

@@ -15,7 +15,6 @@ mod container;
 pub mod crowd;
 mod daemon;
 mod denial;
-pub mod disk;
 mod docker;
 pub mod ecs;
 mod events;
@@ -47,6 +46,7 @@ mod technique;
 mod terminal;
 mod user;
 mod want;
+pub mod watch;
 pub mod web;
 
 pub use actor::Actor;

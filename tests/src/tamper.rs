@@ -11,7 +11,6 @@ use crate::Agent;
 // enum bpf_cmd (include/uapi/linux/bpf.h)
 const BPF_MAP_DELETE_ELEM: i32 = 3;
 const BPF_MAP_GET_NEXT_KEY: i32 = 4;
-const BPF_MAP_GET_NEXT_ID: i32 = 12;
 const BPF_MAP_GET_FD_BY_ID: i32 = 14;
 const BPF_LINK_GET_FD_BY_ID: i32 = 30;
 const BPF_LINK_DETACH: i32 = 34;
@@ -29,8 +28,7 @@ pub fn detach(agent: &Agent, attach_type: u32) {
 
 /// Empties the agent's map with keys and values of these sizes, and so many entries.
 pub fn wipe(agent: &Agent, key: usize, value_size: usize, entries: u32) {
-    let is_it = |text: &str| is_map(text, key, value_size, entries);
-    let map = by_id(BPF_MAP_GET_FD_BY_ID, &id(agent, "map_id:", is_it));
+    let map = map(agent, key, value_size, entries);
     let mut first = vec![0_u8; key];
     let fd = map.as_raw_fd() as u64;
     while bpf(BPF_MAP_GET_NEXT_KEY, &[fd, 0, first.as_mut_ptr() as u64]).is_ok() {
@@ -39,32 +37,19 @@ pub fn wipe(agent: &Agent, key: usize, value_size: usize, entries: u32) {
     }
 }
 
-/// Of all maps with keys and values of these sizes, and so many entries: whether the
-/// kernel refuses to remove their first entry.
-pub fn refused_removals(key: usize, value_size: usize, entries: u32) -> Vec<bool> {
-    let (mut refused, mut last) = (Vec::new(), 0_u64);
-    loop {
-        // `start_id` and `next_id`, each half a word.
-        let mut attributes = [last, 0];
-        let start = attributes.as_mut_ptr();
-        // SAFETY: the attributes live until the call returns.
-        let found = unsafe { libc::syscall(libc::SYS_bpf, BPF_MAP_GET_NEXT_ID, start, 16) };
-        if found < 0 {
-            return refused;
-        }
-        last = attributes[0] >> 32;
-        let Ok(map) = bpf(BPF_MAP_GET_FD_BY_ID, &[last]) else { continue };
-        // SAFETY: the kernel has just made it for us.
-        let map = unsafe { OwnedFd::from_raw_fd(map as i32) };
-        let told = fs::read_to_string(format!("/proc/self/fdinfo/{}", map.as_raw_fd()));
-        let told = told.expect("it is ours");
-        if is_map(&told, key, value_size, entries) {
-            let mut first = vec![0_u8; key];
-            let fd = map.as_raw_fd() as u64;
-            bpf(BPF_MAP_GET_NEXT_KEY, &[fd, 0, first.as_mut_ptr() as u64]).expect("an entry");
-            refused.push(bpf(BPF_MAP_DELETE_ELEM, &[fd, first.as_ptr() as u64]).is_err());
-        }
-    }
+/// Whether the kernel refuses to remove the first entry of the agent's map with keys and
+/// values of these sizes, and so many entries.
+pub fn refuses_removal(agent: &Agent, key: usize, value_size: usize, entries: u32) -> bool {
+    let map = map(agent, key, value_size, entries);
+    let mut first = vec![0_u8; key];
+    let fd = map.as_raw_fd() as u64;
+    bpf(BPF_MAP_GET_NEXT_KEY, &[fd, 0, first.as_mut_ptr() as u64]).expect("an entry");
+    bpf(BPF_MAP_DELETE_ELEM, &[fd, first.as_ptr() as u64]).is_err()
+}
+
+fn map(agent: &Agent, key: usize, value_size: usize, entries: u32) -> OwnedFd {
+    let is_it = |text: &str| is_map(text, key, value_size, entries);
+    by_id(BPF_MAP_GET_FD_BY_ID, &id(agent, "map_id:", is_it))
 }
 
 /// Whether the kernel says of a descriptor that it is a map of these sizes.

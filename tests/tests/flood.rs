@@ -9,13 +9,13 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
 };
 
 use hostnet_tests::{
     Actor, ActorBox, Agent, Container, Docker, Run, at,
     flood::{Delays, Flood, Plan, findings, host_user, stranger_within},
     has_docker, is_covered, is_slow, needs_docker, needs_root, net, patience, want,
+    watch::Watch,
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -332,16 +332,7 @@ fn every_flood_leaves_anothers_events_and_findings_and_is_named() {
     is_started.store(true, Ordering::Relaxed);
     let mut began = Some(flooding.join().expect("it sprays"));
     let pid = agent.pid();
-    let is_over = Arc::new(AtomicBool::new(false));
-    let ends = Arc::clone(&is_over);
-    let most = thread::spawn(move || {
-        let mut most = 0;
-        while !ends.load(Ordering::Relaxed) {
-            most = most.max(resident(pid));
-            thread::sleep(Duration::from_millis(5));
-        }
-        most
-    });
+    let watch = Watch::of(move || resident(pid));
     let mut others = Vec::new();
     for (what, who, flood) in FLOODS {
         let mut other = Docker::shared().launch("host").actor();
@@ -356,8 +347,7 @@ fn every_flood_leaves_anothers_events_and_findings_and_is_named() {
         others.push((what, flooder, other));
     }
     agent.marker();
-    is_over.store(true, Ordering::Relaxed);
-    let most = most.join().expect("it looks");
+    let most = watch.most();
     // Whatever of the floods had no room in the rings is counted as theirs.
     let run = agent.stop_with(Signal::TERM);
     assert_eq!(run.code(), Some(0), "{}", run.messages);

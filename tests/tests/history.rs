@@ -10,11 +10,11 @@ use std::{
 
 use hostnet_tests::{
     Actor, Agent, Docker, Run, at,
-    disk::{Watch, taken},
     glance::Glance,
     hostnet, needs_root, net,
     numbers::{number, page_that},
     patience, skip, wait_for, want,
+    watch::{Watch, taken},
 };
 use rustix::{
     process::Signal,
@@ -155,6 +155,12 @@ impl Small {
         self.directory.path().join("state/history.db")
     }
 
+    /// Begins to look at what its directory takes.
+    fn watch(&self) -> Watch {
+        let directory = self.history().parent().expect("a directory").to_owned();
+        Watch::of(move || taken(&directory))
+    }
+
     fn page_that(&self, fact: impl FnMut(&str) -> bool) -> String {
         page_that(&self.directory.path().join("metrics.sock"), fact)
     }
@@ -225,7 +231,7 @@ fn lost(event: &Value) -> u64 {
 fn a_history_under_load_keeps_to_its_limit_and_says_so_in_numbers() {
     needs_root!();
     let (began, small) = (seconds_since_1970(), Small::start());
-    let watch = Watch::of(&small.history());
+    let watch = small.watch();
     let mut actor = Docker::shared().launch("host").actor();
     // More than it has room for, several times.
     small.load(&mut actor, |page| number(page, PURGED) > 15_000);
@@ -255,7 +261,7 @@ fn a_history_under_load_keeps_to_its_limit_and_says_so_in_numbers() {
 fn a_reader_that_stays_costs_events_that_are_counted_and_no_disk() {
     needs_root!();
     let small = Small::start();
-    let watch = Watch::of(&small.history());
+    let watch = small.watch();
     let mut actor = Docker::shared().launch("host").actor();
     let reader = rusqlite::Connection::open(small.history()).expect("a database");
     reader.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema").expect("it reads");

@@ -2,8 +2,6 @@
 //! container asked for is told all the same, and how the kernel is asked follows
 //! from who is there.
 
-use std::process::Command;
-
 use hostnet_tests::{
     ActorBox, Agent, Denial, Docker, Run, Want, at, cgroups::HostCgroup, hostnet, needs_root, net,
     want,
@@ -94,9 +92,8 @@ fn tcp_that_is_dropped_on_loopback_does_not_hold_up_the_start() {
     needs_root!();
     let cgroup = HostCgroup::new("dropped");
     let _drops = Denial::of_tcp(&cgroup.directory());
-    let mut inside = Command::new("sh");
-    inside.args(["-c", "echo 0 >\"$0\"/cgroup.procs && exec \"$@\""]);
-    inside.arg(cgroup.directory()).arg(hostnet());
+    let mut inside = cgroup.inside();
+    inside.arg(hostnet());
     let agent = Agent::setup().wrapped(inside).start();
     agent.marker();
     let run = agent.stop();

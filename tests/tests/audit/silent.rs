@@ -15,8 +15,7 @@ fn on_fuse(directory: &TempDir, cgroup: &HostCgroup) -> Option<Actor> {
         skip("this machine has no file systems in user space");
         return None;
     }
-    let mut command = Command::new("sh");
-    command.args(["-c", "echo 0 >\"$0\"/cgroup.procs && exec \"$@\""]).arg(cgroup.directory());
+    let mut command = cgroup.inside();
     command.arg(program("actor")).arg("on-fuse").arg(directory.path()).arg("repl");
     Some(Actor::started(command))
 }

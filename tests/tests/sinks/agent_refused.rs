@@ -4,19 +4,20 @@
 
 use std::{
     collections::BTreeSet,
-    io::{Read as _, Write as _},
-    os::unix::net::UnixStream,
-    path::Path,
     sync::{Arc, Mutex},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use hostnet_tests::{
-    Agent, Docker, needs_root, wait_for, want,
+    Agent, Docker, needs_root,
+    numbers::{get, number},
+    wait_for, want,
     web::{Answer, serve},
 };
 use rustix::process::Signal;
 use serde_json::Value;
+
+use crate::http_refusals::loki_answer;
 
 /// More than a sink is handed at once.
 const OLD_ACTS: usize = 3000;
@@ -40,30 +41,15 @@ fn serve_loki(state: Arc<Mutex<Loki>>) -> u16 {
         let Some(oldest_ns) = state.oldest_ns else {
             return Answer(503, "", "Ingester not ready".into());
         };
-        let push: Value = serde_json::from_slice(&request.body).expect("JSON");
-        let mut old = 0;
-        for stream in push["streams"].as_array().expect("streams") {
-            for value in stream["values"].as_array().expect("values") {
-                let [time, line] = [0, 1].map(|at| value[at].as_str().expect("text"));
-                let event: Value = serde_json::from_str(line).expect("an event");
-                let id = event["event"]["id"].as_str().expect("an id").to_owned();
-                if time.parse::<u64>().expect("nanoseconds") < oldest_ns {
-                    old += 1;
-                    state.refused.push(id);
-                } else {
-                    state.kept.insert(id);
-                }
+        loki_answer(request, oldest_ns, |line, is_old| {
+            let event: Value = serde_json::from_slice(line).expect("an event");
+            let id = event["event"]["id"].as_str().expect("an id").to_owned();
+            if is_old {
+                state.refused.push(id);
+            } else {
+                state.kept.insert(id);
             }
-        }
-        drop(state);
-        if old == 0 {
-            return Answer(204, "", String::new());
-        }
-        let text = format!(
-            "{old} errors like: entry for stream '{{job=\"hostnet\"}}' has timestamp too old: \
-             2020-01-01T00:00:00Z, oldest acceptable timestamp is: 2020-01-08T00:00:00Z"
-        );
-        Answer(400, "", text)
+        })
     })
 }
 
@@ -96,7 +82,7 @@ fn a_queue_that_is_too_old_for_loki_drains_over_a_restart_and_fresh_events_arriv
     actor.one(&format!("marks 300 --times {FRESH_ACTS}"));
     agent.marker();
     let refused = || loki.lock().expect("no panic").refused.len() as u64;
-    let dropped = || number(&page, "hostnet_sink_dropped_total{sink=\"loki\"}");
+    let dropped = || number(&get(&page, "/metrics").1, "hostnet_sink_dropped_total{sink=\"loki\"}");
     wait_for("the number of all that were refused", || {
         let dropped = dropped();
         dropped >= OLD_ACTS as u64 && dropped == refused()
@@ -118,14 +104,4 @@ fn a_queue_that_is_too_old_for_loki_drains_over_a_restart_and_fresh_events_arriv
     assert_eq!(missing, 0, "of {} events of the second run", run.events.len());
     let fresh = run.all(&want().action("connection_attempted").owned_by(&actor.container));
     assert_eq!(fresh.len(), FRESH_ACTS);
-}
-
-/// A number on the agent's page, 0 when it is not there.
-fn number(socket: &Path, name: &str) -> u64 {
-    let mut stream = UnixStream::connect(socket).expect("the agent serves");
-    write!(stream, "GET /metrics HTTP/1.1\r\nHost: hostnet\r\n\r\n").expect("it reads");
-    let mut page = String::new();
-    stream.read_to_string(&mut page).expect("text");
-    let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.map_or(0, |value| value.parse::<f64>().expect("a number") as u64)
 }

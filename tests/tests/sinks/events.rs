@@ -126,8 +126,7 @@ fn row(encoder: &mut Encoder, recorded: &Recorded) -> Row {
         action: text("/event/action"),
         owner: text("/container/id"),
         document,
-        touch: Default::default(),
-        learned: None,
+        ..Row::default()
     }
 }
 

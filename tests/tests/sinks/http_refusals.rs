@@ -133,30 +133,42 @@ fn elasticsearch_refuses_a_whole_page_at_once() {
     assert_eq!(requests.load(Ordering::SeqCst), 3);
 }
 
+/// What Loki answers to a request of whose entries it refuses those before a time, nanoseconds
+/// since 1970; `entry` is called with each line and whether it is one of these.
+pub fn loki_answer(
+    request: &Request,
+    oldest_ns: u64,
+    mut entry: impl FnMut(&[u8], bool),
+) -> Answer {
+    let push: Value = serde_json::from_slice(&request.body).expect("JSON");
+    let mut old = 0;
+    for stream in push["streams"].as_array().expect("streams") {
+        for value in stream["values"].as_array().expect("values") {
+            let [time, line] = [0, 1].map(|at| value[at].as_str().expect("text"));
+            let is_old = time.parse::<u64>().expect("nanoseconds") < oldest_ns;
+            old += u64::from(is_old);
+            entry(line.as_bytes(), is_old);
+        }
+    }
+    if old == 0 {
+        return Answer(204, "", String::new());
+    }
+    let text = format!(
+        "{old} errors like: entry for stream '{{job=\"hostnet\"}}' has timestamp too old: \
+         2020-01-01T00:00:00Z, oldest acceptable timestamp is: 2020-01-08T00:00:00Z"
+    );
+    Answer(400, "", text)
+}
+
 /// Loki takes the rest of a request with entries that are too old.
 fn loki(oldest_ns: u64, kept: Kept, requests: Arc<AtomicUsize>) -> u16 {
     serve(move |request: &Request| {
         requests.fetch_add(1, Ordering::SeqCst);
-        let push: Value = serde_json::from_slice(&request.body).expect("JSON");
-        let mut old = 0;
-        for stream in push["streams"].as_array().expect("streams") {
-            for value in stream["values"].as_array().expect("values") {
-                let [time, line] = [0, 1].map(|at| value[at].as_str().expect("text"));
-                if time.parse::<u64>().expect("nanoseconds") < oldest_ns {
-                    old += 1;
-                } else {
-                    kept.lock().expect("no panic").push(line.as_bytes().to_vec());
-                }
+        loki_answer(request, oldest_ns, |line, is_old| {
+            if !is_old {
+                kept.lock().expect("no panic").push(line.to_vec());
             }
-        }
-        if old == 0 {
-            return Answer(204, "", String::new());
-        }
-        let text = format!(
-            "{old} errors like: entry for stream '{{job=\"hostnet\"}}' has timestamp too old: \
-             2020-01-01T00:00:00Z, oldest acceptable timestamp is: 2020-01-08T00:00:00Z"
-        );
-        Answer(400, "", text)
+        })
     })
 }
 
