@@ -26,7 +26,7 @@ pub(super) fn loader<'a>() -> EbpfLoader<'a> {
         EbpfLoader::new()
     });
     let made = made.ok().and_then(|made| made.join().ok());
-    let mut loader = made.unwrap_or_else(EbpfLoader::new);
+    let mut loader = made.unwrap_or_default();
     loader.btf(None);
     memory::give_back();
     loader
