@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use hostnet::{
     docs::{EVERY_KIND, replay},
-    judge::sigma::{PACK, RuleText, Rules},
+    judge::sigma::{RuleText, Rules, pack},
 };
 use serde_json::Value;
 
@@ -50,7 +50,9 @@ fn copy(number: usize) -> Vec<RuleText> {
         let at = text.find("\nid: ").unwrap_or_default() + 9;
         format!("{}{}", &text[..at], &text[at + 4..])
     };
-    PACK.iter()
-        .map(|(file, text)| RuleText { file: format!("{number}/{file}"), text: cut(other(text)) })
-        .collect()
+    let renamed = |RuleText { file, text }: RuleText| RuleText {
+        file: format!("{number}/{file}"),
+        text: cut(other(&text)),
+    };
+    pack().into_iter().map(renamed).collect()
 }

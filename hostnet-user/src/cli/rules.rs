@@ -19,8 +19,8 @@ use crate::{
     config::Config,
     event::RuleFault,
     judge::{
-        DETECTIONS,
-        sigma::{self, PACK, Rules},
+        Detection,
+        sigma::{self, RuleText, Rules},
     },
     text::{for_terminal, json},
 };
@@ -131,12 +131,12 @@ fn load(paths: &[PathBuf]) -> (Rules, Vec<RuleFault>) {
 }
 
 fn rows(rules: &Rules) -> Vec<Row> {
-    let built_in = DETECTIONS.iter().map(|detection| Row {
+    let built_in = Detection::all().map(|detection| Row {
         id: detection.id.to_owned(),
         severity: detection.severity.name(),
         ruleset: "hostnet",
         title: detection.title.to_owned(),
-        techniques: detection.techniques.iter().map(|(id, _)| (*id).to_owned()).collect(),
+        techniques: detection.techniques.iter().map(|one| one.id.to_owned()).collect(),
         description: detection.text.to_owned(),
         file: None,
     });
@@ -268,13 +268,14 @@ fn describe(document: &mut Value, described: &mut HashMap<String, Map<String, Va
 fn export(directory: &Path) -> Result<Exit> {
     let cannot = |path: &Path| format!("cannot write {}", path.display());
     fs::create_dir_all(directory).with_context(|| cannot(directory)).map_err(Usage)?;
-    for (name, text) in PACK {
+    let pack = sigma::pack();
+    for RuleText { file: name, text } in &pack {
         let path = directory.join(name);
         // Somebody may have changed one that is there.
         let mut file = fs::File::create_new(&path).with_context(|| cannot(&path)).map_err(Usage)?;
         file.write_all(text.as_bytes()).with_context(|| cannot(&path)).map_err(Usage)?;
     }
-    writeln!(anstream::stdout().lock(), "{} rules in {}", PACK.len(), directory.display())?;
+    writeln!(anstream::stdout().lock(), "{} rules in {}", pack.len(), directory.display())?;
     Ok(Exit::Ok)
 }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     event::{Severity, Surface},
-    judge::{DETECTIONS, Detection},
+    judge::Detection,
 };
 
 /// docs/detections.md.
@@ -48,9 +48,9 @@ pub fn detections() -> Result<String> {
          labels along, and would excuse its own containers. The host's own processes are not judged.\n\n\
          | id | what | severity | ATT&CK | excused |\n|---|---|---|---|---|\n",
     );
-    for detection in DETECTIONS {
+    for detection in Detection::all() {
         let Detection { id, title, severity, techniques, excuse, .. } = detection;
-        let ids: Vec<&str> = techniques.iter().map(|(id, _)| *id).collect();
+        let ids: Vec<&str> = techniques.iter().map(|one| one.id).collect();
         let (severity, ids, excuse) = (severity.name(), ids.join(", "), excuse.in_words());
         writeln!(text, "| [`{id}`](#{id}) | {title} | {severity} | {ids} | {excuse} |")?;
     }
@@ -67,15 +67,15 @@ pub fn detections() -> Result<String> {
     );
     let names: Vec<String> = Surface::ALL.iter().map(|one| format!("`{one}`")).collect();
     writeln!(text, "{}.", names.join(", "))?;
-    for detection in DETECTIONS {
+    for detection in Detection::all() {
         let Detection { id, title, text: says, techniques, needs, .. } = detection;
         write!(
             text,
             "\n## {id}\n\n**{title}.** {says}\n\nSeen by: {}. Looks like: ",
             needs.join(", ")
         )?;
-        let names: Vec<String> =
-            techniques.iter().map(|(id, name)| format!("{id} {name}")).collect();
+        let names = techniques.iter().map(|one| format!("{} {}", one.id, one.name));
+        let names: Vec<String> = names.collect();
         writeln!(text, "{}.", names.join("; "))?;
     }
     Ok(text)

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-pub use detections::{DETECTIONS, Detection, Memory, Suspicion, sensitive};
+pub use detections::{Detection, Memory, Suspicion, sensitive};
 pub use reach::{Offer, Reach, Target, surface as surface_of};
 pub(crate) use repeats::{MOST as MOST_REPEATS, Repeats};
 pub use settings::{Law, Settings};
@@ -92,7 +92,7 @@ impl Judge {
     pub fn new(law: &Law) -> Self {
         let settings = &law.settings;
         let repeat_after_ns = settings.repeat_after_ns();
-        let judged = DETECTIONS.iter().filter(|detection| settings.judges_by(detection.id));
+        let judged = Detection::all().filter(|detection| settings.judges_by(detection.id));
         Self {
             repeat_after_ns,
             network: Network::default(),
@@ -164,7 +164,7 @@ impl Judge {
             if detection.excuse.holds(&scene) {
                 continue;
             }
-            let Some(suspicion) = (detection.judge)(&scene, &mut self.memory) else { continue };
+            let Some(suspicion) = detection.judge(&scene, &mut self.memory) else { continue };
             let Suspicion { subject, sentence, severity } = suspicion;
             let learned = self.repeats.news(detection.id, owner, &subject, event.wall_ns);
             if learned.is_some() || scene.settles {

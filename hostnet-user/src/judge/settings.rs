@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DETECTIONS, expectations};
+use super::{Detection, expectations};
 use crate::event::loopback::Destination;
 
 /// All that judgements are made by; a run's recording has it, so that a replay judges
@@ -56,9 +56,9 @@ impl Settings {
     /// What is wrong with them, if anything is.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
-        let is_known = |id: &&String| DETECTIONS.iter().any(|detection| detection.id == **id);
+        let is_known = |id: &&String| Detection::all().any(|detection| detection.id == **id);
         if let Some(id) = self.without.iter().find(|id| !is_known(id)) {
-            let known: Vec<&str> = DETECTIONS.iter().map(|detection| detection.id).collect();
+            let known: Vec<&str> = Detection::all().map(|detection| detection.id).collect();
             return Some(format!(
                 "judge.without names {id:?}: it must be one of {}",
                 known.join(", ")

@@ -1,6 +1,6 @@
 //! Somebody made the agent see less.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use super::{Criterion, Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::event::{Health, Operation, Severity};
 
 pub const DETECTION: Detection = Detection {
@@ -13,7 +13,8 @@ pub const DETECTION: Detection = Detection {
            while. Only root on the host can do that. What happened in that time is not in the record; \
            the events around it say from when to when.",
     excuse: Excuse::Never,
-    judge,
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {

@@ -1,6 +1,6 @@
 //! A container that may use the host's network does there what was not agreed.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use super::{Criterion, Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::{event::Severity, judge::expectations::Standing};
 
 pub const DETECTION: Detection = Detection {
@@ -13,7 +13,8 @@ pub const DETECTION: Detection = Detection {
            list. Either the list is too short, or the container does what nobody knew of. Names \
            asked of the host's own resolver are on every list.",
     excuse: Excuse::Never,
-    judge,
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {

@@ -1,6 +1,6 @@
 //! A container's process was moved out of its container's cgroup.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use super::{Criterion, Detection, Excuse, Memory, Scene, SigmaRule, Suspicion, techniques};
 use crate::event::{Action, Operation, Severity};
 
 pub const DETECTION: Detection = Detection {
@@ -14,7 +14,28 @@ pub const DETECTION: Detection = Detection {
            hostnet still counts it to its container. Container managers rarely do this; a process in \
            a container that can do it has escaped.",
     excuse: Excuse::Never,
-    judge,
+    sigma: &[SigmaRule {
+        name: "cgroup_migration",
+        id: "a0d0861e-4f7e-4353-8227-e820e6a60526",
+        title: "Container process moved to another cgroup",
+        description: "A process of a container was moved out of its cgroup. Whatever tells \
+                      containers apart by cgroups now takes it for somebody else.",
+        category: "process",
+        detection: Some(
+            "
+    moved:
+        hostnet.operation: cgroup-migration
+    condition: moved",
+        ),
+        falsepositives: &[
+            "Service managers inside of containers that have the cgroup file system writable",
+        ],
+        #[cfg(test)]
+        cases: tests::CASES,
+        ..SigmaRule::BASE
+    }],
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
@@ -29,8 +50,14 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{joined, judged, migrated};
+    use super::super::testing::{Case, joined, judged, migrated};
     use super::DETECTION;
+
+    pub const CASES: &[Case] = &[Case {
+        of: &[("/hostnet/operation", "cgroup-migration")],
+        set: &[],
+        but: &[("/hostnet/operation", "\"exec\"")],
+    }];
 
     #[test]
     fn fires() {

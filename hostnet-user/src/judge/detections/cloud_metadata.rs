@@ -1,7 +1,12 @@
 //! A container asks the cloud for what the host is, and for its credentials.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
-use crate::event::{Severity, Surface};
+use hostnet_abi::Sensitive;
+
+use super::{Criterion, Detection, Excuse, Memory, Scene, SigmaRule, Suspicion, techniques};
+use crate::{
+    event::{Severity, Surface, from_socket_addr},
+    judge::surface::MetadataService,
+};
 
 pub const DETECTION: Detection = Detection {
     id: "cloud-metadata",
@@ -13,8 +18,51 @@ pub const DETECTION: Detection = Detection {
            keeps containers on bridge networks out, but not those with host networking. Give the \
            workload credentials of its own.",
     excuse: Excuse::ReachListed,
-    judge,
+    sigma: &[SigmaRule {
+        name: "cloud_metadata",
+        id: "0bcc0d1c-d5a9-4145-99ba-695ab78d8387",
+        title: "Cloud metadata service reached",
+        description: "A container asked for the metadata of the host at an address of a cloud \
+                      (AWS, Azure, Google, Alibaba and others). With host networking it asks \
+                      as the host, past the hop limit of IMDSv2, and may get its credentials. \
+                      Names, time and addresses are asked for at the same addresses, at ports \
+                      53, 123 and 67.",
+        detection: Some(
+            "
+    metadata:
+        hostnet.operation:
+            - connect
+            - send
+            - existing_socket
+        hostnet.surface.target: metadata
+    other_services:
+        hostnet.remote.port:
+            - 53
+            - 67
+            - 123
+    failed:
+        event.outcome: failure
+    host:
+        hostnet.owner.kind: host
+    condition: metadata and not other_services and not failed and not host",
+        ),
+        falsepositives: &[
+            "Agents of the cloud provider",
+            "Programs that use the role of the machine on purpose",
+        ],
+        #[cfg(test)]
+        cases: tests::CASES,
+        ..SigmaRule::BASE
+    }],
+    sensitive: addresses,
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
+
+fn addresses() -> Vec<Sensitive> {
+    let address = |ip| Sensitive::Address(from_socket_addr((ip, 0).into()).0);
+    MetadataService::all().map(|(ip, _)| address(ip)).collect()
+}
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
     // Failures count, too: who asks where there is no cloud does not know where it is.
@@ -26,10 +74,21 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{
-        aimed, closed, judged, reached, refused, sent, unanswered, unseen,
+        CONNECT, Case, HOST, aimed, closed, judged, reached, refused, sent, unanswered, unseen,
     };
     use super::*;
     use crate::event::{Close, Direction, Event, Operation};
+
+    pub const CASES: &[Case] = &[Case {
+        of: CONNECT,
+        set: &[("/hostnet/surface/target", "\"metadata\""), ("/hostnet/remote/port", "80")],
+        but: &[
+            ("/hostnet/surface/target", "\"link-local\""),
+            ("/event/outcome", "\"failure\""),
+            HOST,
+            ("/hostnet/remote/port", "53"),
+        ],
+    }];
 
     #[test]
     fn the_end_of_a_connection_that_was_not_reported_is_a_reach_and_of_another_is_not() {

@@ -1,6 +1,6 @@
 //! A container listens where hostnet itself connects to without TLS.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use super::{Criterion, Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::event::Severity;
 
 const UDP: u32 = 17;
@@ -16,7 +16,8 @@ pub const DETECTION: Detection = Detection {
            events, or says what containers are called. Use a unix socket or TLS. If the container \
            is the receiver, list the port in `bind` of an expectation.",
     excuse: Excuse::BindListed,
-    judge,
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {

@@ -1,6 +1,6 @@
 //! A container does more than is reported of it.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use super::{Criterion, Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::event::{Health, LossCount, Operation, Severity, total};
 
 pub const DETECTION: Detection = Detection {
@@ -16,7 +16,8 @@ pub const DETECTION: Detection = Detection {
            netlink changes) is still reported, up to a quota of its own. A load test is a flood, too, \
            and so is a program that tries again without a pause.",
     excuse: Excuse::Never,
-    judge,
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {

@@ -1,8 +1,7 @@
 //! A container reaches a service that the host keeps to itself.
 
 use super::{
-    Detection, Excuse, Memory, Scene, Suspicion, api_server, etcd, kubelet, runtime_api,
-    service::is_its_own, techniques,
+    Criterion, Detection, Excuse, Memory, Scene, Suspicion, services::is_its_own, techniques,
 };
 use crate::{
     event::{Contact, Operation, Severity, Surface},
@@ -21,12 +20,9 @@ pub const DETECTION: Detection = Detection {
            resolver of the host on port 53 of its loopback, such as systemd-resolved at 127.0.0.53 \
            and 127.0.0.54, does for the container what Docker's own does on a bridge network.",
     excuse: Excuse::Reach,
-    judge,
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
-
-/// What is at some port of the host and has a detection of its own is told by that.
-const BETTER_KNOWN: [&Detection; 4] =
-    [&runtime_api::DETECTION, &kubelet::DETECTION, &etcd::DETECTION, &api_server::DETECTION];
 
 fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Option<Suspicion> {
     let reach = scene.attempt().filter(|reach| reach.surface == Surface::HostLoopback)?;
@@ -43,7 +39,9 @@ fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Option<Suspicion> {
     if !is_there || is_its_own(scene, &reach) {
         return None;
     }
-    if BETTER_KNOWN.iter().any(|better| (better.judge)(scene, memory).is_some()) {
+    // What is at some port of the host and has a detection of its own is told by that.
+    let mut better_known = Detection::all().filter(|detection| !detection.ports.is_empty());
+    if better_known.any(|better| better.judge(scene, memory).is_some()) {
         return None;
     }
     let whose = reach.whose();

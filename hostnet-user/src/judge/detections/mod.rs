@@ -4,41 +4,60 @@
 //! whether the act is suspicious, and of what; whether that was told before, and to
 //! whom it goes, is not its business.
 
-mod agent_blinded;
-mod api_server;
-mod beyond_expectation;
-mod cgroup_migration;
-mod cloud_metadata;
-mod destination_taken;
-mod etcd;
 mod excuse;
-mod flood;
-mod host_abstract_socket;
-mod host_loopback_service;
-mod kubelet;
-mod name_spoof;
-mod netlink_change;
-mod new_destination;
-mod packet_socket;
-mod port_scan;
-mod port_shared;
-mod privileged_port;
-mod raw_socket;
-mod runtime_api;
-mod service;
+mod sigma_rule;
 mod techniques;
 #[cfg(test)]
 pub(super) mod testing;
-mod undeclared_join;
-mod unexpected_container;
-mod wildcard_listener;
 
 pub use excuse::Excuse;
+pub use sigma_rule::SigmaRule;
+pub use techniques::Technique;
 
 use hostnet_abi::Sensitive;
 
-use super::{Reach, Scene, surface::MetadataService};
-use crate::event::{Contact, Learned, Reached, Rule, Severity, Technique, from_socket_addr};
+use super::{Reach, Scene};
+use crate::event::{self, Contact, Learned, Reached, Rule, Severity};
+
+/// What a row stands for: its file, what that remembers, and its detections.
+macro_rules! detections {
+    ($($row:ident $file:ident $(remembers $memory:ident)?;)*) => {
+        $(mod $file;)*
+
+        /// What detections remember, each its own.
+        #[derive(Debug, Default)]
+        pub struct Memory { $($($file: $file::$memory,)?)* }
+
+        const TABLE: &[&[Detection]] = &[$(detections!(@$row $file)),*];
+    };
+    (@one $file:ident) => { std::slice::from_ref(&$file::DETECTION) };
+    (@several $file:ident) => { $file::DETECTIONS };
+}
+
+// The one list of detections. Of the same event, those above are told first.
+detections! {
+    one runtime_api;
+    one host_abstract_socket;
+    one cloud_metadata;
+    several services;
+    one host_loopback_service;
+    one packet_socket;
+    one raw_socket;
+    one netlink_change;
+    one wildcard_listener;
+    one privileged_port;
+    one port_shared;
+    one port_scan remembers Targets;
+    one destination_taken;
+    one undeclared_join;
+    one unexpected_container;
+    one beyond_expectation;
+    one name_spoof;
+    one cgroup_migration;
+    one new_destination remembers Profiles;
+    one flood;
+    one agent_blinded;
+}
 
 /// One detection.
 #[derive(Debug)]
@@ -49,16 +68,31 @@ pub struct Detection {
     pub title: &'static str,
     /// Unless the suspicion says otherwise.
     pub severity: Severity,
-    /// ATT&CK techniques that look like it: ids and names.
-    pub techniques: &'static [(&'static str, &'static str)],
+    /// What looks like it.
+    pub techniques: &'static [Technique],
     /// What has to be seen for it: sets of hooks, as `hostnet doctor` names them.
     pub needs: &'static [&'static str],
     /// What it means and what to do.
     pub text: &'static str,
     /// What an expectation can excuse.
     pub excuse: Excuse,
+    /// TCP ports of the host that it is about; a flood must not hide what goes there.
+    pub ports: &'static [u16],
+    /// What else of it a flood must not hide.
+    pub sensitive: fn() -> Vec<Sensitive>,
     /// Whether an act is suspicious.
-    pub judge: fn(&Scene<'_>, &mut Memory) -> Option<Suspicion>,
+    pub criterion: Criterion,
+    /// What of it one event shows, for a SIEM.
+    pub sigma: &'static [SigmaRule],
+}
+
+/// What makes an act suspicious.
+#[derive(Clone, Copy, Debug)]
+pub enum Criterion {
+    /// A function says so.
+    Act(fn(&Scene<'_>, &mut Memory) -> Option<Suspicion>),
+    /// It reaches this service at one of the detection's ports.
+    Service(&'static str),
 }
 
 /// An act that is suspicious.
@@ -70,13 +104,6 @@ pub struct Suspicion {
     pub sentence: String,
     /// Where it is not the detection's own.
     pub severity: Option<Severity>,
-}
-
-/// What detections remember, each its own.
-#[derive(Debug, Default)]
-pub struct Memory {
-    port_scan: port_scan::Targets,
-    new_destination: new_destination::Profiles,
 }
 
 impl Memory {
@@ -98,52 +125,56 @@ impl Memory {
     }
 }
 
-/// Every detection.
-pub const DETECTIONS: &[Detection] = &[
-    runtime_api::DETECTION,
-    host_abstract_socket::DETECTION,
-    cloud_metadata::DETECTION,
-    kubelet::DETECTION,
-    etcd::DETECTION,
-    api_server::DETECTION,
-    host_loopback_service::DETECTION,
-    packet_socket::DETECTION,
-    raw_socket::DETECTION,
-    netlink_change::DETECTION,
-    wildcard_listener::DETECTION,
-    privileged_port::DETECTION,
-    port_shared::DETECTION,
-    port_scan::DETECTION,
-    destination_taken::DETECTION,
-    undeclared_join::DETECTION,
-    unexpected_container::DETECTION,
-    beyond_expectation::DETECTION,
-    name_spoof::DETECTION,
-    cgroup_migration::DETECTION,
-    new_destination::DETECTION,
-    flood::DETECTION,
-    agent_blinded::DETECTION,
-];
-
 /// What detections look for that a flood must not hide: the same lists that they use.
 #[must_use]
 pub fn sensitive() -> Vec<Sensitive> {
-    let addresses = MetadataService::all()
-        .map(|(ip, _)| Sensitive::Address(from_socket_addr((ip, 0).into()).0));
-    let ports = [&runtime_api::PORTS[..], &kubelet::PORTS, &etcd::PORTS, &api_server::PORTS];
-    let ports = ports.into_iter().flatten().map(|port| Sensitive::Port(*port));
-    let names = runtime_api::SOCKETS.iter().map(|name| Sensitive::PathEnd(name.as_bytes()));
-    addresses.chain(ports).chain(names).collect()
+    let of = |one: &Detection| {
+        let ports = one.ports.iter().map(|port| Sensitive::Port(*port));
+        ports.chain((one.sensitive)()).collect::<Vec<_>>()
+    };
+    Detection::all().flat_map(of).collect()
 }
 
 impl Detection {
+    /// What most have: whose row says nothing else is about the network, and never excused.
+    const BASE: Self = Self {
+        id: "",
+        title: "",
+        severity: Severity::Medium,
+        techniques: &[],
+        needs: &["inet"],
+        text: "",
+        excuse: Excuse::Never,
+        ports: &[],
+        sensitive: Vec::new,
+        criterion: Criterion::Act(|_, _| None),
+        sigma: &[],
+    };
+
+    /// Every one.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        TABLE.iter().copied().flatten()
+    }
+
+    /// Whether an act is suspicious.
+    #[must_use]
+    pub fn judge(&self, scene: &Scene<'_>, memory: &mut Memory) -> Option<Suspicion> {
+        match self.criterion {
+            Criterion::Act(judge) => judge(scene, memory),
+            Criterion::Service(name) => services::judge(self, name, scene),
+        }
+    }
+
+    /// Files of rules for a SIEM, by their names: what it finds of one event.
+    pub fn sigma_rules(&self) -> impl Iterator<Item = (String, String)> {
+        self.sigma.iter().map(|rule| (format!("{}.yml", rule.name), rule.text(self)))
+    }
+
     /// The rule that its findings name.
     #[must_use]
     pub fn rule(&self) -> Rule {
-        let technique = |(id, name): &(&'static str, &'static str)| Technique {
-            id: (*id).into(),
-            name: (*name).into(),
-        };
+        let technique =
+            |one: &Technique| event::Technique { id: one.id.into(), name: one.name.into() };
         Rule {
             id: self.id.into(),
             name: self.title.into(),
@@ -186,9 +217,10 @@ mod tests {
 
     #[test]
     fn every_detection_says_what_a_person_needs() {
-        let ids: BTreeSet<&str> = DETECTIONS.iter().map(|detection| detection.id).collect();
-        assert_eq!(ids.len(), DETECTIONS.len());
-        for detection in DETECTIONS {
+        let ids: BTreeSet<&str> = Detection::all().map(|detection| detection.id).collect();
+        assert_eq!(ids.len(), Detection::all().count());
+        for detection in Detection::all() {
+            assert!(!detection.id.is_empty() && !detection.title.is_empty());
             assert!(detection.id.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
             assert!(detection.text.ends_with('.') && !detection.title.ends_with('.'));
             assert!(!detection.techniques.is_empty() && !detection.needs.is_empty());
@@ -215,7 +247,7 @@ mod tests {
 
     #[test]
     fn no_two_sentences_of_a_text_are_glued_together() {
-        for detection in DETECTIONS {
+        for detection in Detection::all() {
             for text in [detection.text, detection.title] {
                 let glued = text.split_whitespace().find(|word| is_glued(word));
                 assert_eq!(glued, None, "{}: {text}", detection.id);

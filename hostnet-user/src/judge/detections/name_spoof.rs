@@ -1,6 +1,6 @@
 //! Somebody gave a cgroup the name of a container that is elsewhere.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use super::{Criterion, Detection, Excuse, Memory, Scene, SigmaRule, Suspicion, techniques};
 use crate::event::{Action, Operation, Severity};
 
 pub const DETECTION: Detection = Detection {
@@ -13,7 +13,28 @@ pub const DETECTION: Detection = Detection {
            containers by cgroup path blame the wrong one. It takes write access to the host's cgroup \
            file system: find out which process has it.",
     excuse: Excuse::Never,
-    judge,
+    sigma: &[SigmaRule {
+        name: "name_spoof",
+        id: "b3c478b6-38e6-4772-b86e-d285da543b3d",
+        title: "Cgroup with the name of another container",
+        description: "Somebody made a cgroup that bears the id of a container which is \
+                      elsewhere. Whatever believes cgroup paths blames that container.",
+        category: "process",
+        detection: Some(
+            "
+    spoof:
+        hostnet.operation: name-spoof
+    condition: spoof",
+        ),
+        falsepositives: &[
+            "Docker or Kubernetes inside of a container, when it restores containers with their ids",
+        ],
+        #[cfg(test)]
+        cases: tests::CASES,
+        ..SigmaRule::BASE
+    }],
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
@@ -24,8 +45,14 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{joined, judged, spoofed};
+    use super::super::testing::{Case, joined, judged, spoofed};
     use super::DETECTION;
+
+    pub const CASES: &[Case] = &[Case {
+        of: &[("/hostnet/operation", "name-spoof")],
+        set: &[],
+        but: &[("/hostnet/operation", "\"exec\"")],
+    }];
 
     #[test]
     fn fires() {

@@ -1,6 +1,6 @@
 //! A container asks the kernel to change the host's network.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use super::{Criterion, Detection, Excuse, Memory, Scene, SigmaRule, Suspicion, techniques};
 use crate::event::{Operation, Severity, family};
 
 pub const DETECTION: Detection = Detection {
@@ -12,7 +12,30 @@ pub const DETECTION: Detection = Detection {
     text: "With host networking and NET_ADMIN a container changes the host's addresses, routes and \
            firewall. Network plugins and VPNs need that; drop NET_ADMIN from all others.",
     excuse: Excuse::ReachListed,
-    judge,
+    sigma: &[SigmaRule {
+        name: "netlink_change",
+        id: "c9ce5ddc-2a52-483e-96df-d21e9d1f5c01",
+        title: "Change of the host network configuration",
+        description: "A container asked the kernel for a change by netlink: of addresses, \
+                      routes, links or firewall rules. With host networking they are those of \
+                      the host.",
+        detection: Some(
+            "
+    change:
+        hostnet.operation: netlink-request
+    failed:
+        event.outcome: failure
+    host:
+        hostnet.owner.kind: host
+    condition: change and not failed and not host",
+        ),
+        falsepositives: &["Network plugins, VPNs, and managers of firewalls in containers"],
+        #[cfg(test)]
+        cases: tests::CASES,
+        ..SigmaRule::BASE
+    }],
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
@@ -28,8 +51,15 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{family_socket, judged, netlink_request};
+    use super::super::testing::{Case, HOST, family_socket, judged, netlink_request};
     use super::DETECTION;
+
+    // The recording has no netlink request: it is made of a packet socket's event.
+    pub const CASES: &[Case] = &[Case {
+        of: &[("/hostnet/operation", "packet-bind")],
+        set: &[("/hostnet/operation", "\"netlink-request\"")],
+        but: &[HOST, ("/event/outcome", "\"failure\""), ("/hostnet/operation", "\"netlink-bind\"")],
+    }];
 
     #[test]
     fn fires() {

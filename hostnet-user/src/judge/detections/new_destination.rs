@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use super::{Criterion, Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::{
     event::{Learned, Owner, Reached, Severity, Surface},
     judge::{Reach, Target, digest::digest},
@@ -22,7 +22,8 @@ pub const DETECTION: Detection = Detection {
            are not reported. What an image with so many may reach belongs into the `reach` of an \
            `[[expect]]` entry. What a container reaches of its own is no destination.",
     excuse: Excuse::ReachListed,
-    judge,
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
 
 /// Images that are known; of more, those that have been still for longest are forgotten.

@@ -1,6 +1,6 @@
 //! A container opens a packet socket: it can read and write the host's frames.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use super::{Criterion, Detection, Excuse, Memory, Scene, SigmaRule, Suspicion, techniques};
 use crate::event::{Operation, Severity, Surface};
 
 pub const DETECTION: Detection = Detection {
@@ -13,7 +13,31 @@ pub const DETECTION: Detection = Detection {
            can answer in the host's name. Docker gives every container the capability for it \
            (NET_RAW): drop it from containers that need not sniff.",
     excuse: Excuse::ReachListed,
-    judge,
+    sigma: &[SigmaRule {
+        name: "packet_socket",
+        id: "e08137f3-3a08-4ec9-9f95-e90587134be1",
+        title: "Packet socket opened",
+        description: "A container opened a packet socket, or took frames from an interface. \
+                      With host networking it sees, and may forge, the traffic of the host \
+                      and of every other container.",
+        detection: Some(
+            "
+    opened:
+        hostnet.operation:
+            - family-socket
+            - packet-bind
+        hostnet.socket.family: packet
+    host:
+        hostnet.owner.kind: host
+    condition: opened and not host",
+        ),
+        falsepositives: &["DHCP clients and servers, load balancers (VRRP, ARP), network monitors"],
+        #[cfg(test)]
+        cases: tests::CASES,
+        ..SigmaRule::BASE
+    }],
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
@@ -34,8 +58,17 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{family_socket, judged, reached};
+    use super::super::testing::{Case, HOST, family_socket, judged, reached};
     use super::DETECTION;
+
+    pub const CASES: &[Case] = &[
+        Case { of: &[("/hostnet/operation", "packet-bind")], set: &[], but: &[HOST] },
+        Case {
+            of: &[("/hostnet/operation", "family-socket")],
+            set: &[],
+            but: &[HOST, ("/hostnet/socket/family", "\"vsock\"")],
+        },
+    ];
 
     #[test]
     fn fires() {

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
 };
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use super::{Criterion, Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::{
     event::{Owner, Severity},
     judge::Target,
@@ -22,7 +22,8 @@ pub const DETECTION: Detection = Detection {
            network cannot. A health check of a service that is down tries few of them again and \
            again; a scanner tries many once.",
     excuse: Excuse::Never,
-    judge,
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
 
 /// Targets that refused within the window: so many are a scan.

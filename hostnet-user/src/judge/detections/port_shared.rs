@@ -1,6 +1,6 @@
 //! Two owners have one port: what was for one may reach the other.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use super::{Criterion, Detection, Excuse, Memory, Scene, SigmaRule, Suspicion, techniques};
 use crate::event::{Operation, PeerParty, Severity};
 
 pub const DETECTION: Detection = Detection {
@@ -13,7 +13,33 @@ pub const DETECTION: Detection = Detection {
            bound to a single address and the other to all: connections meant for one may reach the \
            other. Find out which of the two should have the port.",
     excuse: Excuse::Never,
-    judge,
+    sigma: &[SigmaRule {
+        name: "port_shared",
+        id: "dbc01b3d-2ea2-438c-a4e1-66c70794a750",
+        title: "Port shared with another owner",
+        description: "A container listens on a port at which another container, or the host, \
+                      has a socket, too. It may get connections that were for the other, or \
+                      lose its own to it.",
+        detection: Some(
+            "
+    listener:
+        hostnet.listen.shares_port_with.kind|exists: true
+    bound:
+        hostnet.bind.shares_port_with.kind|exists: true
+        event.outcome: success
+    host:
+        hostnet.owner.kind: host
+    condition: (listener or bound) and not host",
+        ),
+        falsepositives: &[
+            "Several instances of one service that share a port by SO_REUSEPORT on purpose",
+        ],
+        #[cfg(test)]
+        cases: tests::CASES,
+        ..SigmaRule::BASE
+    }],
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
@@ -33,8 +59,14 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{judged, listens, listens_beside};
+    use super::super::testing::{Case, HOST, judged, listens, listens_beside};
     use super::DETECTION;
+
+    pub const CASES: &[Case] = &[Case {
+        of: &[("/hostnet/operation", "listen")],
+        set: &[("/hostnet/listen/shares_port_with", "[{\"kind\":\"container\"}]")],
+        but: &[HOST, ("/hostnet/listen/shares_port_with", "[]")],
+    }];
 
     #[test]
     fn fires() {

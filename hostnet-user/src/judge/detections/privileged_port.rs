@@ -1,6 +1,6 @@
 //! A container takes a port that was for root.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use super::{Criterion, Detection, Excuse, Memory, Scene, SigmaRule, Suspicion, techniques};
 use crate::event::Severity;
 
 pub const DETECTION: Detection = Detection {
@@ -13,7 +13,34 @@ pub const DETECTION: Detection = Detection {
            SSH, mail. They will trust a container that takes one. If that is wanted, list the port in \
            `bind` of an expectation.",
     excuse: Excuse::Bind,
-    judge,
+    sigma: &[SigmaRule {
+        name: "privileged_port",
+        id: "f41fae4a-5518-483d-a986-47fe161b80de",
+        title: "Privileged port of the host taken",
+        description: "A container listens on a port below 1024 of the host, where people and \
+                      programs expect services of the host itself.",
+        detection: Some(
+            "
+    listener:
+        hostnet.operation: listen
+        hostnet.local.port|lt: 1024
+    datagrams:
+        hostnet.operation: bind
+        network.transport: udp
+        event.outcome: success
+        hostnet.bind.requested_port|gt: 0
+        hostnet.local.port|lt: 1024
+    host:
+        hostnet.owner.kind: host
+    condition: (listener or datagrams) and not host",
+        ),
+        falsepositives: &["Web servers, DNS servers and proxies"],
+        #[cfg(test)]
+        cases: tests::CASES,
+        ..SigmaRule::BASE
+    }],
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
@@ -24,8 +51,21 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{bound_udp, judged, listens};
+    use super::super::testing::{Case, HOST, bound_udp, judged, listens};
     use super::DETECTION;
+
+    pub const CASES: &[Case] = &[
+        Case {
+            of: &[("/hostnet/operation", "listen")],
+            set: &[("/hostnet/local/port", "80")],
+            but: &[HOST, ("/hostnet/local/port", "1024")],
+        },
+        Case {
+            of: &[("/hostnet/operation", "bind"), ("/network/transport", "udp")],
+            set: &[("/hostnet/local/port", "53"), ("/hostnet/bind/requested_port", "53")],
+            but: &[HOST, ("/hostnet/bind/requested_port", "0"), ("/event/outcome", "\"failure\"")],
+        },
+    ];
 
     #[test]
     fn fires() {

@@ -1,6 +1,6 @@
 //! A container opens a raw IP socket: it can send what it likes as the host.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use super::{Criterion, Detection, Excuse, Memory, Scene, SigmaRule, Suspicion, techniques};
 use crate::event::{Operation, Severity};
 
 pub const DETECTION: Detection = Detection {
@@ -13,7 +13,28 @@ pub const DETECTION: Detection = Detection {
            packets that no firewall rule for containers applies to. An old ping needs one (low): set \
            `net.ipv4.ping_group_range` instead, and drop NET_RAW.",
     excuse: Excuse::ReachListed,
-    judge,
+    sigma: &[SigmaRule {
+        name: "raw_socket",
+        id: "6b881677-6b5a-4b73-a944-72d1a7d32946",
+        title: "Raw socket opened",
+        description: "A container opened a raw IP socket. With host networking it receives \
+                      copies of the packets that reach the host with that protocol, and sends \
+                      as the host.",
+        detection: Some(
+            "
+    opened:
+        hostnet.operation: raw-socket
+    host:
+        hostnet.owner.kind: host
+    condition: opened and not host",
+        ),
+        falsepositives: &["ping and traceroute", "Routing daemons (OSPF) and VRRP"],
+        #[cfg(test)]
+        cases: tests::CASES,
+        ..SigmaRule::BASE
+    }],
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
 
 /// ICMP and ICMPv6.
@@ -28,9 +49,12 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{judged, raw_socket, reached};
+    use super::super::testing::{Case, HOST, judged, raw_socket, reached};
     use super::DETECTION;
     use crate::event::Severity;
+
+    pub const CASES: &[Case] =
+        &[Case { of: &[("/hostnet/operation", "raw-socket")], set: &[], but: &[HOST] }];
 
     #[test]
     fn fires() {

@@ -1,6 +1,8 @@
 //! A container talks to a container runtime: whoever may, is root on the host.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use hostnet_abi::Sensitive;
+
+use super::{Criterion, Detection, Excuse, Memory, Scene, SigmaRule, Suspicion, techniques};
 use crate::{
     event::{OwnerKind, PeerParty, Severity},
     judge::Target,
@@ -21,17 +23,64 @@ pub const DETECTION: Detection = Detection {
            container, and so is root on the host. Only tools that manage containers need it: give \
            them a proxy that passes what they need, and do not serve the API on port 2375.",
     excuse: Excuse::ReachListed,
-    judge,
+    sigma: &[
+        SigmaRule {
+            name: "container_runtime_socket",
+            id: "5bd0f521-be84-462b-bb9b-e05d0e8e2329",
+            title: "Socket of a container runtime reached",
+            description: "A container connected to the unix socket of a container runtime, \
+                          wherever it has it mounted. Whoever may talk to it can start a \
+                          privileged container, and so is root on the host.",
+            detection: Some(
+                "
+    runtime:
+        hostnet.operation:
+            - unix-connect
+            - unix-send
+        hostnet.remote.name|endswith:
+            - /docker.sock
+            - /containerd.sock
+            - /crio.sock
+            - /podman.sock
+            - /cri-dockerd.sock
+    failed:
+        event.outcome: failure
+    host:
+        hostnet.owner.kind: host
+    condition: runtime and not failed and not host",
+            ),
+            falsepositives: &["A management tool that is meant to talk to the runtime"],
+            #[cfg(test)]
+            cases: tests::SOCKET,
+            ..SigmaRule::BASE
+        },
+        SigmaRule {
+            name: "docker_api_port",
+            id: "e2a214e8-bbe9-4675-9d52-490575ffc53d",
+            title: "Docker API reached over the host network",
+            description: "A container connected to port 2375 or 2376 of the host. Whoever may \
+                          talk to the Docker API can start a privileged container, and so is root \
+                          on the host. Take the port off the host's addresses, or let it ask for \
+                          client certificates.",
+            falsepositives: &["A management tool that is meant to talk to Docker"],
+            #[cfg(test)]
+            cases: tests::PORT,
+            ..SigmaRule::BASE
+        },
+    ],
+    ports: PORTS,
+    sensitive: || SOCKETS.iter().map(|name| Sensitive::PathEnd(name.as_bytes())).collect(),
+    criterion: Criterion::Act(judge),
 };
 
 /// Docker's own ports, without and with TLS.
-pub(super) const PORTS: [u16; 2] = [2375, 2376];
+const PORTS: &[u16] = &[2375, 2376];
 
 /// Programs that serve such an API.
 const SERVERS: [&[u8]; 5] = [b"dockerd", b"containerd", b"crio", b"podman", b"cri-dockerd"];
 
 /// What their sockets are called: a container may have them mounted anywhere.
-pub(super) const SOCKETS: [&str; 5] =
+const SOCKETS: [&str; 5] =
     ["docker.sock", "containerd.sock", "crio.sock", "podman.sock", "cri-dockerd.sock"];
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
@@ -65,8 +114,23 @@ fn served_by(party: &PeerParty) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{aimed, judged, reached, reached_unix, refused};
+    use super::super::testing::{
+        CONNECT, Case, HOST, NOT_OURS, UNIX, aimed, judged, reached, reached_unix, refused,
+    };
     use super::DETECTION;
+
+    pub const SOCKET: &[Case] = &[Case {
+        of: UNIX,
+        set: &[("/hostnet/remote/name", "\"/mnt/docker.sock\"")],
+        but: &[
+            ("/event/outcome", "\"failure\""),
+            HOST,
+            ("/hostnet/remote/name", "\"/run/x\""),
+            ("/hostnet/operation", "\"unix-accept\""),
+        ],
+    }];
+    pub const PORT: &[Case] =
+        &[Case { of: CONNECT, set: &[("/hostnet/remote/port", "2375")], but: NOT_OURS }];
 
     #[test]
     fn fires() {

@@ -21,6 +21,39 @@ use crate::{
     },
 };
 
+/// A recorded event, by its fields, that a rule for a SIEM fires for once it is changed so.
+#[derive(Debug)]
+pub struct Case {
+    /// What the event has.
+    pub of: &'static [(&'static str, &'static str)],
+    /// Changes to it, in JSON.
+    pub set: &'static [(&'static str, &'static str)],
+    /// Each of them alone keeps the rule from firing.
+    pub but: &'static [(&'static str, &'static str)],
+}
+
+/// A connection to the host's loopback.
+pub const CONNECT: &[(&str, &str)] = &[
+    ("/hostnet/operation", "connect"),
+    ("/event/outcome", "success"),
+    ("/hostnet/surface/target", "host-loopback"),
+];
+
+/// A connection to a unix socket.
+pub const UNIX: &[(&str, &str)] =
+    &[("/hostnet/operation", "unix-connect"), ("/event/outcome", "success")];
+
+/// Of somebody who is not judged.
+pub const HOST: (&str, &str) = ("/hostnet/owner/kind", "\"host\"");
+
+/// What is no connection to a service of the host.
+pub const NOT_OURS: &[(&str, &str)] = &[
+    ("/hostnet/surface/target", "\"lan\""),
+    ("/event/outcome", "\"failure\""),
+    HOST,
+    ("/hostnet/remote/port", "8080"),
+];
+
 /// Where hostnet delivers to in these scenes.
 pub const DESTINATION: &str = "127.0.0.1:6514";
 
@@ -64,7 +97,7 @@ fn scene_judged(
     if detection.excuse.holds(&scene) {
         return None;
     }
-    (detection.judge)(&scene, memory)
+    detection.judge(&scene, memory)
 }
 
 /// A host at 192.168.1.2/24 with Docker's bridge.

@@ -1,6 +1,6 @@
 //! A container is in the host's network namespace and was not to be.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use super::{Criterion, Detection, Excuse, Memory, Scene, SigmaRule, Suspicion, techniques};
 use crate::event::{Operation, OwnerKind, Severity};
 
 pub const DETECTION: Detection = Detection {
@@ -13,7 +13,32 @@ pub const DETECTION: Detection = Detection {
            setns(2) from inside, by `nsenter`, or through another container \
            (`--network container:…`, medium). `docker ps --filter network=host` does not show it.",
     excuse: Excuse::Never,
-    judge,
+    sigma: &[SigmaRule {
+        name: "undeclared_join",
+        id: "60b3bedc-e0ec-4dea-bc43-4d6e6054aa24",
+        title: "Host network namespace joined undeclared",
+        description: "A process of a container is in the network namespace of the host, and \
+                      the container was not declared so. Docker and an auditor see a bridge; \
+                      the kernel has it in the host's network.",
+        category: "state",
+        detection: Some(
+            "
+    joined:
+        hostnet.operation: join
+        hostnet.netns.declared|exists: true
+    declared:
+        hostnet.netns.declared: host
+    shared:
+        hostnet.netns.declared|startswith: 'container:'
+    condition: joined and not declared and not shared",
+        ),
+        falsepositives: &["Network plugins and debuggers that enter the namespace on purpose"],
+        #[cfg(test)]
+        cases: tests::CASES,
+        ..SigmaRule::BASE
+    }],
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
@@ -41,9 +66,19 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{joined, judged};
+    use super::super::testing::{Case, joined, judged};
     use super::DETECTION;
     use crate::event::Severity;
+
+    pub const CASES: &[Case] = &[Case {
+        of: &[("/hostnet/operation", "join")],
+        set: &[("/hostnet/netns/declared", "\"bridge\"")],
+        but: &[
+            ("/hostnet/netns/declared", "\"host\""),
+            ("/hostnet/netns/declared", "\"container:1\""),
+            ("/hostnet/netns/declared", "null"),
+        ],
+    }];
 
     #[test]
     fn fires() {

@@ -1,6 +1,6 @@
 //! A container uses the host's network and nobody has said that it may.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use super::{Criterion, Detection, Excuse, Memory, Scene, Suspicion, techniques};
 use crate::{
     event::{Operation, Severity},
     judge::expectations::Standing,
@@ -17,7 +17,8 @@ pub const DETECTION: Detection = Detection {
            ended (medium). `hostnet advise` says whether the \
            container needs it; if so, write down who wants it, why and until when.",
     excuse: Excuse::Never,
-    judge,
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {

@@ -1,6 +1,6 @@
 //! A container listens on every address of the host.
 
-use super::{Detection, Excuse, Memory, Scene, Suspicion, techniques};
+use super::{Criterion, Detection, Excuse, Memory, Scene, SigmaRule, Suspicion, techniques};
 use crate::event::{Scope, Severity};
 
 pub const DETECTION: Detection = Detection {
@@ -13,7 +13,35 @@ pub const DETECTION: Detection = Detection {
            published ports do not apply. If that is wanted, list the port in `bind` of an \
            expectation; else let the container listen on one address.",
     excuse: Excuse::Bind,
-    judge,
+    sigma: &[SigmaRule {
+        name: "wildcard_listener",
+        id: "6cc3ba50-3183-4d1d-b933-dffe9f578985",
+        title: "Listener on all interfaces of the host",
+        description: "A container listens on every address of the host: every network that it \
+                      is attached to reaches the port, and the rules of Docker for published \
+                      ports do not apply.",
+        detection: Some(
+            "
+    listener:
+        hostnet.operation: listen
+        hostnet.listen.scope: any
+    datagrams:
+        hostnet.operation: bind
+        network.transport: udp
+        event.outcome: success
+        hostnet.bind.requested_port|gt: 0
+        hostnet.bind.scope: any
+    host:
+        hostnet.owner.kind: host
+    condition: (listener or datagrams) and not host",
+        ),
+        falsepositives: &["Services that are meant to be reached from outside"],
+        #[cfg(test)]
+        cases: tests::CASES,
+        ..SigmaRule::BASE
+    }],
+    criterion: Criterion::Act(judge),
+    ..Detection::BASE
 };
 
 fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
@@ -24,8 +52,14 @@ fn judge(scene: &Scene<'_>, _: &mut Memory) -> Option<Suspicion> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{bound_udp, judged, listens};
+    use super::super::testing::{Case, HOST, bound_udp, judged, listens};
     use super::DETECTION;
+
+    pub const CASES: &[Case] = &[Case {
+        of: &[("/hostnet/operation", "listen")],
+        set: &[],
+        but: &[HOST, ("/hostnet/listen/scope", "\"loopback\"")],
+    }];
 
     #[test]
     fn fires() {

@@ -22,7 +22,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use load::{RuleText, read};
-pub use pack::PACK;
+pub use pack::pack;
 
 use crate::event::{Category, RuleFault};
 use document::Wanted;
