@@ -12,7 +12,7 @@ use hostnet::{
     format::{Format, ecs::Identity},
     output::Output as _,
     record::{self, Outbox, Sequence},
-    sink::File,
+    sink::file::File,
 };
 use uuid::Uuid;
 

@@ -20,7 +20,7 @@ use hostnet::{
     format::ecs::Identity,
     output::Output as _,
     record::{self, Journal, Outbox, Sequence},
-    sink::{Failure, Message, Outcome, Sink, Then, build},
+    sink::{Failure, Message, Outcome, Sink, Then},
 };
 use receivers::{RECEIVERS, Receiver};
 use serde_json::json;
@@ -80,8 +80,7 @@ struct Drained {
 fn drain(directory: &Path, receiver: &Receiver, waiting: u64) -> Result<Drained> {
     let received = receiver.start(directory)?;
     let outbox = outbox(receiver, directory)?;
-    let identity = Identity::default();
-    let sink = build(&receiver.settings(directory)?.destination, &identity)?;
+    let sink = receiver.settings(directory)?.destination.config().open()?;
     let began = Instant::now();
     let mut run = Run::begin(directory, vec![(outbox, sink)])?;
     while run.delivered() < waiting {

@@ -70,11 +70,11 @@ pub fn run(args: Args) -> Result<Exit> {
 }
 
 fn journal(config: &Config, identity: &Identity) -> Result<Journal> {
-    let stdout = [sink::Settings::new(sink::Destination::Stdout {})];
+    let stdout = [sink::Settings::new(sink::Destination::Stdout(sink::stdout::Settings {}))];
     let wanted = if config.sink.is_empty() { &stdout[..] } else { &config.sink };
     let sinks = wanted
         .iter()
-        .map(|sink| Ok((sink.outbox(), sink::build(&sink.destination, identity)?)))
+        .map(|sink| Ok((sink.outbox(), sink.destination.config().open()?)))
         .collect::<Result<_>>()?;
     record::begin(config.history.settings(), sinks, identity)
 }

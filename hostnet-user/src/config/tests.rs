@@ -12,7 +12,7 @@ fn sinks_and_settings() {
     )
     .unwrap();
     assert!(config.observe.all);
-    let file = sink::Destination::File { path: "/x".into() };
+    let file = sink::Destination::File(sink::file::Settings { path: "/x".into() });
     assert_eq!(config.sink, [sink::Settings::new(file)]);
 }
 

@@ -12,9 +12,35 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
+use serde::{Deserialize, Serialize};
 
-use super::{Message, Outcome, Sink};
+use super::{Message, Outcome, Sink, SinkConfig};
+
+/// `[[sink]]` with `type = "file"`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The file.
+    pub path: PathBuf,
+}
+
+impl SinkConfig for Settings {
+    fn name(&self) -> String {
+        format!("file:{}", self.path.display())
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        if self.path.as_os_str().is_empty() {
+            bail!("sink.path is {:?}: it must name a file", self.path);
+        }
+        Ok(())
+    }
+
+    fn open(&self) -> anyhow::Result<Box<dyn Sink>> {
+        Ok(Box::new(File::open(&self.path)?))
+    }
+}
 
 /// One message per line in a file.
 #[derive(Debug)]

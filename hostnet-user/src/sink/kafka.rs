@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Failure, Fate, Message, Outcome, Proof, Secret, Sink, Tls, check_timeout,
+    Failure, Fate, Message, Outcome, Proof, Secret, Sink, SinkConfig, Tls, check_timeout,
     document::Head,
     runtime::Background,
-    tls::{check_plaintext, first_given, host_and_port},
+    tls::{check_plaintext, first_given, host_and_port, hosts_and_ports},
 };
 
 /// The most bytes of events in one request: brokers take 1 MiB unless they are told
@@ -73,12 +73,12 @@ const fn default_timeout() -> u64 {
     30
 }
 
-impl Settings {
-    /// Checks the values.
-    ///
-    /// # Errors
-    /// When one cannot be right, or two do not go together.
-    pub fn check(&self) -> Result<()> {
+impl SinkConfig for Settings {
+    fn name(&self) -> String {
+        format!("kafka:{}", self.topic)
+    }
+
+    fn check(&self) -> Result<()> {
         if self.brokers.is_empty() {
             bail!("sink.brokers is empty: it must name at least one HOST:PORT");
         }
@@ -101,6 +101,14 @@ impl Settings {
         }
         self.password.as_ref().map_or(Ok(()), |password| password.check("sink.password"))?;
         check_timeout(self.timeout_s)
+    }
+
+    fn plaintext(&self) -> Vec<(String, u16)> {
+        if self.tls.is_some() { Vec::new() } else { hosts_and_ports(&self.brokers) }
+    }
+
+    fn open(&self) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(Kafka::open(self.clone())?))
     }
 }
 

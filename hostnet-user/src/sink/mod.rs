@@ -4,45 +4,93 @@
 //! where they are kept until then, of the other sinks, or of when to try again:
 //! that is the outbox's (record/).
 
-mod build;
 mod document;
-mod file;
-#[cfg(feature = "http")]
-pub mod http;
-#[cfg(feature = "kafka")]
-pub mod kafka;
-#[cfg(feature = "nats")]
-pub mod nats;
 mod outcome;
-#[cfg(any(feature = "http", feature = "kafka", feature = "nats"))]
+#[allow(dead_code, reason = "not every build has a sink whose client is asynchronous")]
 mod runtime;
 mod secret;
 mod settings;
-mod stdout;
 mod stream;
-pub mod syslog;
 mod tls;
-pub mod unix;
 
-pub use build::build;
-pub use file::File;
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
 pub use outcome::{Failure, Fate, Outcome, Proof, Then, hand_over};
 pub use secret::Secret;
-pub use settings::{Common, Destination, Settings};
-pub use stdout::Stdout;
+pub use settings::{Common, Settings};
 pub use tls::Tls;
 
 use crate::record::Row;
+
+/// What a row stands for: its module, which has `Settings`, and its `type` in `[[sink]]`.
+macro_rules! sinks {
+    ($($(#[$feature:meta])? $module:ident as $kind:ident;)*) => {
+        $($(#[$feature])? pub mod $module;)*
+
+        /// A kind of destination and what it needs.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, tag = "type", rename_all = "kebab-case")]
+        pub enum Destination {
+            $($(#[$feature])? #[doc = concat!("See `", stringify!($module), "`.")]
+            $kind($module::Settings),)*
+        }
+
+        impl Destination {
+            /// What its sink does with it.
+            #[must_use]
+            pub fn config(&self) -> &dyn SinkConfig {
+                match self { $($(#[$feature])? Self::$kind(settings) => settings,)* }
+            }
+        }
+    };
+}
+
+// The one list of sinks. One that needs a crate of its own has a feature.
+sinks! {
+    stdout as Stdout;
+    file as File;
+    unix as Unix;
+    syslog as Syslog;
+    #[cfg(feature = "http")] http as Http;
+    #[cfg(feature = "nats")] nats as Nats;
+    #[cfg(feature = "kafka")] kafka as Kafka;
+}
 
 /// The longest that a destination may be given for one delivery, in seconds.
 const LONGEST_TIMEOUT_S: u64 = 600;
 
 /// Checks a `timeout_s`.
-fn check_timeout(seconds: u64) -> anyhow::Result<()> {
+fn check_timeout(seconds: u64) -> Result<()> {
     if seconds == 0 || seconds > LONGEST_TIMEOUT_S {
         anyhow::bail!("sink.timeout_s is {seconds}: it must be from 1 to {LONGEST_TIMEOUT_S}");
     }
     Ok(())
+}
+
+/// What the configuration says of one sink.
+pub trait SinkConfig {
+    /// What it is called when the configuration gives it no name. That is in events,
+    /// metrics and the history, so nothing in it may be a secret.
+    fn name(&self) -> String;
+
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// When one cannot be right, or two do not go together.
+    fn check(&self) -> Result<()>;
+
+    /// The hosts and ports that it connects to without TLS.
+    fn plaintext(&self) -> Vec<(String, u16)> {
+        Vec::new()
+    }
+
+    /// Makes the sink.
+    ///
+    /// # Errors
+    /// When the configuration cannot be right: a file that cannot be opened. A server
+    /// that does not answer is no reason, for it may come back.
+    fn open(&self) -> Result<Box<dyn Sink>>;
 }
 
 /// A destination. Each has a thread of its own, so it may wait.
@@ -55,7 +103,7 @@ pub trait Sink: Send {
     ///
     /// # Errors
     /// When it cannot be opened; the old one stays in use.
-    fn reopen(&mut self) -> anyhow::Result<()> {
+    fn reopen(&mut self) -> Result<()> {
         Ok(())
     }
 }

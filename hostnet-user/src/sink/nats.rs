@@ -16,12 +16,13 @@ use async_nats::{
     },
 };
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Builder;
 
 use super::{
-    Failure, Fate, Message, Outcome, Secret, Sink, Tls, check_timeout,
+    Failure, Fate, Message, Outcome, Secret, Sink, SinkConfig, Tls, check_timeout,
     document::Head,
     runtime::Background,
-    tls::{check_plaintext, first_given, host_and_port},
+    tls::{check_plaintext, first_given, host_and_port, hosts_and_ports},
 };
 
 /// How many events are on their way before the first has to be acknowledged. The
@@ -68,12 +69,12 @@ const fn default_timeout() -> u64 {
     10
 }
 
-impl Settings {
-    /// Checks the values.
-    ///
-    /// # Errors
-    /// When one cannot be right, or two do not go together.
-    pub fn check(&self) -> Result<()> {
+impl SinkConfig for Settings {
+    fn name(&self) -> String {
+        format!("nats:{}", self.servers.join(","))
+    }
+
+    fn check(&self) -> Result<()> {
         if self.servers.is_empty() {
             bail!("sink.servers is empty: it must name at least one HOST:PORT");
         }
@@ -103,6 +104,14 @@ impl Settings {
         }
         check_timeout(self.timeout_s)
     }
+
+    fn plaintext(&self) -> Vec<(String, u16)> {
+        if self.tls.is_some() { Vec::new() } else { hosts_and_ports(&self.servers) }
+    }
+
+    fn open(&self) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(Nats::open(self.clone())?))
+    }
 }
 
 /// The sink.
@@ -121,7 +130,7 @@ impl Nats {
         settings.check()?;
         // Read again for each connection; what is wrong with it is to be known now.
         options(&settings)?;
-        Ok(Self { settings, runtime: Background::always()?, stream: None })
+        Ok(Self { settings, runtime: Background::of(answering())?, stream: None })
     }
 
     const fn timeout(&self) -> Duration {
@@ -249,6 +258,13 @@ fn is_about_event(error: &PublishError) -> bool {
     let too_long = ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM;
     error.kind() == PublishErrorKind::MaxPayloadExceeded
         || by_stream.is_some_and(|error| error.error_code() == too_long)
+}
+
+/// A runtime with a thread: the client has to answer while nothing is sent.
+fn answering() -> Builder {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).thread_name("sink");
+    builder
 }
 
 fn options(settings: &Settings) -> Result<ConnectOptions> {

@@ -15,21 +15,14 @@ impl Background {
     /// # Errors
     /// When the system has no more descriptors.
     pub fn while_delivering() -> Result<Self> {
-        Self::build(Builder::new_current_thread())
+        Self::of(Builder::new_current_thread())
     }
 
-    /// One that has a thread, for a client that has to answer while nothing is sent.
+    /// One of this kind.
     ///
     /// # Errors
     /// When the system has no more descriptors or threads.
-    #[cfg(feature = "nats")]
-    pub fn always() -> Result<Self> {
-        let mut builder = Builder::new_multi_thread();
-        builder.worker_threads(1).thread_name("sink");
-        Self::build(builder)
-    }
-
-    fn build(mut builder: Builder) -> Result<Self> {
+    pub fn of(mut builder: Builder) -> Result<Self> {
         let runtime = builder.enable_all().build().context("cannot make a runtime for a sink")?;
         Ok(Self(Some(runtime)))
     }

@@ -1,19 +1,13 @@
 //! `[[sink]]` of the configuration: what all sinks have, and what each kind has.
 
-use std::path::PathBuf;
-
-use anyhow::anyhow;
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "http")]
-use super::http;
-#[cfg(feature = "kafka")]
-use super::kafka;
-#[cfg(feature = "nats")]
-use super::nats;
-use super::{syslog, tls::host_and_port, unix};
-use crate::event::DATASETS;
-use crate::{event::loopback, format::Format, record::Outbox};
+use super::Destination;
+use crate::{
+    event::{DATASETS, loopback},
+    format::Format,
+    record::Outbox,
+};
 
 /// What may wait for a sink unless the configuration says otherwise, MiB.
 const CAP_MIB: u32 = 1024;
@@ -63,101 +57,11 @@ impl Default for Common {
     }
 }
 
-/// A kind of destination and what it needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, tag = "type", rename_all = "kebab-case")]
-pub enum Destination {
-    /// Standard output.
-    Stdout {},
-    /// A file with mode 0600, opened anew on SIGHUP and when it is renamed.
-    File {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A unix socket.
-    Unix(unix::Settings),
-    /// A syslog server.
-    Syslog(syslog::Settings),
-    /// An HTTP server.
-    #[cfg(feature = "http")]
-    Http(http::Settings),
-    /// NATS JetStream.
-    #[cfg(feature = "nats")]
-    Nats(nats::Settings),
-    /// Kafka.
-    #[cfg(feature = "kafka")]
-    Kafka(kafka::Settings),
-}
-
-impl Destination {
-    /// What its sink is called when the configuration gives it no name. It is in events,
-    /// metrics and the history, so nothing in it may be a secret.
-    #[must_use]
-    pub fn name(&self) -> String {
-        match self {
-            Self::Stdout {} => "stdout".to_owned(),
-            Self::File { path } => format!("file:{}", path.display()),
-            Self::Unix(settings) => format!("unix:{}", settings.path.display()),
-            Self::Syslog(settings) => format!("syslog:{}", settings.address),
-            #[cfg(feature = "http")]
-            Self::Http(settings) => format!("http:{}", settings.origin()),
-            #[cfg(feature = "nats")]
-            Self::Nats(settings) => format!("nats:{}", settings.servers.join(",")),
-            #[cfg(feature = "kafka")]
-            Self::Kafka(settings) => format!("kafka:{}", settings.topic),
-        }
-    }
-
-    /// What is wrong with it, as far as that is to be seen.
-    fn fault(&self) -> Option<String> {
-        match self {
-            Self::File { path } if path.as_os_str().is_empty() => {
-                Some(anyhow!("sink.path is {path:?}: it must name a file"))
-            }
-            Self::Stdout {} | Self::File { .. } => None,
-            Self::Unix(settings) => settings.check().err(),
-            Self::Syslog(settings) => settings.check().err(),
-            #[cfg(feature = "http")]
-            Self::Http(settings) => settings.check().err(),
-            #[cfg(feature = "nats")]
-            Self::Nats(settings) => settings.check().err(),
-            #[cfg(feature = "kafka")]
-            Self::Kafka(settings) => settings.check().err(),
-        }
-        .map(|error| error.to_string())
-    }
-}
-
-impl Destination {
-    /// The hosts and ports that it connects to without TLS.
-    fn plaintext(&self) -> Vec<(String, u16)> {
-        let read = |addresses: &[String]| {
-            let parts = addresses.iter().filter_map(|at| host_and_port("", at).ok());
-            parts.map(|(host, port)| (host.to_owned(), port)).collect()
-        };
-        match self {
-            Self::Stdout {} | Self::File { .. } | Self::Unix(_) => Vec::new(),
-            Self::Syslog(settings) if settings.tls.is_some() => Vec::new(),
-            Self::Syslog(settings) => read(std::slice::from_ref(&settings.address)),
-            #[cfg(feature = "http")]
-            Self::Http(settings) => settings.plaintext().into_iter().collect(),
-            #[cfg(feature = "nats")]
-            Self::Nats(settings) if settings.tls.is_some() => Vec::new(),
-            #[cfg(feature = "nats")]
-            Self::Nats(settings) => read(&settings.servers),
-            #[cfg(feature = "kafka")]
-            Self::Kafka(settings) if settings.tls.is_some() => Vec::new(),
-            #[cfg(feature = "kafka")]
-            Self::Kafka(settings) => read(&settings.brokers),
-        }
-    }
-}
-
 impl Settings {
     /// Where it connects to on the loopback without TLS, if it does.
     #[must_use]
     pub fn on_loopback(&self) -> Option<loopback::Destination> {
-        let places = self.destination.plaintext();
+        let places = self.destination.config().plaintext();
         let at = places.iter().flat_map(|(host, port)| loopback::addresses(host, *port));
         let at: Vec<_> = at.collect();
         let what = format!("what sink {} sends", self.name());
@@ -173,7 +77,7 @@ impl Settings {
     /// Its name.
     #[must_use]
     pub fn name(&self) -> String {
-        self.common.name.clone().unwrap_or_else(|| self.destination.name())
+        self.common.name.clone().unwrap_or_else(|| self.destination.config().name())
     }
 
     /// What its outbox is to know.
@@ -195,7 +99,7 @@ impl Settings {
             let known = DATASETS.join(", ");
             return Some(format!("sink.datasets names {name:?}: it must be of {known}"));
         }
-        self.destination.fault()
+        self.destination.config().check().err().map(|error| error.to_string())
     }
 }
 

@@ -2,7 +2,29 @@
 
 use std::io::{ErrorKind, Write};
 
-use super::{Failure, Message, Outcome, Sink, Then};
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::{Failure, Message, Outcome, Sink, SinkConfig, Then};
+
+/// `[[sink]]` with `type = "stdout"`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {}
+
+impl SinkConfig for Settings {
+    fn name(&self) -> String {
+        "stdout".to_owned()
+    }
+
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn open(&self) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(Stdout::default()))
+    }
+}
 
 /// Standard output of this process.
 #[derive(Debug, Default)]

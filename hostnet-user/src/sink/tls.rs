@@ -109,7 +109,7 @@ pub fn check_plaintext(key: &str, host: &str, insecure: bool, secret: Option<&st
 }
 
 /// The first of these settings that is given.
-#[cfg(any(feature = "http", feature = "kafka", feature = "nats"))]
+#[allow(dead_code, reason = "not every build has a sink with secrets")]
 pub fn first_given(settings: &[(&'static str, bool)]) -> Option<&'static str> {
     settings.iter().find(|(_, is_given)| *is_given).map(|(name, _)| *name)
 }
@@ -129,6 +129,12 @@ pub fn host_and_port<'a>(key: &str, address: &'a str) -> Result<(&'a str, u16)> 
         (!bare.is_empty()).then_some((bare, port))
     });
     parts.with_context(|| format!("{key} is {address:?}: it must be HOST:PORT or [IPV6]:PORT"))
+}
+
+/// The same of several, without those that are none.
+pub fn hosts_and_ports(addresses: &[String]) -> Vec<(String, u16)> {
+    let parts = addresses.iter().filter_map(|at| host_and_port("", at).ok());
+    parts.map(|(host, port)| (host.to_owned(), port)).collect()
 }
 
 #[cfg(test)]

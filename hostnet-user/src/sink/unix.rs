@@ -22,7 +22,7 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Failure, Fate, Message, Outcome, Sink,
+    Failure, Fate, Message, Outcome, Sink, SinkConfig,
     stream::{self, Timed},
 };
 
@@ -59,12 +59,12 @@ const fn default_timeout() -> u64 {
     10
 }
 
-impl Settings {
-    /// Checks the values.
-    ///
-    /// # Errors
-    /// When one cannot be right.
-    pub fn check(&self) -> Result<()> {
+impl SinkConfig for Settings {
+    fn name(&self) -> String {
+        format!("unix:{}", self.path.display())
+    }
+
+    fn check(&self) -> Result<()> {
         let length = self.path.as_os_str().len();
         if !self.path.is_absolute() || length > LONGEST_PATH {
             bail!(
@@ -73,6 +73,10 @@ impl Settings {
             );
         }
         super::check_timeout(self.timeout_s)
+    }
+
+    fn open(&self) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(Unix::open(self.clone())?))
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 
 use hostnet::{
     record::{Reader, verify},
-    sink::File,
+    sink::file::File,
 };
 
 use crate::support::{Run, outbox, settings, wait_for};

@@ -17,7 +17,7 @@ use std::{
 
 use hostnet::{
     record::{Reader, Settings, checkpoint::ACTION as CHECKPOINT, verify},
-    sink::File,
+    sink::file::File,
 };
 
 use crate::{

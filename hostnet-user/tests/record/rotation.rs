@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
-use hostnet::sink::File;
+use hostnet::sink::file::File;
 
 use crate::{
     skip::skip,

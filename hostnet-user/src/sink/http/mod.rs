@@ -17,6 +17,7 @@ mod verdict;
 use std::time::Duration;
 
 use anyhow::Result;
+use reqwest::Url;
 
 pub use settings::{Framing, Settings};
 
@@ -24,7 +25,31 @@ use self::{
     client::{Client, Options, Reply},
     verdict::Verdict,
 };
-use super::{Failure, Fate, Message, Outcome, Proof, Sink, Then};
+use super::{Failure, Fate, Message, Outcome, Proof, Sink, SinkConfig, Then};
+
+impl SinkConfig for Settings {
+    /// A path or a query may hold a secret.
+    fn name(&self) -> String {
+        // One that is no URL is refused, and called nothing.
+        let origin = Url::parse(&self.url).map(|url| url.origin().ascii_serialization());
+        format!("http:{}", origin.unwrap_or_default())
+    }
+
+    fn check(&self) -> Result<()> {
+        self.check_values()
+    }
+
+    fn plaintext(&self) -> Vec<(String, u16)> {
+        let url = Url::parse(&self.url).ok().filter(|url| url.scheme() == "http");
+        let end =
+            url.and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)));
+        end.into_iter().collect()
+    }
+
+    fn open(&self) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(Http::open(self.clone())?))
+    }
+}
 
 /// The sink.
 pub struct Http {
@@ -41,7 +66,7 @@ impl Http {
     /// # Errors
     /// When a setting cannot be right, or a file cannot be read.
     pub fn open(settings: Settings) -> Result<Self> {
-        settings.check()?;
+        settings.check_values()?;
         let client = client(&settings)?;
         Ok(Self { settings, client, proof: Proof::default(), request: Vec::new() })
     }

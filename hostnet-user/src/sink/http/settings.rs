@@ -115,11 +115,8 @@ const fn default_timeout() -> u64 {
 }
 
 impl Settings {
-    /// Checks the values.
-    ///
-    /// # Errors
-    /// When one cannot be right, or two do not go together.
-    pub fn check(&self) -> Result<()> {
+    /// Checks the values, and which of them go together.
+    pub(super) fn check_values(&self) -> Result<()> {
         self.url()?;
         self.tls.check("sink.tls")?;
         for (key, secret) in [("sink.token", &self.token), ("sink.password", &self.password)] {
@@ -159,18 +156,6 @@ impl Settings {
         self.max_request_bytes.unwrap_or_else(|| self.framing.most_bytes())
     }
 
-    /// Its scheme, host and port: a path or a query may hold a secret.
-    pub(in crate::sink) fn origin(&self) -> String {
-        // One that is no URL is refused, and called nothing.
-        Url::parse(&self.url).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
-    }
-
-    /// The host and port that it connects to without TLS, if it does.
-    pub(in crate::sink) fn plaintext(&self) -> Option<(String, u16)> {
-        let url = Url::parse(&self.url).ok().filter(|url| url.scheme() == "http")?;
-        Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
-    }
-
     /// Where requests go.
     pub(super) fn url(&self) -> Result<Url> {
         let secret = first_given(&[
@@ -195,7 +180,7 @@ mod tests {
 
     fn settings(more: &str) -> Result<Settings> {
         let settings: Settings = toml::from_str(&format!("url = \"https://a.example\"\n{more}"))?;
-        settings.check()?;
+        settings.check_values()?;
         Ok(settings)
     }
 
@@ -215,7 +200,7 @@ mod tests {
         let local = |more: &str| {
             let text = format!("url = \"http://127.0.0.1:9\"\nframing = \"loki\"\n{more}");
             let settings: Settings = toml::from_str(&text).unwrap();
-            settings.check().map_err(|error| error.to_string())
+            settings.check_values().map_err(|error| error.to_string())
         };
         local("").unwrap();
         let token = "token = { env = \"A\" }\n";

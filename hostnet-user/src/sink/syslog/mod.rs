@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use self::connection::Connection;
 use super::{
-    Failure, Message, Outcome, Sink, Tls,
-    tls::{check_plaintext, host_and_port},
+    Failure, Message, Outcome, Sink, SinkConfig, Tls,
+    tls::{check_plaintext, host_and_port, hosts_and_ports},
 };
 
 /// `[[sink]]` with `type = "syslog"`
@@ -85,12 +85,12 @@ const fn default_timeout() -> u64 {
     10
 }
 
-impl Settings {
-    /// Checks the values.
-    ///
-    /// # Errors
-    /// When one cannot be right.
-    pub fn check(&self) -> Result<()> {
+impl SinkConfig for Settings {
+    fn name(&self) -> String {
+        format!("syslog:{}", self.address)
+    }
+
+    fn check(&self) -> Result<()> {
         let (host, _) = host_and_port("sink.address", &self.address)?;
         match &self.tls {
             Some(tls) => tls.check("sink.tls")?,
@@ -101,6 +101,18 @@ impl Settings {
             bail!("sink.max_message_bytes is {}: it must be 2048 or more", self.max_message_bytes);
         }
         super::check_timeout(self.timeout_s)
+    }
+
+    fn plaintext(&self) -> Vec<(String, u16)> {
+        if self.tls.is_some() {
+            Vec::new()
+        } else {
+            hosts_and_ports(std::slice::from_ref(&self.address))
+        }
+    }
+
+    fn open(&self) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(Syslog::open(self.clone())?))
     }
 }
 
