@@ -25,7 +25,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use classic::classic;
-pub use exposition::exposition;
+pub use exposition::Page;
 pub use listen::Listen;
 pub use process::ProcessNumbers;
 pub use report::Report;

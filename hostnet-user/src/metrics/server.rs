@@ -20,7 +20,7 @@ use tokio::{
     sync::Semaphore,
 };
 
-use super::{Listen, Metrics, accept::wants_openmetrics, classic, exposition, listen::Listener};
+use super::{Listen, Metrics, Page, accept::wants_openmetrics, classic, listen::Listener};
 
 /// Connections served at once; more are closed unread.
 const MOST_CONNECTIONS: usize = 8;
@@ -42,7 +42,13 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// A server that listens and does not serve yet.
 pub struct Server {
     listener: Listener,
+    site: Arc<Site>,
+}
+
+/// What is served.
+struct Site {
     metrics: Arc<Metrics>,
+    page: Page,
 }
 
 impl Server {
@@ -53,7 +59,8 @@ impl Server {
     pub fn open(listen: &Listen, metrics: Arc<Metrics>) -> Result<Self> {
         let listener =
             listen.open().with_context(|| format!("cannot serve metrics on {listen}"))?;
-        Ok(Self { listener, metrics })
+        let page = Page::new(Arc::clone(&metrics));
+        Ok(Self { listener, site: Arc::new(Site { metrics, page }) })
     }
 
     /// The address, when it is one.
@@ -77,7 +84,7 @@ impl Server {
         let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         loop {
             match listener.accept().await {
-                Ok(stream) => begin(stream, &room, &self.metrics),
+                Ok(stream) => begin(stream, &room, &self.site),
                 Err(_) => tokio::time::sleep(BREATH).await,
             }
         }
@@ -104,12 +111,12 @@ impl Accepting {
     }
 }
 
-fn begin(stream: Box<dyn Stream>, room: &Arc<Semaphore>, metrics: &Arc<Metrics>) {
+fn begin(stream: Box<dyn Stream>, room: &Arc<Semaphore>, site: &Arc<Site>) {
     let Ok(permit) = Arc::clone(room).try_acquire_owned() else { return };
-    let metrics = Arc::clone(metrics);
+    let site = Arc::clone(site);
     tokio::spawn(async move {
         let answer = service_fn(move |request| {
-            let answer = answer(&request, &metrics);
+            let answer = answer(&request, &site);
             async move { Ok::<_, Infallible>(answer) }
         });
         let connection = http1::Builder::new()
@@ -126,7 +133,7 @@ fn begin(stream: Box<dyn Stream>, room: &Arc<Semaphore>, metrics: &Arc<Metrics>)
     });
 }
 
-fn answer(request: &Request<Incoming>, metrics: &Metrics) -> Response<Full<Bytes>> {
+fn answer(request: &Request<Incoming>, site: &Site) -> Response<Full<Bytes>> {
     // The answer to HEAD is that to GET; hyper leaves out its body.
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
@@ -139,7 +146,7 @@ fn answer(request: &Request<Incoming>, metrics: &Metrics) -> Response<Full<Bytes
     };
     match request.uri().path() {
         "/metrics" => {
-            let page = exposition(metrics);
+            let page = site.page.text();
             let accepted = request.headers().get_all(ACCEPT).iter();
             let accepted = accepted.filter_map(|accepted| accepted.to_str().ok());
             let (page, kind) = if wants_openmetrics(accepted) {
@@ -153,8 +160,8 @@ fn answer(request: &Request<Incoming>, metrics: &Metrics) -> Response<Full<Bytes
             response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
             response
         }
-        "/healthz" => state(metrics.is_alive()),
-        "/readyz" => state(metrics.is_ready()),
+        "/healthz" => state(site.metrics.is_alive()),
+        "/readyz" => state(site.metrics.is_ready()),
         _ => text(StatusCode::NOT_FOUND, "/metrics, /healthz or /readyz\n"),
     }
 }

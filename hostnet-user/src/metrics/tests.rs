@@ -49,7 +49,7 @@ fn numbers() -> Arc<Metrics> {
 
 #[test]
 fn a_page_has_every_number() {
-    let page = exposition(&numbers());
+    let page = Page::new(numbers()).text();
     for line in [
         "hostnet_told_total 9",
         "hostnet_events_total{operation=\"bind\"} 3",
@@ -135,7 +135,7 @@ fn promtool_passes_the_page() {
         crate::skip::skip("promtool (Debian: prometheus) is not here");
         return;
     };
-    let page = classic(&exposition(&numbers()));
+    let page = classic(&Page::new(numbers()).text());
     promtool.stdin.take().expect("a pipe").write_all(page.as_bytes()).expect("it reads");
     let output = promtool.wait_with_output().expect("it ends");
     let said = String::from_utf8(output.stderr).expect("text");
