@@ -9,6 +9,7 @@ mod bounded;
 mod census;
 mod client;
 mod events;
+mod follower;
 mod inspect;
 mod inspections;
 mod labels;
@@ -31,18 +32,18 @@ use super::passwd;
 use crate::{
     attribute::RuntimeNews,
     event::{
-        Container, UserNames,
+        Container,
         loopback::{self, Destination},
     },
 };
 pub use census::{Census, Counted, census};
-use client::{Runtime, connect, describe, endpoints, is_answer, is_refusal, late};
+use client::{Runtime, connect, describe, endpoints, is_answer, late};
 use events::{BackOff, Events};
+use follower::{Action, Answering, Follower, Input, Reply};
 use inspect::Inspected;
-use inspections::{Answer, Inspections};
+use inspections::Answer;
 pub use labels::LabelLimits;
 use transport::Endpoint;
-use words::{Happening, List};
 
 /// How to reach the runtime and how patient to be.
 #[derive(Clone, Debug)]
@@ -74,21 +75,22 @@ pub async fn follow(
     news: impl Fn(RuntimeNews) -> bool,
 ) {
     let mut endpoints = endpoints(options.endpoint.as_deref(), |name| std::env::var(name).ok());
-    let mut follower = Follower::new(news, options.labels.clone());
+    let mut follower = Follower::new(options.labels.clone());
     let mut back_off = BackOff::default();
     loop {
-        match connect(&endpoints, options.request_timeout).await {
+        let is_heard = match connect(&endpoints, options.request_timeout).await {
             Ok(runtime) => {
                 // A second runtime must not stand in for the first while that one
                 // restarts: all containers would seem to be gone.
                 endpoints = vec![runtime.endpoint.clone()];
                 let began = Instant::now();
-                follower.session(&runtime, &options, &mut wanted).await;
+                let is_heard = session(&mut follower, &runtime, &options, &mut wanted, &news).await;
                 back_off.lasted(began);
+                is_heard
             }
-            Err((endpoint, reason)) => follower.unreachable(&endpoint, reason),
-        }
-        if !follower.listening {
+            Err((endpoint, reason)) => follower.unreachable(endpoint, reason).is_none_or(&news),
+        };
+        if !is_heard {
             return;
         }
         // The list of the next connection covers what is wanted in the meantime.
@@ -122,179 +124,60 @@ pub fn on_loopback(endpoint: Option<&str>) -> Option<Destination> {
     (!at.is_empty()).then_some(Destination { what, at })
 }
 
-/// What came back from the runtime.
-enum Reply {
-    List(Instant, List),
-    /// It answers, but not with a list that we can read.
-    NoList(String),
-    /// It does not answer.
-    Silence(String),
-    /// And why it failed.
-    Inspect(String, Answer, Option<String>),
-    /// What a container calls its users.
-    Users(String, UserNames),
-}
-
-struct Follower<N> {
-    news: N,
-    /// Cleared when nobody listens any more.
-    listening: bool,
-    /// The last word on whether the runtime answers.
-    told: Option<RuntimeNews>,
-    /// What was said last of a list, and of an inspect.
-    no_list: String,
-    no_inspect: String,
-    inspections: Inspections,
-    labels: LabelLimits,
-}
-
-impl<N: Fn(RuntimeNews) -> bool> Follower<N> {
-    fn new(news: N, labels: LabelLimits) -> Self {
-        let (no_list, no_inspect) = (String::new(), String::new());
-        let inspections = Inspections::default();
-        Self { news, listening: true, told: None, no_list, no_inspect, inspections, labels }
-    }
-
-    fn tell(&mut self, news: impl IntoIterator<Item = RuntimeNews>) {
-        for mut news in news {
-            if let RuntimeNews::Container(container) = &mut news {
-                self.labels.apply(container);
-            }
-            self.listening = self.listening && (self.news)(news);
-        }
-    }
-
-    fn reachable(&mut self, runtime: &Runtime) {
-        let (endpoint, version) = (runtime.endpoint.clone(), runtime.version.clone());
-        let news = RuntimeNews::Reachable { endpoint, version };
-        if self.told.as_ref() != Some(&news) {
-            self.told = Some(news.clone());
-            self.tell([news]);
-        }
-    }
-
-    fn unreachable(&mut self, endpoint: &str, reason: String) {
-        if !matches!(self.told, Some(RuntimeNews::Unreachable { .. })) {
-            let news = RuntimeNews::Unreachable { endpoint: endpoint.to_owned(), reason };
-            self.told = Some(news.clone());
-            self.tell([news]);
-        }
-    }
-
-    fn complain(&mut self, list: &List) {
-        if list.is_cut || list.strange > 0 {
-            let kept = list.containers.len();
-            let why = if list.is_cut { "there are more" } else { "others cannot be read" };
-            self.warn_of_list(format!(
-                "the list of containers is not complete: only {kept} of them are known, {why}"
-            ));
-        }
-    }
-
-    fn warn_of_list(&mut self, complaint: String) {
-        if complaint != self.no_list {
-            warn!("{complaint}");
-            self.no_list = complaint;
-        }
-    }
-
-    fn warn_of_inspect(&mut self, id: &str, reason: String) {
-        if reason != self.no_inspect {
-            warn!("could not inspect a container, {id}: {reason}");
-            self.no_inspect = reason;
-        }
-    }
-
-    /// Follows the runtime until it does not answer.
-    async fn session(
-        &mut self,
-        runtime: &Runtime,
-        options: &Options,
-        wanted: &mut Receiver<String>,
-    ) {
-        let limit = options.request_timeout;
-        let mut events = Events::new(runtime);
-        let mut replies = FuturesUnordered::<BoxFuture<'static, Reply>>::new();
-        let mut ticks = interval(options.reconcile_every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut listing, mut wanting) = (false, true);
-        self.inspections.begin();
-        while self.listening {
-            while let Some(id) = self.inspections.next() {
-                replies.push(inspect(runtime.inspect(&id), id, limit).boxed());
-            }
-            let news = tokio::select! {
-                event = events.next() => match event {
-                    Ok(event) => match words::happening(event, runtime.kind) {
-                        Some(Happening::Changed(sketch)) => {
-                            self.inspections.changed(sketch, Instant::now())
-                        }
-                        Some(Happening::Removed(id)) => self.inspections.removed(id),
-                        None => continue,
-                    }
-                    .into_iter()
-                    .collect(),
-                    Err(lasted) => {
-                        // A stream that never works is no news; the list has to do.
-                        if lasted {
-                            self.inspections.doubt();
-                        }
-                        ticks.reset_immediately();
-                        continue;
-                    }
+/// Follows the runtime until it does not answer; false when nobody listens any more.
+async fn session(
+    follower: &mut Follower,
+    runtime: &Runtime,
+    options: &Options,
+    wanted: &mut Receiver<String>,
+    news: &impl Fn(RuntimeNews) -> bool,
+) -> bool {
+    let limit = options.request_timeout;
+    let mut events = Events::new(runtime);
+    let mut replies = FuturesUnordered::<BoxFuture<'static, Reply>>::new();
+    let mut ticks = interval(options.reconcile_every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut wanting = true;
+    let (endpoint, version) = (runtime.endpoint.clone(), runtime.version.clone());
+    follower.begin(Answering { kind: runtime.kind, endpoint, version });
+    loop {
+        let input = tokio::select! {
+            event = events.next() => match event {
+                Ok(event) => match words::happening(event, runtime.kind) {
+                    Some(happening) => Input::Happened(happening),
+                    None => continue,
                 },
-                id = wanted.recv(), if wanting => {
-                    match id {
-                        Some(id) => self.inspections.wanted(&id, Instant::now()),
-                        None => wanting = false,
-                    }
+                Err(lasted) => Input::Broken { lasted },
+            },
+            id = wanted.recv(), if wanting => match id {
+                Some(id) => Input::Wanted(id),
+                None => {
+                    wanting = false;
                     continue;
                 }
-                Some(reply) = replies.next() => match reply {
-                    Reply::Inspect(id, answer, reason) => {
-                        if let Some(reason) = reason {
-                            self.warn_of_inspect(&id, reason);
-                        }
-                        // A container that is known must not wait for what it claims.
-                        if let Answer::Found { container, .. } = &answer
-                            && container.pid != 0
-                        {
-                            replies.push(users(container).boxed());
-                        }
-                        self.inspections.answered(id, answer, Instant::now())
+            },
+            Some(reply) = replies.next() => Input::Reply(reply),
+            _ = ticks.tick(), if !follower.is_listing() => Input::Tick,
+        };
+        for action in follower.on(input, Instant::now()) {
+            match action {
+                Action::Tell(told) => {
+                    if !news(told) {
+                        return false;
                     }
-                    Reply::Users(id, users) => vec![RuntimeNews::Users { id, users }],
-                    Reply::List(asked, list) => {
-                        listing = false;
-                        self.complain(&list);
-                        let news = self.inspections.listed(list, runtime.kind, asked);
-                        // Names first: whoever waits for the runtime waits for them.
-                        self.tell(news);
-                        self.reachable(runtime);
-                        continue;
-                    }
-                    Reply::NoList(reason) => {
-                        listing = false;
-                        // One strange container is enough. The events still work.
-                        if !matches!(self.told, Some(RuntimeNews::Reachable { .. })) {
-                            self.unreachable(&runtime.endpoint, reason.clone());
-                        }
-                        let who = runtime.version.split(' ').next().unwrap_or("the runtime");
-                        let did = if is_refusal(&reason) { "refused" } else { "did not send" };
-                        self.warn_of_list(format!("{who} {did} the list of containers: {reason}"));
-                        continue;
-                    }
-                    Reply::Silence(reason) => {
-                        return self.unreachable(&runtime.endpoint, reason);
-                    }
-                },
-                _ = ticks.tick(), if !listing => {
-                    listing = true;
-                    replies.push(list(runtime.list(), limit).boxed());
-                    continue;
                 }
-            };
-            self.tell(news);
+                Action::Warn(warning) => warn!("{warning}"),
+                Action::List => replies.push(list(runtime.list(), limit).boxed()),
+                Action::ListSoon => ticks.reset_immediately(),
+                Action::Inspect(id) => {
+                    replies.push(inspect(runtime.inspect(&id), id, limit).boxed());
+                }
+                Action::Users { id, pid, namespace } => {
+                    let users = passwd::claimed(pid, namespace);
+                    replies.push(users.map(|users| Reply::Users(id, users)).boxed());
+                }
+                Action::End => return true,
+            }
         }
     }
 }
@@ -324,11 +207,6 @@ fn locate(container: &mut Container) {
 fn mount_namespace(pid: u32) -> u32 {
     let inode = std::fs::metadata(format!("/proc/{pid}/ns/mnt")).map(|metadata| metadata.ino());
     inode.ok().and_then(|inode| u32::try_from(inode).ok()).unwrap_or_default()
-}
-
-fn users(container: &Container) -> impl Future<Output = Reply> + use<> {
-    let (id, pid, namespace) = (container.id.clone(), container.pid, container.mount_namespace);
-    async move { Reply::Users(id, passwd::claimed(pid, namespace).await) }
 }
 
 async fn inspect(answer: impl Future<Output = Inspected>, id: String, limit: Duration) -> Reply {
