@@ -15,6 +15,7 @@ use anyhow::{Context, Result, anyhow};
 use hostnet_abi::Hook;
 use sd_notify::NotifyState;
 use tokio::{
+    runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
 };
@@ -32,7 +33,7 @@ use crate::{
     },
     format::ecs::Identity,
     judge::{Judge, Law},
-    kernel::{self, LoadOptions},
+    kernel::{self, LoadOptions, Programs},
     metrics::{Listen, Metrics, Report, Server},
     output::{Output, is_broken_pipe},
     sources::{docker, identity},
@@ -94,81 +95,147 @@ pub type MakeOutputs<'a> = &'a dyn Fn(&Identity) -> Result<Vec<Box<dyn Output>>>
 /// [`kernel::CannotObserve`] when nothing can be observed; [`BadOutput`] when
 /// an output cannot be opened.
 pub fn observe(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Summary> {
-    let seed = Uuid::now_v7();
     // Outputs first: a wrong path is found before anything is attached.
+    Opened::open(run, make_outputs)?.load()?.spawn()?.attend()
+}
+
+/// A run whose outputs are open; nothing is attached.
+struct Opened {
+    run: Run,
+    identity: Identity,
+    outputs: Vec<Box<dyn Output>>,
+    recorder: Option<Recorder>,
+    server: Option<Server>,
+}
+
+/// A run whose programs are attached; nobody reads what they tell.
+struct Loaded {
+    opened: Opened,
+    programs: Programs,
+    policy: Policy,
+}
+
+/// A run whose pipeline is at work on its thread.
+struct Running {
+    docker: docker::Options,
+    wanted: tokio::sync::mpsc::Receiver<String>,
+    control: SyncSender<Control>,
+    start: oneshot::Receiver<()>,
+    end: oneshot::Receiver<()>,
+    signals: Signals,
+    runtime: Runtime,
+    thread: JoinHandle<Result<Summary>>,
+}
+
+impl Opened {
+    fn open(run: Run, make_outputs: MakeOutputs<'_>) -> Result<Self> {
+        let identity = ask_identity(Uuid::now_v7());
+        let outputs = make_outputs(&identity).map_err(BadOutput)?;
+        let recorder = run.record.as_deref().map(Recorder::create);
+        let recorder = recorder.transpose().map_err(BadOutput)?;
+        let MetricsOptions { metrics, listen, .. } = &run.metrics;
+        let server = listen.as_ref().map(|listen| Server::open(listen, Arc::clone(metrics)));
+        let server = server.transpose().map_err(BadOutput)?;
+        for destination in &run.law.destinations {
+            tracing::warn!("{}: use a unix socket, or TLS", destination.warning());
+        }
+        Ok(Self { run, identity, outputs, recorder, server })
+    }
+
+    fn load(self) -> Result<Loaded> {
+        let Run { load, metrics, .. } = &self.run;
+        let mut programs = kernel::load(load)?;
+        if let Some(meter) = programs.meter.take().filter(|_| metrics.is_wanted()) {
+            let followed = metrics.metrics.follow(meter);
+            followed.context("cannot start the thread that reads programs and maps")?;
+        }
+        let policy = policy(&programs, load.all, self.identity.run);
+        Ok(Loaded { opened: self, programs, policy })
+    }
+}
+
+impl Loaded {
+    fn spawn(self) -> Result<Running> {
+        let Self { opened, programs, policy } = self;
+        let Opened { run, identity, outputs, recorder, server } = opened;
+        let (control, controls) = mpsc::sync_channel(MOST_CONTROLS);
+        let (ask, wanted) = tokio::sync::mpsc::channel(MOST_WANTED);
+        // Refused when too many wait; the next reconcile finds those.
+        let inspect = Box::new(move |id| drop(ask.try_send(id)));
+        let stages = Stages::new(policy.clone(), Judge::new(&run.law), run.filter, outputs);
+        let report = Report::new(run.metrics.metrics, run.metrics.heartbeat_every);
+        let mut pipeline = Pipeline::new(programs, stages, recorder, inspect, report, run.rules);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the asynchronous runtime")?;
+        // Before the start is told: whoever reads that may ask for the end at once.
+        let signals = {
+            let _inside = runtime.enter();
+            Signals::mind()?
+        };
+        if let Some(server) = server {
+            runtime.spawn(server.serve());
+        }
+        let world = World::Run { policy, identity, law: Box::new(run.law) };
+        let (started, start) = oneshot::channel();
+        let (ended, end) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("pipeline".to_owned()).spawn(move || {
+            let begun = pipeline.start(world, run.settings, &controls);
+            // The other side may have stopped listening already.
+            let _nobody_listens = started.send(());
+            let outcome = pipeline.run(begun, &controls);
+            let _nobody_listens = ended.send(());
+            outcome
+        })?;
+        let docker = run.docker;
+        Ok(Running { docker, wanted, control, start, end, signals, runtime, thread })
+    }
+}
+
+impl Running {
+    fn attend(self) -> Result<Summary> {
+        let Self { docker, wanted, control, start, end, signals, runtime, thread } = self;
+        let outcome = runtime.block_on(attend(docker, wanted, control, (start, end), signals));
+        // A container's file, or a resolver, may hold up whoever asks it for ever.
+        runtime.shutdown_background();
+        outcome?;
+        finished(thread)
+    }
+}
+
+/// Which host and run this is.
+fn ask_identity(run: Uuid) -> Identity {
     let network_namespace = kernel::Host::read().map_or(0, |host| host.network_namespace);
     let identity = in_time::ask("ask-identity", in_time::PATIENCE, move || {
-        identity::identity(network_namespace, seed, identity::Keep::Yes)
+        identity::identity(network_namespace, run, identity::Keep::Yes)
     });
-    let identity = identity.unwrap_or_else(|unanswered| {
+    identity.unwrap_or_else(|unanswered| {
         tracing::warn!("which host this is is not known: its files gave {unanswered}");
-        Identity { network_namespace, run: seed, ..Identity::default() }
-    });
-    let outputs = make_outputs(&identity).map_err(BadOutput)?;
-    let recorder = run.record.as_deref().map(Recorder::create).transpose().map_err(BadOutput)?;
-    let MetricsOptions { metrics, listen, heartbeat_every } = &run.metrics;
-    let server = listen.as_ref().map(|listen| Server::open(listen, Arc::clone(metrics)));
-    let server = server.transpose().map_err(BadOutput)?;
-    for destination in &run.law.destinations {
-        tracing::warn!("{}: use a unix socket, or TLS", destination.warning());
+        Identity { network_namespace, run, ..Identity::default() }
+    })
+}
+
+/// What attribution may rely on, where these programs are attached.
+fn policy(programs: &Programs, all: bool, run: Uuid) -> Policy {
+    let Programs { root, coverage, host, .. } = programs;
+    let sees = |hooks: &[Hook]| hooks.iter().all(|hook| coverage.is_attached(*hook));
+    Policy {
+        all,
+        v1_only: root.is_private(),
+        sees_refusals: sees(&[Hook::InetBind, Hook::Inet6Bind]),
+        sees_acceptor: sees(&[Hook::InetAccept]),
+        sees_accepts_within_host: sees(&[Hook::InetSockSetState]),
+        sees_listeners: sees(&[Hook::InetSockSetState]),
+        // Either way of seeing them has both families.
+        sees_first_sends: sees(&[Hook::SockSendLength])
+            || sees(&[Hook::UdpSendmsg, Hook::Udpv6Sendmsg]),
+        sees_datagram_ends: sees(&[Hook::PostBind4, Hook::PostBind6, Hook::SockRelease]),
+        host_mount_namespace: host.mount_namespace,
+        own_mount_namespace: host.own_mount_namespace,
+        own_pid: if host.is_agent_apart() { std::process::id() } else { 0 },
+        seed: run.as_u64_pair().1,
     }
-    let mut programs = kernel::load(&run.load)?;
-    if let Some(meter) = programs.meter.take().filter(|_| run.metrics.is_wanted()) {
-        metrics.follow(meter).context("cannot start the thread that reads programs and maps")?;
-    }
-    let policy = Policy {
-        all: run.load.all,
-        v1_only: programs.root.is_private(),
-        sees_refusals: [Hook::InetBind, Hook::Inet6Bind]
-            .iter()
-            .all(|hook| programs.coverage.is_attached(*hook)),
-        sees_acceptor: programs.coverage.is_attached(Hook::InetAccept),
-        sees_accepts_within_host: programs.coverage.is_attached(Hook::InetSockSetState),
-        sees_listeners: programs.coverage.is_attached(Hook::InetSockSetState),
-        sees_first_sends: sees_first_sends(&programs.coverage),
-        sees_datagram_ends: [Hook::PostBind4, Hook::PostBind6, Hook::SockRelease]
-            .iter()
-            .all(|hook| programs.coverage.is_attached(*hook)),
-        host_mount_namespace: programs.host.mount_namespace,
-        own_mount_namespace: programs.host.own_mount_namespace,
-        own_pid: if programs.host.is_agent_apart() { std::process::id() } else { 0 },
-        seed: seed.as_u64_pair().1,
-    };
-    let (control, controls) = mpsc::sync_channel(MOST_CONTROLS);
-    let (wanted, wanted_ids) = tokio::sync::mpsc::channel(MOST_WANTED);
-    // Refused when too many wait; the next reconcile finds those.
-    let inspect = Box::new(move |id| drop(wanted.try_send(id)));
-    let stages = Stages::new(policy.clone(), Judge::new(&run.law), run.filter, outputs);
-    let report = Report::new(Arc::clone(metrics), *heartbeat_every);
-    let mut pipeline = Pipeline::new(programs, stages, recorder, inspect, report, run.rules);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the asynchronous runtime")?;
-    // Before the start is told: whoever reads that may ask for the end at once.
-    let signals = {
-        let _inside = runtime.enter();
-        Signals::mind()?
-    };
-    if let Some(server) = server {
-        runtime.spawn(server.serve());
-    }
-    let world = World::Run { policy, identity, law: Box::new(run.law) };
-    let (started, start) = oneshot::channel();
-    let (ended, end) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("pipeline".to_owned()).spawn(move || {
-        let begun = pipeline.start(world, run.settings, &controls);
-        // The other side may have stopped listening already.
-        let _nobody_listens = started.send(());
-        let outcome = pipeline.run(begun, &controls);
-        let _nobody_listens = ended.send(());
-        outcome
-    })?;
-    let outcome = runtime.block_on(attend(run.docker, wanted_ids, control, (start, end), signals));
-    // A container's file, or a resolver, may hold up whoever asks it for ever.
-    runtime.shutdown_background();
-    outcome?;
-    finished(thread)
 }
 
 /// An output that cannot be opened.
@@ -257,13 +324,6 @@ async fn attend(
         })?
         .ok();
     Ok(())
-}
-
-/// Either way of seeing them has both families.
-fn sees_first_sends(coverage: &kernel::Coverage) -> bool {
-    let is_attached = |hook: &Hook| coverage.is_attached(*hook);
-    is_attached(&Hook::SockSendLength)
-        || [Hook::UdpSendmsg, Hook::Udpv6Sendmsg].iter().all(is_attached)
 }
 
 /// Tells the service manager, when there is one.

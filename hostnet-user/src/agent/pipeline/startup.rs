@@ -23,9 +23,35 @@ use crate::{
 /// name decides what is shown, as long as for anything that answers at all.
 const PATIENCE_FOR_NAMES: Duration = Duration::from_millis(200);
 
+/// The sockets that were there when the programs had been attached.
+struct Snapshot {
+    sockets: Vec<Found>,
+    /// When the kernel had answered.
+    at_ns: u64,
+}
+
+/// The host is described to the stages, and what was there is known to them.
+struct Described {
+    snapshot_ns: u64,
+}
+
+/// The hooks are proven, and the start is told.
+struct Proven {
+    snapshot_ns: u64,
+}
+
+/// The runtime was heard of, or was given its time.
+struct Named {
+    snapshot_ns: u64,
+    /// Why the run was told to stop meanwhile.
+    stop: Option<String>,
+}
+
 impl Pipeline {
     /// Takes in the state from before the programs were attached, proves the
     /// hooks, and tells the start. Returns why it was told to stop meanwhile.
+    ///
+    /// The order is what makes it right, so each step takes what the one before has made.
     ///
     /// # Errors
     /// When the recording or an output cannot be written.
@@ -36,9 +62,22 @@ impl Pipeline {
         control: &Receiver<Control>,
     ) -> Result<Option<String>> {
         // First of all: what is gone by the time it is asked for is never told.
-        let (survey, existing) = Survey::begin(&mut self.programs);
+        let snapshot = self.snapshot();
+        let described = self.describe(snapshot, run)?;
+        let proven = self.prove(described, settings)?;
+        let named = self.name(proven, control)?;
+        self.tell_of_before(named)
+    }
+
+    fn snapshot(&mut self) -> Snapshot {
+        let (survey, sockets) = Survey::begin(&mut self.programs);
         self.survey = survey;
-        let answered_ns = kernel::boot_clock();
+        Snapshot { sockets, at_ns: kernel::boot_clock() }
+    }
+
+    /// The run itself, what other runs have learned, the host, and who is on it.
+    fn describe(&mut self, snapshot: Snapshot, run: World) -> Result<Described> {
+        let Snapshot { sockets, at_ns } = snapshot;
         self.world(run)?;
         let reached = self.stages.take_reached();
         if !reached.is_empty() {
@@ -65,11 +104,16 @@ impl Pipeline {
         for apart in procfs::apart(&host, self.programs.root.path()) {
             self.world(World::Apart(apart))?;
         }
-        self.holders(&existing)?;
+        self.holders(&sockets)?;
         // What is done meanwhile is told with whom it reached. An agent before this one may
         // have left records that are older than these sockets.
-        let since_ns = if self.programs.adopted.is_some() { answered_ns } else { 0 };
-        self.world(World::Snapshot { boot_ns: answered_ns, since_ns, sockets: existing })?;
+        let since_ns = if self.programs.adopted.is_some() { at_ns } else { 0 };
+        self.world(World::Snapshot { boot_ns: at_ns, since_ns, sockets })?;
+        Ok(Described { snapshot_ns: at_ns })
+    }
+
+    fn prove(&mut self, described: Described, settings: serde_json::Value) -> Result<Proven> {
+        let Described { snapshot_ns } = described;
         let Programs { rings, root, coverage, maps, .. } = &mut self.programs;
         // Where the maps are of an agent before this one, it is classed as the host's.
         if let Some(own) = procfs::cgroup(std::process::id(), root.path()) {
@@ -89,10 +133,15 @@ impl Pipeline {
         if let Some(adopted) = self.programs.adopted {
             // What the counters say is of that time.
             self.losses_read_boot_ns = adopted.since_ns;
-            for input in takeover::inputs(adopted, answered_ns) {
+            for input in takeover::inputs(adopted, snapshot_ns) {
                 self.world(input)?;
             }
         }
+        Ok(Proven { snapshot_ns })
+    }
+
+    fn name(&mut self, proven: Proven, control: &Receiver<Control>) -> Result<Named> {
+        let Proven { snapshot_ns } = proven;
         let stop = self.hear_of_runtime(control)?;
         match self.stages.filter().start() {
             Some(ambiguous @ NotSelected::Ambiguous { .. }) => return Err(ambiguous.into()),
@@ -101,12 +150,19 @@ impl Pipeline {
             }
             None => {}
         }
+        Ok(Named { snapshot_ns, stop })
+    }
+
+    /// What was there before, by name, once all records of it have come.
+    fn tell_of_before(&mut self, named: Named) -> Result<Option<String>> {
+        let Named { snapshot_ns: boot_ns, stop } = named;
         self.stages.attribution.forget_answered();
         // Now that the canary has run, host processes may be quietened.
         self.serve_requests()?;
-        self.present(&host, answered_ns)?;
-        self.drain_to(answered_ns + SETTLING.as_nanos() as u64)?;
-        self.world(World::Existing { boot_ns: answered_ns, sockets: Vec::new() })?;
+        let host = self.programs.host;
+        self.present(&host, boot_ns)?;
+        self.drain_to(boot_ns + SETTLING.as_nanos() as u64)?;
+        self.world(World::Existing { boot_ns, sockets: Vec::new() })?;
         if let Some(flows) = takeover::flows(&self.programs) {
             self.world(flows)?;
             self.serve_requests()?;
