@@ -8,8 +8,10 @@
 
 // Its macros are for those after it.
 #[macro_use]
+#[cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 pub mod event;
 
+#[cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 pub mod advise;
 pub mod agent;
 mod ask;
@@ -21,12 +23,16 @@ pub mod config;
 pub mod docs;
 pub mod engine;
 pub mod format;
+#[cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 pub mod judge;
 pub mod kernel;
 pub mod metrics;
+#[cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 pub mod output;
 pub mod past;
+#[cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 pub mod query;
+#[cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 pub mod record;
 pub mod report;
 pub mod sink;

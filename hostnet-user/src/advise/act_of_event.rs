@@ -19,6 +19,10 @@ impl Act {
     /// What the event takes, if it takes anything. Listeners are not acts: what they
     /// need depends on who comes. `reach` is the event's.
     #[must_use]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "other kinds take nothing that a bridge network lacks"
+    )]
     pub fn of(event: &Event, owner: &Owner, reach: Option<Reach<'_>>) -> Option<Self> {
         if let Some(reach) = reach {
             return reached(event, owner, &reach);
@@ -55,6 +59,7 @@ fn protocol(event: &Event) -> String {
     name.map_or_else(|| protocol.to_string(), str::to_owned)
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "any other stays as it is")]
 fn reached(event: &Event, owner: &Owner, reach: &Reach<'_>) -> Option<Act> {
     // What is not over yet gets an event of its own.
     if !reach.contact.may_be_made() {
@@ -70,6 +75,7 @@ fn reached(event: &Event, owner: &Owner, reach: &Reach<'_>) -> Option<Act> {
     Some(Act { bridge, ..act })
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is nowhere else is on the internet")]
 fn made(event: &Event, owner: &Owner, reach: &Reach<'_>) -> Act {
     let parties = reach.peer.map_or(&[][..], |peer| peer.possible.as_slice());
     let is_its_own = !parties.is_empty() && parties.iter().all(|one| one.owner.is_same(owner));

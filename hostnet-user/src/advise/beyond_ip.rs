@@ -8,10 +8,9 @@ const IPPROTO_RAW: u32 = 255;
 
 pub(super) fn packet_socket(event: &Event) -> Act {
     let says = "on a bridge network it sees only the frames of its own interface, not the host's";
-    let subject = match &event.operation {
-        Operation::PacketBind(_) => event.operation.to_string(),
-        _ => "opened a packet socket".to_owned(),
-    };
+    let is_bind = matches!(event.operation, Operation::PacketBind(_));
+    let opened = || "opened a packet socket".to_owned();
+    let subject = if is_bind { event.operation.to_string() } else { opened() };
     Act::new(Group::PacketSocket, subject, Bridge::Not(says.into()))
 }
 

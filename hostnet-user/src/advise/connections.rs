@@ -25,6 +25,10 @@ pub struct Connections {
 impl Connections {
     /// Whether the event shows a connection that was counted before; one that is new is
     /// remembered.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "other kinds neither begin nor end a connection"
+    )]
     pub fn is_again(&mut self, event: &Event) -> bool {
         let Some(cookie) = event.socket.map(|socket| socket.cookie).filter(|cookie| *cookie != 0)
         else {

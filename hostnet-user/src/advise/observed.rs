@@ -130,6 +130,10 @@ impl Observed {
         }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "other kinds say nothing of the network mode"
+    )]
     fn live(&mut self, event: &Event) {
         let now = event.wall_ns;
         let is_gone = self.lives.last().is_none_or(|life| life.until_ns.is_some());
@@ -163,31 +167,28 @@ impl Observed {
         else {
             return;
         };
-        match &event.operation {
-            Operation::Bind(bind)
-                if bind.outcome == Outcome::Success && bind.scope() == Scope::Specific =>
-            {
-                if self.bound.len() == MOST_SOCKETS {
-                    self.bound.pop_front();
-                }
-                self.bound.push_back(cookie);
+        if let Operation::Bind(bind) = &event.operation
+            && bind.outcome == Outcome::Success
+            && bind.scope() == Scope::Specific
+        {
+            if self.bound.len() == MOST_SOCKETS {
+                self.bound.pop_front();
             }
-            _ => {
-                let goes_out = reach.is_some_and(|reach| {
-                    reach.contact.may_be_made() && !matches!(reach.surface, Surface::HostLoopback)
-                });
-                let Some(local) = event.local().filter(|_| goes_out) else { return };
-                let Some(at) = self.bound.iter().position(|bound| *bound == cookie) else { return };
-                self.bound.remove(at);
-                let says = "the host's address is not the container's on a bridge network: do not \
-                            bind to it; others still see an address of the host";
-                let subject = format!("{} as the source", canonical(local).ip());
-                let bridge = Bridge::If(says.to_owned());
-                let group = Group::SourceAddress;
-                let act = Act { group, subject, bridge, needs: None, to: None };
-                self.note(act, event);
-            }
+            return self.bound.push_back(cookie);
         }
+        let goes_out = reach.is_some_and(|reach| {
+            reach.contact.may_be_made() && !matches!(reach.surface, Surface::HostLoopback)
+        });
+        let Some(local) = event.local().filter(|_| goes_out) else { return };
+        let Some(at) = self.bound.iter().position(|bound| *bound == cookie) else { return };
+        self.bound.remove(at);
+        let says = "the host's address is not the container's on a bridge network: do not \
+                    bind to it; others still see an address of the host";
+        let subject = format!("{} as the source", canonical(local).ip());
+        let bridge = Bridge::If(says.to_owned());
+        let group = Group::SourceAddress;
+        let act = Act { group, subject, bridge, needs: None, to: None };
+        self.note(act, event);
     }
 
     /// Whether it reaches itself, though the event does not say so.

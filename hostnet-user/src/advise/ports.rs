@@ -73,6 +73,7 @@ pub struct Ports {
 
 impl Ports {
     /// Notes what the event says of listeners.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other kinds say nothing of listeners")]
     pub fn take(&mut self, event: &Event, owner: &Owner, offer: Option<Offer>) {
         match &event.operation {
             Operation::Bind(bind) => self.bound(event, bind),

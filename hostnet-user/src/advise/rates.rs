@@ -52,6 +52,7 @@ pub struct Rate {
 
 impl Rates {
     /// Counts what the event says.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other kinds are no traffic")]
     pub fn take(&mut self, event: &Event) {
         match &event.operation {
             Operation::Accept(_) => {

@@ -162,6 +162,7 @@ fn needed(case: &Case<'_>) -> Vec<String> {
     things.chain(ports).collect()
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "any other says it by its subject")]
 fn phrase(group: Group, subject: &str) -> String {
     match group {
         Group::HostLoopback => format!("it uses a service on the host's loopback, {subject}"),

@@ -116,9 +116,23 @@ impl Window {
                     self.gap(now, now, event.operation.to_string());
                 }
                 // That a run crashed shows as time without an agent.
-                _ => {}
+                RecordHealth::HistoryRecovered { .. }
+                | RecordHealth::HistoryPurged(_)
+                | RecordHealth::Checkpoint(_)
+                | RecordHealth::SinkFailing { .. }
+                | RecordHealth::SinkRecovered { .. }
+                | RecordHealth::SinkDropped { .. }
+                | RecordHealth::Crashed { .. }
+                | RecordHealth::ClockStepped { .. } => {}
             },
-            _ => {}
+            Health::Started { .. }
+            | Health::CoverageChanged { .. }
+            | Health::Stalled { .. }
+            | Health::RuntimeReachable { .. }
+            | Health::RuntimeUnreachable { .. }
+            | Health::RulesRefused { .. }
+            | Health::RulesMended { .. }
+            | Health::Heartbeat { .. } => {}
         }
     }
 

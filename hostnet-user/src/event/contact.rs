@@ -71,16 +71,20 @@ impl Contact {
     /// What came of an event's attempt to reach its remote end, or of somebody else's
     /// to reach its owner.
     #[must_use]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what came of any other kind is its outcome"
+    )]
     pub fn of(event: &Event) -> Self {
         let is_tcp = event.socket.is_some_and(|socket| socket.socket.protocol == TCP);
         let (outcome, sent, only_sets_peer) = match &event.operation {
             Operation::Connect(connect) => (connect.outcome, connect.sent, false),
             Operation::ConnectOutcome(late) => (late.connect.outcome, late.connect.sent, false),
             Operation::DatagramClose(close) => (Outcome::Success, close.sent, false),
-            Operation::ExistingSocket(existing) => match existing.state {
-                SocketState::SynSent => (Outcome::Unknown, None, false),
-                _ => (Outcome::Success, None, is_connectionless(event)),
-            },
+            Operation::ExistingSocket(existing) if existing.state == SocketState::SynSent => {
+                (Outcome::Unknown, None, false)
+            }
+            Operation::ExistingSocket(_) => (Outcome::Success, None, is_connectionless(event)),
             Operation::Unix(unix) => (unix.outcome, sent_by_unix(event.hook), false),
             operation => (operation.told().outcome(), None, false),
         };

@@ -154,6 +154,7 @@ impl Told for Health {
             Self::Record(record) => record.action(),
         }
     }
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others begin and end nothing")]
     fn types(&self) -> &'static [&'static str] {
         match self {
             Self::Started { .. } => &["start"],
@@ -171,7 +172,17 @@ impl Told for Health {
             | Self::Heartbeat { .. }
             | Self::RuntimeReachable { .. } => Outcome::Success,
             Self::Record(record) => record.outcome(),
-            _ => Outcome::Failure(None),
+            Self::Started { .. }
+            | Self::Lost { .. }
+            | Self::Suppressed { .. }
+            | Self::Adopted { .. }
+            | Self::CoverageChanged { .. }
+            | Self::MapsWiped { .. }
+            | Self::MapsUnmarked { .. }
+            | Self::Stalled { .. }
+            | Self::RuntimeUnreachable { .. }
+            | Self::RulesRefused { .. }
+            | Self::Undecodable { .. } => Outcome::Failure(None),
         }
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

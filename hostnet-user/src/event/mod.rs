@@ -180,10 +180,10 @@ impl Event {
     /// in the host's user namespace.
     #[must_use]
     pub fn user(&self) -> Option<u32> {
-        match &self.operation {
-            Operation::ExistingSocket(existing) => existing.user,
-            _ => self.actor.map(|actor| actor.uid),
+        if let Operation::ExistingSocket(existing) = &self.operation {
+            return existing.user;
         }
+        self.actor.map(|actor| actor.uid)
     }
 
     /// What that user is called, by the host's processes in the host's file, and by

@@ -73,7 +73,7 @@ impl Told for Unix {
         match self.kind {
             UnixKind::Connect | UnixKind::Send => Some(Direction::Egress),
             UnixKind::Accept => Some(Direction::Ingress),
-            _ => None,
+            UnixKind::Bind | UnixKind::Listen { .. } | UnixKind::Use => None,
         }
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,7 +98,7 @@ impl Told for Unix {
             Outcome::Failure(Some(errno)) => {
                 write!(f, ": {}", errno::name(errno).unwrap_or("unknown error"))
             }
-            _ => Ok(()),
+            Outcome::Success | Outcome::Failure(None) | Outcome::Unknown => Ok(()),
         }
     }
 }

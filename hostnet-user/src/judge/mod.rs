@@ -12,6 +12,10 @@ mod open;
 mod reach;
 mod repeats;
 mod settings;
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "it is about values of YAML, not kinds of events"
+)]
 pub mod sigma;
 mod standings;
 pub mod surface;

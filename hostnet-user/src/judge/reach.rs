@@ -130,6 +130,7 @@ impl std::fmt::Display for Target<'_> {
 }
 
 /// Whom the event reaches out to.
+#[expect(clippy::wildcard_enum_match_arm, reason = "other kinds reach out to nobody")]
 fn target(event: &Event) -> Option<Target<'_>> {
     let told = event.operation.told();
     let is_outward = match &event.operation {
@@ -168,6 +169,7 @@ impl std::fmt::Display for Offer {
 impl Offer {
     /// What the event offers: a listener, or a UDP socket with a port that was asked for.
     #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other kinds offer nothing")]
     pub fn of(event: &Event) -> Option<Self> {
         let protocol = event.socket.map_or(TCP, |socket| socket.socket.protocol);
         let local = match &event.operation {
@@ -190,6 +192,10 @@ impl Offer {
 
 /// Where the event is aimed.
 #[must_use]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "other kinds are aimed at nothing by themselves"
+)]
 pub fn surface(event: &Event, network: &Network) -> Option<Surface> {
     match target(event) {
         Some(Target::Ip(address)) => return Some(network.surface(address.ip())),

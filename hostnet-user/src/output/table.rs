@@ -153,6 +153,7 @@ fn end(address: Option<SocketAddr>) -> String {
     address.to_string()
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "any other kind says its outcome")]
 fn result(event: &Event) -> String {
     let socket = event.socket.map(|socket| socket.socket.protocol);
     let protocol = match socket {

@@ -113,6 +113,10 @@ pub(super) struct Machine {
 
 impl Machine {
     /// The next event, in the order of the history.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "other actions say nothing of who holds a port"
+    )]
     pub(super) fn take(&mut self, event: Event, runs: &Runs) {
         let Some(cookie) = event.read.hostnet.socket.cookie else { return };
         let boot = event.read.host.boot.id.clone().unwrap_or_default();

@@ -107,6 +107,7 @@ fn ask(history: &mut History, statement: &str, most: usize, limit: Duration) -> 
 }
 
 /// What is wrong with a statement, and what there is instead.
+#[expect(clippy::wildcard_enum_match_arm, reason = "any other error speaks for itself")]
 fn wrong(error: &rusqlite::Error) -> anyhow::Error {
     let names = VIEWS.map(|view| view.name).join(", ");
     let message = match error {
@@ -129,6 +130,7 @@ fn wrong(error: &rusqlite::Error) -> anyhow::Error {
 }
 
 /// Views are read, and what they are made of by them alone.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not named is not allowed")]
 fn authorize(context: AuthContext<'_>) -> Authorization {
     let is_view = |name: &str| VIEWS.iter().any(|view| view.name == name);
     let may = match context.action {

@@ -25,6 +25,7 @@ pub enum StoreError {
 }
 
 impl From<rusqlite::Error> for StoreError {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "any other error may pass")]
     fn from(error: rusqlite::Error) -> Self {
         let reason = match &error {
             rusqlite::Error::SqliteFailure(failure, _) => match failure.code {

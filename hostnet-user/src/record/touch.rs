@@ -128,6 +128,7 @@ const INGRESS: &str = Direction::Ingress.name();
 impl Touch {
     /// What an event says.
     #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other kinds have no counts")]
     pub fn of_event(event: &Event, boot: i64) -> Self {
         let container = event.owner.as_ref().and_then(|owner| owner.container.as_ref());
         let name = container.map(|container| container.name.clone());
@@ -256,6 +257,7 @@ impl Facts<'_> {
         Some(Connection { socket: self.socket, address, port, is_new })
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other actions end no socket")]
     fn ended(&self) -> Option<Socket> {
         let is_end = match self.action {
             Action::DisconnectReceived => true,
@@ -266,6 +268,7 @@ impl Facts<'_> {
     }
 
     /// Connections that came in have the port of their listener, which holds it.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other actions have no port of their own")]
     fn port(&self) -> Option<u16> {
         let is_about = match self.action {
             Action::BoundSocket => !self.is_failure,

@@ -22,7 +22,8 @@ use crate::event::{self, Contact, Learned, Reached, Rule, Severity};
 /// What a row stands for: its file, what that remembers, and its detections.
 macro_rules! detections {
     ($($row:ident $file:ident $(remembers $memory:ident)?;)*) => {
-        $(mod $file;)*
+        $(#[allow(clippy::wildcard_enum_match_arm, reason = "a detection is about some kinds")]
+        mod $file;)*
 
         /// What detections remember, each its own.
         #[derive(Debug, Default)]
