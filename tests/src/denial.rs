@@ -3,13 +3,11 @@
 
 use std::{
     fs::File,
-    io,
-    mem::size_of_val,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::{AsRawFd as _, OwnedFd},
     path::Path,
 };
 
-use crate::cgroups;
+use crate::{bpf, cgroups};
 
 /// The program, attached; dropping it detaches it.
 pub struct Denial {
@@ -95,9 +93,9 @@ impl Denial {
 
     fn attached(cgroup: &Path, (program_type, attach_type): (u32, u32), code: &[u64]) -> Self {
         let cgroup = File::open(cgroup).expect("a cgroup");
-        let program = bpf(
+        let program = bpf::open(
             BPF_PROG_LOAD,
-            &Load {
+            &mut Load {
                 program_type,
                 instructions: code.len() as u32,
                 code: code.as_ptr() as u64,
@@ -105,26 +103,18 @@ impl Denial {
                 attach_type,
                 ..Load::default()
             },
-        );
-        let link = bpf(
+        )
+        .expect("it can be loaded");
+        let link = bpf::open(
             BPF_LINK_CREATE,
-            &Link {
+            &mut Link {
                 program: program.as_raw_fd() as u32,
                 target: cgroup.as_raw_fd() as u32,
                 attach_type,
                 flags: 0,
             },
-        );
+        )
+        .expect("it can be attached");
         Self { _link: link }
     }
-}
-
-fn bpf<T>(command: i32, attributes: &T) -> OwnedFd {
-    // SAFETY: the attributes, and what they point to, outlive the call, and it is
-    // told how long they are.
-    let descriptor =
-        unsafe { libc::syscall(libc::SYS_bpf, command, attributes, size_of_val(attributes)) };
-    assert!(descriptor >= 0, "bpf({command}): {}", io::Error::last_os_error());
-    // SAFETY: the kernel has just given it to us.
-    unsafe { OwnedFd::from_raw_fd(descriptor as i32) }
 }

@@ -9,6 +9,7 @@ mod actor;
 mod agent;
 pub mod api;
 mod bare;
+pub mod bpf;
 pub mod cgroups;
 mod checker;
 mod container;

@@ -2,11 +2,11 @@
 //! its maps. Both are found by what the kernel says of the agent's own descriptors.
 
 use std::{
-    fs, io,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    fs,
+    os::fd::{AsRawFd as _, OwnedFd},
 };
 
-use crate::Agent;
+use crate::{Agent, bpf};
 
 // enum bpf_cmd (include/uapi/linux/bpf.h)
 const BPF_MAP_DELETE_ELEM: i32 = 3;
@@ -23,7 +23,7 @@ pub fn detach(agent: &Agent, attach_type: u32) {
     let wanted = attach_type.to_string();
     let is_it = |text: &str| value(text, "attach_type:") == Some(&wanted);
     let link = by_id(BPF_LINK_GET_FD_BY_ID, &id(agent, "link_id:", is_it));
-    bpf(BPF_LINK_DETACH, &[link.as_raw_fd() as u64]).expect("a link can be detached");
+    bpf::call(BPF_LINK_DETACH, &mut [link.as_raw_fd() as u64]).expect("a link can be detached");
 }
 
 /// Empties the agent's map with keys and values of these sizes, and so many entries.
@@ -31,9 +31,9 @@ pub fn wipe(agent: &Agent, key: usize, value_size: usize, entries: u32) {
     let map = map(agent, key, value_size, entries);
     let mut first = vec![0_u8; key];
     let fd = map.as_raw_fd() as u64;
-    while bpf(BPF_MAP_GET_NEXT_KEY, &[fd, 0, first.as_mut_ptr() as u64]).is_ok() {
+    while bpf::call(BPF_MAP_GET_NEXT_KEY, &mut [fd, 0, first.as_mut_ptr() as u64]).is_ok() {
         // One that a program has removed meanwhile is gone as well.
-        let _gone = bpf(BPF_MAP_DELETE_ELEM, &[fd, first.as_ptr() as u64]);
+        let _gone = bpf::call(BPF_MAP_DELETE_ELEM, &mut [fd, first.as_ptr() as u64]);
     }
 }
 
@@ -43,8 +43,8 @@ pub fn refuses_removal(agent: &Agent, key: usize, value_size: usize, entries: u3
     let map = map(agent, key, value_size, entries);
     let mut first = vec![0_u8; key];
     let fd = map.as_raw_fd() as u64;
-    bpf(BPF_MAP_GET_NEXT_KEY, &[fd, 0, first.as_mut_ptr() as u64]).expect("an entry");
-    bpf(BPF_MAP_DELETE_ELEM, &[fd, first.as_ptr() as u64]).is_err()
+    bpf::call(BPF_MAP_GET_NEXT_KEY, &mut [fd, 0, first.as_mut_ptr() as u64]).expect("an entry");
+    bpf::call(BPF_MAP_DELETE_ELEM, &mut [fd, first.as_ptr() as u64]).is_err()
 }
 
 fn map(agent: &Agent, key: usize, value_size: usize, entries: u32) -> OwnedFd {
@@ -77,16 +77,6 @@ fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 }
 
 fn by_id(command: i32, id: &str) -> OwnedFd {
-    let fd = bpf(command, &[id.parse().expect("a number")]).expect("it is there");
-    // SAFETY: the kernel has just made it for us.
-    unsafe { OwnedFd::from_raw_fd(fd as i32) }
-}
-
-fn bpf(command: i32, words: &[u64]) -> io::Result<i64> {
-    let mut attributes = [0_u64; 16];
-    attributes[..words.len()].copy_from_slice(words);
-    let (start, size) = (attributes.as_mut_ptr(), size_of_val(&attributes));
-    // SAFETY: the attributes, and what they point to, live until the call returns.
-    let result = unsafe { libc::syscall(libc::SYS_bpf, command, start, size) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    let id: u64 = id.parse().expect("a number");
+    bpf::open(command, &mut [id]).expect("it is there")
 }

@@ -1,5 +1,6 @@
 //! The table: what is added to each operation in each place, by each way of
-//! seeing sockets beyond IP; and how long the verifier takes over each program.
+//! seeing sockets beyond IP; which programs have how much of it; and how long the
+//! verifier takes over each program.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,13 +15,26 @@ const TOLERANCE: i64 = 40;
 /// The ways of `--beyond-ip`, in the order of the columns.
 const WAYS: [&str; 3] = ["off", "first-use", "families"];
 
+/// The operations of which the programs are shown: where the most is added, by this way.
+const PARTS_OF: (&str, &str) = ("watched", "families");
+
 /// Added instructions and verified instructions.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Table {
     /// By place and operation: without hostnet, and added in each way.
     rows: BTreeMap<(String, String), Row>,
+    /// By operation and program.
+    parts: BTreeMap<(String, String), Part>,
     /// By hook.
     programs: BTreeMap<String, i64>,
+}
+
+/// What a program has of one operation.
+#[derive(Debug, PartialEq, Eq)]
+struct Part {
+    /// In how many of a hundred operations it ran, or how often in that many.
+    hundred_runs: i64,
+    instructions: i64,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -53,12 +67,20 @@ impl Table {
                         }
                     }
                 }
+                ["part", operation, name, runs, instructions] => {
+                    let part = Part {
+                        hundred_runs: runs.parse()?,
+                        instructions: instructions.parse::<i64>()? / 100,
+                    };
+                    table.parts.insert((operation.to_owned(), name.to_owned()), part);
+                }
                 ["program", hook, count] => {
                     table.programs.insert(hook.to_owned(), count.parse()?);
                 }
                 _ => {}
             }
         }
+        table.name_parts();
         for (key, row) in &table.rows {
             let Some(after) = last.get(key) else { bail!("the second baseline was not measured") };
             if (after - row.without).abs() > row.without / 20 {
@@ -71,6 +93,20 @@ impl Table {
             }
         }
         Ok(table)
+    }
+
+    /// Calls each part's program as its hook is called: the kernel keeps 15 characters of a name.
+    fn name_parts(&mut self) {
+        let hooks: Vec<&String> = self.programs.keys().collect();
+        let named = std::mem::take(&mut self.parts).into_iter().map(|((operation, name), part)| {
+            let is_it = |hook: &&&String| {
+                let function = hook.rsplit('/').next().unwrap_or(hook);
+                function == name || name.len() == 15 && function.starts_with(&name)
+            };
+            let hook = hooks.iter().find(is_it).map_or(name.as_str(), |hook| hook.as_str());
+            ((operation, hook.to_owned()), part)
+        });
+        self.parts = named.collect();
     }
 
     /// What is dearer now than in the `kept` table, a line each.
@@ -119,6 +155,7 @@ impl Table {
             }
             text.push('\n');
         }
+        self.write_parts(&mut text);
         text.push_str(
             "\nInstructions the verifier goes through to accept each program:\n\n\
              | hook | instructions |\n|---|---|\n",
@@ -127,6 +164,36 @@ impl Table {
             let _ = writeln!(text, "| {hook} | {count} |");
         }
         text
+    }
+
+    /// What each program has of what is added, and what is added around them.
+    fn write_parts(&self, text: &mut String) {
+        let (place, way) = PARTS_OF;
+        let _ = write!(
+            text,
+            "\nWhere they go with `{way}`, {place}: how often one operation runs each program, and the \
+             instructions of these runs. \"Around them\" is the kernel's way to the programs and back, \
+             less what it takes to measure a run.\n\n\
+             | operation | program | runs | instructions |\n|---|---|---|---|\n"
+        );
+        for ((of, operation), row) in &self.rows {
+            let [.., Some(added)] = row.added else { continue };
+            let mut parts: Vec<_> =
+                self.parts.iter().filter(|((at, _), _)| at == operation).collect();
+            if of != place || parts.is_empty() {
+                continue;
+            }
+            parts.sort_by_key(|(_, part)| -part.instructions);
+            for ((_, program), Part { hundred_runs, instructions }) in &parts {
+                let (runs, rest) = (hundred_runs / 100, hundred_runs % 100);
+                let _ = writeln!(
+                    text,
+                    "| {operation} | {program} | {runs}.{rest:02} | {instructions} |"
+                );
+            }
+            let within: i64 = parts.iter().map(|(_, part)| part.instructions).sum();
+            let _ = writeln!(text, "| {operation} | around them | | {} |", added - within);
+        }
     }
 
     /// What is added to the operation that `id` names: place, operation and way.
@@ -151,6 +218,15 @@ impl Table {
                     let key = (place.to_owned(), operation.to_owned());
                     table.rows.insert(key, Row { without, added });
                 }
+                [operation, program, runs, instructions] => {
+                    let (Ok(hundred_runs), Ok(instructions)) =
+                        (runs.replace('.', "").parse(), instructions.parse())
+                    else {
+                        continue;
+                    };
+                    let key = (operation.to_owned(), program.to_owned());
+                    table.parts.insert(key, Part { hundred_runs, instructions });
+                }
                 [hook, count] => {
                     if let Ok(count) = count.parse() {
                         table.programs.insert(hook.to_owned(), count);
@@ -169,6 +245,7 @@ mod tests {
 
     const OUTPUT: &str = "cost none watched bind 1000\ncost off watched bind 1500\n\
                           cost families watched bind 1600\nprogram cgroup/bind4 80\n\
+                          part bind bind4 100 41234\npart bind post_bind4 205 12000\n\
                           cost none-again watched bind 1001\n";
 
     #[test]
@@ -176,6 +253,20 @@ mod tests {
         let table = Table::measured(OUTPUT).unwrap();
         assert_eq!(Table::parse(&table.text("6.1")), table);
         assert_eq!(table.dearer_than(&table), Vec::<String>::new());
+    }
+
+    #[test]
+    fn parts_are_shown_with_what_is_around_them() {
+        let text = Table::measured(OUTPUT).unwrap().text("6.1");
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| bind |")).collect();
+        assert_eq!(
+            rows,
+            [
+                "| bind | cgroup/bind4 | 1.00 | 412 |",
+                "| bind | post_bind4 | 2.05 | 120 |",
+                "| bind | around them | | 68 |"
+            ]
+        );
     }
 
     #[test]

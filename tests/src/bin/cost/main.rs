@@ -3,11 +3,15 @@
 //! (`qemu -icount shift=0,sleep=off`), by `cargo xtask cost`.
 //!
 //! `cost HOSTNET` measures without the agent, with it in each of its ways, and
-//! without it again. Each figure is one line: `cost WAY PLACE OPERATION COUNT`.
+//! without it again. Each figure is one line: `cost WAY PLACE OPERATION COUNT`. Where the
+//! most is added, it also says what each program has of it, which it measures apart because
+//! counting that costs instructions, too: `part OPERATION PROGRAM RUNS INSTRUCTIONS`, both in
+//! hundredths for one operation.
 
 mod agent;
 mod operations;
 mod places;
+mod programs;
 
 use std::{
     io::{self, Write as _},
@@ -16,7 +20,10 @@ use std::{
 
 use agent::Agent;
 use operations::OPERATIONS;
-use places::{MEASURE, PLACES};
+use places::{MEASURE, PARTS, PLACES};
+
+/// The way with the most programs.
+const DEAREST: &str = "families";
 
 /// Measurements of one operation; the median is told, for timer interrupts and
 /// the agent's own work fall into some of them.
@@ -30,19 +37,29 @@ fn main() {
             places::enter(place);
             measure_here(way, place);
         }
+        [parts, _, place] if parts == PARTS => {
+            places::enter(place);
+            measure_parts();
+        }
         _ => panic!("usage: cost HOSTNET"),
     }
 }
 
 fn orchestrate(hostnet: &Path) {
     wait_for_clock();
-    let measure = |way: &str| PLACES.iter().for_each(|place| places::measure_in(way, place));
+    let measure =
+        |way: &str| PLACES.iter().for_each(|place| places::measure_in(MEASURE, way, place));
     measure("none");
     for way in ["off", "first-use", "families"] {
         let agent = Agent::start(hostnet, way);
         if agent.observes_as(way) {
             measure(way);
             agent.tell_programs();
+        }
+        if way == DEAREST {
+            programs::count();
+            places::measure_in(PARTS, way, PLACES[0]);
+            programs::count_no_more();
         }
         agent.stop();
     }
@@ -59,6 +76,20 @@ fn measure_here(way: &str, place: &str) {
         operation();
         let count = median(&mut operation).saturating_sub(empty);
         say(&format!("cost {way} {place} {name} {count}"));
+    }
+}
+
+fn measure_parts() {
+    for (name, prepare) in OPERATIONS {
+        let mut operation = prepare();
+        operation();
+        let before = programs::all();
+        (0..TIMES).for_each(|_| operation());
+        for part in programs::since(&before) {
+            let each = |count: u64| count * 100 / TIMES as u64;
+            let (runs, instructions) = (each(part.runs), each(part.instructions));
+            say(&format!("part {name} {} {runs} {instructions}", part.name));
+        }
     }
 }
 

@@ -9,15 +9,18 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 /// Names of the places.
 pub const PLACES: [&str; 3] = ["watched", "host", "elsewhere"];
 
-/// First argument of the process that measures.
+/// First argument of the process that measures operations.
 pub const MEASURE: &str = "measure";
+
+/// First argument of the process that measures what programs have of them.
+pub const PARTS: &str = "parts";
 
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// Measures in a process of its own, in `place`.
-pub fn measure_in(way: &str, place: &str) {
+/// Measures `what` in a process of its own, in `place`.
+pub fn measure_in(what: &str, way: &str, place: &str) {
     let status = Command::new("/proc/self/exe")
-        .args([MEASURE, way, place])
+        .args([what, way, place])
         .status()
         .expect("it can be started again");
     assert!(status.success(), "measuring in {place}: {status}");
