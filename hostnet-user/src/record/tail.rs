@@ -14,7 +14,8 @@ use serde::Serialize;
 
 use super::{Row, store::Standing};
 
-/// Bytes of documents kept although nobody needs them here.
+/// Bytes of documents kept although the history has them: a sink that is a little late need not
+/// read them there.
 const COMFORT: u64 = 4 << 20;
 
 /// Bytes of documents kept at most.
@@ -364,6 +365,8 @@ impl State {
     /// Lets go of what is not needed; returns how many rows were, but had no room.
     fn shrink(&mut self) -> u64 {
         let slowest = self.sinks.iter().map(|sink| sink.standing.cursor).min();
+        // Without a history, what every sink has is never asked for again.
+        let comfort = if self.has_history { COMFORT } else { 0 };
         let mut given_up = 0;
         while let Some(oldest) = self.batches.front() {
             let last = oldest.last();
@@ -372,7 +375,7 @@ impl State {
             } else {
                 slowest.is_some_and(|cursor| last > cursor)
             };
-            if self.bytes <= COMFORT || (is_needed && self.bytes <= MOST) || self.batches.len() == 1
+            if self.bytes <= comfort || (is_needed && self.bytes <= MOST) || self.batches.len() == 1
             {
                 break;
             }

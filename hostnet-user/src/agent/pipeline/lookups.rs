@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How often it is looked, while there are no records, whether the host's network is another.
-const QUIET: Duration = Duration::from_millis(250);
+const QUIET: Duration = Duration::from_secs(1);
 
 impl Pipeline {
     /// Takes in what has changed of the host's network and of its packet filters, before the
