@@ -2,7 +2,7 @@
 //! somebody who may not have been.
 
 use hostnet::{
-    attribute::{Attribution, Found, Holder, Policy, Request},
+    attribute::{Attribution, Decoded, Found, Holder, Policy, Request},
     event::{Event, Lost, Operation, Process, SocketState, endpoint},
 };
 use hostnet_abi::{
@@ -81,7 +81,7 @@ fn record<P: Payload>(
         length: length as u32,
     };
     let bytes = [header.as_bytes(), payload.as_bytes()].concat();
-    stage.record(&bytes).expect("a record");
+    stage.record(&Decoded::of(&bytes).expect("a record"));
 }
 
 fn listen(stage: &mut Attribution, at: u64, cookie: u64, port: u16) {

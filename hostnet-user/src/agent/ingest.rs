@@ -4,6 +4,7 @@
 use anyhow::Result;
 use hostnet_abi::{Flow, FlowKey};
 
+use super::lookups::Taken;
 use crate::{
     engine::{
         capture::Recorder,
@@ -29,8 +30,9 @@ impl Feed<'_> {
     ///
     /// # Errors
     /// When the recording or an output cannot be written.
-    pub fn record(&mut self, bytes: &[u8]) -> Result<()> {
-        let flows = self.stages.attribution.wanted_flows(bytes);
+    pub fn record(&mut self, Taken { bytes, decoded }: Taken<'_>) -> Result<()> {
+        let flows = decoded.as_ref().map(|of| self.stages.attribution.flows_of(of));
+        let flows = flows.unwrap_or_default();
         if !flows.is_empty() {
             let counts: Vec<(FlowKey, Flow)> = flows
                 .into_iter()
@@ -40,7 +42,7 @@ impl Feed<'_> {
             self.stages.flows(&counts);
         }
         write_down(self.recorder, InputRef::Record(bytes))?;
-        self.stages.record(bytes)
+        self.stages.record(decoded)
     }
 }
 

@@ -6,8 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::Attribution;
-use crate::event::{Event, Operation, OwnerKind, shares::Fill};
+use crate::event::{Event, shares::Fill};
 
 /// The longest an event waits, nanoseconds. A runtime that starts four
 /// containers at once answers an inspect within a quarter of it.
@@ -80,74 +79,10 @@ impl Held {
         overdue.sort_unstable();
         overdue.into_iter().map(|(_, id)| id.clone()).collect()
     }
-}
 
-impl Attribution {
-    /// How long the oldest container has waited for its name, nanoseconds, and how many do.
-    #[must_use]
-    pub fn names_awaited(&self) -> (u64, usize) {
-        let since_ns = self.held.containers.values().map(|waiting| waiting.since_ns).min();
-        let oldest_ns = since_ns.map_or(0, |since_ns| self.now_ns.saturating_sub(since_ns));
-        (oldest_ns, self.held.containers.len())
-    }
-
-    /// Tells an event, or holds it while its container's name is on its way.
-    pub(super) fn push(&mut self, event: Event) {
-        let awaited = event.owner.as_ref().and_then(|owner| owner.container_id.clone());
-        let awaited = awaited
-            .filter(|id| !self.runtime_is_silent && self.registry.containers.awaits_name(id));
-        match awaited {
-            Some(id) => {
-                let now_ns = self.now_ns.max(event.boot_ns);
-                if !self.held.hold(&id, event, now_ns) {
-                    self.give_up(&id);
-                }
-            }
-            None => self.push_now(event),
-        }
-    }
-
-    /// Tells what waits for a container's name.
-    pub(super) fn release(&mut self, id: &str) {
-        for event in self.held.take(id) {
-            self.push_now(event);
-        }
-    }
-
-    pub(super) fn release_overdue(&mut self, now_ns: u64) {
-        for id in self.held.overdue(now_ns) {
-            self.give_up(&id);
-        }
-    }
-
-    fn give_up(&mut self, id: &str) {
-        self.registry.containers.waited(id);
-        self.release(id);
-    }
-
-    fn push_now(&mut self, mut event: Event) {
-        let others = event.peer.iter_mut().flat_map(|peer| &mut peer.possible);
-        let others = others.map(|party| &mut party.owner);
-        let own = [&mut event.owner, &mut event.creator].into_iter().flatten();
-        for owner in own.chain(others) {
-            *owner = self.registry.renewed(owner, &self.tree);
-        }
-        if let Some(owner) = &event.owner {
-            if owner.kind == OwnerKind::Host {
-                event.host_users.clone_from(&self.users);
-            }
-            let described = owner.container.as_ref().filter(|container| container.is_inspected());
-            match (described, &owner.container_id, &mut event.operation) {
-                (Some(container), _, Operation::Joined(joined)) => {
-                    joined.declared = Some(container.network_mode.clone());
-                }
-                (Some(container), _, Operation::Present(present)) => {
-                    present.declared = Some(container.network_mode.clone());
-                }
-                (None, Some(id), _) => self.registry.containers.told_undescribed(id, event.id),
-                _ => {}
-            }
-        }
-        self.events.push(event);
+    /// Since when the first container waits for its name, and how many do.
+    pub fn containers(&self) -> (Option<u64>, usize) {
+        let since_ns = self.containers.values().map(|waiting| waiting.since_ns).min();
+        (since_ns, self.containers.len())
     }
 }

@@ -1,10 +1,9 @@
 //! News from a container runtime: names for what is already known by id, and
-//! cgroups confirmed as a container's.
+//! cgroups confirmed as a container's. Plain data.
 
 use serde::{Deserialize, Serialize};
 
-use super::Attribution;
-use crate::event::{Container, Event, Health, Identified, UserNames};
+use crate::event::{Container, UserNames};
 
 /// News from a runtime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,61 +29,10 @@ impl RuntimeNews {
     }
 }
 
-impl Attribution {
-    /// News from a container runtime.
-    pub fn runtime(&mut self, news: RuntimeNews, boot_ns: u64) {
-        match news {
-            RuntimeNews::Container(container) => {
-                let id = container.id.clone();
-                let is_confirmed = self.confirms(&container);
-                let told = self.registry.containers.describe(Container::clone(&container));
-                if is_confirmed {
-                    self.registry.confirm(&container, &self.tree);
-                    self.check_names_of(&id, boot_ns);
-                    self.claim_older(&container);
-                }
-                if !self.registry.containers.awaits_name(&id) {
-                    self.release(&id);
-                }
-                if let Some(told) = told
-                    && let Some(owner) = self.registry.owner_of_container(&id, &self.tree)
-                {
-                    let identified = Identified { events: told.events };
-                    let event = self.event(boot_ns, None, identified.into());
-                    self.events.push(Event {
-                        owner: Some(owner),
-                        amends: Some(told.first),
-                        ..event
-                    });
-                }
-            }
-            RuntimeNews::Users { id, users } => self.registry.containers.name_users(&id, users),
-            RuntimeNews::Removed { id } => self.registry.containers.gone(&id),
-            RuntimeNews::Reachable { endpoint, version } => {
-                self.runtime_is_silent = false;
-                self.health(boot_ns, Health::RuntimeReachable { endpoint, version });
-            }
-            RuntimeNews::Unreachable { endpoint, reason } => {
-                self.runtime_is_silent = true;
-                self.release_overdue(u64::MAX);
-                self.health(boot_ns, Health::RuntimeUnreachable { endpoint, reason });
-            }
-        }
-    }
-
-    /// Whether the runtime's process of a container, as /proc showed it, is what
-    /// the kernel's records know of it: a container's, and not a stray.
-    fn confirms(&mut self, container: &Container) -> bool {
-        let has_own_mounts =
-            ![0, self.policy.host_mount_namespace].contains(&container.mount_namespace);
-        container.pid != 0 && has_own_mounts && self.strays.get(container.pid, 0).is_none()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribute::{Policy, Request};
+    use crate::attribute::{Attribution, Policy, Request};
 
     #[test]
     fn who_was_described_meanwhile_is_not_asked_for() {
@@ -100,7 +48,7 @@ mod tests {
             ..Container::default()
         };
         stage.runtime(RuntimeNews::Container(Box::new(described)), 1);
-        stage.forget_answered();
+        stage.owners().forget_answered();
         let is_inspect = |request: &Request| matches!(request, Request::Inspect(_));
         let asked: Vec<Request> = stage.take_requests().into_iter().filter(is_inspect).collect();
         assert_eq!(asked, [Request::Inspect(other)]);

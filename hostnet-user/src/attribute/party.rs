@@ -15,6 +15,11 @@ pub struct Party {
 }
 
 impl Party {
+    /// Of whom nothing but the owner is known.
+    pub const fn of(owner: Arc<Owner>) -> Self {
+        Self { owner, creator: None, process: None, actor: None }
+    }
+
     /// The event, as done by it with `socket`.
     pub fn did(&self, event: Event, socket: Option<Socket>) -> Event {
         Event {

@@ -62,11 +62,11 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
         if root.is_private()
             && let Some((start_ns, path)) = procfs::v1_place(process.pid)
         {
-            stage.v1_place(process.pid, start_ns, &path);
+            stage.owners().v1_place(process.pid, start_ns, &path);
         }
     }
     for apart in procfs::apart(&host, root.path()) {
-        stage.apart(&apart);
+        stage.owners().apart(&apart);
     }
     let (sockets, not_shown) = sock_diag::once(host.network_namespace, root.path());
     gaps.extend(not_shown);
@@ -92,7 +92,7 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
         }
     }
     let sockets = sockets.into_iter().map(|found| {
-        let (owner, process) = stage.holder_of_present(&found, boot_ns);
+        let (owner, process) = stage.owners().holder_of_present(&found, boot_ns);
         Held { found, owner, process }
     });
     let sockets = sockets.collect();
@@ -105,7 +105,7 @@ pub fn gather(options: docker::Options) -> Result<Facts> {
         Witness(Vec::new())
     });
     let not_hosts = processes.into_iter().filter_map(|process| {
-        let owner = stage.owner_of_present(&process, boot_ns);
+        let owner = stage.owners().owner_of_present(&process, boot_ns);
         (owner.kind != OwnerKind::Host).then_some((process, owner))
     });
     let present = present(not_hosts.collect(), witness, &mut gaps);

@@ -3,26 +3,59 @@
 
 use std::collections::{HashMap, HashSet};
 
-use hostnet_abi::{EventKind, Record, decode};
+use hostnet_abi::{DecodeError, Header, Hook, Record};
 
-use crate::attribute::{Asker, Attribution};
+use crate::attribute::{Asker, Decoded, Lookups, OwnerResolver};
 
 /// Bytes of records that are taken at a time; one more record may go beyond.
 const MOST_BYTES: usize = 1 << 20;
+
+/// A record that was taken out of the rings, decoded once for all that look at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken<'a> {
+    /// As the kernel made it.
+    pub bytes: &'a [u8],
+    /// Its parts, or what is wrong with it.
+    pub decoded: Result<Decoded<'a>, DecodeError>,
+}
+
+impl<'a> Taken<'a> {
+    /// A record by its bytes.
+    #[must_use]
+    pub fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, decoded: Decoded::of(bytes) }
+    }
+
+    /// What it begins with, whatever is wrong with the rest.
+    #[must_use]
+    pub fn header(&self) -> Option<Header> {
+        self.decoded.map_or_else(|_wrong| hostnet_abi::header(self.bytes), |of| Some(of.header))
+    }
+}
 
 /// Records that were taken out of the rings and wait for what they lack.
 #[derive(Debug, Default)]
 pub struct Batch {
     bytes: Vec<u8>,
-    /// Where each ends.
-    ends: Vec<usize>,
+    records: Vec<Placed>,
+}
+
+/// A record among the bytes of a batch.
+#[derive(Debug)]
+struct Placed {
+    /// Where it ends.
+    end: usize,
+    /// Its parts and where its tail begins.
+    decoded: Result<(Header, Hook, Record, usize), DecodeError>,
 }
 
 impl Batch {
     /// Another record.
-    pub fn push(&mut self, record: &[u8]) {
-        self.bytes.extend_from_slice(record);
-        self.ends.push(self.bytes.len());
+    pub fn push(&mut self, Taken { bytes, decoded }: Taken<'_>) {
+        self.bytes.extend_from_slice(bytes);
+        let end = self.bytes.len();
+        let decoded = decoded.map(|of| (of.header, of.hook, of.record, end - of.tail.len()));
+        self.records.push(Placed { end, decoded });
     }
 
     /// Whether no other record should be taken.
@@ -32,15 +65,24 @@ impl Batch {
     }
 
     /// The records in their order.
-    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).filter_map(|(start, end)| self.bytes.get(start..*end))
+    pub fn records(&self) -> impl Iterator<Item = Taken<'_>> {
+        let part = |from, to| self.bytes.get(from..to).unwrap_or_default();
+        let starts = std::iter::once(0).chain(self.records.iter().map(|one| one.end));
+        starts.zip(&self.records).map(move |(start, one)| {
+            let decoded = one.decoded.map(|(header, hook, record, tail)| Decoded {
+                header,
+                hook,
+                record,
+                tail: part(tail, one.end),
+            });
+            Taken { bytes: part(start, one.end), decoded }
+        })
     }
 
     /// Forgets them, and keeps the room.
     pub fn clear(&mut self) {
         self.bytes.clear();
-        self.ends.clear();
+        self.records.clear();
     }
 }
 
@@ -71,54 +113,50 @@ pub struct Lacks {
 
 impl Lacks {
     /// What the stage lacks for these records. What they tell themselves, it does not.
-    pub fn of(batch: &Batch, stage: &mut Attribution) -> Self {
+    pub fn of(batch: &Batch, owners: &mut OwnerResolver) -> Self {
         let mut lacks = Self::default();
         let mut by_pid = HashMap::<u32, usize>::new();
         let mut begun = HashSet::new();
         let mut made = HashSet::new();
-        for bytes in batch.records() {
-            let Some(header) = hostnet_abi::header(bytes) else { continue };
-            let unknown = stage.unknown_processes(bytes).filter(|pid| !begun.contains(pid));
+        for of in batch.records().filter_map(|taken| taken.decoded.ok()) {
+            let Decoded { header, record, .. } = &of;
+            let Lookups { processes, cgroup, place } = owners.lookups(&of);
+            let unknown = processes.into_iter().flatten().filter(|pid| !begun.contains(pid));
             let unknown = unknown.map(|pid| Lack { of_process: true, ..Lack::none(pid) });
-            let misplaced = stage.misplaced_process(bytes);
-            let misplaced = misplaced.filter(|_| !made.contains(&header.task_cgroup));
+            let misplaced = cgroup.filter(|_| !made.contains(&header.task_cgroup));
             let of_cgroup = Some(header.task_cgroup);
             let misplaced = misplaced.map(|pid| Lack { of_cgroup, ..Lack::none(pid) });
-            let unplaced = stage.unplaced_process(bytes);
-            let unplaced = unplaced.map(|pid| Lack { of_place: true, ..Lack::none(pid) });
+            let unplaced = place.map(|pid| Lack { of_place: true, ..Lack::none(pid) });
             for lack in unknown.chain(misplaced).chain(unplaced) {
                 let lack = Lack { at_ns: header.boot_ns, ..lack };
                 match by_pid.get(&lack.pid).and_then(|at| lacks.lacks.get_mut(*at)) {
                     Some(before) => before.add(&lack),
                     None => {
                         by_pid.insert(lack.pid, lacks.lacks.len());
-                        let asker = stage.asker(header.task_cgroup);
+                        let asker = owners.asker(header.task_cgroup);
                         lacks.lacks.push(Lack { asker, ..lack });
                     }
                 }
             }
-            match EventKind::from_raw(header.kind) {
-                Some(EventKind::Exec) => {
+            match record {
+                Record::Exec(_) => {
                     begun.insert(header.tgid);
                     lacks.changed.insert(header.tgid);
                 }
-                Some(EventKind::Exit) => {
+                Record::Exit(_) => {
                     lacks.changed.insert(header.tgid);
                 }
-                Some(EventKind::Fork | EventKind::CgroupMkdir) => match decode(bytes) {
-                    Ok((_, _, Record::Fork(fork), _)) => {
-                        let is_parent_known = begun.contains(&header.tgid)
-                            || stage.knows_process(header.tgid, header.boot_ns);
-                        if is_parent_known {
-                            begun.insert(fork.child);
-                        }
-                        lacks.changed.insert(fork.child);
+                Record::Fork(fork) => {
+                    let is_parent_known = begun.contains(&header.tgid)
+                        || owners.knows_process(header.tgid, header.boot_ns);
+                    if is_parent_known {
+                        begun.insert(fork.child);
                     }
-                    Ok((_, _, Record::CgroupMkdir(cgroup), _)) => {
-                        made.insert(cgroup.id);
-                    }
-                    _ => {}
-                },
+                    lacks.changed.insert(fork.child);
+                }
+                Record::CgroupMkdir(cgroup) => {
+                    made.insert(cgroup.id);
+                }
                 _ => {}
             }
         }
@@ -146,9 +184,9 @@ impl Lack {
         self.of_place |= other.of_place;
     }
 
-    /// Whether the stage lacks it still.
-    pub fn is_still(&self, stage: &Attribution) -> bool {
-        (self.of_process && !stage.knows_process(self.pid, self.at_ns))
-            || self.of_cgroup.is_some_and(|cgroup| stage.lacks_cgroup(cgroup))
+    /// Whether it is lacking still.
+    pub fn is_still(&self, owners: &OwnerResolver) -> bool {
+        (self.of_process && !owners.knows_process(self.pid, self.at_ns))
+            || self.of_cgroup.is_some_and(|cgroup| owners.lacks_cgroup(cgroup))
     }
 }

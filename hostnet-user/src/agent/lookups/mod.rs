@@ -7,5 +7,5 @@
 mod lacks;
 mod processes;
 
-pub use lacks::Batch;
+pub use lacks::{Batch, Taken};
 pub use processes::{Answer, ProcessLookups};

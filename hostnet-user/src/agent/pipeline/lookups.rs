@@ -45,16 +45,16 @@ impl Pipeline {
     pub(super) fn look_up(&mut self, batch: &Batch) -> Result<()> {
         let late = self.lookups.late();
         self.answered(late)?;
-        let answers = self.lookups.before(batch, &mut self.stages.attribution);
+        let answers = self.lookups.before(batch, self.stages.attribution.owners());
         self.answered(answers)
     }
 
     fn answered(&mut self, answers: Vec<Answer>) -> Result<()> {
         for answer in answers {
-            for input in answer.inputs(&self.stages.attribution) {
+            for input in answer.inputs(self.stages.attribution.owners()) {
                 self.world(input)?;
             }
-            self.lookups.taken_in(&answer, &self.stages.attribution);
+            self.lookups.taken_in(&answer, self.stages.attribution.owners());
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The data path as code: ring → decode → attribute → record → outputs.
+//! The data path as code: ring → decode → attribute → judge → record → outputs.
 //!
 //! One thread owns all of it. It is never woken: it looks at the ring, writes
 //! what it found, and looks again sooner or later depending on how busy the
@@ -18,7 +18,7 @@ use anyhow::Result;
 use super::{
     host_state::Survey,
     ingest::{Feed, write_down},
-    lookups::{Batch, ProcessLookups},
+    lookups::{Batch, ProcessLookups, Taken},
     losses,
     watchdog::Vigil,
 };
@@ -302,13 +302,14 @@ impl Pipeline {
         while count < BATCH && !batch.is_full() {
             let Some(record) = self.programs.rings.take()? else { break };
             count += 1;
-            if let Some(header) = hostnet_abi::header(&record) {
+            let taken = Taken::of(&record);
+            if let Some(header) = taken.header() {
                 self.drained_to_ns = header.boot_ns;
                 if self.vigil.takes(&header) {
                     continue;
                 }
             }
-            batch.push(&record);
+            batch.push(taken);
         }
         Ok(count)
     }

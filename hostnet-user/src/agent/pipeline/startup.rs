@@ -156,7 +156,7 @@ impl Pipeline {
     /// What was there before, by name, once all records of it have come.
     fn tell_of_before(&mut self, named: Named) -> Result<Option<String>> {
         let Named { snapshot_ns: boot_ns, stop } = named;
-        self.stages.attribution.forget_answered();
+        self.stages.attribution.owners().forget_answered();
         // Now that the canary has run, host processes may be quietened.
         self.serve_requests()?;
         let host = self.programs.host;
@@ -195,7 +195,8 @@ impl Pipeline {
     /// The processes that hold these sockets, unless they are known.
     fn holders(&mut self, existing: &[Found]) -> Result<()> {
         let holders = existing.iter().flat_map(|found| &found.holders).map(|holder| holder.pid);
-        let is_unknown = |pid: &u32| self.stages.attribution.lacks_process(*pid);
+        let owners = self.stages.attribution.owners();
+        let is_unknown = |pid: &u32| owners.lacks_process(*pid);
         let pids: BTreeSet<u32> = holders.filter(is_unknown).collect();
         self.look_up_all(pids)
     }

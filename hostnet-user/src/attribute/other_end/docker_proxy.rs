@@ -1,22 +1,27 @@
 //! Whom a docker-proxy stands for: the container behind a published port, by the
 //! addresses on the proxy's command line and those that the runtime tells.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use super::listeners::{Listener, is_datagram};
 use crate::{
-    attribute::Attribution,
+    attribute::owners::OwnerResolver,
     event::{Owner, OwnerKind, Process, who::process::last_part},
 };
 
-impl Attribution {
+/// Proxies that listen, by cookie, and whom they stand for.
+#[derive(Debug, Default)]
+pub struct Proxies(HashMap<u64, (Arc<Process>, Arc<Owner>)>);
+
+impl Proxies {
     /// The container behind a published port. docker-proxy listens itself, or
     /// dockerd does and hands the socket to it (since Docker 28).
-    pub(super) fn behind_proxy(
+    pub fn behind(
         &mut self,
+        owners: &mut OwnerResolver,
         listener: &Listener,
     ) -> Option<(Arc<Process>, Arc<Owner>)> {
-        if let Some(known) = self.ends.proxied.get(&listener.cookie) {
+        if let Some(known) = self.0.get(&listener.cookie) {
             return Some(known.clone());
         }
         let process = listener.party.process.as_ref()?;
@@ -28,7 +33,7 @@ impl Attribution {
             DOCKER_PROXY => Arc::clone(process),
             b"dockerd" => {
                 let serves = |one: &Process| one.parent == process.pid && is_proxy(one, listener);
-                self.processes.youngest(serves)?
+                owners.youngest_process(serves)?
             }
             _ => return None,
         };
@@ -36,10 +41,19 @@ impl Attribution {
             return None;
         }
         let address = argument(&proxy, b"-container-ip")?.parse().ok()?;
-        let id = self.registry.containers.container_at(address)?.to_owned();
-        let found = (proxy, self.registry.owner_of_container(&id, &self.tree)?);
-        self.ends.proxied.insert(listener.cookie, found.clone());
+        let found = (proxy, owners.running_at(address)?);
+        self.0.insert(listener.cookie, found.clone());
         Some(found)
+    }
+
+    /// A socket listens no more.
+    pub fn ended(&mut self, cookie: u64) {
+        self.0.remove(&cookie);
+    }
+
+    /// Nothing of it is certain any more.
+    pub fn forget(&mut self) {
+        self.0.clear();
     }
 }
 

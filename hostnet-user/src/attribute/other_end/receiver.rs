@@ -8,73 +8,72 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{
+    PeerTable, Redirects,
     listeners::Listener,
     peer::{distinct, is_same},
 };
 use crate::{
-    attribute::{Attribution, Party, Redirects},
+    attribute::{owners::OwnerResolver, party::Party},
     event::{OwnerKind, Peer, PeerMethod, canonical},
 };
 
 const IPPROTO_TCP: u32 = 6;
 
-impl Attribution {
-    /// What packet filters may lead elsewhere from now on.
-    pub fn redirects(&mut self, redirects: Redirects) {
-        self.ends.redirects = redirects;
-    }
-
-    /// The ranges of the networks behind this host's bridges.
-    pub fn bridged(&mut self, ranges: Vec<(IpAddr, u8)>) {
-        self.ends.bridged = ranges;
-    }
-
+impl PeerTable {
     /// Who received what went to `remote` at `at`.
-    pub(in crate::attribute) fn receiver_of(
+    pub fn receiver_of(
         &mut self,
+        owners: &mut OwnerResolver,
         protocol: u32,
         remote: SocketAddr,
         at: u64,
     ) -> Option<Box<Peer>> {
         let own = self.own_address(remote);
-        if self.ends.redirects.may_lead(protocol, remote, own.is_some()) {
+        if self.redirects.may_lead(protocol, remote, own.is_some()) {
             return None;
         }
         match own {
-            Some(own) => self.listener_at(protocol, own, at),
-            None => self.bridged_container(remote.ip()),
+            Some(own) => self.listener_at(owners, protocol, own, at),
+            None => self.bridged_container(owners, remote.ip()),
         }
     }
 
     /// Who listens, or is bound, at an address of this host.
-    fn listener_at(&mut self, protocol: u32, own: SocketAddr, at: u64) -> Option<Box<Peer>> {
+    fn listener_at(
+        &mut self,
+        owners: &mut OwnerResolver,
+        protocol: u32,
+        own: SocketAddr,
+        at: u64,
+    ) -> Option<Box<Peer>> {
         // Until the table is filled anew it may lack whoever is nearest.
-        if self.ends.doubted_ns.is_some() {
+        if self.doubt.is_there() {
             return None;
         }
-        let reached = self.ends.listeners.at(protocol, own, at)?;
+        let reached = self.listeners.at(protocol, own, at)?;
         let is_exact = reached.is_exact;
         let listeners = reached.listeners.into_iter().cloned().collect();
-        self.listening(listeners, is_exact)
+        self.listening(owners, listeners, is_exact)
     }
 
     /// Who accepted a connection at `local`: `by` is whose the accepted socket is, `cookie`
     /// the listener that the kernel names, or 0.
-    pub(in crate::attribute) fn acceptor(
+    pub fn acceptor(
         &mut self,
+        owners: &mut OwnerResolver,
         cookie: u64,
         local: SocketAddr,
         by: &Party,
         at: u64,
     ) -> Option<Box<Peer>> {
         let local = canonical(local);
-        let (listeners, is_exact): (Vec<Listener>, bool) = match self.ends.listeners.get(cookie) {
+        let (listeners, is_exact): (Vec<Listener>, bool) = match self.listeners.get(cookie) {
             Some(listener) => {
                 (vec![listener.clone()], canonical(listener.local).ip() == local.ip())
             }
-            None if cookie != 0 || self.ends.doubted_ns.is_some() => (Vec::new(), false),
+            None if cookie != 0 || self.doubt.is_there() => (Vec::new(), false),
             // The listener is older than the programs: it bears no mark.
-            None => match self.ends.listeners.at(IPPROTO_TCP, local, at) {
+            None => match self.listeners.at(IPPROTO_TCP, local, at) {
                 Some(reached) => {
                     let known = reached.listeners.into_iter().filter(|one| one.is_by(by));
                     (known.cloned().collect(), reached.is_exact)
@@ -82,7 +81,7 @@ impl Attribution {
                 None => (Vec::new(), false),
             },
         };
-        if let Some(peer) = self.listening(listeners, is_exact) {
+        if let Some(peer) = self.listening(owners, listeners, is_exact) {
             return Some(peer);
         }
         let Party { owner, process, .. } = by;
@@ -90,31 +89,31 @@ impl Attribution {
             .then(|| Peer::one(owner, process.as_ref(), PeerMethod::Connection))
     }
 
-    fn listening(&mut self, listeners: Vec<Listener>, is_exact: bool) -> Option<Box<Peer>> {
+    fn listening(
+        &mut self,
+        owners: &mut OwnerResolver,
+        listeners: Vec<Listener>,
+        is_exact: bool,
+    ) -> Option<Box<Peer>> {
         let method = if is_exact { PeerMethod::Address } else { PeerMethod::Wildcard };
         let listens_on = Some(listeners.first()?.local);
-        let possible = listeners.iter().map(|listener| self.party_of(listener)).collect();
+        let possible = listeners.iter().map(|listener| self.party_of(owners, listener)).collect();
         Some(Box::new(Peer { possible: distinct(possible), listens_on, method }))
     }
 
     /// The container that has this address behind a bridge of this host.
-    pub(in crate::attribute) fn bridged_container(&mut self, ip: IpAddr) -> Option<Box<Peer>> {
+    pub fn bridged_container(&self, owners: &mut OwnerResolver, ip: IpAddr) -> Option<Box<Peer>> {
         let ip = ip.to_canonical();
-        if !self.ends.bridged.iter().any(|range| Redirects::covers(*range, ip)) {
+        if !self.bridged.iter().any(|range| Redirects::covers(*range, ip)) {
             return None;
         }
-        let id = self.registry.containers.container_at(ip)?.to_owned();
-        let owner = self.registry.owner_of_container(&id, &self.tree)?;
+        let owner = owners.running_at(ip)?;
         Some(Peer::one(&owner, None, PeerMethod::Runtime))
     }
 
     /// Whose the listener is at `local` when its process tells that, and not its cgroup.
-    pub(in crate::attribute) fn stray_listening_at(
-        &self,
-        local: SocketAddr,
-        at: u64,
-    ) -> Option<Party> {
-        let reached = self.ends.listeners.at(IPPROTO_TCP, canonical(local), at)?;
+    pub fn stray_listening_at(&self, local: SocketAddr, at: u64) -> Option<Party> {
+        let reached = self.listeners.at(IPPROTO_TCP, canonical(local), at)?;
         let mut parties = reached.listeners.iter().map(|listener| &listener.party);
         let first = parties.next().filter(|party| party.owner.is_by_process())?;
         parties.all(|other| other.owner.is_same(&first.owner)).then(|| first.clone())

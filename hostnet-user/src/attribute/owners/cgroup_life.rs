@@ -1,29 +1,29 @@
 //! Cgroups come and go, and containers with them. A name that is a container's
-//! elsewhere is told.
+//! elsewhere is reported.
 
-use std::sync::Arc;
+use hostnet_abi::Header;
 
-use hostnet_abi::{Header, Hook};
-
+use super::{OwnerResolver, Reported, strays::CgroupId};
 use crate::{
     attribute::{
-        Attribution, Request,
         cgroups::claims::{is_service, named_container, own_part},
+        party::Party,
+        request::Request,
     },
-    event::{Cgroup, Event, Left, NameSpoof, OwnerKind},
+    event::{Cgroup, Left, NameSpoof, Operation, OwnerKind},
     text,
 };
 
-impl Attribution {
+impl OwnerResolver {
+    /// A cgroup was made.
     pub(in crate::attribute) fn cgroup_made(
         &mut self,
         header: &Header,
-        hook: Hook,
         id: u64,
         tail: &[u8],
-    ) {
+    ) -> Reported {
         let path = tail.strip_suffix(&[0]).unwrap_or(tail);
-        self.enter_cgroup(id, text::text(path).readable, Some((header, hook)));
+        self.enter_cgroup(id, text::text(path).readable, Some(header))
     }
 
     /// A cgroup is there; `made` is the record of its making.
@@ -31,8 +31,8 @@ impl Attribution {
         &mut self,
         id: u64,
         path: String,
-        made: Option<(&Header, Hook)>,
-    ) {
+        made: Option<&Header>,
+    ) -> Reported {
         match named_container(&path) {
             Some(claim) => {
                 self.registry.containers.starts(&claim.qualified_id());
@@ -50,59 +50,55 @@ impl Attribution {
         }
         self.registry.appeared(id, &path);
         self.tree.insert(id, path);
-        self.check_name(id, made, made.map_or(0, |(header, _)| header.boot_ns));
+        self.spoof(id, made)
     }
 
-    pub(in crate::attribute) fn cgroup_removed(&mut self, header: &Header, hook: Hook, id: u64) {
+    /// A cgroup was removed, and with it a container has left when it had joined the
+    /// host's network namespace.
+    pub(in crate::attribute) fn cgroup_removed(&mut self, header: &Header, id: u64) -> Reported {
         self.tree.remove(id);
         self.requests.push(Request::Forget(id));
-        let owner = self.registry.owner(id, &self.tree);
+        let owner = self.owner(id);
         if let Some(path) = self.tree.bury(id, header.boot_ns, &owner) {
             self.forget_cgroup(id, &path);
         }
-        let Some(container) = &owner.container_id else { return };
+        let container = owner.container_id.as_ref()?;
         // A child cgroup going away is not the container going away.
         let parent = owner.cgroup_path.rsplit_once('/').map_or("", |(parent, _)| parent);
-        if named_container(parent).is_none() && self.registry.containers.left(container) {
-            let event = self.event(header.boot_ns, Some(hook), Left.into());
-            self.push(Event { owner: Some(Arc::clone(&owner)), ..event });
-        }
+        let has_left =
+            named_container(parent).is_none() && self.registry.containers.left(container);
+        has_left.then(|| (Party::of(owner), Left.into()))
     }
 
     /// A cgroup is in the tree no more.
-    pub(in crate::attribute) fn forget_cgroup(&mut self, id: u64, path: &str) {
+    pub(super) fn forget_cgroup(&mut self, id: u64, path: &str) {
         self.registry.forget_cgroup(id, path);
-        self.strays.forget_place(id);
+        self.strays.forget_place(CgroupId(id));
     }
 
-    /// A cgroup's name is that of a container which is elsewhere: told once, of
+    /// A cgroup's name is that of a container which is elsewhere: reported once, of
     /// whoever made it, when that is known.
-    fn check_name(&mut self, id: u64, made: Option<(&Header, Hook)>, boot_ns: u64) {
-        let Some(claimed) = self.registry.spoofed(id, &self.tree) else { return };
+    fn spoof(&mut self, id: u64, made: Option<&Header>) -> Reported {
+        let claimed = self.registry.spoofed(id, &self.tree)?;
         if !self.registry.tells_spoof(id) {
-            return;
+            return None;
         }
         let path = self.tree.path(id).unwrap_or_default().to_owned();
-        let party = made.map(|(header, _)| self.party(header));
-        // The host's own may name cgroups as they like.
-        if party.as_ref().is_some_and(|party| party.owner.kind == OwnerKind::Host) {
-            return;
-        }
-        let owner = match &party {
-            Some(party) => Arc::clone(&party.owner),
-            None => self.registry.owner(id, &self.tree),
+        let party = match made {
+            Some(header) => Party { creator: None, ..self.party(header) },
+            None => Party::of(self.owner(id)),
         };
+        // The host's own may name cgroups as they like.
+        if made.is_some() && party.owner.kind == OwnerKind::Host {
+            return None;
+        }
         let victim = self.registry.owner_of_container(&claimed, &self.tree);
-        let operation = NameSpoof { cgroup: Cgroup { id, path }, claimed, victim };
-        let event = self.event(boot_ns, made.map(|(_, hook)| hook), operation.into());
-        let (process, actor) = party.map_or((None, None), |party| (party.process, party.actor));
-        self.push(Event { owner: Some(owner), process, actor, ..event });
+        Some((party, NameSpoof { cgroup: Cgroup { id, path }, claimed, victim }.into()))
     }
 
     /// Cgroups named after a container that the runtime has just shown elsewhere.
-    pub(in crate::attribute) fn check_names_of(&mut self, container: &str, boot_ns: u64) {
-        for id in self.registry.claimants(container) {
-            self.check_name(id, None, boot_ns);
-        }
+    pub(super) fn spoofs_of(&mut self, container: &str) -> Vec<(Party, Operation)> {
+        let claimants = self.registry.claimants(container);
+        claimants.into_iter().filter_map(|id| self.spoof(id, None)).collect()
     }
 }

@@ -15,6 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Cgroup, Method, Owner};
 
+/// The kernel's id of a cgroup, so that no time is taken for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CgroupId(pub u64);
+
 /// What /proc shows of a process with mounts or process ids of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Apart {
@@ -47,7 +51,7 @@ pub struct Strays {
     by_pid: HashMap<u32, Stray>,
     ended: VecDeque<(u64, u32)>,
     /// Every cgroup one of them has gone to, until none is left.
-    places: HashSet<u64>,
+    places: HashSet<CgroupId>,
 }
 
 /// One such process.
@@ -56,39 +60,47 @@ pub struct Stray {
     /// `CLOCK_BOOTTIME` nanoseconds; 0 when it is not known.
     start_ns: u64,
     /// The cgroup it came from; `None` when that was the host's.
-    home: Option<u64>,
+    home: Option<CgroupId>,
     /// The cgroup it is in now.
-    now: u64,
+    now: CgroupId,
     /// The cgroups it and its ancestors have been in: sockets made there may be its own.
-    been: Arc<BTreeSet<u64>>,
+    been: Arc<BTreeSet<CgroupId>>,
     ended_ns: Option<u64>,
     /// What it was last told as, and the owner of its home then.
     told: Option<(Arc<Owner>, Arc<Owner>)>,
 }
 
+/// A container's process from before the agent, as /proc showed it.
+#[derive(Clone, Copy, Debug)]
+pub struct Older {
+    pub pid: u32,
+    pub start_ns: u64,
+    pub cgroup: CgroupId,
+}
+
 impl Stray {
     /// One that came from `home`, or that was never in a container's cgroup.
     #[must_use]
-    pub fn new(start_ns: u64, home: Option<u64>, now: u64) -> Self {
+    pub fn new(start_ns: u64, home: Option<CgroupId>, now: CgroupId) -> Self {
         let been = Arc::new(home.into_iter().chain([now]).collect());
         Self { start_ns, home, now, been, ended_ns: None, told: None }
     }
 
     /// The cgroup it came from.
     #[must_use]
-    pub const fn home(&self) -> Option<u64> {
+    pub const fn home(&self) -> Option<CgroupId> {
         self.home
     }
 
     /// The cgroup it is in now.
     #[must_use]
-    pub const fn now(&self) -> u64 {
+    pub const fn now(&self) -> CgroupId {
         self.now
     }
 
     /// Whether a socket made in this cgroup may be its own.
     #[must_use]
-    pub fn has_been_in(&self, cgroup: u64) -> bool {
+    pub fn has_been_in(&self, cgroup: CgroupId) -> bool {
         self.been.contains(&cgroup)
     }
 
@@ -102,12 +114,12 @@ impl Stray {
         }
         let owner = Arc::new(match &home {
             Some(home) => {
-                let moved_to = Cgroup { id: self.now, path: path.unwrap_or_default().to_owned() };
+                let moved_to = Cgroup { id: self.now.0, path: path.unwrap_or_default().to_owned() };
                 let (method, moved_to) = (Method::Origin, Some(moved_to));
                 Owner { method, moved_to, ..Owner::clone(home) }
             }
-            None if self.home.is_none() => Owner::apart(self.now, path),
-            None => Owner::unknown(self.now, path),
+            None if self.home.is_none() => Owner::apart(self.now.0, path),
+            None => Owner::unknown(self.now.0, path),
         });
         self.told = Some((home.unwrap_or_else(|| Arc::clone(&owner)), Arc::clone(&owner)));
         owner
@@ -123,7 +135,7 @@ impl Strays {
 
     /// Whether one has gone to this cgroup.
     #[must_use]
-    pub fn have_gone_to(&self, cgroup: u64) -> bool {
+    pub fn have_gone_to(&self, cgroup: CgroupId) -> bool {
         self.places.contains(&cgroup)
     }
 
@@ -140,7 +152,7 @@ impl Strays {
     }
 
     /// One of them is in another cgroup now.
-    pub fn moves(&mut self, pid: u32, cgroup: u64) {
+    pub fn moves(&mut self, pid: u32, cgroup: CgroupId) {
         let Some(stray) = self.by_pid.get_mut(&pid) else { return };
         stray.now = cgroup;
         stray.told = None;
@@ -156,7 +168,7 @@ impl Strays {
     }
 
     /// A cgroup is gone, and nothing of it is known any more.
-    pub fn forget_place(&mut self, cgroup: u64) {
+    pub fn forget_place(&mut self, cgroup: CgroupId) {
         self.places.remove(&cgroup);
     }
 
@@ -175,7 +187,7 @@ impl Strays {
     }
 
     /// `parent` made a child in `cgroup`, which is what the parent is.
-    pub fn fork(&mut self, parent: u32, child: u32, start_ns: u64, cgroup: u64, boot_ns: u64) {
+    pub fn fork(&mut self, parent: u32, child: u32, start_ns: u64, cgroup: CgroupId, boot_ns: u64) {
         self.by_pid.remove(&child);
         let Some(parent) = self.get(parent, boot_ns) else { return };
         let stray = Stray { start_ns, ended_ns: None, ..parent.clone() };
@@ -225,55 +237,67 @@ mod tests {
     #[test]
     fn it_is_its_homes_wherever_it_goes() {
         let mut strays = Strays::default();
-        strays.insert(10, Stray::new(5, Some(7), 1));
+        strays.insert(10, Stray::new(5, Some(CgroupId(7)), CgroupId(1)));
         let owner = strays.get(10, 9).expect("one").owner(Some(web()), Some("/"));
         assert_eq!((&*owner.cgroup_path, owner.method), ("/docker/web", Method::Origin));
         assert_eq!(owner.moved_to, Some(Cgroup { id: 1, path: "/".to_owned() }));
-        strays.moves(10, 8);
+        strays.moves(10, CgroupId(8));
         let stray = strays.get(10, 9).expect("one");
         let owner = stray.owner(Some(web()), Some("/docker/other"));
         assert_eq!(owner.container_id.as_deref(), Some("web"));
         assert_eq!(owner.moved_to.as_ref().map(|cgroup| cgroup.id), Some(8));
-        assert!([1, 7, 8].iter().all(|cgroup| stray.has_been_in(*cgroup)));
-        assert!(!stray.has_been_in(9));
-        assert!(strays.have_gone_to(8) && !strays.have_gone_to(7));
+        assert!([1, 7, 8].iter().all(|cgroup| stray.has_been_in(CgroupId(*cgroup))));
+        assert!(!stray.has_been_in(CgroupId(9)));
+        assert!(strays.have_gone_to(CgroupId(8)) && !strays.have_gone_to(CgroupId(7)));
         strays.exit(10, 20);
         strays.expire(u64::MAX);
-        assert!(!strays.have_gone_to(8));
+        assert!(!strays.have_gone_to(CgroupId(8)));
     }
 
     #[test]
     fn its_home_may_be_forgotten_before_it() {
-        let mut stray = Stray::new(5, Some(7), 1);
+        let mut stray = Stray::new(5, Some(CgroupId(7)), CgroupId(1));
         stray.owner(Some(web()), Some("/"));
         assert_eq!(stray.owner(None, Some("/")).container_id.as_deref(), Some("web"));
-        assert_eq!(Stray::new(5, Some(7), 1).owner(None, None).kind, OwnerKind::Unknown);
-        assert_eq!(Stray::new(5, None, 1).owner(None, None).kind, OwnerKind::ContainerUnknown);
+        assert_eq!(
+            Stray::new(5, Some(CgroupId(7)), CgroupId(1)).owner(None, None).kind,
+            OwnerKind::Unknown
+        );
+        assert_eq!(
+            Stray::new(5, None, CgroupId(1)).owner(None, None).kind,
+            OwnerKind::ContainerUnknown
+        );
     }
 
     #[test]
     fn a_child_is_what_its_parent_is() {
         let mut strays = Strays::default();
-        strays.insert(10, Stray::new(5, Some(7), 1));
-        strays.fork(10, 11, 9, 1, 9);
-        strays.fork(11, 12, 10, 8, 10);
-        strays.fork(99, 13, 11, 1, 11);
-        assert_eq!(strays.get(11, 20).map(|stray| (stray.home(), stray.now())), Some((Some(7), 1)));
-        assert_eq!(strays.get(12, 20).map(|stray| (stray.home(), stray.now())), Some((Some(7), 8)));
+        strays.insert(10, Stray::new(5, Some(CgroupId(7)), CgroupId(1)));
+        strays.fork(10, 11, 9, CgroupId(1), 9);
+        strays.fork(11, 12, 10, CgroupId(8), 10);
+        strays.fork(99, 13, 11, CgroupId(1), 11);
+        assert_eq!(
+            strays.get(11, 20).map(|stray| (stray.home(), stray.now())),
+            Some((Some(CgroupId(7)), CgroupId(1)))
+        );
+        assert_eq!(
+            strays.get(12, 20).map(|stray| (stray.home(), stray.now())),
+            Some((Some(CgroupId(7)), CgroupId(8)))
+        );
         assert!(strays.get(13, 20).is_none());
         // The id is given to a child of somebody else.
-        strays.fork(99, 11, 15, 1, 15);
+        strays.fork(99, 11, 15, CgroupId(1), 15);
         assert!(strays.get(11, 20).is_none());
     }
 
     #[test]
     fn an_ended_process_is_blamed_for_a_moment() {
         let mut strays = Strays::default();
-        strays.insert(10, Stray::new(5, Some(7), 1));
+        strays.insert(10, Stray::new(5, Some(CgroupId(7)), CgroupId(1)));
         strays.exit(10, 100);
         assert!(strays.get(10, 100 + AFTERLIFE_NS).is_some());
         assert!(strays.get(10, 101 + AFTERLIFE_NS).is_none());
-        strays.insert(10, Stray::new(200, Some(7), 1));
+        strays.insert(10, Stray::new(200, Some(CgroupId(7)), CgroupId(1)));
         strays.expire(u64::MAX);
         assert!(strays.get(10, 300).is_some(), "it is a younger process");
     }
@@ -281,7 +305,7 @@ mod tests {
     #[test]
     fn a_reused_id_is_another_process() {
         let mut strays = Strays::default();
-        strays.insert(10, Stray::new(50 * TICK_NS + 3, Some(7), 1));
+        strays.insert(10, Stray::new(50 * TICK_NS + 3, Some(CgroupId(7)), CgroupId(1)));
         strays.settle(10, 50 * TICK_NS);
         assert!(!strays.is_empty(), "/proc shows a start in ticks");
         strays.settle(10, 20 * TICK_NS);

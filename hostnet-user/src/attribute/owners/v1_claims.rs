@@ -5,16 +5,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::{
-    attribute::{Attribution, Request},
-    event::{Owner, Process},
-};
+use crate::event::{Owner, Process};
 
 /// Most processes kept; then all are asked for again.
 const MOST: usize = 65_536;
-
-/// Id of the first cgroup of the v2 hierarchy, where everybody is.
-const ROOT_CGROUP: u64 = 1;
 
 /// What /proc shows of a start is cut to this.
 const TICK_NS: u64 = 10_000_000;
@@ -43,32 +37,6 @@ impl V1Claims {
             self.0.clear();
         }
         self.0.insert(pid, (start_ns, owner.map(Arc::new)));
-    }
-}
-
-impl Attribution {
-    /// The process of a record whose path in the v1 hierarchies is to be looked up
-    /// first: where these are all there is, and it is not known or may have changed.
-    #[must_use]
-    pub fn unplaced_process(&self, bytes: &[u8]) -> Option<u32> {
-        if !self.policy.v1_only {
-            return None;
-        }
-        let header = hostnet_abi::header(bytes)?;
-        let is_exec = header.kind == hostnet_abi::EventKind::Exec as u16;
-        let acts = header.tgid != 0 && header.cookie != 0;
-        let process = || self.processes.get(header.tgid, header.boot_ns);
-        let lacks = || self.v1_claims.lacks(header.tgid, process());
-        (is_exec || acts && lacks()).then_some(header.tgid)
-    }
-
-    /// What /proc shows of a process' place in the v1 hierarchies.
-    pub fn v1_place(&mut self, pid: u32, start_ns: u64, path: &str) {
-        let owner = self.registry.owner_in_v1(path, ROOT_CGROUP);
-        let id = owner.as_ref().and_then(|owner| owner.container_id.clone());
-        self.requests
-            .extend(id.filter(|id| self.registry.containers.awaits_name(id)).map(Request::Inspect));
-        self.v1_claims.insert(pid, start_ns, owner);
     }
 }
 

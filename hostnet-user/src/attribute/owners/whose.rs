@@ -6,24 +6,28 @@ use std::sync::Arc;
 use hostnet_abi::Header;
 use zerocopy::FromZeros as _;
 
+use super::{OwnerResolver, strays::CgroupId};
 use crate::{
-    attribute::{Attribution, Found, Holder, Party},
+    attribute::{
+        found::{Found, Holder},
+        party::Party,
+    },
     event::{Actor, Owner, OwnerKind, Process},
 };
 
-impl Attribution {
+impl OwnerResolver {
     /// Who did it: owner, creator when that differs, process.
     pub(in crate::attribute) fn party(&mut self, header: &Header) -> Party {
         let has_actor = header.tgid != 0;
         let owner = if has_actor {
             self.owner_of_process(header)
         } else {
-            self.registry.owner(header.socket_cgroup, &self.tree)
+            self.owner(header.socket_cgroup)
         };
         let made_in = header.socket_cgroup;
         let is_passed = has_actor && made_in != 0 && made_in != header.task_cgroup;
         let creator = (is_passed && !self.may_have_made(header, made_in))
-            .then(|| self.registry.owner(made_in, &self.tree))
+            .then(|| self.owner(made_in))
             .filter(|creator| !creator.is_same(&owner));
         let process = self.processes.get(header.tgid, header.boot_ns).map(Arc::clone);
         let actor = has_actor.then_some(Actor {
@@ -41,22 +45,18 @@ impl Attribution {
         if let Some(owner) = self.stray_owner(pid, header.boot_ns) {
             return owner;
         }
-        let owner = self.registry.owner(cgroup, &self.tree);
+        let owner = self.owner(cgroup);
         if self.policy.v1_only
             && owner.kind == OwnerKind::Unknown
             && let Some(claimed) = self.v1_claims.get(pid, self.processes.get(pid, header.boot_ns))
         {
-            return self.registry.renewed(&claimed, &self.tree);
+            return self.renewed(&claimed);
         }
         owner
     }
 
     /// Whose a process is whose cgroup does not tell.
-    pub(in crate::attribute) fn stray_owner(
-        &mut self,
-        pid: u32,
-        boot_ns: u64,
-    ) -> Option<Arc<Owner>> {
+    pub(super) fn stray_owner(&mut self, pid: u32, boot_ns: u64) -> Option<Arc<Owner>> {
         if self.strays.is_empty() {
             return None;
         }
@@ -64,9 +64,9 @@ impl Attribution {
             self.strays.settle(pid, process.start_ns);
         }
         let stray = self.strays.get(pid, boot_ns)?;
-        let home = stray.home().map(|home| self.registry.owner(home, &self.tree));
+        let home = stray.home().map(|home| self.registry.owner(home.0, &self.tree));
         let home = home.filter(|home| home.kind != OwnerKind::Unknown);
-        Some(stray.owner(home, self.tree.path(stray.now())))
+        Some(stray.owner(home, self.tree.path(stray.now().0)))
     }
 
     /// Whose a process is that held a socket at `boot_ns`.
@@ -83,14 +83,14 @@ impl Attribution {
     /// Whether a socket made in `cgroup` may well be the process' own.
     fn may_have_made(&mut self, header: &Header, cgroup: u64) -> bool {
         let stray = self.strays.get(header.tgid, header.boot_ns);
-        stray.is_some_and(|stray| stray.has_been_in(cgroup))
+        stray.is_some_and(|stray| stray.has_been_in(CgroupId(cgroup)))
     }
 
     /// Whose a socket is, by who made it and who holds it: the container that made it,
     /// with the first of its processes, by id, that holds it; where only others hold it,
     /// the first of those that is not the host's, beside the one that made it.
     pub(in crate::attribute) fn holding_party(&mut self, found: &Found, boot_ns: u64) -> Party {
-        let maker = found.cgroup.map(|cgroup| self.registry.owner(cgroup, &self.tree));
+        let maker = found.cgroup.map(|cgroup| self.owner(cgroup));
         let known_maker = maker.as_ref().filter(|maker| maker.kind != OwnerKind::Unknown);
         let holders: Vec<(u32, Arc<Owner>)> = found
             .holders
@@ -123,7 +123,29 @@ impl Attribution {
         }
     }
 
-    /// Whose a process is that has been taken in by [`process`](Self::process).
+    /// Whose a host's socket is that was made for somebody: process 1 makes
+    /// sockets for the services it starts, and holds them, too.
+    pub(in crate::attribute) fn receiving_party(&mut self, found: &Found, boot_ns: u64) -> Party {
+        let party = self.holding_party(found, boot_ns);
+        if party.owner.kind != OwnerKind::Host {
+            return party;
+        }
+        for holder in found.holders.iter().filter(|holder| holder.pid != 1) {
+            let owner = self.owner_of_holder(holder, boot_ns);
+            if owner.kind == OwnerKind::Host {
+                let process = self.processes.get(holder.pid, boot_ns).map(Arc::clone);
+                return Party { owner, process, ..party };
+            }
+        }
+        party
+    }
+
+    /// Whether a process that belongs to another cgroup may have made sockets in this one.
+    pub(in crate::attribute) fn had_strays_in(&self, cgroup: u64) -> bool {
+        !self.strays.is_empty() && self.strays.have_gone_to(CgroupId(cgroup))
+    }
+
+    /// Whose a process is that was found in /proc.
     pub fn owner_of_present(&mut self, process: &Process, boot_ns: u64) -> Arc<Owner> {
         let cgroup = process.cgroup.unwrap_or_default();
         self.owner_of_holder(&Holder { pid: process.pid, cgroup }, boot_ns)

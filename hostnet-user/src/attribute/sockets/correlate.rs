@@ -1,150 +1,110 @@
-//! Socket records become operations: each told once, with its outcome.
+//! Socket records become operations: each told once, with its outcome. What a kind of
+//! record means is in a file of its own.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
-use hostnet_abi::{
-    Close as CloseRecord, Datagram as DatagramRecord, EventKind, Header, Hook, Record, Set,
-    counting, direction, established, flow,
-};
+use hostnet_abi::{Header, Hook, Listen, Record, Set, established};
 
 use super::{
-    beyond_ip,
-    connect::{Ended, tells_first_sends},
-    same,
+    SocketCorrelator,
+    act::{Act, Parts},
+    beyond_ip, bind,
+    portless::Waiting,
     table::PendingBind,
 };
 use crate::{
-    attribute::{Attribution, Party, Request, wanted::flow_key},
-    event::{
-        Bind, Close, Datagram, DatagramClose, Direction, Flows, Listen, ListenerClosed, Outcome,
-        Owner, OwnerKind, RawSocket, Socket, endpoint,
+    attribute::{
+        decoded::Decoded,
+        other_end::{listeners::Listener, peer::unix_peer},
+        party::Party,
     },
+    event::{Owner, OwnerKind, RawSocket, Socket},
 };
 
-const TCP_LISTEN: u16 = 10;
+/// What a record's own kind needs beside it.
+struct Prepared {
+    party: Party,
+    /// The bind that it is the success of.
+    asked: Option<PendingBind>,
+    /// The listener that it is the beginning of.
+    begun: Option<Listener>,
+}
 
-impl Attribution {
-    pub(in crate::attribute) fn socket_record(
+impl SocketCorrelator {
+    /// A record of a socket.
+    pub fn record(&mut self, parts: &mut Parts<'_>, of: &Decoded<'_>) {
+        match &of.record {
+            // A connection shows the port of its listener, and so does the listener's end.
+            Record::Close(close) => {
+                self.port_is_known(parts, of.header.cookie, close.local_port);
+            }
+            Record::Accept(accept) => self.port_is_known(parts, accept.listener, accept.local_port),
+            Record::Listen(listen) => {
+                // It listens again, and what showed the end of the first time was lost.
+                self.port_is_known(parts, of.header.cookie, 0);
+                if self.waits_for_port(parts, &of.header, of.hook, *listen) {
+                    return;
+                }
+            }
+            _ => {}
+        }
+        self.settled_record(parts, of);
+    }
+
+    /// Whether the record is of a listener that waits for its port from now on.
+    fn waits_for_port(
         &mut self,
+        parts: &mut Parts<'_>,
         header: &Header,
         hook: Hook,
-        record: Record,
-        tail: &[u8],
+        listen: Listen,
+    ) -> bool {
+        if listen.port != 0 || header.cookie == 0 {
+            return false;
+        }
+        let owner = parts.owners.owner(header.task_cgroup);
+        if !self.portless.wait(&owner, header, hook, listen) {
+            return false;
+        }
+        // It is reported by its record, not as a socket from before the agent.
+        self.table.mention(header.cookie);
+        true
+    }
+
+    /// The port of a listener, if it waits for that.
+    pub(in crate::attribute) fn port_is_known(
+        &mut self,
+        parts: &mut Parts<'_>,
+        cookie: u64,
+        port: u16,
     ) {
-        self.port_shown_by(header, &record);
-        if !self.waits_for_port(header, hook, &record) {
-            self.settled_record(header, hook, record, tail);
+        if let Some(Waiting { header, hook, listen }) = self.portless.take(cookie) {
+            let record = Record::Listen(Listen { port, ..listen });
+            self.settled_record(parts, &Decoded { header, hook, record, tail: &[] });
         }
     }
 
     /// A record of which all is known that it does not say itself.
-    pub(super) fn settled_record(
-        &mut self,
-        header: &Header,
-        hook: Hook,
-        record: Record,
-        tail: &[u8],
-    ) {
-        let asked = (header.tid != 0).then(|| self.sockets.take_bind(header.tid)).flatten();
-        let is_same = |asked: &PendingBind| asked.socket.cookie == header.cookie;
-        let (bound, failed) = match (&record, asked) {
-            (Record::Bind(_), Some(asked)) if is_same(&asked) => (Some(asked), None),
-            (Record::BindRefused(refused), Some(asked)) if is_same(&asked) => {
-                (None, Some((asked, u16::try_from(refused.errno).ok())))
-            }
-            (_, asked) => (None, asked.map(|asked| (asked, None))),
+    fn settled_record(&mut self, parts: &mut Parts<'_>, of: &Decoded<'_>) {
+        let Some(Prepared { party, asked, begun }) = self.prepare(parts, of) else { return };
+        let Decoded { header, hook, record, tail } = of;
+        let act = |socket| {
+            let socket = Socket { cookie: header.cookie, socket };
+            Act { at: header.boot_ns, hook: *hook, party, socket }
         };
-        if let Some((asked, errno)) = failed {
-            self.tell_unanswered_bind(asked, errno);
-        }
-        let is_end = matches!(record, Record::Close(_) | Record::DatagramClose(_));
-        if is_end && self.sockets.must_wait(header, hook, record) {
-            return;
-        }
-        let party = match header.tgid {
-            0 => self.party_of_socket(header, &record),
-            _ => self.party(header),
-        };
-        if let Record::Accept(accept) = &record {
-            self.confirm(header, accept, &party);
-        }
-        let begun = self.begun_listener(header, &record, &party);
-        let asked_port = bound.as_ref().map(|asked| asked.requested.port());
-        self.note_listener(header, &record, begun.as_ref(), asked_port);
-        if self.is_of_own_socket(header, &record) || !self.is_told_of(&party) {
-            if is_end {
-                self.sockets.remove(header.cookie);
-            }
-            return;
-        }
-        if tells(&record, hook) {
-            self.sockets.mention(header.cookie);
-        }
-        let at = header.boot_ns;
-        let socket = |socket| Socket { cookie: header.cookie, socket };
+        let begun = begun.as_ref();
         match record {
-            Record::BindAsked(asked) => {
-                let pending = PendingBind {
-                    boot_ns: at,
-                    hook,
-                    party,
-                    socket: socket(asked.socket),
-                    requested: endpoint(asked.address, asked.port as u16),
-                };
-                self.sockets.ask_bind(header.tid, pending);
+            Record::BindAsked(of) => self.bind_asked(header.tid, act(of.socket), of),
+            Record::Bind(of) => bind::bound(parts, &act(of.socket), of, asked, begun),
+            Record::Listen(of) => self.listened(parts, &act(of.socket), of, begun),
+            Record::Connect(of) => self.connect_attempted(parts, &act(of.socket), of),
+            Record::ConnectOutcome(of) => self.connect_ended(parts, act(of.socket), of),
+            Record::Accept(of) => self.accepted(parts, act(of.socket), of),
+            Record::AcceptTaken(of) => self.accept_taken(parts, act(of.socket)),
+            Record::Close(of) => self.closed(parts, act(of.socket), of),
+            Record::Datagram(of) => self.exchanged(parts, &act(of.socket), of),
+            Record::DatagramClose(of) => self.datagram_closed(parts, &act(of.socket), of),
+            Record::RawSocket(of) => {
+                parts.report(&act(of.socket), RawSocket { protocol: of.socket.protocol });
             }
-            Record::Bind(done) => {
-                let operation = Bind {
-                    requested: bound.map(|asked| asked.requested),
-                    local: endpoint(done.address, done.port as u16),
-                    reuse: done.reuse,
-                    outcome: Outcome::Success,
-                    shares_port_with: begun.map(|one| self.sharing_port(&one)).unwrap_or_default(),
-                };
-                self.tell(at, hook, &party, Some(socket(done.socket)), operation.into());
-            }
-            Record::Listen(listen) => {
-                let socket = socket(listen.socket);
-                self.sockets.track(&party, socket, at);
-                let operation = Listen {
-                    local: endpoint(listen.address, listen.port),
-                    backlog: listen.backlog,
-                    shares_port_with: begun.map(|one| self.sharing_port(&one)).unwrap_or_default(),
-                };
-                self.tell(at, hook, &party, Some(socket), operation.into());
-            }
-            Record::Connect(connect) => {
-                let remote = endpoint(connect.address, connect.port as u16);
-                self.connect_attempted(at, hook, &party, socket(connect.socket), remote);
-            }
-            Record::ConnectOutcome(outcome) => {
-                self.connect_ended(at, hook, &party, socket(outcome.socket), &outcome);
-            }
-            Record::Accept(accept) => {
-                self.accepted(at, hook, party, socket(accept.socket), &accept);
-            }
-            Record::Close(close) => self.closed(at, hook, party, socket(close.socket), &close),
-            Record::Datagram(datagram) => {
-                self.exchanged(at, hook, &party, socket(datagram.socket), &datagram);
-            }
-            Record::DatagramClose(close) => {
-                let local = endpoint(close.local, close.local_port as u16);
-                let others = (close.others_sent, close.others_received);
-                self.datagram_closed(at, hook, party, socket(close.socket), (local, others));
-            }
-            Record::RawSocket(raw) => {
-                let operation = RawSocket { protocol: raw.socket.protocol };
-                self.tell(at, hook, &party, Some(socket(raw.socket)), operation.into());
-            }
-            // All that it says was needed above.
-            Record::BindRefused(_)
-            | Record::Exec(_)
-            | Record::Fork(_)
-            | Record::Exit(_)
-            | Record::CgroupMkdir(_)
-            | Record::CgroupRmdir(_)
-            | Record::CgroupAttach(_) => {}
-            Record::AcceptTaken(_) => self.accept_taken(header, party),
             Record::FamilySocket(_)
             | Record::PacketBind(_)
             | Record::SocketFilter(_)
@@ -153,219 +113,94 @@ impl Attribution {
             | Record::MulticastJoin(_)
             | Record::Unix(_) => {
                 // What was told as existing at start is used for the first time.
-                if hook.set() == Set::FirstUse && self.sockets.is_known_older(header.cookie) {
+                if hook.set() == Set::FirstUse && self.table.is_known_older(header.cookie) {
                     return;
                 }
-                if let Some((of, operation)) = beyond_ip::operation(&record, tail) {
-                    let peer = match &record {
-                        Record::Unix(unix) => self.unix_peer(unix, at),
+                if let Some((of, operation)) = beyond_ip::operation(record, tail) {
+                    let peer = match record {
+                        Record::Unix(unix) => unix_peer(parts.owners, unix, header.boot_ns),
                         _ => None,
                     };
-                    self.tell_with(at, hook, &party, Some(socket(of)), operation, peer);
+                    parts.report_with(&act(of), operation, peer);
                 }
             }
+            // The bind that was refused is reported by now; the others are of no socket.
+            Record::BindRefused(_)
+            | Record::Exec(_)
+            | Record::Fork(_)
+            | Record::Exit(_)
+            | Record::CgroupMkdir(_)
+            | Record::CgroupRmdir(_)
+            | Record::CgroupAttach(_) => {}
         }
+    }
+
+    /// Whose a record is, and what others it completes. `None` when it waits for the sockets
+    /// that existed at start, or is of no container: then nothing of it is reported.
+    fn prepare(&mut self, parts: &mut Parts<'_>, of: &Decoded<'_>) -> Option<Prepared> {
+        let Decoded { header, hook, record, .. } = of;
+        let asked = self.bind_answered(parts, of);
+        let is_end = matches!(record, Record::Close(_) | Record::DatagramClose(_));
+        if is_end && self.table.must_wait(header, *hook, *record) {
+            return None;
+        }
+        let party = match header.tgid {
+            0 => self.party_of_socket(parts, header, record),
+            _ => parts.owners.party(header),
+        };
+        if let Record::Accept(accept) = record {
+            self.confirm(parts, header, accept, &party);
+        }
+        let begun = parts.peers.begun_listener(header, record, &party);
+        let asked_port = asked.as_ref().map(|asked| asked.requested.port());
+        parts.peers.note_listener(header, record, begun.as_ref(), asked_port);
+        if parts.owners.is_of_own_socket(header, record) || !parts.owners.is_told_of(&party) {
+            if is_end {
+                self.table.remove(header.cookie);
+            }
+            return None;
+        }
+        if tells(record, *hook) {
+            self.table.mention(header.cookie);
+        }
+        Some(Prepared { party, asked, begun })
     }
 
     /// Whose a record is that nobody acts in. The cgroup a socket was made in is
     /// that of whoever made it then, who may have been a stranger there.
-    fn party_of_socket(&mut self, header: &Header, record: &Record) -> Party {
+    fn party_of_socket(&self, parts: &mut Parts<'_>, header: &Header, record: &Record) -> Party {
         let listener = if let Record::Accept(accept) = record { accept.listener } else { 0 };
         let mut tracked = [header.cookie, listener].into_iter();
-        if let Some(party) = tracked.find_map(|cookie| Some(&self.sockets.get(cookie)?.party)) {
+        if let Some(party) = tracked.find_map(|cookie| Some(&self.table.get(cookie)?.party)) {
             if party.owner.is_by_process() {
                 return party.clone();
             }
         } else if let Record::Accept(accept) = record
-            && let Some(party) = self.older_stray(accept, header.boot_ns)
+            && let Some(party) = self.older_stray(parts.peers, accept, header.boot_ns)
         {
             return party;
-        } else if !self.strays.is_empty() && self.strays.have_gone_to(header.socket_cgroup) {
-            let owner = self.registry.owner(header.socket_cgroup, &self.tree);
+        } else if parts.owners.had_strays_in(header.socket_cgroup) {
+            let owner = parts.owners.owner(header.socket_cgroup);
             if owner.kind == OwnerKind::Container {
                 let unknown = Owner::unknown(header.socket_cgroup, Some(&owner.cgroup_path));
-                return Party { owner: unknown.into(), creator: None, process: None, actor: None };
+                return Party::of(unknown.into());
             }
         }
-        self.party(header)
+        parts.owners.party(header)
     }
 
-    fn exchanged(
-        &mut self,
-        at: u64,
-        hook: Hook,
-        party: &Party,
-        socket: Socket,
-        record: &DatagramRecord,
-    ) {
-        let remote = endpoint(record.remote, record.remote_port);
-        let direction = if record.direction == direction::SENT {
-            Direction::Egress
-        } else {
-            Direction::Ingress
-        };
-        let is_to_peer = tells_first_sends(hook);
-        let is_counted = !is_to_peer && record.counting != counting::NOT_APART;
-        let mut has_peer = false;
-        if let Some(tracked) = self.sockets.track(party, socket, at) {
-            tracked.direction.get_or_insert(direction);
-            if is_counted {
-                note_flow(&mut tracked.flows, remote);
-            }
-            // A v4-mapped socket's sends show here, too.
-            has_peer = tracked.peer.is_some_and(|peer| same(peer, remote));
-        } else if is_counted {
-            // Nobody would ask for it, or take it away, when the socket ends.
-            let flow = flow_key(socket.cookie, remote);
-            self.requests.push(Request::ForgetFlows(vec![flow]));
+    /// Reports what has waited long enough at `boot_ns`.
+    pub(in crate::attribute) fn report_overdue(&mut self, parts: &mut Parts<'_>, boot_ns: u64) {
+        for asked in self.table.overdue_binds(boot_ns) {
+            self.report_unanswered_bind(parts, asked, None);
         }
-        let local = any_of_family(endpoint(record.local, record.local_port), socket);
-        let was_connected =
-            (is_to_peer || has_peer) && self.first_datagram(at, hook, socket, (local, remote));
-        if was_connected || has_peer {
-            return;
+        while let Some(cookie) = self.portless.overdue(boot_ns) {
+            self.port_is_known(parts, cookie, 0);
         }
-        let is_last = record.counting == counting::LAST_APART;
-        let operation = Datagram { local, remote, direction, is_last };
-        // Whoever sent first may have written any address as its own.
-        let peer = (direction == Direction::Egress)
-            .then(|| self.receiver_of(socket.socket.protocol, remote, at))
-            .flatten();
-        self.tell_with(at, hook, party, Some(socket), operation.into(), peer);
-    }
-
-    fn closed(
-        &mut self,
-        at: u64,
-        hook: Hook,
-        mut party: Party,
-        socket: Socket,
-        record: &CloseRecord,
-    ) {
-        self.tell_pending_accept(socket.cookie);
-        let local = endpoint(record.local, record.local_port);
-        let remote = endpoint(record.remote, record.remote_port);
-        self.tell_unconfirmed_of(socket.cookie, (local, remote));
-        let mut tracked = self.sockets.remove(socket.cookie);
-        if let Some(tracked) = &mut tracked {
-            party = tracked.party.clone();
-            // What has an end was established, even if the record of that was lost.
-            if record.from_state != TCP_LISTEN
-                && let Some(connect) = tracked.connect.take()
-            {
-                tracked.direction = Some(Direction::Egress);
-                let (outcome, ends) = (Outcome::Success, Some((local, remote)));
-                let peer = self.peer_without_connection(socket, &connect, outcome);
-                let ended = Ended { at, hook, outcome, ends, peer };
-                self.tell_connect(&party, socket, *connect, ended);
-            }
+        for cookie in self.table.overdue(boot_ns) {
+            self.report_pending_accept(parts, cookie);
+            self.report_without_outcome(parts, cookie);
         }
-        if record.from_state == TCP_LISTEN {
-            self.tell(at, hook, &party, Some(socket), ListenerClosed { local }.into());
-            return;
-        }
-        let operation = Close {
-            local,
-            remote,
-            direction: tracked.as_ref().and_then(|tracked| tracked.direction),
-            sent: record.sent,
-            received: record.received,
-            duration_ns: tracked
-                .and_then(|tracked| tracked.since_ns)
-                .map(|since| at.saturating_sub(since)),
-            errno: (record.errno != 0).then_some(record.errno),
-        };
-        self.tell(at, hook, &party, Some(socket), operation.into());
-    }
-
-    /// Only sockets of which something was told have an end worth telling, and those with
-    /// datagrams that were only counted.
-    fn datagram_closed(
-        &mut self,
-        at: u64,
-        hook: Hook,
-        party: Party,
-        socket: Socket,
-        (local, others): (SocketAddr, (u64, u64)),
-    ) {
-        let flows = std::mem::take(&mut self.flow_counts);
-        let tracked = self.sockets.remove(socket.cookie);
-        if tracked.is_none() && others == (0, 0) {
-            if self.sockets.has_refused(&party.owner) {
-                self.not_kept(at, &party.owner, EventKind::DatagramClose);
-            }
-            return;
-        }
-        let only = (flows.len() == 1 && others == (0, 0)).then(|| flows[0].remote);
-        let mut operation = DatagramClose {
-            local,
-            remote: only,
-            sent: None,
-            direction: None,
-            flows: Flows::of(flows),
-            others,
-            duration_ns: None,
-        };
-        if let Some(mut tracked) = tracked {
-            operation.sent = tracked.peer.map(|_| self.has_sent(tracked.connect.as_deref()));
-            operation.remote = tracked.peer.or(only);
-            operation.direction = tracked.direction;
-            operation.duration_ns = tracked.since_ns.map(|since| at.saturating_sub(since));
-            if let Some(connect) = tracked.connect.take().filter(|connect| connect.told.is_none()) {
-                let outcome = Outcome::Unknown;
-                let peer = self.peer_without_connection(socket, &connect, outcome);
-                let ended = Ended { at, hook, outcome, ends: None, peer };
-                self.tell_connect(&tracked.party, socket, *connect, ended);
-            }
-        }
-        self.tell(at, hook, &party, Some(socket), operation.into());
-    }
-
-    pub(in crate::attribute) fn tell_overdue(&mut self, boot_ns: u64) {
-        for asked in self.sockets.overdue_binds(boot_ns) {
-            self.tell_unanswered_bind(asked, None);
-        }
-        self.report_portless(boot_ns);
-        for cookie in self.sockets.overdue(boot_ns) {
-            self.tell_pending_accept(cookie);
-            self.tell_without_outcome(cookie);
-        }
-    }
-
-    /// No success followed. With `IP_BIND_ADDRESS_NO_PORT` none does, although
-    /// the kernel agreed: the port is chosen later (`__inet_bind`, 4.2–7.3).
-    fn tell_unanswered_bind(&mut self, asked: PendingBind, errno: Option<u16>) {
-        let outcome = match errno {
-            None if asked.requested.port() == 0 && self.policy.sees_refusals => Outcome::Success,
-            None if asked.requested.port() == 0 => Outcome::Unknown,
-            errno => Outcome::Failure(errno),
-        };
-        let (requested, shares_port_with) = (Some(asked.requested), Vec::new());
-        let operation =
-            Bind { requested, local: asked.requested, reuse: 0, outcome, shares_port_with };
-        self.tell(asked.boot_ns, asked.hook, &asked.party, Some(asked.socket), operation.into());
-    }
-}
-
-/// The same address, no address in particular as the socket's family has it: IPv4
-/// datagrams of an IPv6 socket pass by the hooks of IPv4.
-fn any_of_family(local: SocketAddr, socket: Socket) -> SocketAddr {
-    if !local.ip().to_canonical().is_unspecified() {
-        return local;
-    }
-    let ip: IpAddr = if i32::from(socket.socket.family) == libc::AF_INET {
-        Ipv4Addr::UNSPECIFIED.into()
-    } else {
-        Ipv6Addr::UNSPECIFIED.into()
-    };
-    SocketAddr::new(ip, local.port())
-}
-
-/// Notes a peer that the kernel counts apart, once. Programs on several processors may each
-/// have got one in more than is due, never as many again.
-pub(in crate::attribute) fn note_flow(flows: &mut Vec<SocketAddr>, remote: SocketAddr) {
-    if flows.len() < 2 * flow::MOST as usize && !flows.contains(&remote) {
-        flows.push(remote);
     }
 }
 

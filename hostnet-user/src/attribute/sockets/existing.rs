@@ -13,11 +13,13 @@ use std::{
 use hostnet_abi::Hook;
 
 use super::{
-    other_ends::OtherEnds,
+    SocketCorrelator,
+    act::Parts,
+    other_ends::{OtherEnds, existing_peer},
     table::{Begun, PendingConnect},
 };
 use crate::{
-    attribute::{Attribution, Found, Party},
+    attribute::{decoded::Decoded, found::Found, party::Party, reporter::Report},
     event::{Direction, ExistingSocket, Peer, SocketState, canonical},
 };
 
@@ -35,36 +37,41 @@ pub struct Existing {
     begun: Begun,
 }
 
-impl Attribution {
-    /// Whether nothing is known of a process that holds a socket.
-    #[must_use]
-    pub fn lacks_process(&self, pid: u32) -> bool {
-        self.processes.now(pid).is_none()
-    }
-
+impl SocketCorrelator {
     /// The sockets that existed at `boot_ns`, to be told by [`existing`](Self::existing)
     /// when every record from before has been taken in. Those records are told with whom
     /// they reached: listeners are known from now on, and have listened since `since_ns`
     /// unless a record tells more.
-    pub fn snapshot(&mut self, boot_ns: u64, since_ns: u64, found: Vec<Found>) {
+    pub fn snapshot(
+        &mut self,
+        parts: &mut Parts<'_>,
+        boot_ns: u64,
+        since_ns: u64,
+        found: Vec<Found>,
+    ) {
         for one in &found {
-            self.found_listener(one, since_ns, boot_ns);
+            parts.peers.found_listener(parts.owners, one, since_ns, boot_ns);
         }
         self.snapshot = Some(found);
     }
 
     /// The sockets that existed at `boot_ns`, with those of the
     /// [`snapshot`](Self::snapshot), to be told one after the other by
-    /// [`tell_next`](Self::tell_next). Every record from before the answer was
+    /// [`report_next`](Self::report_next). Every record from before the answer was
     /// complete has been taken in; ends of sockets that nothing was told of have
     /// waited for this.
-    pub fn existing(&mut self, boot_ns: u64, mut found: Vec<Found>) -> Existing {
-        let begun = self.sockets.end_of_start();
+    pub fn existing(
+        &mut self,
+        parts: &mut Parts<'_>,
+        boot_ns: u64,
+        mut found: Vec<Found>,
+    ) -> Existing {
+        let begun = self.table.end_of_start();
         for one in &found {
-            self.found_listener(one, 0, boot_ns);
+            parts.peers.found_listener(parts.owners, one, 0, boot_ns);
         }
         found.extend(self.snapshot.take().into_iter().flatten());
-        self.start_is_over();
+        parts.peers.start_is_over();
         let listening = found.iter().filter(|one| one.state == SocketState::Listen);
         let listeners: Listeners =
             listening.filter_map(|one| one.local.map(canonical)).map(ip_and_port).collect();
@@ -72,38 +79,38 @@ impl Attribution {
         Existing { boot_ns, found, told: 0, other_ends, listeners, begun }
     }
 
-    /// Tells the next of them, or at last the ends that have waited. Returns
-    /// whether there is more to tell.
-    pub fn tell_next(&mut self, existing: &mut Existing) -> bool {
+    /// Reports the next of them, or at last the ends that have waited. Returns
+    /// whether there is more to report.
+    pub fn report_next(&mut self, parts: &mut Parts<'_>, existing: &mut Existing) -> bool {
         let Existing { boot_ns, found, told, other_ends, listeners, begun } = existing;
         let Some(one) = found.get(*told) else {
-            for (header, hook, end) in std::mem::take(&mut begun.ends) {
-                self.socket_record(&header, hook, end, &[]);
+            for (header, hook, record) in std::mem::take(&mut begun.ends) {
+                self.record(parts, &Decoded { header, hook, record, tail: &[] });
             }
             return false;
         };
         *told += 1;
-        if !begun.told.contains(&one.cookie) && !self.is_own_socket(one) {
-            let party = self.holding_party(one, *boot_ns);
-            if self.is_told(&party.owner) {
+        if !begun.told.contains(&one.cookie) && !parts.owners.is_own_socket(one) {
+            let party = parts.owners.holding_party(one, *boot_ns);
+            if parts.owners.is_told(&party.owner) {
                 let direction = direction(one, listeners);
                 let other = other_ends.at(one).and_then(|at| found.get(at));
-                let peer = self.existing_peer(one, other, direction, *boot_ns);
-                self.tell_existing(*boot_ns, &party, one.clone(), direction, peer);
+                let peer = existing_peer(parts, one, other, direction, *boot_ns);
+                self.report_existing(parts, *boot_ns, &party, one.clone(), (direction, peer));
             } else if one.state == SocketState::Listen && one.is_tcp() {
-                self.sockets.track_older(&party, one.socket(), one.local);
+                self.table.track_older(&party, one.socket(), one.local);
             }
         }
         true
     }
 
-    fn tell_existing(
+    fn report_existing(
         &mut self,
-        boot_ns: u64,
+        parts: &mut Parts<'_>,
+        at: u64,
         party: &Party,
         found: Found,
-        direction: Option<Direction>,
-        peer: Option<Box<Peer>>,
+        (direction, peer): (Option<Direction>, Option<Box<Peer>>),
     ) {
         let socket = found.socket();
         let (has_an_end, state, local, remote) =
@@ -120,20 +127,22 @@ impl Attribution {
             interface: found.interface,
             user: found.user,
         };
-        let id = self.tell_with(boot_ns, None, party, Some(socket), operation.into(), peer);
+        let (hook, operation) = (None, operation.into());
+        let report = Report { at, hook, party, socket: Some(socket), operation, peer };
+        let id = parts.reporter.report(parts.owners, report);
         if !matches!(i32::from(socket.socket.family), libc::AF_INET | libc::AF_INET6) {
-            self.sockets.note_older(socket.cookie);
+            self.table.note_older(socket.cookie);
         }
         if !has_an_end {
             return;
         }
         let listens_on = local.filter(|_| state == SocketState::Listen);
-        let Some(tracked) = self.sockets.track_older(party, socket, listens_on) else { return };
+        let Some(tracked) = self.table.track_older(party, socket, listens_on) else { return };
         tracked.direction = direction;
         // A connection is not made yet; whether a datagram has left, nobody knows.
         let before = |remote| {
             let hook = Hook::InetSockSetState;
-            Box::new(PendingConnect { boot_ns, hook, remote, told: Some(id), is_older: true })
+            Box::new(PendingConnect { boot_ns: at, hook, remote, told: Some(id), is_older: true })
         };
         match (state, remote) {
             (SocketState::SynSent, Some(remote)) => tracked.connect = Some(before(remote)),
@@ -181,7 +190,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        attribute::{Holder, Policy},
+        attribute::{Attribution, found::Holder, policy::Policy},
         event::{Event, Operation, Owner, Process},
     };
 
@@ -311,7 +320,7 @@ mod tests {
     #[test]
     fn an_end_waits_for_its_beginning() {
         let mut stage = stage();
-        stage.record(&end_of(1)).unwrap();
+        stage.record(&Decoded::of(&end_of(1)).unwrap());
         assert_eq!(stage.waits_since(), Some(4), "for its beginning");
         existing(&mut stage, 5, vec![found(1, 7, &[(70, 7)])]);
         assert_eq!(stage.waits_since(), Some(4), "for its container's name");
@@ -328,7 +337,7 @@ mod tests {
     #[test]
     fn what_a_record_told_is_not_told_again() {
         let mut stage = stage();
-        stage.sockets.mention(1);
+        stage.sockets.table.mention(1);
         existing(&mut stage, 5, vec![found(1, 7, &[])]);
         existing(&mut stage, 6, vec![found(2, 7, &[])]);
         let cookies: Vec<_> =

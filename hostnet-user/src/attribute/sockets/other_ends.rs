@@ -3,8 +3,9 @@
 
 use std::{collections::HashMap, net::SocketAddr};
 
+use super::act::Parts;
 use crate::{
-    attribute::{Attribution, Found},
+    attribute::found::Found,
     event::{Direction, OwnerKind, Peer, PeerMethod, SocketState, canonical},
 };
 
@@ -45,32 +46,31 @@ impl OtherEnds {
     }
 }
 
-impl Attribution {
-    /// Who is at the other end of `found`, which `other` is when that existed, too.
-    pub(super) fn existing_peer(
-        &mut self,
-        found: &Found,
-        other: Option<&Found>,
-        direction: Option<Direction>,
-        boot_ns: u64,
-    ) -> Option<Box<Peer>> {
-        let Some(other) = other else {
-            let remote = found.remote.filter(|_| found.state != SocketState::SynSent)?;
-            return match found.is_tcp() {
-                true if self.own_address(remote).is_some() => None,
-                true if direction == Some(Direction::Ingress) => {
-                    self.bridged_container(remote.ip())
-                }
-                _ => self.receiver_of(found.socket.protocol, remote, boot_ns),
-            };
+/// Who is at the other end of `found`, which `other` is when that existed, too.
+pub fn existing_peer(
+    parts: &mut Parts<'_>,
+    found: &Found,
+    other: Option<&Found>,
+    direction: Option<Direction>,
+    boot_ns: u64,
+) -> Option<Box<Peer>> {
+    let Parts { owners, peers, .. } = parts;
+    let Some(other) = other else {
+        let remote = found.remote.filter(|_| found.state != SocketState::SynSent)?;
+        return match found.is_tcp() {
+            true if peers.own_address(remote).is_some() => None,
+            true if direction == Some(Direction::Ingress) => {
+                peers.bridged_container(owners, remote.ip())
+            }
+            _ => peers.receiver_of(owners, found.socket.protocol, remote, boot_ns),
         };
-        let party = self.holding_party(other, boot_ns);
-        if direction == Some(Direction::Egress)
-            && let Some(local) = other.local
-        {
-            return self.acceptor(0, local, &party, boot_ns);
-        }
-        (party.owner.kind != OwnerKind::Unknown)
-            .then(|| Peer::one(&party.owner, party.process.as_ref(), PeerMethod::Connection))
+    };
+    let party = owners.holding_party(other, boot_ns);
+    if direction == Some(Direction::Egress)
+        && let Some(local) = other.local
+    {
+        return peers.acceptor(owners, 0, local, &party, boot_ns);
     }
+    (party.owner.kind != OwnerKind::Unknown)
+        .then(|| Peer::one(&party.owner, party.process.as_ref(), PeerMethod::Connection))
 }

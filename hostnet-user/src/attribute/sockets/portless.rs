@@ -9,26 +9,24 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use hostnet_abi::{Header, Hook, Listen, Record};
+use hostnet_abi::{Header, Hook, Listen};
 
 use super::table::PATIENCE_NS;
-use crate::{
-    attribute::Attribution,
-    event::{
-        Owner,
-        shares::{Fill, SharedMap},
-    },
+use crate::event::{
+    Owner,
+    shares::{Fill, SharedMap},
 };
 
 /// Most records that wait. One owner has at most half of them; its next is reported without
 /// a port.
 const MAX_WAITING: usize = 1 << 12;
 
+/// A record that waits.
 #[derive(Debug)]
-struct Waiting {
-    header: Header,
-    hook: Hook,
-    listen: Listen,
+pub struct Waiting {
+    pub header: Header,
+    pub hook: Hook,
+    pub listen: Listen,
 }
 
 /// The records that wait, by socket cookie.
@@ -52,7 +50,7 @@ impl PortlessListeners {
     }
 
     /// Lets a record of `owner` wait. Returns false when it may not, because too many do.
-    fn wait(&mut self, owner: &Owner, header: &Header, hook: Hook, listen: Listen) -> bool {
+    pub fn wait(&mut self, owner: &Owner, header: &Header, hook: Hook, listen: Listen) -> bool {
         let waiting = Waiting { header: *header, hook, listen };
         if self.waiting.insert(owner, header.cookie, waiting).is_err() {
             return false;
@@ -67,7 +65,8 @@ impl PortlessListeners {
         true
     }
 
-    fn take(&mut self, cookie: u64) -> Option<Waiting> {
+    /// The record of this socket, which waits no more.
+    pub fn take(&mut self, cookie: u64) -> Option<Waiting> {
         self.waiting.remove(&cookie)
     }
 
@@ -81,76 +80,19 @@ impl PortlessListeners {
         }
         None
     }
-}
 
-impl Attribution {
-    /// Whether a listener waits for its port: then [`listening_ports`](Self::listening_ports)
-    /// is to be given what a dump of the host's listeners shows.
-    #[must_use]
-    pub fn awaits_ports(&mut self) -> bool {
-        self.portless.waits_since().is_some()
+    /// The next socket whose record has waited long enough at `boot_ns`.
+    pub fn overdue(&mut self, boot_ns: u64) -> Option<u64> {
+        let since = self.waits_since()?;
+        if since.saturating_add(PATIENCE_NS) > boot_ns {
+            return None;
+        }
+        self.order.pop_front().map(|(_, cookie)| cookie)
     }
 
-    /// The listeners that wait for their ports, by cookie.
-    #[must_use]
-    pub fn without_ports(&self) -> HashSet<u64> {
-        self.portless.waiting.keys().copied().collect()
-    }
-
-    /// Ports of listeners that wait for theirs, by cookie.
-    pub fn listening_ports(&mut self, ports: &[(u64, u16)]) {
-        for (cookie, port) in ports {
-            self.port_is_known(*cookie, *port);
-        }
-    }
-
-    /// Whether the record is of a listener that waits for its port from now on.
-    pub(in crate::attribute) fn waits_for_port(
-        &mut self,
-        header: &Header,
-        hook: Hook,
-        record: &Record,
-    ) -> bool {
-        let Record::Listen(listen) = record else { return false };
-        // It listens again, and what showed the end of the first time was lost.
-        self.port_is_known(header.cookie, 0);
-        if listen.port != 0 || header.cookie == 0 {
-            return false;
-        }
-        let owner = self.registry.owner(header.task_cgroup, &self.tree);
-        if !self.portless.wait(&owner, header, hook, *listen) {
-            return false;
-        }
-        // It is reported by its record, not as a socket from before the agent.
-        self.sockets.mention(header.cookie);
-        true
-    }
-
-    /// A record that shows the port of a listener that waits for it: its end, or a
-    /// connection accepted through it.
-    pub(in crate::attribute) fn port_shown_by(&mut self, header: &Header, record: &Record) {
-        match record {
-            Record::Close(close) => self.port_is_known(header.cookie, close.local_port),
-            Record::Accept(accept) => self.port_is_known(accept.listener, accept.local_port),
-            _ => {}
-        }
-    }
-
-    fn port_is_known(&mut self, cookie: u64, port: u16) {
-        if let Some(Waiting { header, hook, listen }) = self.portless.take(cookie) {
-            let record = Record::Listen(Listen { port, ..listen });
-            self.settled_record(&header, hook, record, &[]);
-        }
-    }
-
-    /// Reports listeners that have waited long enough at `boot_ns`, without a port.
-    pub(in crate::attribute) fn report_portless(&mut self, boot_ns: u64) {
-        while let Some(since) = self.portless.waits_since()
-            && since.saturating_add(PATIENCE_NS) <= boot_ns
-            && let Some((_, cookie)) = self.portless.order.pop_front()
-        {
-            self.port_is_known(cookie, 0);
-        }
+    /// The sockets whose records wait.
+    pub fn cookies(&self) -> HashSet<u64> {
+        self.waiting.keys().copied().collect()
     }
 }
 

@@ -11,13 +11,14 @@ use std::{
     sync::Arc,
 };
 
-use hostnet_abi::{Header, Hook, Record};
+use hostnet_abi::{FlowKey, Header, Hook, Record, flow};
 use uuid::Uuid;
 
+use super::act::Act;
 use crate::{
-    attribute::Party,
+    attribute::party::Party,
     event::{
-        Accept, Direction, Owner, Peer, Process, Socket, canonical,
+        Accept, Direction, Owner, Peer, Process, Socket, canonical, from_socket_addr,
         shares::{Fill, SharedMap},
     },
 };
@@ -38,10 +39,7 @@ const MOST: usize = 1 << 19;
 /// A bind that was asked for.
 #[derive(Clone, Debug)]
 pub struct PendingBind {
-    pub boot_ns: u64,
-    pub hook: Hook,
-    pub party: Party,
-    pub socket: Socket,
+    pub act: Act,
     pub requested: SocketAddr,
 }
 
@@ -101,6 +99,20 @@ impl Tracked {
         });
         connects || self.accept.is_some()
     }
+
+    /// Notes a peer that the kernel counts apart, once. Programs on several processors may
+    /// each have got one in more than is due, never as many again.
+    pub fn note_flow(&mut self, remote: SocketAddr) {
+        if self.flows.len() < 2 * flow::MOST as usize && !self.flows.contains(&remote) {
+            self.flows.push(remote);
+        }
+    }
+}
+
+/// The key of a socket's flow in the kernel's map.
+pub fn flow_key(cookie: u64, remote: SocketAddr) -> FlowKey {
+    let (address, port) = from_socket_addr(remote);
+    FlowKey { cookie, remote: address, remote_port: port.into() }
 }
 
 /// The table.
@@ -335,7 +347,7 @@ impl SocketTable {
             self.deadlines.pop_front();
         }
         let first = self.deadlines.front().map(|(deadline, _)| deadline - PATIENCE_NS);
-        let binds = self.binds.values().map(|bind| bind.boot_ns);
+        let binds = self.binds.values().map(|bind| bind.act.at);
         let ends = match &self.start {
             Start::Under(begun) => begun.ends.as_slice(),
             Start::Over => &[],
@@ -360,7 +372,7 @@ impl SocketTable {
 
     /// Binds that have waited long enough at `boot_ns`.
     pub fn overdue_binds(&mut self, boot_ns: u64) -> Vec<PendingBind> {
-        let overdue = |bind: &PendingBind| bind.boot_ns.saturating_add(BIND_PATIENCE_NS) <= boot_ns;
+        let overdue = |bind: &PendingBind| bind.act.at.saturating_add(BIND_PATIENCE_NS) <= boot_ns;
         let threads: Vec<u32> = self
             .binds
             .iter()

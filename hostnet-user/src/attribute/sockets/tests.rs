@@ -8,7 +8,7 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::*;
 use crate::{
-    attribute::{Attribution, Party, Policy},
+    attribute::{Attribution, decoded::Decoded, news::RuntimeNews, party::Party, policy::Policy},
     event::{Event, Health, Operation, Owner, OwnerKind, Process, Socket, shares::Fill},
 };
 
@@ -28,12 +28,13 @@ impl Stage {
     fn new() -> Self {
         let policy = Policy { sees_first_sends: true, seed: 1, ..Policy::default() };
         let mut stage = Attribution::new(policy);
-        stage.sockets = SocketTable::of(ROOM);
+        stage.sockets.table = SocketTable::of(ROOM);
         for (id, cgroup, pid) in [FLOOD, QUIET] {
             stage.cgroup(cgroup, format!("/docker/{id}"));
             stage.process(Process { pid, cgroup: Some(cgroup), ..Process::default() });
         }
-        stage.runtime_is_silent = true;
+        let (endpoint, reason) = (String::new(), String::new());
+        stage.runtime(RuntimeNews::Unreachable { endpoint, reason }, 0);
         Self(stage)
     }
 
@@ -60,7 +61,7 @@ impl Stage {
             ..Header::new_zeroed()
         };
         let bytes = [header.as_bytes(), of.as_bytes()].concat();
-        self.0.record(&bytes).expect("a record");
+        self.0.record(&Decoded::of(&bytes).expect("a record"));
     }
 
     fn connect(&mut self, who: (&str, u64, u32), cookie: u64, at: u64) {

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use hostnet_abi::{Flow, FlowKey};
+use hostnet_abi::{DecodeError, Flow, FlowKey};
 
 use crate::{
-    attribute::{Attribution, Found, Policy, Request, TABLE_PLACE},
+    attribute::{Attribution, Decoded, Found, Policy, Request, TABLE_PLACE},
     engine::{
         input::{Input, World},
         user_rules::UserRules,
@@ -84,14 +84,17 @@ impl Stages {
         }
     }
 
-    /// Takes a record's bytes.
+    /// Takes a record, or what is wrong with its bytes.
     ///
     /// # Errors
     /// When an output cannot take an event.
-    pub fn record(&mut self, bytes: &[u8]) -> Result<()> {
-        if let Err(error) = self.attribution.record(bytes) {
-            self.undecodable += 1;
-            self.undecodable_reason = error.to_string();
+    pub fn record(&mut self, record: Result<Decoded<'_>, DecodeError>) -> Result<()> {
+        match record {
+            Ok(record) => self.attribution.record(&record),
+            Err(error) => {
+                self.undecodable += 1;
+                self.undecodable_reason = error.to_string();
+            }
         }
         self.deliver()
     }
@@ -131,9 +134,9 @@ impl Stages {
             }
             World::Cgroup { id, path } => self.attribution.cgroup(id, path),
             World::Process(process) => self.attribution.process(*process),
-            World::Apart(apart) => self.attribution.apart(&apart),
+            World::Apart(apart) => self.attribution.owners().apart(&apart),
             World::V1Place { pid, start_ns, path } => {
-                self.attribution.v1_place(pid, start_ns, &path);
+                self.attribution.owners().v1_place(pid, start_ns, &path);
             }
             World::Snapshot { boot_ns, since_ns, sockets } => {
                 self.attribution.snapshot(boot_ns, since_ns, sockets);
@@ -191,7 +194,7 @@ impl Stages {
     /// When an output cannot take an event.
     pub fn input(&mut self, input: Input) -> Result<()> {
         match input {
-            Input::Record(bytes) => self.record(&bytes),
+            Input::Record(bytes) => self.record(Decoded::of(&bytes)),
             Input::Flows(flows) => {
                 self.flows(&flows);
                 Ok(())

@@ -17,16 +17,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    Batch,
-    lacks::{Lack, Lacks},
-};
+use super::lacks::{Batch, Lack, Lacks};
 use crate::{
     ask::{
         desk::{Desk, Limits, LookupNumbers},
         in_time,
     },
-    attribute::{Asker, Attribution},
+    attribute::{Asker, OwnerResolver},
     engine::input::World,
     event::Process,
     kernel,
@@ -194,8 +191,8 @@ impl ProcessLookups {
 
     /// What is to be taken in before these records: answers to what they lack, as far as they
     /// come in time.
-    pub fn before(&mut self, batch: &Batch, stage: &mut Attribution) -> Vec<Answer> {
-        let Lacks { lacks, changed } = Lacks::of(batch, stage);
+    pub fn before(&mut self, batch: &Batch, owners: &mut OwnerResolver) -> Vec<Answer> {
+        let Lacks { lacks, changed } = Lacks::of(batch, owners);
         let mut answers = Vec::new();
         let mut awaited = self.ask_each(lacks);
         let begun = Instant::now();
@@ -226,8 +223,8 @@ impl ProcessLookups {
 
     /// An answer was taken in: where the stage lacks that still, asking once more tells
     /// nothing of records from before.
-    pub fn taken_in(&mut self, answer: &Answer, stage: &Attribution) {
-        if answer.lack.is_still(stage) {
+    pub fn taken_in(&mut self, answer: &Answer, owners: &OwnerResolver) {
+        if answer.lack.is_still(owners) {
             if self.absent.len() >= MOST_ABSENT {
                 self.absent.clear();
             }
@@ -282,11 +279,11 @@ impl ProcessLookups {
 
 impl Answer {
     /// What it tells that the stage lacks.
-    pub fn inputs(&self, stage: &Attribution) -> Vec<World> {
+    pub fn inputs(&self, owners: &OwnerResolver) -> Vec<World> {
         let Self { lack, found, is_late } = self;
         let mut inputs = Vec::new();
         if lack.of_process
-            && (!is_late || stage.lacks_process(lack.pid))
+            && (!is_late || owners.lacks_process(lack.pid))
             && let Some(process) = &found.process
         {
             inputs.push(World::Process(Box::new(process.clone())));
@@ -294,7 +291,7 @@ impl Answer {
         if lack.of_cgroup.is_some() {
             // Another may have been made in its place since.
             let is_news = |(id, path): &&(u64, String)| {
-                stage.lacks_cgroup(*id) && !(*is_late && stage.has_cgroup_at(path))
+                owners.lacks_cgroup(*id) && !(*is_late && owners.has_cgroup_at(path))
             };
             let cgroups = found.cgroups.iter().filter(is_news).cloned();
             inputs.extend(cgroups.map(|(id, path)| World::Cgroup { id, path }));

@@ -1,10 +1,13 @@
 use std::sync::{Arc, Mutex, mpsc};
 
-use hostnet_abi::{EventKind, Fork, Header};
+use hostnet_abi::{EventKind, Fork, Header, Hook};
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
 use super::*;
-use crate::attribute::Policy;
+use crate::{
+    agent::lookups::Taken,
+    attribute::{Attribution, Policy},
+};
 
 /// Cgroups of a host's user and of a service.
 const USER: u64 = 5;
@@ -39,19 +42,27 @@ fn waiting(
 fn header(kind: EventKind, pid: u32, cgroup: u64, boot_ns: u64) -> Header {
     let (kind, length) = (kind as u16, kind.record_length() as u32);
     let (tgid, tid, task_cgroup, cookie) = (pid, pid, cgroup, 9);
-    Header { kind, length, tgid, tid, task_cgroup, cookie, boot_ns, ..Header::new_zeroed() }
+    let hook = Hook::Connect4 as u16;
+    Header { kind, hook, length, tgid, tid, task_cgroup, cookie, boot_ns, ..Header::new_zeroed() }
+}
+
+/// A record that says nothing beside its header.
+fn push(batch: &mut Batch, header: Header) {
+    let mut bytes = header.as_bytes().to_vec();
+    bytes.resize(header.length as usize, 0);
+    batch.push(Taken::of(&bytes));
 }
 
 /// A record of a process that connects.
 fn connect(batch: &mut Batch, pid: u32, cgroup: u64, boot_ns: u64) {
-    batch.push(header(EventKind::Connect, pid, cgroup, boot_ns).as_bytes());
+    push(batch, header(EventKind::Connect, pid, cgroup, boot_ns));
 }
 
 /// What [`crate::agent::pipeline::Pipeline`] does with a batch; the processes that were looked up.
 fn look_up(lookups: &mut ProcessLookups, batch: &Batch, stage: &mut Attribution) -> Vec<u32> {
     let late = lookups.late();
     let mut pids = take_in(lookups, late, stage);
-    let answers = lookups.before(batch, stage);
+    let answers = lookups.before(batch, stage.owners());
     pids.extend(take_in(lookups, answers, stage));
     pids.sort_unstable();
     pids
@@ -64,7 +75,7 @@ fn take_in(
 ) -> Vec<u32> {
     let mut pids = Vec::new();
     for answer in answers {
-        for input in answer.inputs(stage) {
+        for input in answer.inputs(stage.owners()) {
             match input {
                 World::Process(process) => {
                     pids.push(process.pid);
@@ -74,7 +85,7 @@ fn take_in(
                 other => panic!("{other:?}"),
             }
         }
-        lookups.taken_in(&answer, stage);
+        lookups.taken_in(&answer, stage.owners());
     }
     pids
 }
@@ -106,7 +117,7 @@ fn a_flood_of_unknown_processes_takes_nobodys_answers() {
     assert_eq!((found[0], found.len()), (70, 1 + MOST_OF_ASKER));
     let LookupNumbers { asked, refused, late, .. } = lookups.numbers();
     assert_eq!((asked, refused, late), (33, 4_000 - 32, 0));
-    assert!(stage.knows_process(70, 52) && !stage.knows_process(4_000, 50));
+    assert!(stage.owners().knows_process(70, 52) && !stage.owners().knows_process(4_000, 50));
 }
 
 #[test]
@@ -118,7 +129,7 @@ fn a_process_that_nobody_can_look_at_holds_up_no_other() {
     look_up(&mut lookups, &batch, &mut stage);
     // Another thread goes on, and that process is not asked for again.
     let begun = Instant::now();
-    while !stage.knows_process(70, 60) {
+    while !stage.owners().knows_process(70, 60) {
         assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", lookups.numbers());
         batch.clear();
         connect(&mut batch, 66, USER, 60);
@@ -161,7 +172,7 @@ fn the_start_goes_on_without_the_command_line_of_a_process_that_does_not_show_it
     while lookups.numbers().waiting > 0 {
         look_up(&mut lookups, &Batch::default(), &mut stage);
     }
-    assert!(stage.knows_process(66, 2_000));
+    assert!(stage.owners().knows_process(66, 2_000));
 }
 
 #[test]
@@ -175,12 +186,12 @@ fn what_records_tell_themselves_is_not_looked_up() {
     let mut fork = header(EventKind::Fork, 70, SERVICE, 20);
     fork.cookie = 0;
     let child = Fork { child: 71, start_ns: 20, ..Fork::new_zeroed() };
-    fork.hook = hostnet_abi::Hook::SchedProcessFork as u16;
-    batch.push(&[fork.as_bytes(), child.as_bytes()].concat());
+    fork.hook = Hook::SchedProcessFork as u16;
+    batch.push(Taken::of(&[fork.as_bytes(), child.as_bytes()].concat()));
     connect(&mut batch, 71, SERVICE, 21);
     let mut exec = header(EventKind::Exec, 72, SERVICE, 22);
     exec.cookie = 0;
-    batch.push(exec.as_bytes());
+    push(&mut batch, exec);
     connect(&mut batch, 72, SERVICE, 23);
     connect(&mut batch, 73, SERVICE, 24);
     assert_eq!(look_up(&mut lookups, &batch, &mut stage), [73]);
@@ -198,14 +209,14 @@ fn a_late_answer_says_nothing_of_a_process_that_has_changed_since() {
         if ends {
             let mut exit = header(EventKind::Exit, 66, USER, 60);
             exit.cookie = 0;
-            batch.push(exit.as_bytes());
+            push(&mut batch, exit);
         }
         look_up(&mut lookups, &batch, &mut stage);
         go_on.send(()).expect("it is there");
         while lookups.numbers().waiting > 0 {
             look_up(&mut lookups, &Batch::default(), &mut stage);
         }
-        assert_eq!(stage.knows_process(66, 70), !ends);
+        assert_eq!(stage.owners().knows_process(66, 70), !ends);
         assert_eq!(lookups.numbers().late, 1);
     }
 }
@@ -232,15 +243,15 @@ fn a_late_cgroup_takes_nobodys_place() {
     let mut answer = Answer { lack, found, is_late: true };
     // Made anew, by records that came since.
     stage.cgroup(9, "/a/b".to_owned());
-    let ids = |answer: &Answer, stage: &Attribution| -> Vec<u64> {
-        let inputs = answer.inputs(stage).into_iter();
+    let mut ids = |answer: &Answer| -> Vec<u64> {
+        let inputs = answer.inputs(stage.owners()).into_iter();
         inputs
             .filter_map(|one| if let World::Cgroup { id, .. } = one { Some(id) } else { None })
             .collect()
     };
-    assert_eq!(ids(&answer, &stage), [7]);
+    assert_eq!(ids(&answer), [7]);
     answer.is_late = false;
-    assert_eq!(ids(&answer, &stage), [7, 8]);
+    assert_eq!(ids(&answer), [7, 8]);
 }
 
 #[test]

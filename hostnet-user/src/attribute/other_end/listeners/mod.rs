@@ -13,7 +13,7 @@ use std::{
 use hostnet_abi::reuse;
 
 use crate::{
-    attribute::Party,
+    attribute::party::Party,
     event::shares::{Fill, Share, Shares},
 };
 

@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct ContainerRegistry {
     v1_only: bool,
-    pub(in crate::attribute) containers: Containers,
+    pub(super) containers: Containers,
     /// Cgroups that the runtime's word and the path agree on, by id.
     confirmed: HashMap<u64, String>,
     /// Paths that the runtime spoke of before the tree had them.

@@ -8,8 +8,6 @@ use std::collections::HashSet;
 
 use hostnet_abi::{Fork, Header, Record};
 
-use super::{Attribution, Found};
-
 /// Most sockets of its own that are remembered at a time.
 const MOST: usize = 1 << 16;
 
@@ -29,7 +27,8 @@ impl OwnActs {
         Self { pid, ..Self::default() }
     }
 
-    fn is_own(&self, pid: u32) -> bool {
+    /// Whether a process is the agent's own.
+    pub fn is_own(&self, pid: u32) -> bool {
         pid != 0 && (pid == self.pid || self.children.contains(&pid))
     }
 
@@ -53,7 +52,7 @@ impl OwnActs {
     }
 
     /// Whether a record is of the agent's own process or of a socket of its.
-    fn has_done(&mut self, header: &Header, record: &Record) -> bool {
+    pub fn has_done(&mut self, header: &Header, record: &Record) -> bool {
         let listener = if let Record::Accept(accept) = record { accept.listener } else { 0 };
         let is_own = match header.tgid {
             0 => [header.cookie, listener].iter().any(|cookie| self.sockets.contains(cookie)),
@@ -67,30 +66,9 @@ impl OwnActs {
         }
         is_own
     }
-}
 
-impl Attribution {
-    /// Whether the agent's own process did it.
-    pub(super) fn is_own_act(&self, header: &Header) -> bool {
-        self.own.is_own(header.tgid)
-    }
-
-    /// Whether a record is of a socket of the agent's own.
-    pub(super) fn is_of_own_socket(&mut self, header: &Header, record: &Record) -> bool {
-        self.own.has_done(header, record)
-    }
-
-    /// Whether a process is the agent's own.
-    pub(super) fn is_agent(&self, pid: u32) -> bool {
-        self.own.is_own(pid)
-    }
-
-    /// Whether a socket that existed at start is the agent's own.
-    pub(super) fn is_own_socket(&mut self, found: &Found) -> bool {
-        let is_own = found.holders.iter().any(|holder| self.own.is_own(holder.pid));
-        if is_own {
-            self.own.sockets.insert(found.cookie);
-        }
-        is_own
+    /// A socket that existed at start is held by one of its processes.
+    pub fn holds(&mut self, cookie: u64) {
+        self.sockets.insert(cookie);
     }
 }

@@ -1,12 +1,12 @@
 //! Records of forks, programs and moves, and whose the processes are after them.
 
-use hostnet_abi::{Connect, EventKind, Listen, Payload};
+use hostnet_abi::{Connect, EventKind, Hook, Listen, Payload};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::*;
 use crate::{
-    attribute::{Policy, RuntimeNews},
-    event::{Operation, Owner, Process},
+    attribute::{Attribution, Decoded, RuntimeNews},
+    event::{Event, Operation, Process},
 };
 
 const A: &str = "5aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
@@ -55,7 +55,7 @@ impl Stage {
         header.hook = Hook::Connect4 as u16;
         header.length = P::KIND.record_length() as u32;
         let bytes = [header.as_bytes(), payload.as_bytes()].concat();
-        self.0.record(&bytes).expect("a record");
+        self.0.record(&Decoded::of(&bytes).expect("a record"));
     }
 
     fn attach(&mut self, by: u32, pid: u32, from: u64, to: u64) {
@@ -95,7 +95,7 @@ impl Stage {
 
     /// The events so far as action, container and where it is now.
     fn told(&mut self) -> Vec<(&'static str, String, u64)> {
-        self.0.release_overdue(u64::MAX);
+        self.0.reporter.release_overdue(&mut self.0.owners, u64::MAX);
         let mut events = Vec::new();
         self.0.take_events(&mut events);
         events.retain(|event| !matches!(event.operation, Operation::Joined(_)));
@@ -114,7 +114,7 @@ impl Stage {
         let socket = hostnet_abi::Socket { family: 2, kind: 2, protocol: 17 };
         let connect = Connect { address: [0; 4], port: 9, socket };
         self.record_of(pid, cgroup, (u64::from(pid), made_in), connect);
-        self.0.release_overdue(u64::MAX);
+        self.0.reporter.release_overdue(&mut self.0.owners, u64::MAX);
         let mut events = Vec::new();
         self.0.take_events(&mut events);
         let event = events.pop()?;
@@ -159,7 +159,7 @@ fn from_place_to_place_and_home() {
             ("cgroup-migration", a(), 0)
         ]
     );
-    assert!(stage.0.strays.is_empty());
+    assert!(stage.0.owners.strays.is_empty());
     stage.attach(70, 70, CHILD_OF_A, IN_A);
     assert_eq!(stage.told(), [], "it moves at home");
 }
@@ -236,7 +236,7 @@ fn the_programs_follow_what_is_older_than_they() {
         stage.0.take_requests();
         let own_pids = false;
         let apart = Apart { pid: 30, cgroup, mount_namespace, own_pids, in_host_network };
-        stage.0.apart(&apart);
+        stage.0.owners().apart(&apart);
         stage.0.take_requests()
     };
     let follow = |home, now| Request::Follow { pid: 30, home, now };
@@ -266,15 +266,17 @@ fn of_a_cgroup_that_was_never_told_the_process_is_asked() {
     let mut header = Header::new_zeroed();
     let mut asked = |tgid, cgroup| {
         (header.tgid, header.task_cgroup, header.kind) = (tgid, cgroup, EventKind::Exit as u16);
+        header.hook = Hook::SchedProcessExit as u16;
         header.length = EventKind::Exit.record_length() as u32;
         let exit = hostnet_abi::Exit::new_zeroed();
-        stage.0.misplaced_process(&[header.as_bytes(), exit.as_bytes()].concat())
+        let bytes = [header.as_bytes(), exit.as_bytes()].concat();
+        stage.0.owners().lookups(&Decoded::of(&bytes).expect("a record")).cgroup
     };
     assert_eq!(asked(30, 99), Some(30));
     assert_eq!(asked(30, IN_A), None);
     assert_eq!(asked(0, 99), None, "nobody can be asked");
     stage.0.cgroup(99, format!("/docker/{A}/late"));
-    assert!(!stage.0.lacks_cgroup(99));
+    assert!(!stage.0.owners().lacks_cgroup(99));
 }
 
 #[test]
@@ -289,7 +291,7 @@ fn a_borrowed_name_is_told_of_its_maker() {
         header.length = (EventKind::CgroupMkdir.record_length() + path.len()) as u32;
         let made = hostnet_abi::CgroupMkdir { id, truncated: 0 };
         let bytes = [header.as_bytes(), made.as_bytes(), path.as_bytes()].concat();
-        stage.0.record(&bytes).expect("a record");
+        stage.0.record(&Decoded::of(&bytes).expect("a record"));
         stage.told()
     };
     let spoof = [("name-spoof", a(), 0)];
@@ -306,7 +308,7 @@ fn what_moved_before_the_agent_is_known_by_its_mounts() {
         stage.0.process(Process { pid, start_ns: 5, ..Process::default() });
         let (own_pids, in_host_network) = (true, true);
         let cgroup = IN_VICTIM;
-        stage.0.apart(&Apart { pid, cgroup, mount_namespace, own_pids, in_host_network });
+        stage.0.owners().apart(&Apart { pid, cgroup, mount_namespace, own_pids, in_host_network });
     }
     stage.says(VICTIM, 22);
     stage.says(A, 21);
