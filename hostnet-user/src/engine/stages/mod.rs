@@ -1,18 +1,17 @@
 //! The stages after the kernel, in order: attribute, judge, record, outputs. Live and
 //! replayed runs go through this same code.
 
+mod world;
+
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use hostnet_abi::{DecodeError, Flow, FlowKey};
 
 use crate::{
-    attribute::{Attribution, Decoded, Found, Policy, Request, TABLE_PLACE},
-    engine::{
-        input::{Input, World},
-        user_rules::UserRules,
-    },
-    event::{Event, Health, Operation, OwnerKind, PastFinding, Reached, RecordHealth, total},
+    attribute::{Attribution, Decoded, Policy, Request, TABLE_PLACE},
+    engine::{input::Input, user_rules::UserRules},
+    event::{Event, Health, Operation, OwnerKind, PastFinding, Reached},
     format::ecs::Identity,
     judge::Judge,
     output::Output,
@@ -108,84 +107,6 @@ impl Stages {
     /// Takes the counts of the UDP flows that the next record closes.
     pub fn flows(&mut self, flows: &[(FlowKey, Flow)]) {
         self.attribution.flows(flows);
-    }
-
-    /// Takes anything else.
-    ///
-    /// # Errors
-    /// When an output cannot take an event.
-    pub fn world(&mut self, world: World) -> Result<()> {
-        match world {
-            World::Run { identity, .. } => self.identify(&identity),
-            World::Reached(reached) => self.judge.remember(&reached),
-            World::Findings(found) => {
-                self.judge.remember_findings(&found);
-                self.user_rules.remember(&found);
-            }
-            World::Rules(texts) => self.user_rules.replace(&texts),
-            World::Lost { place, from_ns, to_ns, by } => {
-                self.summary.lose(&place, total(by.iter().map(|lost| lost.count)));
-                self.attribution.lost(place, from_ns, to_ns, by);
-            }
-            World::Suppressed { from_ns, to_ns, by, of_state } => {
-                let counts = by.iter().chain(&of_state).map(|one| one.count);
-                self.summary.suppressed = total(counts.chain([self.summary.suppressed]));
-                self.attribution.suppressed((from_ns, to_ns), by, of_state);
-            }
-            World::Cgroup { id, path } => self.attribution.cgroup(id, path),
-            World::Process(process) => self.attribution.process(*process),
-            World::Apart(apart) => self.attribution.owners().apart(&apart),
-            World::V1Place { pid, start_ns, path } => {
-                self.attribution.owners().v1_place(pid, start_ns, &path);
-            }
-            World::Snapshot { boot_ns, since_ns, sockets } => {
-                self.attribution.snapshot(boot_ns, since_ns, sockets);
-            }
-            World::Present { boot_ns, pids } => self.attribution.present(boot_ns, &pids),
-            World::Redirects(redirects) => self.attribution.redirects(redirects),
-            World::Existing { boot_ns, sockets } => return self.existing(boot_ns, sockets),
-            World::OlderFlows { flows } => self.attribution.older_flows(flows),
-            World::Listeners { boot_ns, sockets } => self.attribution.listeners(boot_ns, &sockets),
-            World::Addresses { addresses, chosen_ports, network } => {
-                self.attribution.addresses(addresses, chosen_ports);
-                self.attribution.bridged(network.bridged());
-                self.judge.network(network);
-            }
-            World::Users(users) => self.attribution.users(users),
-            World::ListeningPorts(ports) => self.attribution.listening_ports(&ports),
-            World::Runtime { boot_ns, news } => {
-                self.filter.hear(&news);
-                self.attribution.runtime(news, boot_ns);
-            }
-            World::Clock { boot_ns, wall_ns, taken_ns } => {
-                self.seen_ns = wall_ns;
-                self.attribution.clock(boot_ns, wall_ns);
-                if let Some(by_ns) = self.clock.look(boot_ns, wall_ns) {
-                    let step = Box::new(RecordHealth::ClockStepped { by_ns });
-                    self.attribution.health(boot_ns, Health::Record(step));
-                }
-                self.attribution.expire(taken_ns.unwrap_or(boot_ns));
-                self.report_unkept(boot_ns);
-                if self.undecodable > 0 {
-                    let reason = std::mem::take(&mut self.undecodable_reason);
-                    let count = std::mem::take(&mut self.undecodable);
-                    self.summary.lose("decode", count);
-                    self.attribution.health(boot_ns, Health::Undecodable { reason, count });
-                }
-            }
-            World::Health { boot_ns, health } => self.attribution.health(boot_ns, health),
-        }
-        self.deliver()
-    }
-
-    /// Each socket's event is delivered before the next one's is made.
-    fn existing(&mut self, boot_ns: u64, sockets: Vec<Found>) -> Result<()> {
-        let mut existing = self.attribution.existing(boot_ns, sockets);
-        let mut outcome = Ok(());
-        while self.attribution.tell_next(&mut existing) {
-            outcome = outcome.and(self.deliver());
-        }
-        outcome.and(self.deliver())
     }
 
     /// Takes an input of a recording.

@@ -10,7 +10,10 @@ use hostnet_abi::EventKind;
 use super::*;
 use crate::{
     docs::EVERY_KIND,
-    engine::{capture::Recording, input},
+    engine::{
+        capture::Recording,
+        input::{self, World},
+    },
     event::Lost,
     format::{Format, Lines},
     judge::Law,
