@@ -1,11 +1,9 @@
 //! The user's own rules among the stages: each event that is told is shown to them as
 //! the document it is written as, but nothing of it is cut and it has all labels of its
-//! container: padding hides nothing from a rule. What they find is an event, too. Without
-//! rules no document is made.
+//! container: padding hides nothing from a rule. It is never text. What they find is an
+//! event, too. Without rules no document is made.
 
 use std::{net::SocketAddr, sync::Arc};
-
-use serde_json::Value;
 
 use crate::{
     event::{
@@ -23,7 +21,6 @@ use crate::{
 pub struct UserRules {
     rules: Rules,
     encoder: Option<Encoder>,
-    line: Vec<u8>,
     repeats: Repeats,
 }
 
@@ -32,7 +29,7 @@ impl UserRules {
     #[must_use]
     pub fn new(repeat_after_ns: u64) -> Self {
         let repeats = Repeats::new(repeat_after_ns);
-        Self { rules: Rules::default(), encoder: None, line: Vec::new(), repeats }
+        Self { rules: Rules::default(), encoder: None, repeats }
     }
 
     /// Where the run is: documents say so.
@@ -60,12 +57,8 @@ impl UserRules {
         if event.is_finding() || matches!(event.operation, Operation::Health(_)) {
             return;
         }
-        self.line.clear();
         // What cannot be written is not told either, and the output says so.
-        let document: Value = match encoder.encode(record, &mut self.line) {
-            Ok(()) => serde_json::from_slice(&self.line).unwrap_or_default(),
-            Err(_) => return,
-        };
+        let Ok(document) = encoder.value(record) else { return };
         let nobody = Owner::unknown(0, None);
         let owner = event.owner.as_deref().unwrap_or(&nobody);
         for about in self.rules.judge(&document) {

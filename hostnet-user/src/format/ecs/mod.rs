@@ -24,6 +24,7 @@ mod udp;
 use std::fmt::Write as _;
 
 use anyhow::Result;
+use serde_json::Value;
 
 pub use identity::Identity;
 
@@ -104,6 +105,19 @@ impl Encoder {
         }
         lines.push(b'\n');
         Ok(())
+    }
+
+    /// The record as a document for those who look at its fields, the widest there is.
+    ///
+    /// # Errors
+    /// When a value cannot be written as JSON, which would be a bug.
+    pub fn value(&mut self, record: &Recorded) -> Result<Value> {
+        self.message.clear();
+        message(&record.event, &mut self.message);
+        let Some(parts) = self.parts.first_mut() else { return Ok(Value::Null) };
+        let borrowed = Borrowed::of(&record.event, &self.message, parts, &mut self.timestamps);
+        let document = Document::new(record, parts, &borrowed, &mut self.timestamps);
+        Ok(serde_json::to_value(&document)?)
     }
 }
 
