@@ -1,6 +1,6 @@
 //! The service in a Compose or stack file.
 
-use super::change::{HOST_GATEWAY, Plan};
+use super::plan::{HOST_GATEWAY, Plan};
 use crate::text::json;
 
 /// Whose words the file is in.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::{
     act::{Bridge, Needs},
-    change::network,
     observed::Observed,
+    plan::network,
     publish::{Port, Publish},
     service::Manager,
 };

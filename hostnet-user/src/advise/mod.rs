@@ -15,6 +15,7 @@ mod connections;
 mod failed;
 mod multicast;
 mod observed;
+mod plan;
 mod ports;
 mod publish;
 mod rates;
