@@ -19,8 +19,8 @@ use hostnet::{
     event::{Event, Health, Operation, RecordHealth},
     format::{Format, ecs::Identity},
     output::Output as _,
-    record::{self, Journal, Outbox, Sequence},
-    sink::{Sink, unix},
+    record::{self, Journal, Sequence},
+    sink::{Outbox, Sink, unix},
 };
 use serde::Deserialize;
 use uuid::Uuid;

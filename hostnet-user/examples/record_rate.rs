@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result};
 use hostnet::{
     format::{Format, ecs::Identity},
     output::Output as _,
-    record::{self, Outbox, Sequence},
-    sink::file::File,
+    record::{self, Sequence},
+    sink::{Outbox, file::File},
 };
 use uuid::Uuid;
 

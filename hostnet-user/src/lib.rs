@@ -2,8 +2,8 @@
 //!
 //! Each folder is a room of the data path. `kernel` hands out records, `event` says what they
 //! mean, `attribute` ties them to their owner, `judge` says what is to be thought of it,
-//! `record` keeps them, `format` gives them their form; `output` takes them as they come,
-//! `sink` delivers what `record` kept. `engine` puts the pure ones together, so that a run can
+//! `format` gives them their form, with which each is a `row`; `output` takes them as they
+//! come, `record` keeps them, `sink` delivers what was kept. `engine` puts the pure ones together, so that a run can
 //! be replayed; `sources` asks the host and the runtimes; `agent` runs it all live.
 
 // Its macros are for those after it.
@@ -35,6 +35,7 @@ pub mod query;
 #[cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 pub mod record;
 pub mod report;
+pub mod row;
 pub mod sink;
 #[cfg(test)]
 #[path = "../../tests/src/skip.rs"]

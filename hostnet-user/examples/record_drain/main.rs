@@ -19,8 +19,8 @@ use hostnet::{
     event::Event,
     format::ecs::Identity,
     output::Output as _,
-    record::{self, Journal, Outbox, Sequence},
-    sink::{Failure, Message, Outcome, Sink, Then},
+    record::{self, Journal, Sequence},
+    sink::{Failure, Message, Outbox, Outcome, Sink, Then},
 };
 use receivers::{RECEIVERS, Receiver};
 use serde_json::json;

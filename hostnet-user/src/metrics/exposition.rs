@@ -19,7 +19,7 @@ use super::{KernelNumbers, Metrics, PipelineNumbers, ProcessNumbers, lock};
 use crate::{
     event::shares::Fill,
     kernel::{ProgramNumbers, RingNumbers},
-    record::{HistoryNumbers, SinkNumbers, Size},
+    output::{HistoryNumbers, HistorySize, SinkNumbers},
 };
 
 /// What `/metrics` answers.
@@ -200,7 +200,7 @@ fn history<V>(all: &Numbers, of: fn(&HistoryNumbers) -> Option<V>) -> Vec<(&'sta
 
 fn parts(all: &Numbers) -> Vec<(&str, f64)> {
     let size = all.pipeline.history.as_ref().and_then(|history| history.size.as_ref());
-    let parts = |size: &Size| [("used", size.used), ("free", size.free), ("log", size.log)];
+    let parts = |size: &HistorySize| [("used", size.used), ("free", size.free), ("log", size.log)];
     size.into_iter().flat_map(parts).map(|(part, bytes)| (part, bytes as f64)).collect()
 }
 

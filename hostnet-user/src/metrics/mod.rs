@@ -35,7 +35,7 @@ use crate::{
     ask::desk::LookupNumbers,
     event::shares::Fill,
     kernel::{MapNumbers, Meter, ProgramNumbers, RingNumbers},
-    record::{HistoryNumbers, SinkNumbers},
+    output::{HistoryNumbers, SinkNumbers},
 };
 
 /// How often programs and maps are asked for their numbers: a full map takes the

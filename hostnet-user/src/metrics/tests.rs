@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::*;
-use crate::record::Size;
+use crate::output::HistorySize;
 
 /// Numbers such as a run has.
 fn numbers() -> Arc<Metrics> {
@@ -18,7 +18,7 @@ fn numbers() -> Arc<Metrics> {
     let sink = SinkNumbers { delivered: 6, waiting: 2, ..SinkNumbers::default() };
     let history = HistoryNumbers {
         is_writable: true,
-        size: Some(Size { used: 8192, free: 4096, log: 512 }),
+        size: Some(HistorySize { used: 8192, free: 4096, log: 512 }),
         limit_bytes: 1 << 20,
         kept: 12,
         not_kept: 3,

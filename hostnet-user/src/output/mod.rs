@@ -3,6 +3,7 @@
 //! An output takes records in order and says when it cannot. It knows nothing of
 //! the kernel or of how an event came about.
 
+mod numbers;
 mod stream;
 mod table;
 
@@ -10,13 +11,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
+pub use numbers::{HistoryNumbers, HistorySize, SinkNumbers};
 pub use stream::{LineStream, is_broken_pipe};
 pub use table::Table;
 
-use crate::{
-    event::{Health, PastFinding, Reached, Recorded},
-    record::{HistoryNumbers, SinkNumbers},
-};
+use crate::event::{Health, PastFinding, Reached, Recorded};
 
 /// Something that takes the records of a run.
 pub trait Output: Send {

@@ -17,7 +17,8 @@ use crate::{
         Identity,
         parse::{NotOurs, Parser},
     },
-    record::{Reader, Row},
+    record::Reader,
+    row::Row,
 };
 
 /// Most rows of a history in memory at once, and most bytes of them before no more are

@@ -12,7 +12,7 @@ use super::{
     history::{COLUMNS, Event},
 };
 use crate::event::Action;
-use crate::{event::Contact, format::ecs::read::Side, record::touch::contact};
+use crate::{event::Contact, format::ecs::read::Side, row::touch::contact};
 
 /// One connection, or what a UDP socket exchanged with one peer.
 #[derive(Clone, Debug, Serialize)]

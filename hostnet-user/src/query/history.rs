@@ -17,8 +17,8 @@ use crate::{
     record::{
         Mark, StoreError, schema,
         tally::{self, Tally},
-        touch::Touch,
     },
+    row::touch::Touch,
 };
 
 /// Instructions of SQLite between two looks at the clock.

@@ -12,9 +12,9 @@ use super::{
     filter::Condition,
     history::{COLUMNS, span_of},
 };
-use crate::record::{
-    tally::SPAN_NS,
-    touch::{Sums, Touch, With},
+use crate::{
+    record::tally::SPAN_NS,
+    row::touch::{Sums, Touch, With},
 };
 
 /// Which others are asked about.

@@ -4,21 +4,32 @@
 use std::path::Path;
 
 use super::{
-    delivery::Outbox,
     error::StoreError,
-    journal::Past,
+    learned,
     news::News,
     now_ns,
     reader::Reader,
     store::{LastRow, Standing, Store},
 };
-use crate::event::{Action, RecordHealth};
+use crate::{
+    event::{Action, PastFinding, Reached, RecordHealth},
+    sink::Outbox,
+};
 
 /// Runs without an end that are looked for, from the last on.
 const MOST_CRASHES: usize = 64;
 
 /// The action of the last record of a run that ended well.
 const STOPPED: &str = Action::AgentStopped.name();
+
+/// What the judgements of other runs have left.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    /// What images reached.
+    pub reached: Vec<Reached>,
+    /// What was found.
+    pub findings: Vec<PastFinding>,
+}
 
 /// The history knows when a run has no end: the one before this, and those before
 /// it that nobody has told of, because their successor crashed before it could.
@@ -58,10 +69,10 @@ fn crashes(store: &Store) -> Result<Vec<LastRow>, StoreError> {
 
 /// What other runs have learned and found; without it, it is learned and found anew.
 pub fn past(store: &Store) -> Past {
-    let reached = store.reached().inspect_err(|error| {
+    let reached = learned::reached(&store.connection).inspect_err(|error| {
         tracing::error!("cannot read what images have reached before: {error}");
     });
-    let findings = store.findings().inspect_err(|error| {
+    let findings = learned::findings(&store.connection).inspect_err(|error| {
         tracing::error!("cannot read what was found before, which is reported again: {error}");
     });
     Past { reached: reached.unwrap_or_default(), findings: findings.unwrap_or_default() }

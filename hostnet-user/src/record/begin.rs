@@ -8,9 +8,9 @@ use std::{
 use anyhow::{Context, Result};
 
 use super::{
-    before,
-    delivery::{Delivery, Outbox},
-    journal::{Journal, Past},
+    before::{self, Past},
+    delivery::Delivery,
+    journal::Journal,
     keeper::{Keeper, Settings},
     news::news,
     now_ns,
@@ -19,7 +19,10 @@ use super::{
     tail::Tail,
     writer::Writer,
 };
-use crate::{format::ecs::Identity, sink::Sink};
+use crate::{
+    format::ecs::Identity,
+    sink::{Outbox, Sink},
+};
 
 /// Batches that may wait for the writer before the pipeline does.
 const MOST_WAITING: usize = 4;

@@ -6,10 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection as Database, OptionalExtension, params};
 
-use super::{
-    error::StoreError,
-    touch::{Connection, Socket, Touch},
-};
+use super::error::StoreError;
+use crate::row::touch::{Connection, Socket, Touch};
 
 /// A connection that began in a batch.
 struct Fresh {

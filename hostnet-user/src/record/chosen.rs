@@ -6,13 +6,12 @@ use std::collections::BTreeSet;
 use rusqlite::params;
 
 use super::{
-    Row,
     error::StoreError,
     reader::{Reader, times},
     schema,
     tally::SPAN_NS,
 };
-use crate::{event::Action, text::json};
+use crate::{event::Action, row::Row, text::json};
 
 /// What is wanted.
 pub struct Choice<'a> {

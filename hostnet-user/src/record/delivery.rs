@@ -12,7 +12,6 @@ use std::{
 };
 
 use super::{
-    Row,
     backoff::Backoff,
     news::News,
     reader::Reader,
@@ -21,8 +20,8 @@ use super::{
 };
 use crate::{
     event::{Action, RecordHealth},
-    format::Format,
-    sink::{Failure, Message, Outcome, Sink, Then, hand_over},
+    row::Row,
+    sink::{Failure, Message, Outbox, Outcome, Sink, Then, hand_over},
 };
 
 /// Rows read from the history at a time: few at first, because a slow destination has
@@ -39,21 +38,6 @@ const QUICK: Duration = Duration::from_millis(250);
 
 /// How often what was dropped is told, and the longest wait for something to do.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-
-/// What a sink is configured to be sent.
-#[derive(Clone, Debug)]
-pub struct Outbox {
-    /// Its name: its cursor is kept under it.
-    pub name: String,
-    /// The form of its messages.
-    pub format: Format,
-    /// Only these data sets; all when empty.
-    pub datasets: Vec<String>,
-    /// Only these actions; all when empty.
-    pub actions: Vec<String>,
-    /// Most bytes of documents that may wait.
-    pub cap: u64,
-}
 
 /// The thread of a sink.
 pub struct Delivery {
@@ -91,17 +75,6 @@ impl Delivery {
         }
         .run();
         tail.ended(index);
-    }
-}
-
-impl Outbox {
-    /// Whether the sink is to get rows of this data set and action.
-    #[must_use]
-    pub fn wants(&self, dataset: &str, action: &str) -> bool {
-        let passes = |wanted: &[String], value: &str| {
-            wanted.is_empty() || wanted.iter().any(|wanted| wanted == value)
-        };
-        passes(&self.datasets, dataset) && passes(&self.actions, action)
     }
 }
 

@@ -2,19 +2,19 @@
 
 use rusqlite::ErrorCode;
 
-use super::schema::VERSION;
-
 /// Why a history could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A newer hostnet has written it.
     #[error(
-        "its schema is version {found} and this hostnet knows up to {VERSION}: use the newer \
+        "its schema is version {found} and this hostnet knows up to {known}: use the newer \
          hostnet, or give this one another history.path"
     )]
     Newer {
         /// The version found.
         found: u32,
+        /// The newest that this hostnet knows.
+        known: u32,
     },
     /// What is in the file is not a history, or no longer.
     #[error("it is damaged: {0}")]

@@ -13,17 +13,19 @@ use std::{
 use anyhow::{Result, bail};
 
 use super::{
-    Row,
-    numbers::{Board, HistoryNumbers},
-    tail::{Left, SinkNumbers, Tail},
-    touch::{Touch, boot_key},
+    before::Past,
+    numbers::Board,
+    tail::{Left, Tail},
     writer::Command,
 };
-use crate::event::Recorded;
 use crate::{
-    event::{Event, Health, OwnerKind, PastFinding, Reached},
+    event::{Event, Health, OwnerKind, PastFinding, Reached, Recorded},
     format::ecs::{Encoder, Identity},
-    output::Output,
+    output::{HistoryNumbers, Output, SinkNumbers},
+    row::{
+        Row,
+        touch::{Touch, boot_key},
+    },
 };
 
 /// Rows that go to the writer together at most.
@@ -46,15 +48,6 @@ pub struct Journal {
     past: Past,
     /// By which connections are counted, where there is a history that counts.
     boot: Option<i64>,
-}
-
-/// What the judgements of other runs have left.
-#[derive(Clone, Debug, Default)]
-pub struct Past {
-    /// What images reached.
-    pub reached: Vec<Reached>,
-    /// What was found.
-    pub findings: Vec<PastFinding>,
 }
 
 impl Journal {

@@ -10,12 +10,11 @@ use std::{
 use anyhow::Result;
 
 use super::{
-    Row, before,
+    before,
     checkpoint::Checkpoints,
-    delivery::Outbox,
     error::StoreError,
     news::News,
-    numbers::HistoryNumbers,
+    numbers,
     opening::{self, Damaged, Failure, Open},
     place::Place,
     purges::Purges,
@@ -23,7 +22,12 @@ use super::{
     room::{self, Full},
     store::{Standing, Store},
 };
-use crate::event::{Action, RecordHealth};
+use crate::{
+    event::{Action, RecordHealth},
+    output::HistoryNumbers,
+    row::Row,
+    sink::Outbox,
+};
 
 /// The record that tells of a purge, and that has to be kept before it.
 pub const PURGED: &str = Action::HistoryPurged.name();
@@ -339,7 +343,7 @@ impl Keeper {
         let mut numbers = self.numbers.clone();
         numbers.is_writable = self.is_usable();
         numbers.purged.clone_from(self.purges.removed());
-        numbers.look(self.store());
+        numbers::look(&mut numbers, self.store());
         numbers
     }
 

@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::{error::StoreError, store::Store};
+use super::error::StoreError;
 use crate::{
     event::{Learned, PastFinding, Reached},
     judge::MOST_REPEATS,
@@ -60,47 +60,45 @@ fn keep_finding(
     Ok(())
 }
 
-impl Store {
-    /// What images had reached.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn reached(&self) -> Result<Vec<Reached>, StoreError> {
-        let query = "SELECT image, destination, first_ns, last_ns FROM reached";
-        let mut statement = self.connection.prepare(query)?;
-        let rows = statement.query_map([], |row| {
-            let time = |index| row.get::<_, i64>(index).map(i64::cast_unsigned);
-            Ok(Reached {
-                image: row.get(0)?,
-                destination: row.get(1)?,
-                first_ns: time(2)?,
-                last_ns: time(3)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
+/// What images had reached.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn reached(of: &Connection) -> Result<Vec<Reached>, StoreError> {
+    let query = "SELECT image, destination, first_ns, last_ns FROM reached";
+    let mut statement = of.prepare(query)?;
+    let rows = statement.query_map([], |row| {
+        let time = |index| row.get::<_, i64>(index).map(i64::cast_unsigned);
+        Ok(Reached {
+            image: row.get(0)?,
+            destination: row.get(1)?,
+            first_ns: time(2)?,
+            last_ns: time(3)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
 
-    /// What was found, as much of it as the judgement remembers; older findings are
-    /// forgotten for good.
-    ///
-    /// # Errors
-    /// When it cannot be read, or what is too old not be removed.
-    pub fn findings(&self) -> Result<Vec<PastFinding>, StoreError> {
-        self.connection.execute(
-            "DELETE FROM found WHERE last_ns <= (SELECT last_ns FROM found ORDER BY last_ns DESC \
-             LIMIT 1 OFFSET ?1)",
-            [MOST_REPEATS as i64],
-        )?;
-        let query = "SELECT rule, owner, subject, last_ns FROM found";
-        let mut statement = self.connection.prepare(query)?;
-        let rows = statement.query_map([], |row| {
-            Ok(PastFinding {
-                rule: row.get(0)?,
-                owner: row.get(1)?,
-                subject: row.get(2)?,
-                last_ns: row.get::<_, i64>(3)?.cast_unsigned(),
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
+/// What was found, as much of it as the judgement remembers; older findings are
+/// forgotten for good.
+///
+/// # Errors
+/// When it cannot be read, or what is too old not be removed.
+pub fn findings(of: &Connection) -> Result<Vec<PastFinding>, StoreError> {
+    of.execute(
+        "DELETE FROM found WHERE last_ns <= (SELECT last_ns FROM found ORDER BY last_ns DESC \
+         LIMIT 1 OFFSET ?1)",
+        [MOST_REPEATS as i64],
+    )?;
+    let query = "SELECT rule, owner, subject, last_ns FROM found";
+    let mut statement = of.prepare(query)?;
+    let rows = statement.query_map([], |row| {
+        Ok(PastFinding {
+            rule: row.get(0)?,
+            owner: row.get(1)?,
+            subject: row.get(2)?,
+            last_ns: row.get::<_, i64>(3)?.cast_unsigned(),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }

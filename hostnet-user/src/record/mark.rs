@@ -18,8 +18,8 @@ use std::{
 use rustix::fs::{Timespec, Timestamps, futimens};
 
 use super::{
+    files::{LOCK, with_suffix},
     now_ns,
-    place::{LOCK, with_suffix},
 };
 
 const SECOND: u64 = 1_000_000_000;

@@ -6,7 +6,6 @@
 //! would be written every second on a host where nothing happens.
 
 use std::{
-    ffi::OsString,
     fs::{DirBuilder, File, OpenOptions, Permissions},
     io::{Read, Seek, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
@@ -16,13 +15,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
 
-use super::mark;
-
-/// How the name of the file that is locked ends.
-pub(super) const LOCK: &str = ".lock";
-
-/// What SQLite keeps beside a database.
-const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+use super::{
+    files::{COMPANIONS, LOCK, with_suffix},
+    mark,
+};
 
 /// A place that is ours until it is dropped.
 pub struct Place {
@@ -150,13 +146,6 @@ impl std::fmt::Display for InUse {
 }
 
 impl std::error::Error for InUse {}
-
-/// A file beside the database, as SQLite names its own.
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    name.into()
-}
 
 fn private(options: &mut OpenOptions, path: &Path) -> Result<File> {
     options

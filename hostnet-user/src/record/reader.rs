@@ -5,8 +5,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{Row, error::StoreError, schema};
-use crate::event::{Action, dataset_named};
+use super::{error::StoreError, schema};
+use crate::{
+    event::{Action, dataset_named},
+    row::Row,
+};
 
 /// What a [`Row`] is made of.
 const COLUMNS: &str = "id, sequence, time_ns, event_id, dataset, action, owner, document";

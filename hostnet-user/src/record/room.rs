@@ -8,31 +8,12 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
-use super::{Row, error::StoreError, retention::Limits, store::Store};
-
-/// How much a history takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Size {
-    /// Bytes in use in the file.
-    #[serde(rename = "used_bytes")]
-    pub used: u64,
-    /// Bytes in the file that could be given back.
-    #[serde(rename = "free_bytes")]
-    pub free: u64,
-    /// Bytes of the log beside it.
-    #[serde(rename = "log_bytes")]
-    pub log: u64,
-}
-
-impl Size {
-    /// All of it, bytes.
-    #[must_use]
-    pub const fn all(self) -> u64 {
-        self.used + self.free + self.log
-    }
-}
+use super::{
+    error::StoreError,
+    retention::Limits,
+    store::{BUSY, Store},
+};
+use crate::{output::HistorySize, row::Row};
 
 /// Why there is no room for more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +26,7 @@ pub enum Full {
     )]
     Read {
         /// What it has.
-        size: Size,
+        size: HistorySize,
         /// `max_mib`, bytes.
         most: u64,
     },
@@ -56,7 +37,7 @@ pub enum Full {
     )]
     Grown {
         /// What it has.
-        size: Size,
+        size: HistorySize,
         /// `max_mib`, bytes.
         most: u64,
     },
@@ -68,15 +49,12 @@ const ROW_OVER_DOCUMENT: u64 = 2;
 /// Pages given back to the file system in one step.
 const GIVE_BACK_PAGES: u64 = 256;
 
-/// How long a query may keep the writer from its transaction.
-pub const BUSY: Duration = Duration::from_secs(5);
-
 impl Store {
     /// How much it takes.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn size(&self) -> Result<Size, StoreError> {
+    pub fn size(&self) -> Result<HistorySize, StoreError> {
         let number = |pragma: &str| {
             self.connection
                 .query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0))
@@ -85,7 +63,7 @@ impl Store {
         let (page, pages, free) =
             (number("page_size")?, number("page_count")?, number("freelist_count")?);
         let used = pages.saturating_sub(free) * page;
-        Ok(Size { used, free: free * page, log: self.log_bytes() })
+        Ok(HistorySize { used, free: free * page, log: self.log_bytes() })
     }
 
     /// Sees to it that the log is shortened before it takes much of the room.
@@ -107,8 +85,8 @@ impl Store {
     pub fn room_for(&self, bytes: u64, limits: Limits) -> Result<Option<Full>, StoreError> {
         // A transaction, and a step of a purge after it, may take a little more. Unused
         // pages are used before the file grows.
-        let grows = |size: Size| (bytes * ROW_OVER_DOCUMENT).saturating_sub(size.free);
-        let is_room = |size: Size| size.all() + grows(size) <= limits.bytes;
+        let grows = |size: HistorySize| (bytes * ROW_OVER_DOCUMENT).saturating_sub(size.free);
+        let is_room = |size: HistorySize| size.all() + grows(size) <= limits.bytes;
         if is_room(self.size()?) {
             return Ok(None);
         }

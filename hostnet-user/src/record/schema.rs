@@ -138,7 +138,7 @@ pub fn version(connection: &Connection) -> rusqlite::Result<u32> {
 
 /// Refuses a file that a newer hostnet has written.
 pub fn check(found: u32) -> Result<(), StoreError> {
-    if found > VERSION { Err(StoreError::Newer { found }) } else { Ok(()) }
+    if found > VERSION { Err(StoreError::Newer { found, known: VERSION }) } else { Ok(()) }
 }
 
 /// Makes, for as long as the connection lives, the tables that an older file has not

@@ -4,20 +4,25 @@
 //! it. `synchronous=NORMAL`: a commit survives the end of the process at once, and
 //! a power cut from the next checkpoint of the WAL on.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::{
-    Row,
     chain::{Hash, Link},
     error::StoreError,
-    place::with_suffix,
-    room::BUSY,
+    files::{LOG, with_suffix},
     schema,
     tally::{self, Tally},
 };
+use crate::row::Row;
+
+/// How long a query may keep the writer from its transaction.
+pub const BUSY: Duration = Duration::from_secs(5);
 
 /// The end of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +106,7 @@ impl Store {
         connection.pragma_update(None, "cell_size_check", true)?;
         schema::migrate(&mut connection)?;
         let (history, head) = head(&connection, after)?;
-        let log = with_suffix(path, "-wal");
+        let log = with_suffix(path, LOG);
         let store = Self { connection, log, history, head };
         store.check_end()?;
         Ok(store)

@@ -10,9 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
-
-use super::{Row, store::Standing};
+use super::store::Standing;
+use crate::{output::SinkNumbers, row::Row};
 
 /// Bytes of documents kept although the history has them: a sink that is a little late need not
 /// read them there.
@@ -75,21 +74,6 @@ struct SinkState {
     reopen: bool,
     ended: bool,
     complaint: String,
-}
-
-/// How a sink does, for whoever wants numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct SinkNumbers {
-    /// Events that the destination took.
-    pub delivered: u64,
-    /// Events it will not get: refused for good, or beyond the cap.
-    pub dropped: u64,
-    /// Whether the last attempt failed.
-    pub is_failing: bool,
-    /// Rows it is still to look at; a filter may leave some out.
-    pub waiting: u64,
-    /// `@timestamp` of the oldest of these that is in memory, nanoseconds since 1970.
-    pub waiting_since_ns: Option<u64>,
 }
 
 /// A sink that did not get everything before the end.

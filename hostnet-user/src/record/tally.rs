@@ -10,14 +10,15 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
-use super::{
-    Row,
-    begun::Begun,
-    error::StoreError,
-    learned,
-    touch::{Sums, Touch, With},
+use super::{begun::Begun, error::StoreError, learned};
+use crate::{
+    event::Learned,
+    format::ecs::read::Read,
+    row::{
+        Row,
+        touch::{Sums, Touch, With},
+    },
 };
-use crate::{event::Learned, format::ecs::read::Read};
 
 /// Length of a span, nanoseconds: ten minutes.
 pub const SPAN_NS: u64 = 600_000_000_000;

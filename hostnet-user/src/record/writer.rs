@@ -10,12 +10,12 @@ use std::{
 };
 
 use super::{
-    Row,
     keeper::{Keeper, PURGED},
     numbers::Board,
     store::Standing,
     tail::{Left, Tail},
 };
+use crate::row::Row;
 
 /// Batches kept in one transaction at most.
 const BATCHES: usize = 8;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::record::Row;
+use crate::row::Row;
 
 /// The fields that headers are made of.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]

@@ -5,6 +5,7 @@
 //! that is the outbox's (record/).
 
 mod document;
+mod outbox;
 mod outcome;
 #[allow(dead_code, reason = "not every build has a sink whose client is asynchronous")]
 mod runtime;
@@ -16,12 +17,13 @@ mod tls;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+pub use outbox::Outbox;
 pub use outcome::{Failure, Fate, Outcome, Proof, Then, hand_over};
 pub use secret::Secret;
 pub use settings::{Common, Settings};
 pub use tls::Tls;
 
-use crate::record::Row;
+use crate::row::Row;
 
 /// What a row stands for: its module, which has `Settings`, and its `type` in `[[sink]]`.
 macro_rules! sinks {

@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use super::{Message, Sink};
-use crate::record::Row;
+use crate::row::Row;
 
 /// What became of messages that were handed over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Destination;
+use super::{Destination, Outbox};
 use crate::{
     event::{DATASETS, loopback},
     format::Format,
-    record::Outbox,
 };
 
 /// What may wait for a sink unless the configuration says otherwise, MiB.

@@ -14,7 +14,7 @@ use hostnet::{
     format::ecs::{Encoder, read::Read},
     judge::Judge,
     output::Output,
-    record::touch::{Touch, boot_key},
+    row::touch::{Touch, boot_key},
 };
 
 struct Compare {

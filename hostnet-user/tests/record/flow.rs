@@ -3,8 +3,8 @@
 use std::{os::unix::fs::PermissionsExt as _, time::Duration};
 
 use hostnet::{
-    record::{Outbox, Reader},
-    sink::Then,
+    record::Reader,
+    sink::{Outbox, Then},
 };
 
 use crate::support::{Destination, Place, Run, outbox, wait_for};

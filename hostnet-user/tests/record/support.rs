@@ -10,8 +10,8 @@ use hostnet::{
     event::{Event, Health, Operation, Reached, Recorded},
     format::{Format, ecs::Identity},
     output::{Output as _, is_broken_pipe},
-    record::{self, Journal, Limits, Outbox, Sequence, Settings},
-    sink::{Failure, Message, Outcome, Sink, Then},
+    record::{self, Journal, Limits, Sequence, Settings},
+    sink::{Failure, Message, Outbox, Outcome, Sink, Then},
 };
 use tempfile::TempDir;
 use uuid::Uuid;

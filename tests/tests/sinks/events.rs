@@ -9,7 +9,8 @@ use hostnet::{
         Process, Recorded, Unix, UnixAddress, UnixKind,
     },
     format::ecs::{Encoder, Identity},
-    record::{Row, Sequence},
+    record::Sequence,
+    row::Row,
     sink::{self, Message, Sink, Then, hand_over},
 };
 use serde_json::Value;

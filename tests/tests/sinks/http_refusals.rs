@@ -8,7 +8,7 @@ use std::sync::{
 };
 
 use hostnet::{
-    record::Row,
+    row::Row,
     sink::{
         Then,
         http::{Framing, Http},

@@ -60,7 +60,7 @@ fn sink(server: &Server, topic: &str) -> Kafka {
 }
 
 /// The reader makes the topic by asking for it.
-fn deliver_first(sink: &mut Kafka, rows: &[hostnet::record::Row]) {
+fn deliver_first(sink: &mut Kafka, rows: &[hostnet::row::Row]) {
     let deadline = std::time::Instant::now() + hostnet_tests::patience();
     while let Err(refused) = deliver(sink, rows) {
         assert!(refused.reason.contains("there is no topic"), "{refused:?}");

@@ -14,8 +14,8 @@ use crate::{
     event::{Event, Health, Operation, OwnerKind, PastFinding, Reached},
     format::ecs::Identity,
     judge::Judge,
-    output::Output,
-    record::{ClockWatch, HistoryNumbers, Sequence, SinkNumbers},
+    output::{HistoryNumbers, Output, SinkNumbers},
+    record::{ClockWatch, Sequence},
 };
 
 pub use crate::engine::filter::Filter;

@@ -109,7 +109,7 @@ fn oldest_taken_ns(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{record::Row, sink::http::verdict::tests::reply};
+    use crate::{row::Row, sink::http::verdict::tests::reply};
 
     /// What Loki answers to ten events, a second apart from 1970 on.
     fn judged(status: u16, body: &str) -> Verdict {

@@ -61,7 +61,7 @@ const fn severity(level: Level) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Row;
+    use crate::row::Row;
 
     fn row(host: &str, action: &str) -> Row {
         let document = serde_json::json!({"host": {"name": host}, "event": {"kind": "alert"}});

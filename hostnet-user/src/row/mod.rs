@@ -1,6 +1,10 @@
-//! A record as it is kept and delivered.
+//! An event as it is kept and delivered: its document, and what is asked of it without
+//! reading it. Nothing here knows where rows are kept or delivered to.
 
-use super::touch::Touch;
+pub mod touch;
+
+use touch::Touch;
+
 use crate::event::Learned;
 
 /// The ECS document of one event, and what is asked of it without reading it.

@@ -1,4 +1,4 @@
-//! What an event says of ports and of others: what tally.rs counts. Of an event that
+//! What an event says of ports and of others: what the history counts. Of an event that
 //! is told now, and the same of a document that was kept.
 
 use std::net::SocketAddr;
