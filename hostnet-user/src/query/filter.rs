@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 use rusqlite::types::Value;
 
-use super::{History, Time, containers, history::Event};
+use super::{
+    History, Time,
+    history::Event,
+    known::{Known, known},
+};
 use crate::event::{Action, NotSelected, select};
 
 /// Which events are asked about; everything where nothing is said.
@@ -60,10 +64,10 @@ impl Filter {
         if self.container.is_none() && self.image.is_none() {
             return Ok(None);
         }
-        let known = containers::known(history)?;
+        let known = known(history)?;
         let selected =
             self.container.as_deref().map(|wanted| one_of(&known, wanted)).transpose()?;
-        let is_meant = |one: &&containers::Known| {
+        let is_meant = |one: &&Known| {
             let is_selected = selected.as_ref().is_none_or(|ids| ids.contains(&one.owner));
             is_selected && self.image.as_deref().is_none_or(|wanted| one.is_of_image(wanted))
         };
@@ -82,8 +86,8 @@ impl Filter {
     /// # Errors
     /// When the history has no such container, several ids begin so, or it cannot be read.
     pub fn containers(history: &History, wanted: &str) -> Result<BTreeSet<String>> {
-        let known = containers::known(history)?;
-        Ok(select(wanted, known.iter().flat_map(containers::Known::keys))?)
+        let known = known(history)?;
+        Ok(select(wanted, known.iter().flat_map(Known::keys))?)
     }
 
     /// The containers that are called the same as the one with this name or id, or an id
@@ -92,18 +96,18 @@ impl Filter {
     /// # Errors
     /// When several ids begin so, or the history cannot be read.
     pub fn namesakes(history: &History, wanted: &str) -> Result<Option<BTreeSet<String>>> {
-        let known = containers::known(history)?;
-        let selected = match select(wanted, known.iter().flat_map(containers::Known::keys)) {
+        let known = known(history)?;
+        let selected = match select(wanted, known.iter().flat_map(Known::keys)) {
             Ok(selected) => selected,
             Err(NotSelected::Unknown(_)) => return Ok(None),
             Err(ambiguous @ NotSelected::Ambiguous { .. }) => return Err(ambiguous.into()),
         };
-        let names = |one: &containers::Known| {
+        let names = |one: &Known| {
             one.names.iter().map(|(name, ..)| stem(name).to_owned()).collect::<Vec<_>>()
         };
         let meant: BTreeSet<String> =
             known.iter().filter(|one| selected.contains(&one.owner)).flat_map(names).collect();
-        let may_be = |one: &&containers::Known| {
+        let may_be = |one: &&Known| {
             selected.contains(&one.owner)
                 || one.names.is_empty()
                 || names(one).iter().any(|name| meant.contains(name))
@@ -136,8 +140,8 @@ fn stem(name: &str) -> &str {
 }
 
 /// The owners that a word means: `host` and the like, or containers.
-fn one_of(known: &[containers::Known], wanted: &str) -> Result<BTreeSet<String>> {
-    match select(wanted, known.iter().flat_map(containers::Known::keys)) {
+fn one_of(known: &[Known], wanted: &str) -> Result<BTreeSet<String>> {
+    match select(wanted, known.iter().flat_map(Known::keys)) {
         Ok(selected) => Ok(selected),
         Err(NotSelected::Unknown(_)) if known.iter().any(|one| one.owner == wanted) => {
             Ok(BTreeSet::from([wanted.to_owned()]))

@@ -12,6 +12,7 @@ mod first_seen;
 mod flows;
 mod history;
 mod holdings;
+mod known;
 mod listeners;
 mod peers;
 mod ports;

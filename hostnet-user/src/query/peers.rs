@@ -8,9 +8,10 @@ use rusqlite::{params_from_iter, types::Value};
 use serde::Serialize;
 
 use super::{
-    Answer, Filter, History, Moment, Time, containers,
+    Answer, Filter, History, Moment, Time,
     filter::Condition,
     history::{COLUMNS, span_of},
+    known::names,
 };
 use crate::{
     record::tally::SPAN_NS,
@@ -144,7 +145,7 @@ pub fn peers(history: &History, filter: &Filter, with: &PeerFilter) -> Result<Ve
             by_event(history, (end, to), owners.as_ref(), with, &mut found)?;
         }
     }
-    let names = containers::names(history)?;
+    let names = names(history)?;
     let mut rows: Vec<PeerRow> =
         found.0.into_iter().map(|(key, sum)| row(key, sum, &names)).collect();
     rows.sort_by(|one, other| {

@@ -6,9 +6,10 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{
-    Answer, Filter, History, Moment, Time, containers,
+    Answer, Filter, History, Moment, Time,
     filter::{Condition, IS_RARE},
     history::{COLUMNS, Event},
+    known::known,
 };
 use crate::event::Action;
 
@@ -155,7 +156,7 @@ pub(super) fn all(
     })?;
     // A process that has only ever connected is told of by the first and the last
     // thing that its owner did.
-    for known in containers::known(history)? {
+    for known in known(history)? {
         if owners.is_none_or(|owners| owners.contains(&known.owner)) {
             for id in [known.ids.0, known.ids.1] {
                 history.event(id)?.iter().for_each(|event| found.take(event));
