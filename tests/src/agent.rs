@@ -290,7 +290,7 @@ impl Agent {
     pub fn marker_at(&self, loopback: &str) {
         static NEXT: AtomicU16 = AtomicU16::new(20_000);
         let port = NEXT.fetch_add(1, Ordering::Relaxed);
-        let mut marker = Docker::shared().marker().lock().expect("no marker failed");
+        let mut marker = crate::container::marker().lock().expect("no marker failed");
         marker.one(&format!("udp-connect {loopback} {port}"));
         self.expect(
             &want()

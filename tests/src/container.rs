@@ -4,6 +4,7 @@ use std::{
     ops::{Deref, DerefMut},
     path::Path,
     process::Stdio,
+    sync::{Mutex, OnceLock},
 };
 
 use crate::{actor::Actor, bare::Bare, docker::Docker, image::IMAGE};
@@ -43,13 +44,23 @@ pub struct ActorBox {
     pub container: Container,
 }
 
-impl Launch {
-    pub(crate) fn new(docker: Docker, network: &str) -> Self {
-        let name = Docker::fresh_name("box");
-        let (network, image) = (network.to_owned(), IMAGE.to_owned());
-        Self { docker, network, name, image, options: Vec::new() }
-    }
+/// A host-network container that lives as long as the test program, for operations that
+/// only mark a moment.
+pub fn marker() -> &'static Mutex<ActorBox> {
+    static MARKER: OnceLock<Mutex<ActorBox>> = OnceLock::new();
+    MARKER.get_or_init(|| Mutex::new(Docker::shared().launch("host").actor()))
+}
 
+impl Docker {
+    /// A container on `network`, to be described and started.
+    pub fn launch(&self, network: &str) -> Launch {
+        let name = Self::fresh_name("box");
+        let (network, image) = (network.to_owned(), IMAGE.to_owned());
+        Launch { docker: self.clone(), network, name, image, options: Vec::new() }
+    }
+}
+
+impl Launch {
     /// Of another image than the tests' own.
     pub fn image(mut self, image: &str) -> Self {
         self.image = image.to_owned();

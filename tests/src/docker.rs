@@ -12,12 +12,14 @@ use std::{
 
 use crate::{
     bare,
-    container::{ActorBox, Launch},
     daemon::Daemon,
-    events::LABEL,
-    image,
+    image::{self, IMAGE},
     rootless::Rootless,
 };
+
+/// The label that every container of this test program has, so that another
+/// program's containers on the same host are told apart.
+const LABEL: &str = "hostnet.test";
 
 /// A daemon that answers. Clones are the same daemon.
 #[derive(Clone)]
@@ -25,8 +27,6 @@ pub struct Docker(Arc<Inner>);
 
 struct Inner {
     host: String,
-    // Dropped before the daemon it lives on.
-    marker: OnceLock<Mutex<ActorBox>>,
     daemon: Option<Mutex<Daemon>>,
     _rootless: Option<Rootless>,
 }
@@ -38,7 +38,7 @@ impl Docker {
         static SHARED: OnceLock<Docker> = OnceLock::new();
         SHARED.get_or_init(|| {
             if bare::is_chosen() {
-                return Self::without_daemon(bare::NO_DOCKER);
+                return Self::of(bare::NO_DOCKER.to_owned(), None, None);
             }
             let host = env::var("DOCKER_HOST").unwrap_or("unix:///var/run/docker.sock".into());
             if host.starts_with("unix://") && answers(&host) {
@@ -75,17 +75,12 @@ impl Docker {
     pub fn rootless() -> Self {
         let rootless = Rootless::start();
         let docker = Self::of(rootless.host(), None, Some(rootless));
-        image::import(&docker);
+        import(&docker);
         docker
     }
 
-    fn without_daemon(host: &str) -> Self {
-        Self::of(host.to_owned(), None, None)
-    }
-
     fn of(host: String, daemon: Option<Daemon>, rootless: Option<Rootless>) -> Self {
-        let (marker, daemon) = (OnceLock::new(), daemon.map(Mutex::new));
-        Self(Arc::new(Inner { host, marker, daemon, _rootless: rootless }))
+        Self(Arc::new(Inner { host, daemon: daemon.map(Mutex::new), _rootless: rootless }))
     }
 
     /// Whether containers are started without Docker.
@@ -95,7 +90,7 @@ impl Docker {
 
     fn at(host: String, daemon: Option<Daemon>) -> Self {
         let docker = Self::of(host, daemon, None);
-        image::import(&docker);
+        import(&docker);
         docker
     }
 
@@ -129,21 +124,6 @@ impl Docker {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// A container on `network`, to be described and started.
-    pub fn launch(&self, network: &str) -> Launch {
-        Launch::new(self.clone(), network)
-    }
-
-    /// A host-network container that lives as long as the test program, for
-    /// operations that only mark a moment.
-    pub fn marker(&self) -> &Mutex<ActorBox> {
-        self.0.marker.get_or_init(|| {
-            // The clone must not keep the daemon alive through its own container.
-            let weak = Self::without_daemon(&self.0.host);
-            Mutex::new(weak.launch("host").actor())
-        })
-    }
-
     /// The label of this test program's containers.
     pub fn label() -> String {
         format!("{LABEL}={}", std::process::id())
@@ -155,6 +135,34 @@ impl Docker {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         format!("hnt-{kind}-{}-{count}", std::process::id())
     }
+}
+
+fn import(docker: &Docker) {
+    import_as(docker, IMAGE, &[]);
+}
+
+/// Imports it under another name, changed by these lines of a Dockerfile.
+pub fn import_as(docker: &Docker, name: &str, changes: &[String]) {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    image::fill(root.path());
+    let mut tar = Command::new("tar")
+        .args(["--owner=0", "--group=0", "-C"])
+        .arg(root.path())
+        .args(["-c", "."])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("tar can be started");
+    let archive = tar.stdout.take().expect("piped");
+    let output = docker
+        .command()
+        .args(["import", "--change", "ENV PATH=/bin"])
+        .args(changes.iter().flat_map(|change| ["--change", change]))
+        .args(["-", name])
+        .stdin(archive)
+        .output()
+        .expect("docker can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(tar.wait().expect("tar ends").success(), "tar failed");
 }
 
 fn command_for(host: &str) -> Command {

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::want::Want;
+use crate::{field::at, want::Want};
 
 /// One line of the agent's output.
 #[derive(Clone)]
@@ -20,16 +20,8 @@ pub struct Event {
     pub json: Value,
 }
 
-/// Field of an event by dotted path.
-pub fn at<'a>(event: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.').try_fold(event, |value, key| value.get(key))
-}
-
-/// The label that every container of this test program has, so that another
-/// program's containers on the same host are told apart.
-pub(crate) const LABEL: &str = "hostnet.test";
-
-/// The same in an event. Labels of hostnet are in every event of a container.
+/// The label of this test program's containers in an event. Labels of hostnet are in every
+/// event of a container.
 const WRITTEN_LABEL: &str = "hostnet_test";
 
 /// More than a container without a name does in the longest test.

@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    Actor, ActorBox, Agent, Container, Docker, Run, User, cgroups, events::at, program, want,
+    Actor, ActorBox, Agent, Container, Docker, Run, User, cgroups, field::at, program, want,
 };
 
 /// The ports that the actor floods, and that its single acts go to.

@@ -4,10 +4,9 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::Path,
-    process::{Command, Stdio},
 };
 
-use crate::{docker::Docker, paths::program};
+use crate::paths::program;
 
 pub const IMAGE: &str = "hostnet-test/box:1";
 
@@ -17,34 +16,6 @@ pub const PAGE: &[u8] = &[b'p'; 1000];
 /// Users by the image's own word, one of whom is not who it says.
 const PASSWD: &str =
     "root:x:0:0::/:/bin/sh\nboxer:x:4242:4242::/:/bin/sh\nroot:x:4243:0::/:/bin/sh\n";
-
-pub fn import(docker: &Docker) {
-    import_as(docker, IMAGE, &[]);
-}
-
-/// Imports it under another name, changed by these lines of a Dockerfile.
-pub fn import_as(docker: &Docker, name: &str, changes: &[String]) {
-    let root = tempfile::tempdir().expect("a temporary directory");
-    fill(root.path());
-    let mut tar = Command::new("tar")
-        .args(["--owner=0", "--group=0", "-C"])
-        .arg(root.path())
-        .args(["-c", "."])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("tar can be started");
-    let archive = tar.stdout.take().expect("piped");
-    let output = docker
-        .command()
-        .args(["import", "--change", "ENV PATH=/bin"])
-        .args(changes.iter().flat_map(|change| ["--change", change]))
-        .args(["-", name])
-        .stdin(archive)
-        .output()
-        .expect("docker can be started");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(tar.wait().expect("tar ends").success(), "tar failed");
-}
 
 pub fn fill(root: &Path) {
     for directory in ["bin", "proc", "sys", "dev", "etc", "tmp", "www"] {

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::events::{Event, at};
+use crate::{events::Event, field::at};
 
 /// One event is one line of JSON, and no line drives a terminal.
 pub(crate) fn check_lines(events: &[Event]) {

@@ -5,7 +5,8 @@ use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus};
 use serde_json::Value;
 
 use crate::{
-    events::{Event, at, near_misses},
+    events::{Event, near_misses},
+    field::at,
     want::Want,
 };
 

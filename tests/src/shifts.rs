@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{agent::Agent, docker::Docker, events::at};
+use crate::{agent::Agent, docker::Docker, field::at};
 
 /// The first port, and how many each container has. All are below those of the
 /// agent's markers, and of whoever asks for none in particular.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::events::at;
+use crate::{container::Container, field::at};
 
 /// Starts a description of an event.
 pub fn want() -> Want {
@@ -70,7 +70,7 @@ impl Want {
     }
 
     /// The event's owner is this container, by its full identity.
-    pub fn owned_by(self, container: &crate::Container) -> Self {
+    pub fn owned_by(self, container: &Container) -> Self {
         let owned = self
             .is("hostnet.owner.kind", "container")
             .is("container.id", container.id.as_str())

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod arguments;
+mod binds;
 mod cgroups;
 mod churn;
 mod compat;
@@ -26,6 +27,7 @@ mod multicast;
 mod namespaces;
 mod netlink;
 mod odd_protocols;
+mod open_listeners;
 mod packet;
 mod place;
 mod ports;
@@ -48,7 +50,7 @@ use std::{
 };
 
 use arguments::Arguments;
-use listeners::Listeners;
+use open_listeners::Listeners;
 use truth::{Done, tell};
 
 /// What the subcommands of one file are called, and what does them.
@@ -57,6 +59,7 @@ type Subcommands = &'static [(&'static str, fn(&Arguments))];
 /// Techniques that need nothing but their arguments, by file.
 const TECHNIQUES: &[Subcommands] = &[
     addresses::SUBCOMMANDS,
+    binds::SUBCOMMANDS,
     cgroups::SUBCOMMANDS,
     compat::SUBCOMMANDS,
     crossed::SUBCOMMANDS,
@@ -132,9 +135,6 @@ fn perform(mut words: Vec<OsString>, listeners: &mut Listeners) -> Done {
         "release" => held::release(),
         "churn" => churn::churn(&arguments),
         "mixed" => mixed::mixed(&arguments),
-        "bind" => sockets::bind(&arguments),
-        "bind-used" => sockets::bind_used(&arguments),
-        "raw-icmp" => sockets::raw_icmp(&arguments),
         "udp-send" => udp::send(&arguments),
         "udp-spray" => udp::spray(&arguments),
         "udp-connect" => udp::connect(&arguments),

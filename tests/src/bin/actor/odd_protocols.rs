@@ -1,5 +1,5 @@
-//! IP without TCP and UDP: UDP-Lite, SCTP, echo requests without privilege, packets
-//! with a header of the sender's own making. And many ports in a row.
+//! IP without TCP and UDP: UDP-Lite, SCTP, echo requests with privilege and without,
+//! packets with a header of the sender's own making. And many ports in a row.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -16,6 +16,7 @@ pub const SUBCOMMANDS: crate::Subcommands = &[
     ("udplite-connect", udplite_connect),
     ("sctp-options", sctp_options),
     ("ping", ping),
+    ("raw-icmp", raw_icmp),
     ("forge", forge),
     ("scan", scan),
 ];
@@ -142,5 +143,20 @@ pub fn scan(arguments: &Arguments) {
         let socket = socket_for(peer, Type::STREAM);
         let result = socket.connect(&peer.into());
         tell("connect").socket(&socket).endpoint("remote", Some(peer)).result(&result).send();
+    }
+}
+
+/// `raw-icmp [--v6]`
+fn raw_icmp(arguments: &Arguments) {
+    let (domain, protocol) = if arguments.switch("--v6") {
+        (Domain::IPV6, Protocol::ICMPV6)
+    } else {
+        (Domain::IPV4, Protocol::ICMPV4)
+    };
+    let result = Socket::new(domain, Type::RAW, Some(protocol));
+    let truth = tell("raw-socket").with("protocol", i32::from(protocol)).result(&result);
+    match &result {
+        Ok(socket) => truth.socket(socket).send(),
+        Err(_) => truth.send(),
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     arguments::{Arguments, from_hex, parse},
-    listeners::Listeners,
+    open_listeners::Listeners,
     perform,
     truth::tell,
 };
