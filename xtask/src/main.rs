@@ -75,7 +75,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Lint => lint::perform(),
         Task::Tidy => tidy::perform(),
         Task::Ebpf(args) => ebpf::perform(&args),
-        Task::Bench(args) => bench::perform(&args),
+        Task::Bench(args) => bench::perform(&args, || docs::settle_benchmarks(false).map(drop)),
         Task::Vm(args) => vm::perform(&args),
         Task::Cost(args) => cost::perform(&args),
         Task::Record => record::perform(),

@@ -10,10 +10,12 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::{Toolchain, elf};
+use super::{
+    elf,
+    toolchain::{TARGET, Toolchain},
+};
 use crate::shell;
 
-pub const TARGET: &str = "bpfel-unknown-none";
 const PACKAGE: &str = "hostnet-ebpf";
 const PROFILE: &str = "ebpf";
 

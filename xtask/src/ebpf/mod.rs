@@ -75,7 +75,7 @@ fn write() -> Result<()> {
         sources_sha256: hash_sources(&root)?,
         object_sha256: sources::sha256_hex(&object),
         versions: toolchain.versions()?,
-        target: build::TARGET.to_owned(),
+        target: toolchain::TARGET.to_owned(),
     };
     let mut json = serde_json::to_string_pretty(&provenance)?;
     json.push('\n');

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::build::TARGET;
 use crate::shell;
+
+/// What the programs are compiled for.
+pub const TARGET: &str = "bpfel-unknown-none";
 
 /// The release of bpf-linker that the programs are linked with.
 pub const BPF_LINKER: &str = "0.13.0";
