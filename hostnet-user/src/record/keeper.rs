@@ -15,7 +15,7 @@ use super::{
     error::StoreError,
     news::News,
     numbers,
-    opening::{self, Damaged, Failure, Open},
+    opening::{self, Damaged, Failure, State},
     place::Place,
     purges::Purges,
     retention::Limits,
@@ -54,11 +54,9 @@ pub struct Keeper {
     unseen: Option<Vec<Outbox>>,
     news: News,
     pub(super) place: Option<Place>,
-    open: Option<Open>,
-    /// Why there was no room for the last rows, until there is.
-    full: Option<Full>,
+    state: State,
+    /// From when something was not kept until all that waited is.
     failing: Option<Failing>,
-    retry_at: Instant,
     checkpoints: Checkpoints,
     purges: Purges,
     /// As far as they are counted here.
@@ -92,10 +90,8 @@ impl Keeper {
             unseen: Some(outboxes),
             news,
             place: None,
-            open: None,
-            full: None,
+            state: State::Closed { retry_at: Instant::now() },
             failing: None,
-            retry_at: Instant::now(),
             checkpoints,
             purges,
             numbers: HistoryNumbers { limit_bytes, ..HistoryNumbers::default() },
@@ -116,7 +112,7 @@ impl Keeper {
     /// The history, while it can be used.
     #[must_use]
     pub fn store(&self) -> Option<&Store> {
-        self.open.as_ref().map(|open| &open.store)
+        self.state.open().map(|open| &open.store)
     }
 
     /// Keeps rows and how the sinks stand; says whether it kept all of them.
@@ -125,9 +121,6 @@ impl Keeper {
         rows: impl Iterator<Item = &'a Row>,
         sinks: &[(String, Standing)],
     ) -> bool {
-        if self.full.is_some() {
-            return false;
-        }
         let rows: Vec<&Row> = rows.collect();
         let mut rest = rows.as_slice();
         loop {
@@ -143,7 +136,7 @@ impl Keeper {
     }
 
     fn keep_if_there_is_room(&mut self, rows: &[&Row], sinks: &[(String, Standing)]) -> bool {
-        let Some(open) = &self.open else { return false };
+        let State::Usable(open) = &self.state else { return false };
         let bytes = rows.iter().map(|row| row.document.len() as u64).sum();
         match open.store.room_for(bytes, self.settings.limits) {
             Ok(None) => {}
@@ -166,7 +159,7 @@ impl Keeper {
     }
 
     fn append(&mut self, rows: &[&Row], sinks: &[(String, Standing)]) -> bool {
-        let Some(open) = &mut self.open else { return false };
+        let Some(open) = self.state.open_mut() else { return false };
         if let Err(error) = open.store.append(&self.run, rows.iter().copied(), sinks) {
             self.failed(&error);
             return false;
@@ -185,7 +178,8 @@ impl Keeper {
     /// Whether a purge would make room, and waits for its record to be kept.
     #[must_use]
     pub fn awaits_purge(&self) -> bool {
-        matches!(self.full, Some(Full::Grown { .. })) && self.purges.is_told()
+        let is_grown = matches!(self.state, State::NoRoom { full: Full::Grown { .. }, .. });
+        is_grown && self.purges.is_told()
     }
 
     /// Keeps the record of a purge although there is no room for other rows; says
@@ -203,41 +197,37 @@ impl Keeper {
     /// Whether rows can be kept, as far as is known.
     #[must_use]
     pub const fn is_usable(&self) -> bool {
-        self.open.is_some() && self.full.is_none()
+        matches!(self.state, State::Usable(_))
     }
 
     /// Whether it is to be tried again now.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        !self.is_usable() && Instant::now() >= self.retry_at
+        self.state.is_due()
     }
 
     /// Tries again; a new file begins after row `after`. `None` while it cannot be used;
     /// else what the sinks' counts had come to, if that was not known before.
     pub fn retry(&mut self, after: u64) -> Option<Vec<Standing>> {
-        if let Some(open) = &self.open {
+        let tried = if let Some(open) = self.state.open() {
             // For a transaction of the usual size.
             let limits = self.settings.limits;
             match open.store.room_for(limits.transaction(), limits) {
-                Ok(None) => self.full = None,
                 Ok(Some(full)) => {
                     self.is_full(full);
                     return None;
                 }
-                Err(error) => {
-                    self.failed(&error);
-                    return None;
-                }
+                room => room.map(|_| self.has_room()),
             }
-            return Some(self.look_back());
-        }
-        match self.try_open(after) {
+        } else {
+            self.try_open(after).map_err(|failure| match failure {
+                Failure::InUse(error) => StoreError::Failed(error.to_string()),
+                Failure::Store(error) => error,
+            })
+        };
+        match tried {
             Ok(()) => Some(self.look_back()),
-            Err(Failure::InUse(error)) => {
-                self.failed(&StoreError::Failed(error.to_string()));
-                None
-            }
-            Err(Failure::Store(error)) => {
+            Err(error) => {
                 self.failed(&error);
                 None
             }
@@ -246,7 +236,9 @@ impl Keeper {
 
     /// Tells what was before this run, when the history could not be read at its start.
     fn look_back(&mut self) -> Vec<Standing> {
-        let (Some(open), Some(place)) = (&self.open, &self.place) else { return Vec::new() };
+        let (Some(open), Some(place)) = (self.state.open(), &self.place) else {
+            return Vec::new();
+        };
         let Some(outboxes) = self.unseen.take() else { return Vec::new() };
         before::tell_of_crashes(&open.store, &self.news);
         before::drop_what_waited(&open.store, &place.path, &outboxes, &self.news)
@@ -273,18 +265,18 @@ impl Keeper {
 
     /// Notices a file that is no longer there.
     pub fn look(&mut self) {
-        let Some((open, place)) = self.open.as_ref().zip(self.place.as_ref()) else { return };
+        let Some((open, place)) = self.state.open().zip(self.place.as_ref()) else { return };
         if place.identity() != open.file {
             self.failed(&StoreError::Failed(
                 "it was removed or replaced while the agent wrote it".to_owned(),
             ));
-            self.retry_at = Instant::now();
+            self.state = State::Closed { retry_at: Instant::now() };
         }
     }
 
     /// Tells the chain's value, when it is time and there is something new.
     pub fn checkpoint(&mut self) {
-        let Some(open) = &self.open else { return };
+        let Some(open) = self.state.open() else { return };
         let path = self.place.as_ref().map_or(&self.settings.path, |place| &place.path);
         let Some(checkpoint) = self.checkpoints.next(&open.store, path) else { return };
         if self.news.tell(RecordHealth::Checkpoint(checkpoint)) {
@@ -294,7 +286,7 @@ impl Keeper {
 
     /// Finds out whether something has to go.
     pub fn plan(&mut self) {
-        let Some(open) = &self.open else { return };
+        let Some(open) = self.state.open() else { return };
         match self.purges.plan(&open.store) {
             Ok(None) => {}
             Ok(Some(purge)) => {
@@ -309,7 +301,7 @@ impl Keeper {
     /// Takes a step of what has to go, of at least `least` rows; says whether there is
     /// more to do at once.
     pub fn purge(&mut self, least: u64) -> bool {
-        let Some(open) = self.open.as_mut() else { return false };
+        let Some(open) = self.state.open_mut() else { return false };
         // While the log cannot be cut, a purge only makes it longer.
         let step = open.store.cut_log(self.settings.limits).and_then(|is_short| {
             if is_short { self.purges.step(&mut open.store, least) } else { Ok(false) }
@@ -322,7 +314,7 @@ impl Keeper {
 
     /// Looks at the clock.
     pub fn look_at_clock(&mut self) {
-        let Some(open) = &self.open else { return };
+        let Some(open) = self.state.open() else { return };
         if let Err(error) = self.purges.look_at_clock(&open.store) {
             self.failed(&error);
         }
@@ -330,7 +322,7 @@ impl Keeper {
 
     /// Puts everything where it stays.
     pub fn finish(&mut self) {
-        if let Some(open) = self.open.take()
+        if let Some(open) = self.state.take()
             && let Err(error) = open.store.settle()
         {
             tracing::warn!("the history {}: {error}", self.path());
@@ -364,34 +356,38 @@ impl Keeper {
             failing.get_or_insert(Failing { since: Instant::now(), given_up: 0 });
         })?;
         open.store.hold_to(self.settings.limits)?;
-        self.open = Some(open);
+        self.state = State::Usable(open);
         self.look_at_clock();
         Ok(())
     }
 
     /// The history cannot be used; told when it could be before.
     fn failed(&mut self, error: &StoreError) {
-        (self.open, self.full) = (None, None);
         self.purges.forget();
-        self.retry_at = Instant::now();
         // What is damaged is set aside at once; what is full or gone may come back.
-        if !matches!(error, StoreError::Damaged(_)) {
+        let is_damaged = matches!(error, StoreError::Damaged(_));
+        let wait = if is_damaged { Duration::ZERO } else { TRY_EVERY };
+        self.state = State::Closed { retry_at: Instant::now() + wait };
+        if !is_damaged {
             self.not_kept(error.to_string());
         }
     }
 
     /// There is no room for more; it stays open, because what is old may go from it.
     fn is_full(&mut self, full: Full) {
-        self.full = Some(full);
+        let Some(open) = self.state.take() else { return };
+        let wait = if matches!(full, Full::Grown { .. }) { Duration::ZERO } else { TRY_EVERY };
+        self.state = State::NoRoom { open, full, retry_at: Instant::now() + wait };
         self.not_kept(full.to_string());
-        if matches!(full, Full::Grown { .. }) {
-            // What is old goes meanwhile.
-            self.retry_at = Instant::now();
+    }
+
+    fn has_room(&mut self) {
+        if let Some(open) = self.state.take() {
+            self.state = State::Usable(open);
         }
     }
 
     fn not_kept(&mut self, reason: String) {
-        self.retry_at = Instant::now() + TRY_EVERY;
         if self.failing.is_none() {
             self.failing = Some(Failing { since: Instant::now(), given_up: 0 });
             let path = self.path();

@@ -1,13 +1,71 @@
-//! Opens a history: takes its place, and sets aside a file that is damaged.
+//! Whether a history is open, and opening one: its place is taken, and a file that is
+//! damaged is set aside.
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use super::{
     error::StoreError,
     now_ns,
     place::{InUse, Place},
+    room::Full,
     store::Store,
 };
+
+/// Whether rows can be kept.
+pub enum State {
+    /// They can, as far as is known.
+    Usable(Open),
+    /// There is no room for more; what is old may go meanwhile.
+    NoRoom {
+        /// The history.
+        open: Open,
+        /// Why.
+        full: Full,
+        /// When it is looked for again.
+        retry_at: Instant,
+    },
+    /// The history cannot be used.
+    Closed {
+        /// When that is tried again.
+        retry_at: Instant,
+    },
+}
+
+impl State {
+    /// The history, where it is open.
+    pub const fn open(&self) -> Option<&Open> {
+        match self {
+            Self::Usable(open) | Self::NoRoom { open, .. } => Some(open),
+            Self::Closed { .. } => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub const fn open_mut(&mut self) -> Option<&mut Open> {
+        match self {
+            Self::Usable(open) | Self::NoRoom { open, .. } => Some(open),
+            Self::Closed { .. } => None,
+        }
+    }
+
+    /// Whether it is to be tried again now.
+    pub fn is_due(&self) -> bool {
+        match self {
+            Self::Usable(_) => false,
+            Self::NoRoom { retry_at, .. } | Self::Closed { retry_at } => {
+                Instant::now() >= *retry_at
+            }
+        }
+    }
+
+    /// Takes the history, which is then closed.
+    pub fn take(&mut self) -> Option<Open> {
+        match std::mem::replace(self, Self::Closed { retry_at: Instant::now() }) {
+            Self::Usable(open) | Self::NoRoom { open, .. } => Some(open),
+            Self::Closed { .. } => None,
+        }
+    }
+}
 
 /// A history that can be used.
 pub struct Open {
