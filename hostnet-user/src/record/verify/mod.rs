@@ -4,9 +4,11 @@
 //! What this cannot find: a history written anew from a row on by who has the key,
 //! unless a checkpoint after that row was kept elsewhere.
 
+mod row;
+
 use std::{collections::BTreeSet, path::Path};
 
-use rusqlite::types::ValueRef;
+use row::{Previous, StoredRow};
 use serde::Deserialize as _;
 use serde_json::Value;
 use uuid::Uuid;
@@ -18,8 +20,7 @@ use super::{
     reader::Reader,
     store::to_hash,
 };
-use crate::event::{Checkpoint, Purge};
-use crate::{event::Action, text};
+use crate::event::{Action, Checkpoint, Purge};
 
 /// What a good history has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,13 +127,7 @@ struct Check {
     key: Option<String>,
     good: Good,
     runs: BTreeSet<Vec<u8>>,
-    /// The row before: its id, run, sequence, and the chain's value and the bytes
-    /// of all documents after it.
-    id: u64,
-    run: Vec<u8>,
-    sequence: u64,
-    hash: Hash,
-    total: Option<u64>,
+    previous: Previous,
     /// The chain's values, to hold checkpoints against.
     hashes: Vec<(u64, Hash)>,
     purges: Vec<Purge>,
@@ -147,11 +142,7 @@ impl Check {
             key,
             good: Good::default(),
             runs: BTreeSet::new(),
-            id,
-            run: Vec::new(),
-            sequence: 0,
-            hash,
-            total: is_whole.then_some(0),
+            previous: Previous::start(id, hash, is_whole.then_some(0)),
             hashes: vec![(id, hash)],
             purges: Vec::new(),
         }
@@ -168,74 +159,38 @@ impl Check {
         let mut rows = statement.query([]).map_err(|error| self.next(error.to_string()))?;
         loop {
             match rows.next() {
-                Ok(Some(row)) => self.row(row)?,
+                Ok(Some(row)) => self.row(&StoredRow::read(row))?,
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(self.next(format!("it cannot be read: {error}"))),
             }
         }
     }
 
-    fn row(&mut self, row: &rusqlite::Row<'_>) -> Result<(), Bad> {
-        let bytes = |index| match row.get_ref(index) {
-            Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => bytes,
-            _ => &[][..],
-        };
-        let number = |index| row.get::<_, i64>(index).map_or(0, i64::cast_unsigned);
-        let link = Link {
-            id: number(0),
-            run: bytes(1),
-            sequence: number(2),
-            time_ns: number(3),
-            event_id: bytes(4),
-            dataset: bytes(5),
-            action: bytes(6),
-            owner: bytes(7),
-            document: bytes(8),
-        };
-        let (total, kept) = (number(9), Hash::from_bytes(bytes(10)));
-        let bad = |why: &str| {
-            let run = text::text(link.run).readable;
-            Err(Bad::at(link.id, &run, link.sequence, why.to_owned()))
-        };
-        if link.id <= self.id {
-            return bad("it is before the row at which the chain begins");
+    fn row(&mut self, row: &StoredRow<'_>) -> Result<(), Bad> {
+        let hash = self.previous.followed_by(row)?;
+        self.good.never_kept.extend(self.previous.missing(&row.link));
+        self.hashes.push((row.link.id, hash));
+        self.hold(row)?;
+        self.count(&row.link);
+        self.previous.step(row, hash);
+        Ok(())
+    }
+
+    /// What a row says of others.
+    fn hold(&mut self, row: &StoredRow<'_>) -> Result<(), Bad> {
+        let is = |action: &str| row.link.action == action.as_bytes();
+        if is(checkpoint::ACTION) {
+            let Ok(Some(checkpoint)) = Checkpoint::of_document(row.link.document) else {
+                return Err(row.bad("it claims to be a checkpoint and is not a valid one"));
+            };
+            self.checkpoint(&checkpoint)?;
+        } else if is(Action::HistoryPurged.name()) {
+            self.purges.extend(purge(row.link.document));
         }
-        let hash = self.hash.then(&link);
-        if kept != Some(hash) {
-            if link.id > self.id + 1 {
-                return Err(self.next(format!(
-                    "rows {} to {} are missing, or row {} was changed",
-                    self.id + 1,
-                    link.id - 1,
-                    link.id
-                )));
-            }
-            return bad("its content or its place was changed");
-        }
-        let length = link.document.len() as u64;
-        if self.total.is_some_and(|before| before + length != total) {
-            return bad("the count of bytes up to it is wrong");
-        }
-        // A run that began while the history could not be read left places before it.
-        let is_begin = link.run != self.run;
-        let skipped = link.id - self.id - 1;
-        let missing = if is_begin { skipped.min(link.sequence - 1) } else { skipped };
-        if missing > 0 {
-            self.good.never_kept.push((link.id - missing, link.id - 1));
-        }
-        self.hashes.push((link.id, hash));
-        match link.action {
-            action if action == checkpoint::ACTION.as_bytes() => {
-                match Checkpoint::of_document(link.document) {
-                    Ok(Some(checkpoint)) => self.checkpoint(&checkpoint)?,
-                    _ => return bad("it claims to be a checkpoint and is not a valid one"),
-                }
-            }
-            action if action == Action::HistoryPurged.name().as_bytes() => {
-                self.purges.extend(purge(link.document))
-            }
-            _ => {}
-        }
+        Ok(())
+    }
+
+    fn count(&mut self, link: &Link<'_>) {
         if self.good.rows == 0 {
             self.good.range.0 = link.id;
         }
@@ -244,11 +199,6 @@ impl Check {
         if !self.runs.contains(link.run) {
             self.runs.insert(link.run.to_vec());
         }
-        (self.id, self.sequence, self.hash, self.total) =
-            (link.id, link.sequence, hash, Some(total));
-        self.run.clear();
-        self.run.extend_from_slice(link.run);
-        Ok(())
     }
 
     /// Holds a checkpoint against the rows; those of rows that are gone say nothing.
@@ -295,11 +245,12 @@ impl Check {
     }
 
     fn end(&mut self, elsewhere: &[Checkpoint]) -> Result<(), Bad> {
-        if (self.id, self.hash) != self.bounds.head {
+        if (self.previous.id, self.previous.hash) != self.bounds.head {
             let (head, _) = self.bounds.head;
             return Err(self.next(format!("the chain ends with row {head}, which is missing")));
         }
-        if self.total.is_some_and(|total| total != self.bounds.total) && self.good.rows > 0 {
+        let is_counted = self.previous.total.is_none_or(|total| total == self.bounds.total);
+        if !is_counted && self.good.rows > 0 {
             return Err(self.next("the count of bytes at the end is wrong".to_owned()));
         }
         self.begin()?;
@@ -310,10 +261,10 @@ impl Check {
             return Err(Bad::at(self.good.range.0, "", 0, why.to_owned()));
         }
         for checkpoint in own {
-            if checkpoint.row > self.id {
+            if checkpoint.row > self.previous.id {
                 return Err(self.next(format!(
                     "a checkpoint in the other file names row {}, but the last row here is {}",
-                    checkpoint.row, self.id
+                    checkpoint.row, self.previous.id
                 )));
             }
             self.checkpoint(checkpoint)?;
@@ -370,10 +321,9 @@ impl Check {
         Err(Bad::at(start, "", 0, why))
     }
 
-    /// The row after the last good one.
+    /// Something is wrong with the row after the last good one.
     fn next(&self, why: String) -> Bad {
-        let run = text::text(&self.run).readable;
-        Bad::at(self.id + 1, &run, self.sequence + 1, why)
+        self.previous.next(why)
     }
 }
 
