@@ -3,7 +3,7 @@
 
 use super::{
     act::{Act, Bridge, End, Group, MACVLAN, Needs},
-    beyond_ip, multicast,
+    beyond_ip,
 };
 use crate::{
     event::{
@@ -19,10 +19,7 @@ impl Act {
     /// What the event takes, if it takes anything. Listeners are not acts: what they
     /// need depends on who comes. `reach` is the event's.
     #[must_use]
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "other kinds take nothing that a bridge network lacks"
-    )]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other kinds say it by themselves")]
     pub fn of(event: &Event, owner: &Owner, reach: Option<Reach<'_>>) -> Option<Self> {
         if let Some(reach) = reach {
             return reached(event, owner, &reach);
@@ -31,7 +28,6 @@ impl Act {
             Operation::RawSocket(raw) => Some(beyond_ip::raw_socket(raw.protocol, event)),
             Operation::PacketBind(bind) if is_refused(bind.outcome) => None,
             Operation::PacketBind(_) => Some(beyond_ip::packet_socket(event)),
-            Operation::MulticastJoin(join) => Some(multicast::group(join)),
             Operation::NetlinkRequest(_) => Some(beyond_ip::network_change(event, owner)),
             Operation::FamilySocket(opened) => beyond_ip::family_socket(event, opened),
             Operation::ExistingSocket(_) => beyond_ip::existing_socket(event),
@@ -43,7 +39,7 @@ impl Act {
                 let subject = format!("serves {peer} on its abstract unix socket {name}");
                 others.then(|| Self::new(Group::AbstractSocket, subject, Bridge::Not(says.into())))
             }
-            _ => None,
+            other => other.told().act(),
         }
     }
 }

@@ -5,7 +5,6 @@
 //! comes out. Memory is bounded however many events there are. It does not know where
 //! events are from, nor how the advice is shown (`show/`).
 
-mod act;
 mod act_of_event;
 mod beyond_ip;
 mod change;
@@ -35,7 +34,7 @@ use std::{
 
 use serde::Serialize;
 
-pub use act::{Bridge, Group, Needs};
+pub use crate::event::act::{Bridge, Group, Needs};
 pub use change::Change;
 pub use publish::{Port, Publish};
 pub use rates::Rate;
@@ -48,7 +47,7 @@ use self::{
     observed::{Life, Observed},
     window::Window,
 };
-use crate::event::{Event, Owner, OwnerKind};
+use crate::event::{Event, Owner, OwnerKind, act};
 
 /// Most containers told apart; of the rest, how many events they had.
 const MOST_CONTAINERS: usize = 10_000;

@@ -1,33 +1,7 @@
-//! Multicast groups, which bridge networks cut off: those that a socket was seen to join,
-//! and servers of which that cannot be told.
+//! Servers of which it cannot be told whether they live on multicast, which bridge networks
+//! cut off.
 
-use super::{
-    act::{Act, Bridge, Group, MACVLAN},
-    publish::Port,
-    window::Window,
-};
-use crate::event::MulticastJoin;
-
-/// Index of the loopback interface.
-const LOOPBACK: u32 = 1;
-
-/// What it takes of the host's network to be in a group.
-pub fn group(join: &MulticastJoin) -> Act {
-    let subject = format!("joined multicast group {}", join.group);
-    let bridge = if join.interface == Some(LOOPBACK) {
-        Bridge::Unclear(
-            "it asked for what processes of this host send there over loopback, and a bridge \
-             network has a loopback of its own"
-                .into(),
-        )
-    } else {
-        Bridge::Not(format!(
-            "multicast on the host's links does not reach a bridge network, and no published \
-             port passes it on; {MACVLAN}"
-        ))
-    };
-    Act::new(Group::Multicast, subject, bridge)
-}
+use super::{publish::Port, window::Window};
 
 /// UDP servers of which it cannot be told whether they live on multicast or broadcast:
 /// what comes to a socket on all addresses does not say where it was sent, and that a

@@ -1,9 +1,12 @@
 //! What a line says that matters here. ECS and OCSF say it in different places.
 
-use crate::event::Action;
+use crate::event::{Action, LossFields};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
+
+/// `hostnet.loss`.
+pub type Loss = LossFields<'static>;
 
 /// One event.
 pub struct Line {
@@ -22,23 +25,6 @@ pub struct Line {
     /// What was not told, and what else the agent says of itself.
     pub loss: Option<Loss>,
     health: Option<Value>,
-}
-
-/// `hostnet.loss`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Loss {
-    pub place: String,
-    pub count: u64,
-    #[serde(default)]
-    pub by: Vec<LossBy>,
-}
-
-/// One of `hostnet.loss.by`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct LossBy {
-    pub operation: String,
-    pub count: u64,
-    pub owner: Option<String>,
 }
 
 #[derive(Deserialize)]

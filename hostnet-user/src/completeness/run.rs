@@ -140,20 +140,23 @@ impl Run {
 
     fn lose(&mut self, loss: &Loss) {
         let mut rest = loss.count;
-        for one in &loss.by {
+        for one in loss.by.iter().flatten() {
             rest = rest.saturating_sub(one.count);
             self.lose_some(
                 Untold {
-                    place: loss.place.clone(),
-                    owner: one.owner.clone().unwrap_or_default(),
-                    operation: one.operation.clone(),
+                    place: loss.place.clone().into_owned(),
+                    owner: one.owner.clone().unwrap_or_default().into_owned(),
+                    operation: one.operation.clone().into_owned(),
                 },
                 one.count,
             );
         }
         if rest > 0 {
             let (owner, operation) = (String::new(), String::new());
-            self.lose_some(Untold { place: loss.place.clone(), owner, operation }, rest);
+            self.lose_some(
+                Untold { place: loss.place.clone().into_owned(), owner, operation },
+                rest,
+            );
         }
     }
 

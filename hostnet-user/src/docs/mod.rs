@@ -95,7 +95,7 @@ pub fn events() -> Result<String> {
          that began a connection; `hostnet.local` and `hostnet.remote` do not depend on who began.\n\n\
          ## Our own fields\n\n| field | holds | what it says |\n|---|---|---|\n"
     );
-    for Field { name, kind, text: says } in FIELDS {
+    for Field { name, kind, text: says } in FIELDS.iter() {
         writeln!(text, "| `hostnet.{name}` | {} | {says} |", kind.in_words())?;
     }
     text.push_str(

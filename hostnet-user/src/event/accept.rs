@@ -2,7 +2,9 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::{Action, Direction, Told, canonical};
+use super::{
+    Action, Colour, Common, Direction, Documented, Info, NoFields, NotOurs, Told, canonical,
+};
 
 /// A connection came in through a listening socket.
 #[derive(Clone, Debug)]
@@ -14,14 +16,13 @@ pub struct Accept {
 }
 
 impl Told for Accept {
-    fn operation(&self) -> &'static str {
-        "accept"
-    }
-    fn action(&self) -> Action {
-        Action::ConnectionAccepted
-    }
-    fn types(&self) -> &'static [&'static str] {
-        &["connection", "start"]
+    fn info(&self) -> Info {
+        Info::new(
+            Self::OPERATIONS[0],
+            Action::ConnectionAccepted,
+            &["connection", "start"],
+            Colour::Cyan,
+        )
     }
     fn local(&self) -> Option<SocketAddr> {
         Some(self.local)
@@ -39,5 +40,13 @@ impl Told for Accept {
             canonical(self.remote),
             canonical(self.local)
         )
+    }
+}
+
+impl Documented for Accept {
+    const OPERATIONS: &'static [&'static str] = &["accept"];
+    no_fields!();
+    fn read(_: NoFields, common: &Common<'_>) -> Result<Self, NotOurs> {
+        Ok(Self { local: common.local()?, remote: common.remote()? })
     }
 }

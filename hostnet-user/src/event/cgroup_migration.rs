@@ -1,8 +1,13 @@
 //! A container's process was moved out of its container's cgroup, or back.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
-use super::{Action, Cgroup, Owner, Process, Told};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Action, Cgroup, Colour, Common, ContainerName, Documented, Field, FieldKind, Fitted, Info,
+    NotOurs, Owner, OwnerKind, Process, Told, field,
+};
 use crate::text;
 
 /// The event's owner is the one the process belongs to, wherever it is.
@@ -30,14 +35,11 @@ pub struct Mover {
 }
 
 impl Told for CgroupMigration {
-    fn operation(&self) -> &'static str {
-        Action::CgroupMigration.name()
+    fn info(&self) -> Info {
+        Info::new(Self::OPERATIONS[0], Action::CgroupMigration, &["change"], Colour::Red)
     }
-    fn action(&self) -> Action {
-        Action::CgroupMigration
-    }
-    fn types(&self) -> &'static [&'static str] {
-        &["change"]
+    fn short(&self) -> &'static str {
+        "cgroup-move"
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, to, pid, by } = self;
@@ -50,5 +52,75 @@ impl Told for CgroupMigration {
             write!(f, "process {} ", text::text(&process.name).readable)?;
         }
         write!(f, "(pid {})", by.pid)
+    }
+}
+
+/// `hostnet.migration`.
+#[derive(Serialize, Deserialize)]
+pub struct MigrationFields<'a> {
+    by: MoverFields<'a>,
+    from: Cow<'a, Cgroup>,
+    pid: u32,
+    to: Cow<'a, Cgroup>,
+}
+
+/// Who moved it.
+#[derive(Serialize, Deserialize)]
+pub struct MoverFields<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<ContainerName<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    owner: OwnerKind,
+    pid: u32,
+}
+
+own!(OwnOfMigration<'a> { migration: MigrationFields<'a> });
+
+const ROWS: &[Field] = &[
+    field("migration.from.id", FieldKind::Number, "cgroup-v2 id of where the process was."),
+    field("migration.from.path", FieldKind::Text, "Path of that cgroup."),
+    field("migration.to.id", FieldKind::Number, "cgroup-v2 id of where it is now."),
+    field("migration.to.path", FieldKind::Text, "Path of that cgroup."),
+    field(
+        "migration.pid",
+        FieldKind::Number,
+        "The process that was moved, in the host's pid namespace.",
+    ),
+    field(
+        "migration.by.pid",
+        FieldKind::Number,
+        "The process that moved it; the same when it moved itself.",
+    ),
+    field("migration.by.name", FieldKind::Text, "That process' name."),
+    field("migration.by.owner", FieldKind::Word(OwnerKind::NAMES), "Whose that process is."),
+    field("migration.by.container", FieldKind::Free, "That process' container."),
+];
+
+impl Documented for CgroupMigration {
+    const OPERATIONS: &'static [&'static str] = &[Action::CgroupMigration.name()];
+    const FIELDS: &'static [&'static [Field]] = &[ROWS];
+    type Own<'a> = OwnOfMigration<'a>;
+    fn own<'a>(&'a self, _: Fitted<'a>) -> OwnOfMigration<'a> {
+        let Mover { pid, process, owner } = &self.by;
+        let by = MoverFields {
+            container: owner.container_name(),
+            name: process.as_ref().map(|process| text::text(&process.name).readable),
+            owner: owner.kind,
+            pid: *pid,
+        };
+        let (from, to) = (Cow::Borrowed(&self.from), Cow::Borrowed(&self.to));
+        OwnOfMigration { migration: MigrationFields { by, from, pid: self.pid, to } }
+    }
+    fn read(own: OwnOfMigration<'_>, _: &Common<'_>) -> Result<Self, NotOurs> {
+        let MigrationFields { by, from, pid, to } = own.migration;
+        let MoverFields { container, name, owner, pid: by } = by;
+        let process = |name: String| Process { pid: by, name: name.into(), ..Process::default() };
+        let by = Mover {
+            pid: by,
+            process: name.map(process).map(Into::into),
+            owner: Owner::named(owner, container, None).into(),
+        };
+        Ok(Self { from: from.into_owned(), to: to.into_owned(), pid, by })
     }
 }

@@ -2,8 +2,10 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::{Action, Direction, Told, canonical};
-use crate::event::errno;
+use super::{
+    Action, Colour, Common, Direction, Documented, Info, NoFields, NotOurs, Told, canonical,
+};
+use crate::event::{document::summable, errno};
 
 /// A TCP connection is over.
 #[derive(Clone, Debug)]
@@ -25,14 +27,22 @@ pub struct Close {
 }
 
 impl Told for Close {
-    fn operation(&self) -> &'static str {
-        "close"
+    fn info(&self) -> Info {
+        Info::new(
+            Self::OPERATIONS[0],
+            Action::DisconnectReceived,
+            &["connection", "end"],
+            Colour::Dim,
+        )
     }
-    fn action(&self) -> Action {
-        Action::DisconnectReceived
+    fn errno(&self) -> Option<u16> {
+        self.errno
     }
-    fn types(&self) -> &'static [&'static str] {
-        &["connection", "end"]
+    fn duration_ns(&self) -> Option<u64> {
+        self.duration_ns
+    }
+    fn bytes(&self) -> Option<(u64, u64)> {
+        Some((self.sent, self.received))
     }
     fn local(&self) -> Option<SocketAddr> {
         Some(self.local)
@@ -57,6 +67,34 @@ impl Told for Close {
     }
 }
 
+impl Documented for Close {
+    const OPERATIONS: &'static [&'static str] = &["close"];
+    no_fields!();
+    fn is_told_by(common: &Common<'_>) -> bool {
+        common.operation == Self::OPERATIONS[0]
+            && common.action != Some(Action::ClosedListener)
+            && !common.own.has("udp")
+    }
+    fn read(_: NoFields, common: &Common<'_>) -> Result<Self, NotOurs> {
+        let direction = common.direction()?;
+        let (source, destination) = common.bytes;
+        let (sent, received) = match direction {
+            Some(Direction::Ingress) => (destination, source),
+            Some(Direction::Egress) | None => (source, destination),
+        };
+        summable("source.bytes", [sent, received])?;
+        Ok(Self {
+            local: common.local()?,
+            remote: common.remote()?,
+            direction,
+            sent,
+            received,
+            duration_ns: common.duration_ns,
+            errno: common.errno(),
+        })
+    }
+}
+
 /// A TCP socket stopped listening.
 #[derive(Clone, Debug)]
 pub struct ListenerClosed {
@@ -65,19 +103,24 @@ pub struct ListenerClosed {
 }
 
 impl Told for ListenerClosed {
-    fn operation(&self) -> &'static str {
-        "close"
-    }
-    fn action(&self) -> Action {
-        Action::ClosedListener
-    }
-    fn types(&self) -> &'static [&'static str] {
-        &["end"]
+    fn info(&self) -> Info {
+        Info::new(Self::OPERATIONS[0], Action::ClosedListener, &["end"], Colour::Dim)
     }
     fn local(&self) -> Option<SocketAddr> {
         Some(self.local)
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "stopped listening on {}", canonical(self.local))
+    }
+}
+
+impl Documented for ListenerClosed {
+    const OPERATIONS: &'static [&'static str] = Close::OPERATIONS;
+    no_fields!();
+    fn is_told_by(common: &Common<'_>) -> bool {
+        common.operation == Self::OPERATIONS[0] && common.action == Some(Action::ClosedListener)
+    }
+    fn read(_: NoFields, common: &Common<'_>) -> Result<Self, NotOurs> {
+        Ok(Self { local: common.local()? })
     }
 }

@@ -2,8 +2,13 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::{Action, Direction, Outcome, SentToPeer, Told, canonical};
-use crate::event::errno;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Action, Colour, Common, Direction, Documented, Field, FieldKind, Fitted, Info, NotOurs,
+    Outcome, SentToPeer, Side, Told, canonical, field,
+};
+use crate::event::{datagram::Udp, errno};
 
 /// `connect(2)`, told once with its outcome, or after a second without.
 #[derive(Clone, Debug)]
@@ -30,14 +35,13 @@ impl Connect {
 }
 
 impl Told for Connect {
-    fn operation(&self) -> &'static str {
-        "connect"
-    }
-    fn action(&self) -> Action {
-        Action::ConnectionAttempted
-    }
-    fn types(&self) -> &'static [&'static str] {
-        &["connection", "start"]
+    fn info(&self) -> Info {
+        Info::new(
+            Self::OPERATIONS[0],
+            Action::ConnectionAttempted,
+            &["connection", "start"],
+            Colour::Green,
+        )
     }
     fn outcome(&self) -> Outcome {
         self.outcome
@@ -70,6 +74,46 @@ impl Told for Connect {
     }
 }
 
+/// What only connects have.
+#[derive(Serialize, Deserialize)]
+pub struct OwnOfConnect {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rewritten_to: Option<Side>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    udp: Option<Udp>,
+}
+
+const REWRITTEN: &[Field] = &[
+    field(
+        "rewritten_to.ip",
+        FieldKind::Ip,
+        "Where the connection went when another program rewrote the address.",
+    ),
+    field("rewritten_to.port", FieldKind::Number, "Port of that address."),
+];
+
+impl Documented for Connect {
+    const OPERATIONS: &'static [&'static str] = &["connect"];
+    const FIELDS: &'static [&'static [Field]] = &[REWRITTEN];
+    type Own<'a> = OwnOfConnect;
+    fn own<'a>(&'a self, _: Fitted<'a>) -> OwnOfConnect {
+        let udp = self.sent.map(|sent| Udp { sent_to_peer: Some(sent), ..Udp::default() });
+        OwnOfConnect { rewritten_to: self.rewritten_to.map(Side::of), udp }
+    }
+    fn is_told_by(common: &Common<'_>) -> bool {
+        common.operation == Self::OPERATIONS[0] && common.action != Some(Action::ConnectionOutcome)
+    }
+    fn read(own: OwnOfConnect, common: &Common<'_>) -> Result<Self, NotOurs> {
+        Ok(Self {
+            local: common.local,
+            remote: common.remote()?,
+            rewritten_to: own.rewritten_to.and_then(|to| to.address(None)),
+            outcome: common.outcome()?,
+            sent: own.udp.and_then(|udp| udp.sent_to_peer),
+        })
+    }
+}
+
 /// The outcome of a connect that had to be told without one.
 #[derive(Clone, Debug)]
 pub struct ConnectOutcome {
@@ -80,14 +124,16 @@ pub struct ConnectOutcome {
 }
 
 impl Told for ConnectOutcome {
-    fn operation(&self) -> &'static str {
-        "connect"
+    fn info(&self) -> Info {
+        Info::new(
+            Self::OPERATIONS[0],
+            Action::ConnectionOutcome,
+            &["connection", "info"],
+            Colour::Green,
+        )
     }
-    fn action(&self) -> Action {
-        Action::ConnectionOutcome
-    }
-    fn types(&self) -> &'static [&'static str] {
-        &["connection", "info"]
+    fn duration_ns(&self) -> Option<u64> {
+        self.after_ns
     }
     fn outcome(&self) -> Outcome {
         self.connect.outcome
@@ -107,5 +153,19 @@ impl Told for ConnectOutcome {
             Some(after) => write!(f, " after {:.1} s", after as f64 / 1e9),
             None => Ok(()),
         }
+    }
+}
+
+impl Documented for ConnectOutcome {
+    const OPERATIONS: &'static [&'static str] = Connect::OPERATIONS;
+    type Own<'a> = OwnOfConnect;
+    fn own<'a>(&'a self, fitted: Fitted<'a>) -> OwnOfConnect {
+        self.connect.own(fitted)
+    }
+    fn is_told_by(common: &Common<'_>) -> bool {
+        common.operation == Self::OPERATIONS[0] && common.action == Some(Action::ConnectionOutcome)
+    }
+    fn read(own: OwnOfConnect, common: &Common<'_>) -> Result<Self, NotOurs> {
+        Ok(Self { connect: Connect::read(own, common)?, after_ns: common.duration_ns })
     }
 }

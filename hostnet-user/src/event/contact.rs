@@ -18,6 +18,11 @@ pub enum SentToPeer {
     Unknown,
 }
 
+impl SentToPeer {
+    /// Their names.
+    pub const NAMES: &'static [&'static str] = &["yes", "no", "unknown"];
+}
+
 /// What came of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contact {

@@ -2,7 +2,13 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::{Action, Direction, SentToPeer, Told, canonical};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Action, Close, Colour, Common, Direction, Documented, Field, FieldKind, Fitted, Info, NotOurs,
+    SentToPeer, Side, Told, canonical, field, is_false,
+};
+use crate::event::document::summable;
 
 /// The first datagram between a socket and a peer.
 #[derive(Clone, Debug)]
@@ -18,20 +24,19 @@ pub struct Datagram {
 }
 
 impl Told for Datagram {
-    fn operation(&self) -> &'static str {
-        match self.direction {
-            Direction::Egress => "send",
-            Direction::Ingress => "receive",
-        }
-    }
-    fn action(&self) -> Action {
-        match self.direction {
-            Direction::Egress => Action::ConnectionAttempted,
-            Direction::Ingress => Action::ConnectionAccepted,
-        }
-    }
-    fn types(&self) -> &'static [&'static str] {
-        &["connection", "start"]
+    fn info(&self) -> Info {
+        Info::new(
+            match self.direction {
+                Direction::Egress => Self::OPERATIONS[0],
+                Direction::Ingress => Self::OPERATIONS[1],
+            },
+            match self.direction {
+                Direction::Egress => Action::ConnectionAttempted,
+                Direction::Ingress => Action::ConnectionAccepted,
+            },
+            &["connection", "start"],
+            Colour::Green,
+        )
     }
     fn local(&self) -> Option<SocketAddr> {
         Some(self.local)
@@ -54,6 +59,31 @@ impl Told for Datagram {
             f.write_str("; datagrams with further peers of this socket are only counted")?;
         }
         Ok(())
+    }
+}
+
+/// What only datagrams have.
+#[derive(Serialize, Deserialize)]
+pub struct OwnOfDatagram {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    udp: Option<Udp>,
+}
+
+impl Documented for Datagram {
+    const OPERATIONS: &'static [&'static str] = &["send", "receive"];
+    type Own<'a> = OwnOfDatagram;
+    fn own<'a>(&'a self, _: Fitted<'a>) -> OwnOfDatagram {
+        let last = || Udp { further_peers_counted: true, ..Udp::default() };
+        OwnOfDatagram { udp: self.is_last.then(last) }
+    }
+    fn read(own: OwnOfDatagram, common: &Common<'_>) -> Result<Self, NotOurs> {
+        let is_egress = common.operation == Self::OPERATIONS[0];
+        Ok(Self {
+            local: common.local()?,
+            remote: common.remote()?,
+            direction: if is_egress { Direction::Egress } else { Direction::Ingress },
+            is_last: own.udp.is_some_and(|udp| udp.further_peers_counted),
+        })
     }
 }
 
@@ -152,14 +182,16 @@ impl DatagramClose {
 }
 
 impl Told for DatagramClose {
-    fn operation(&self) -> &'static str {
-        "close"
+    fn info(&self) -> Info {
+        Info::new(
+            Self::OPERATIONS[0],
+            Action::DisconnectReceived,
+            &["connection", "end"],
+            Colour::Dim,
+        )
     }
-    fn action(&self) -> Action {
-        Action::DisconnectReceived
-    }
-    fn types(&self) -> &'static [&'static str] {
-        &["connection", "end"]
+    fn duration_ns(&self) -> Option<u64> {
+        self.duration_ns
     }
     fn local(&self) -> Option<SocketAddr> {
         Some(self.local)
@@ -186,5 +218,106 @@ impl Told for DatagramClose {
             write!(f, ", {received} datagrams in, {sent} datagrams out")?;
         }
         Ok(())
+    }
+}
+
+part! {
+    /// `hostnet.udp`: whether a datagram left, and how many with whom.
+    #[derive(Default)]
+    struct Udp at "udp" {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sent_to_peer: Option<SentToPeer> = Word(SentToPeer::NAMES), "Of a connected UDP socket: whether a datagram has left for the peer that connect(2) set. A connect is told with `yes` (and `event.outcome` success) when one leaves within a second, else with `no`; a later first datagram is a `connection-outcome` that amends it. `unknown` where neither set `families` nor `first-use` is there, and of what was before the agent.";
+        #[serde(default, skip_serializing_if = "is_false")]
+        further_peers_counted: bool = Flag, "Set on the event of the last peer of a UDP socket that has one, its 256th: datagrams with further peers are counted together (`udp.others_sent`), and are no events.";
+        #[serde(skip_serializing_if = "Option::is_none")]
+        peers: Option<usize> = Number, "How many peers the socket exchanged datagrams with: the first 256, where there were more.";
+        #[serde(skip_serializing_if = "Option::is_none")]
+        datagrams_sent: Option<u64> = Number, "Datagrams sent by address; a connected socket's pass by the hooks.";
+        #[serde(skip_serializing_if = "Option::is_none")]
+        datagrams_received: Option<u64> = Number, "Datagrams received with their address.";
+        #[serde(skip_serializing_if = "Option::is_none")]
+        others_sent: Option<u64> = Number, "Of those sent, how many to peers that are not among `udp.peers`: the socket, its container or all containers had too many.";
+        #[serde(skip_serializing_if = "Option::is_none")]
+        others_received: Option<u64> = Number, "Of those received, how many from such peers.";
+        #[serde(skip_serializing_if = "Option::is_none")]
+        flows: Option<Vec<FlowFields>> = Objects, "Counts per peer, at most 64 of them.";
+    }
+}
+
+part! {
+    /// One of `hostnet.udp.flows`.
+    struct FlowFields at "udp.flows" {
+        remote: Side;
+        sent: u64 = Number, "Datagrams sent to it.";
+        received: u64 = Number, "Datagrams received from it.";
+    }
+}
+
+const FLOW_ENDS: &[Field] = &[
+    field("udp.flows.remote.ip", FieldKind::Ip, "The peer."),
+    field("udp.flows.remote.port", FieldKind::Number, "The peer's port."),
+];
+
+own!(OwnOfDatagramClose { udp: Udp });
+
+impl Documented for DatagramClose {
+    const OPERATIONS: &'static [&'static str] = Close::OPERATIONS;
+    const FIELDS: &'static [&'static [Field]] = &[Udp::ROWS, FLOW_ENDS, FlowFields::ROWS];
+    type Own<'a> = OwnOfDatagramClose;
+    fn own<'a>(&'a self, _: Fitted<'a>) -> OwnOfDatagramClose {
+        let (sent, received) = self.total();
+        let others = (self.others != (0, 0)).then_some(self.others);
+        let udp = Udp {
+            sent_to_peer: self.sent,
+            further_peers_counted: false,
+            peers: Some(self.flows.peers()),
+            datagrams_sent: Some(sent),
+            datagrams_received: Some(received),
+            others_sent: others.map(|(sent, _)| sent),
+            others_received: others.map(|(_, received)| received),
+            flows: Some(self.flows.listed().iter().map(FlowFields::from).collect()),
+        };
+        OwnOfDatagramClose { udp }
+    }
+    fn is_told_by(common: &Common<'_>) -> bool {
+        common.operation == Self::OPERATIONS[0]
+            && common.action != Some(Action::ClosedListener)
+            && common.own.has("udp")
+    }
+    fn read(own: OwnOfDatagramClose, common: &Common<'_>) -> Result<Self, NotOurs> {
+        let OwnOfDatagramClose { udp } = own;
+        let flows = udp.flows.unwrap_or_default();
+        summable("hostnet.udp.flows.sent", flows.iter().map(|flow| flow.sent))?;
+        summable("hostnet.udp.flows.received", flows.iter().map(|flow| flow.received))?;
+        let listed = flows.iter().map(FlowFields::count).collect::<Result<_, _>>()?;
+        let count = Option::<u64>::unwrap_or_default;
+        let others = (count(udp.others_sent), count(udp.others_received));
+        let counted_apart = (
+            count(udp.datagrams_sent).saturating_sub(others.0),
+            count(udp.datagrams_received).saturating_sub(others.1),
+        );
+        Ok(Self {
+            local: common.local()?,
+            remote: common.remote,
+            sent: udp.sent_to_peer,
+            direction: common.direction()?,
+            flows: Flows::of_more(listed, udp.peers.unwrap_or_default(), counted_apart),
+            others,
+            duration_ns: common.duration_ns,
+        })
+    }
+}
+
+impl From<&FlowCount> for FlowFields {
+    fn from(flow: &FlowCount) -> Self {
+        Self { remote: Side::of(flow.remote), sent: flow.sent, received: flow.received }
+    }
+}
+
+impl FlowFields {
+    fn count(&self) -> Result<FlowCount, NotOurs> {
+        let remote = self.remote.address(None);
+        let remote = remote.ok_or_else(|| NotOurs::missing("hostnet.udp.flows.remote.ip"))?;
+        Ok(FlowCount { remote, sent: self.sent, received: self.received })
     }
 }

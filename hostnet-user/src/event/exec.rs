@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Action, Told};
+use super::{Action, Colour, Common, Documented, Info, NoFields, NotOurs, Told};
+use crate::text;
 
 /// `execve(2)` succeeded; the program is in the event's process.
 #[derive(Clone, Debug)]
@@ -12,16 +13,19 @@ pub struct Exec {
 }
 
 impl Told for Exec {
-    fn operation(&self) -> &'static str {
-        Action::Executed.name()
-    }
-    fn action(&self) -> Action {
-        Action::Executed
-    }
-    fn types(&self) -> &'static [&'static str] {
-        &["start"]
+    fn info(&self) -> Info {
+        Info::new(Self::OPERATIONS[0], Action::Executed, &["start"], Colour::Dim)
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ran {}", self.command_line)
+    }
+}
+
+impl Documented for Exec {
+    const OPERATIONS: &'static [&'static str] = &[Action::Executed.name()];
+    no_fields!();
+    fn read(_: NoFields, common: &Common<'_>) -> Result<Self, NotOurs> {
+        let arguments = common.process.map(|process| text::command_line(&process.arguments));
+        Ok(Self { command_line: arguments.unwrap_or_default() })
     }
 }

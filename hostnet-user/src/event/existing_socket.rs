@@ -4,7 +4,10 @@ use std::{fmt, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Direction, Told, UnixAddress, canonical};
+use super::{
+    Action, Colour, Common, Direction, Documented, Field, Fitted, Info, NotOurs, Scope, Surface,
+    Told, UnixAddress, canonical,
+};
 use crate::event::family;
 
 /// What a socket is doing; for TCP the states of RFC 9293.
@@ -60,6 +63,22 @@ pub struct ExistingSocket {
     pub user: Option<u32>,
 }
 
+impl SocketState {
+    /// Their names.
+    pub const NAMES: &'static [&'static str] = &[
+        "listen",
+        "established",
+        "syn-sent",
+        "fin-wait-1",
+        "fin-wait-2",
+        "closing",
+        "close-wait",
+        "last-ack",
+        "bound",
+        "open",
+    ];
+}
+
 impl ExistingSocket {
     /// What it is and does in a few words, without its addresses.
     #[must_use]
@@ -104,14 +123,15 @@ impl ExistingSocket {
 }
 
 impl Told for ExistingSocket {
-    fn operation(&self) -> &'static str {
-        Action::ExistingSocket.name()
+    fn info(&self) -> Info {
+        Info::new(Self::OPERATIONS[0], Action::ExistingSocket, &["info"], Colour::Dim)
+            .aimed_at(Surface::of_family(self.socket.family))
     }
-    fn action(&self) -> Action {
-        Action::ExistingSocket
+    fn short(&self) -> &'static str {
+        "existing"
     }
-    fn types(&self) -> &'static [&'static str] {
-        &["info"]
+    fn kind(&self) -> &'static str {
+        "state"
     }
     fn local(&self) -> Option<SocketAddr> {
         self.local
@@ -148,5 +168,47 @@ impl Told for ExistingSocket {
             Some(index) => write!(f, " on interface {index}"),
             None => Ok(()),
         }
+    }
+}
+
+part! {
+    /// `hostnet.existing`.
+    struct ExistingFields at "existing" {
+        state: SocketState = Word(SocketState::NAMES), "What a socket that was there before the agent is doing: a TCP state, `established` also for a socket with a default peer, `bound` with an address and no peer, `open` with neither. `process` is the first, by id, of the owner's processes that hold it.";
+        #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
+        scope: Option<Scope> = Word(Scope::NAMES), "Who can reach its address.";
+        #[serde(skip_serializing_if = "Option::is_none")]
+        backlog: Option<u32> = Number, "Length of a listener's accept queue.";
+        #[serde(skip_serializing_if = "Option::is_none")]
+        interface: Option<u32> = Number, "Index of the interface it is bound to.";
+    }
+}
+
+own!(OwnOfExisting { existing: ExistingFields });
+
+impl Documented for ExistingSocket {
+    const OPERATIONS: &'static [&'static str] = &[Action::ExistingSocket.name()];
+    const FIELDS: &'static [&'static [Field]] = &[ExistingFields::ROWS];
+    type Own<'a> = OwnOfExisting;
+    fn own<'a>(&'a self, _: Fitted<'a>) -> OwnOfExisting {
+        let Self { state, backlog, interface, .. } = *self;
+        let is_open_to_others = matches!(state, SocketState::Listen | SocketState::Bound);
+        let scope = self.local.filter(|_| is_open_to_others).map(Scope::of);
+        OwnOfExisting { existing: ExistingFields { state, scope, backlog, interface } }
+    }
+    fn read(own: OwnOfExisting, common: &Common<'_>) -> Result<Self, NotOurs> {
+        let ExistingFields { state, backlog, interface, .. } = own.existing;
+        Ok(Self {
+            socket: common.socket()?,
+            state,
+            local: common.local,
+            remote: common.remote,
+            local_name: common.local_name.clone(),
+            remote_name: common.remote_name.clone(),
+            direction: common.direction()?,
+            backlog,
+            interface,
+            user: common.user()?,
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Action, Told};
+use super::{Action, Colour, Common, Documented, Info, NoFields, NotOurs, Surface, Told};
 use crate::event::family;
 
 const IPPROTO_SCTP: u32 = 132;
@@ -15,24 +15,27 @@ pub struct FamilySocket {
 }
 
 impl Told for FamilySocket {
-    fn operation(&self) -> &'static str {
-        "family-socket"
+    fn info(&self) -> Info {
+        Info::new(
+            Self::OPERATIONS[0],
+            match i32::from(self.socket.family) {
+                libc::AF_PACKET => Action::OpenedPacketSocket,
+                libc::AF_NETLINK => Action::OpenedNetlinkSocket,
+                libc::AF_VSOCK => Action::OpenedVsockSocket,
+                libc::AF_XDP => Action::OpenedXdpSocket,
+                libc::AF_ALG => Action::OpenedAlgSocket,
+                libc::AF_INET | libc::AF_INET6 if self.socket.protocol == IPPROTO_SCTP => {
+                    Action::OpenedSctpSocket
+                }
+                _ => Action::OpenedOtherSocket,
+            },
+            &["start"],
+            Colour::Magenta,
+        )
+        .aimed_at(Surface::of_family(self.socket.family).unwrap_or(Surface::Other))
     }
-    fn action(&self) -> Action {
-        match i32::from(self.socket.family) {
-            libc::AF_PACKET => Action::OpenedPacketSocket,
-            libc::AF_NETLINK => Action::OpenedNetlinkSocket,
-            libc::AF_VSOCK => Action::OpenedVsockSocket,
-            libc::AF_XDP => Action::OpenedXdpSocket,
-            libc::AF_ALG => Action::OpenedAlgSocket,
-            libc::AF_INET | libc::AF_INET6 if self.socket.protocol == IPPROTO_SCTP => {
-                Action::OpenedSctpSocket
-            }
-            _ => Action::OpenedOtherSocket,
-        }
-    }
-    fn types(&self) -> &'static [&'static str] {
-        &["start"]
+    fn short(&self) -> &'static str {
+        "socket"
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hostnet_abi::Socket { family, protocol, .. } = self.socket;
@@ -44,5 +47,13 @@ impl Told for FamilySocket {
                 family::name(family)
             ),
         }
+    }
+}
+
+impl Documented for FamilySocket {
+    const OPERATIONS: &'static [&'static str] = &["family-socket"];
+    no_fields!();
+    fn read(_: NoFields, common: &Common<'_>) -> Result<Self, NotOurs> {
+        Ok(Self { socket: common.socket()? })
     }
 }

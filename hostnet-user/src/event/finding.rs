@@ -3,9 +3,14 @@
 use std::{borrow::Cow, fmt, net::SocketAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Action, Direction, Told, UnixAddress};
+use super::{
+    Action, Colour, Common, Direction, Documented, Field, Fitted, Info, NotOurs, Owner, Process,
+    Told, UnixAddress, subject,
+};
+use crate::event::document::read;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,6 +27,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// Their names.
+    pub const NAMES: &'static [&'static str] = &["low", "medium", "high", "critical"];
+
     /// All of them, the least first.
     pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
 
@@ -125,14 +133,11 @@ impl FindingEnds {
 }
 
 impl Told for Finding {
-    fn operation(&self) -> &'static str {
-        Action::Finding.name()
+    fn info(&self) -> Info {
+        Info::new(Self::OPERATIONS[0], Action::Finding, &["info"], Colour::Dim)
     }
-    fn action(&self) -> Action {
-        Action::Finding
-    }
-    fn types(&self) -> &'static [&'static str] {
-        &["info"]
+    fn kind(&self) -> &'static str {
+        "alert"
     }
     fn local(&self) -> Option<SocketAddr> {
         self.ends.local
@@ -152,4 +157,142 @@ impl Told for Finding {
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.sentence)
     }
+}
+
+part! {
+    /// `hostnet.finding`.
+    struct FindingFields<'a> at "finding" {
+        severity: Severity = Word(Severity::NAMES), "How much it matters: `event.severity` in a word.";
+        #[serde(default)]
+        subject: Cow<'a, str> = Text, "What it is about: the same act of the same owner has the same, and is reported once a day.";
+        evidence: Uuid = Text, "`event.id` of the event that shows it.";
+    }
+}
+
+own!(OwnOfFinding<'a> { finding: FindingFields<'a> });
+
+/// `rule`.
+#[derive(Serialize, Deserialize)]
+pub struct RuleFields<'a> {
+    #[serde(default)]
+    description: Cow<'a, str>,
+    id: Cow<'a, str>,
+    #[serde(default)]
+    name: Cow<'a, str>,
+    ruleset: Cow<'a, str>,
+}
+
+/// `threat`.
+#[derive(Serialize, Deserialize)]
+pub struct Threat<'a> {
+    #[serde(default)]
+    framework: Cow<'a, str>,
+    technique: Option<Techniques<'a>>,
+}
+
+/// `threat.technique`: a name belongs to the id at its place.
+#[derive(Serialize, Deserialize)]
+pub struct Techniques<'a> {
+    #[serde(default)]
+    id: Vec<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    name: Vec<Cow<'a, str>>,
+}
+
+/// Who makes rules.
+const RULESETS: [&str; 2] = ["hostnet", "sigma"];
+
+impl Rule {
+    /// `rule` of its findings.
+    #[must_use]
+    pub fn fields(&self) -> RuleFields<'_> {
+        RuleFields {
+            description: (&*self.description).into(),
+            id: (&*self.id).into(),
+            name: (&*self.name).into(),
+            ruleset: self.ruleset.into(),
+        }
+    }
+
+    /// `threat` of its findings, when it names a technique.
+    #[must_use]
+    pub fn threat(&self) -> Option<Threat<'_>> {
+        let each = |of: fn(&Technique) -> &str| {
+            self.techniques
+                .iter()
+                .map(|technique| of(technique).into())
+                .collect::<Vec<Cow<'_, str>>>()
+        };
+        let (id, mut name) = (each(|technique| &technique.id), each(|technique| &technique.name));
+        if name.iter().any(|name| name.is_empty()) {
+            name.clear();
+        }
+        let technique = Some(Techniques { id, name });
+        let threat = Threat { framework: "MITRE ATT&CK".into(), technique };
+        (!self.techniques.is_empty()).then_some(threat)
+    }
+
+    fn read(rule: &RawValue, threat: Option<&RawValue>) -> Result<Self, NotOurs> {
+        let RuleFields { description, id, name, ruleset } = read("rule", rule)?;
+        let ruleset = RULESETS.into_iter().find(|known| *known == ruleset);
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        let threat: Option<Threat<'_>> = threat.map(|threat| read("threat", threat)).transpose()?;
+        let techniques = threat.and_then(|threat| threat.technique).map_or_else(Vec::new, |all| {
+            let mut names = all.name.into_iter();
+            let technique =
+                |id| Technique { id: owned(id), name: owned(names.next().unwrap_or_default()) };
+            all.id.into_iter().map(technique).collect()
+        });
+        Ok(Self {
+            id: owned(id),
+            name: owned(name),
+            description: owned(description),
+            ruleset: ruleset.ok_or_else(|| NotOurs::field("rule.ruleset", "not known"))?,
+            techniques,
+        })
+    }
+}
+
+impl Documented for Finding {
+    const OPERATIONS: &'static [&'static str] = &[Action::Finding.name()];
+    const FIELDS: &'static [&'static [Field]] = &[FindingFields::ROWS];
+    type Own<'a> = OwnOfFinding<'a>;
+    fn own<'a>(&'a self, fitted: Fitted<'a>) -> OwnOfFinding<'a> {
+        let (severity, evidence) = (self.severity, self.evidence);
+        OwnOfFinding {
+            finding: FindingFields { severity, subject: fitted.subject.into(), evidence },
+        }
+    }
+    fn read(own: OwnOfFinding<'_>, common: &Common<'_>) -> Result<Self, NotOurs> {
+        let FindingFields { severity, subject, evidence } = own.finding;
+        let rule = common.rule.ok_or_else(|| NotOurs::missing("rule"))?;
+        Ok(Self {
+            rule: Rule::read(rule, common.threat)?.into(),
+            severity,
+            subject: subject.into_owned(),
+            sentence: sentence(common.message, common.owner, common.process),
+            evidence,
+            ends: FindingEnds {
+                local: common.local,
+                remote: common.remote,
+                local_name: common.local_name.clone(),
+                remote_name: common.remote_name.clone(),
+                direction: common.direction()?,
+            },
+        })
+    }
+}
+
+/// The message without who did it.
+fn sentence(message: &str, owner: Option<&Owner>, process: Option<&Process>) -> String {
+    let Some(owner) = owner else { return message.to_owned() };
+    let mut who = String::new();
+    subject(owner, process, &mut who);
+    let rest = message.strip_prefix(&who).or_else(|| {
+        // The image may have had a digest, which the document has nowhere else.
+        let rest = message.strip_prefix(owner.label())?.strip_prefix(" (")?;
+        rest.split_once(')').map(|(_, rest)| rest)
+    });
+    let rest = rest.and_then(|rest| rest.strip_prefix(": ").or_else(|| rest.strip_prefix(' ')));
+    rest.unwrap_or(message).to_owned()
 }

@@ -1,38 +1,16 @@
 //! The agent about itself: start, stop, losses, the runtime's reachability.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{Action, Outcome, Owner, RecordHealth, RuleFault, Told};
-
-/// Records of one owner and kind that were lost.
-#[derive(Clone, Debug)]
-pub struct LossCount {
-    /// Whose; `None` when even that was lost.
-    pub owner: Option<Arc<Owner>>,
-    /// Kind of record, or name of the program that was not run.
-    pub operation: String,
-    /// How many.
-    pub count: u64,
-    /// Those of them that were no repeats, of what was beyond its owner's budget.
-    pub new: u64,
-}
-
-/// The same while only the owner's cgroup is known.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Lost {
-    /// Cgroup of the owner; `None` when even that was lost.
-    pub cgroup: Option<u64>,
-    /// Kind of record, or name of the program that was not run.
-    pub operation: String,
-    /// How many.
-    pub count: u64,
-    /// As in [`LossCount`].
-    #[serde(default)]
-    pub new: u64,
-}
+use super::{
+    Action, Colour, Common, Documented, Field, FieldKind, Fitted, Info, LossCount, NotOurs,
+    Outcome, Owner, Range, RecordHealth, RuleFault, Told, field,
+    health_fields::{LossFields, LossOf, OwnOfHealth, said},
+    total,
+};
 
 /// What the agent tells of itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,11 +53,6 @@ pub enum Health {
     Undecodable { reason: String, count: u64 },
     /// The history, a sink or the run itself: how the record stands.
     Record(Box<RecordHealth>),
-}
-
-/// All of them, as far as one number can say it.
-pub fn total(counts: impl IntoIterator<Item = u64>) -> u64 {
-    counts.into_iter().fold(0, u64::saturating_add)
 }
 
 /// The most operations that the first event names; `hostnet doctor` lists all.
@@ -130,36 +103,46 @@ fn suppressed(f: &mut fmt::Formatter<'_>, by: &[LossCount]) -> fmt::Result {
 }
 
 impl Told for Health {
-    fn operation(&self) -> &'static str {
-        "health"
-    }
-    fn action(&self) -> Action {
-        match self {
-            Self::Started { .. } => Action::AgentStarted,
-            Self::Stopped { .. } => Action::AgentStopped,
-            Self::Lost { .. } => Action::RecordsLost,
-            Self::Suppressed { .. } => Action::RecordsSuppressed,
-            Self::CoverageChanged { .. } => Action::CoverageChanged,
-            Self::MapsWiped { .. } => Action::MapsWiped,
-            Self::MapsUnmarked { .. } => Action::MapsUnmarked,
-            Self::Stalled { .. } => Action::AgentStalled,
-            Self::Adopted { unread: None, .. } => Action::ProgramsAdopted,
-            Self::Adopted { .. } => Action::ProgramsReplaced,
-            Self::RuntimeReachable { .. } => Action::RuntimeReachable,
-            Self::RuntimeUnreachable { .. } => Action::RuntimeUnreachable,
-            Self::RulesRefused { .. } => Action::RulesRefused,
-            Self::RulesMended { .. } => Action::RulesMended,
-            Self::Heartbeat { .. } => Action::AgentHeartbeat,
-            Self::Undecodable { .. } => Action::RecordsUndecodable,
-            Self::Record(record) => record.action(),
-        }
-    }
     #[expect(clippy::wildcard_enum_match_arm, reason = "the others begin and end nothing")]
-    fn types(&self) -> &'static [&'static str] {
+    fn info(&self) -> Info {
+        Info::new(
+            Self::OPERATIONS[0],
+            match self {
+                Self::Started { .. } => Action::AgentStarted,
+                Self::Stopped { .. } => Action::AgentStopped,
+                Self::Lost { .. } => Action::RecordsLost,
+                Self::Suppressed { .. } => Action::RecordsSuppressed,
+                Self::CoverageChanged { .. } => Action::CoverageChanged,
+                Self::MapsWiped { .. } => Action::MapsWiped,
+                Self::MapsUnmarked { .. } => Action::MapsUnmarked,
+                Self::Stalled { .. } => Action::AgentStalled,
+                Self::Adopted { unread: None, .. } => Action::ProgramsAdopted,
+                Self::Adopted { .. } => Action::ProgramsReplaced,
+                Self::RuntimeReachable { .. } => Action::RuntimeReachable,
+                Self::RuntimeUnreachable { .. } => Action::RuntimeUnreachable,
+                Self::RulesRefused { .. } => Action::RulesRefused,
+                Self::RulesMended { .. } => Action::RulesMended,
+                Self::Heartbeat { .. } => Action::AgentHeartbeat,
+                Self::Undecodable { .. } => Action::RecordsUndecodable,
+                Self::Record(record) => record.action(),
+            },
+            match self {
+                Self::Started { .. } => &["start"],
+                Self::Stopped { .. } => &["end"],
+                _ => &["info"],
+            },
+            Colour::Dim,
+        )
+    }
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are of one moment")]
+    fn range(&self) -> Option<Range> {
         match self {
-            Self::Started { .. } => &["start"],
-            Self::Stopped { .. } => &["end"],
-            _ => &["info"],
+            Self::Lost { from_ns, to_ns, .. }
+            | Self::Suppressed { from_ns, to_ns, .. }
+            | Self::Adopted { from_ns, to_ns, .. }
+            | Self::Stalled { from_ns, to_ns } => Some(Range::Boot(*from_ns, *to_ns)),
+            Self::Record(record) => record.range(),
+            _ => None,
         }
     }
     fn outcome(&self) -> Outcome {
@@ -276,3 +259,90 @@ impl Told for Health {
         }
     }
 }
+
+impl Documented for Health {
+    const OPERATIONS: &'static [&'static str] = &["health"];
+    const FIELDS: &'static [&'static [Field]] = &[HEALTH, LossFields::ROWS, LossOf::ROWS];
+    type Own<'a> = OwnOfHealth<'a>;
+    fn own<'a>(&'a self, _: Fitted<'a>) -> OwnOfHealth<'a> {
+        match self {
+            Self::Lost { place, by, .. } => OwnOfHealth::of_loss(Some(LossFields::by(place, by))),
+            Self::Suppressed { by, .. } => {
+                OwnOfHealth::of_loss(Some(LossFields::by("kernel-budget", by)))
+            }
+            Self::Undecodable { reason, count } => {
+                OwnOfHealth::of_loss(Some(LossFields::of("decode", *count, Some(reason))))
+            }
+            Self::Stalled { .. } => OwnOfHealth::of_loss(None),
+            Self::Heartbeat { numbers } => {
+                OwnOfHealth { health: Some(numbers.clone()), loss: None }
+            }
+            Self::Record(record) => record.own(),
+            Self::Adopted { unread, .. } => {
+                OwnOfHealth::of(Map::from_iter([("unread".to_owned(), (*unread).into())]))
+            }
+            Self::Started { .. }
+            | Self::Stopped { .. }
+            | Self::CoverageChanged { .. }
+            | Self::MapsWiped { .. }
+            | Self::MapsUnmarked { .. }
+            | Self::RuntimeReachable { .. }
+            | Self::RuntimeUnreachable { .. }
+            | Self::RulesRefused { .. }
+            | Self::RulesMended { .. } => OwnOfHealth::of(said(self)),
+        }
+    }
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are the record's")]
+    fn read(own: OwnOfHealth<'_>, common: &Common<'_>) -> Result<Self, NotOurs> {
+        let action = common.action.ok_or_else(|| NotOurs::of_kind(common.action_name))?;
+        let variant = match action {
+            Action::AgentStarted => "Started",
+            Action::AgentStopped => "Stopped",
+            Action::CoverageChanged => "CoverageChanged",
+            Action::MapsWiped => "MapsWiped",
+            Action::MapsUnmarked => "MapsUnmarked",
+            Action::RuntimeReachable => "RuntimeReachable",
+            Action::RuntimeUnreachable => "RuntimeUnreachable",
+            Action::RulesRefused => "RulesRefused",
+            Action::RulesMended => "RulesMended",
+            Action::RecordsLost => {
+                let (from_ns, to_ns) = common.boot_range()?;
+                let loss = own.loss()?;
+                let place = loss.place.clone().into_owned();
+                return Ok(Self::Lost { place, from_ns, to_ns, by: loss.counts() });
+            }
+            Action::RecordsSuppressed => {
+                let (from_ns, to_ns) = common.boot_range()?;
+                return Ok(Self::Suppressed { from_ns, to_ns, by: own.loss()?.counts() });
+            }
+            Action::RecordsUndecodable => {
+                let LossFields { reason, count, .. } = own.loss()?;
+                let reason = reason.unwrap_or_default().into_owned();
+                return Ok(Self::Undecodable { reason, count });
+            }
+            Action::AgentStalled => {
+                let (from_ns, to_ns) = common.boot_range()?;
+                return Ok(Self::Stalled { from_ns, to_ns });
+            }
+            Action::ProgramsAdopted | Action::ProgramsReplaced => {
+                let (from_ns, to_ns) = common.boot_range()?;
+                let range = [("from_ns", from_ns.into()), ("to_ns", to_ns.into())];
+                return own.read("Adopted", range);
+            }
+            Action::AgentHeartbeat => {
+                let numbers = own.health.ok_or_else(|| NotOurs::missing("hostnet.health"))?;
+                return Ok(Self::Heartbeat { numbers });
+            }
+            other => return RecordHealth::read(other, own, common).map(Box::new).map(Self::Record),
+        };
+        own.read(variant, [])
+    }
+}
+
+const HEALTH: &[Field] = &[field(
+    "health",
+    FieldKind::Free,
+    "Of the agent: coverage and settings at start, counts at stop, the runtime's endpoint, the \
+     numbers of a heartbeat (as in /metrics), what is wrong with which rule (`faults`: file, \
+     line, reason); of the record: docs/history.md.",
+)];

@@ -1,8 +1,12 @@
 //! A TCP socket that listens.
 
-use std::{fmt, net::SocketAddr};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, fmt, net::SocketAddr};
 
-use super::{Action, PeerParty, Told, canonical, sharing};
+use super::{
+    Action, Colour, Common, Documented, Field, Fitted, Info, NotOurs, PeerParty, Scope, Told,
+    canonical, sharing,
+};
 
 /// `listen(2)`.
 #[derive(Clone, Debug)]
@@ -16,14 +20,11 @@ pub struct Listen {
 }
 
 impl Told for Listen {
-    fn operation(&self) -> &'static str {
-        "listen"
+    fn info(&self) -> Info {
+        Info::new(Self::OPERATIONS[0], Action::ListenForConnections, &["start"], Colour::Yellow)
     }
-    fn action(&self) -> Action {
-        Action::ListenForConnections
-    }
-    fn types(&self) -> &'static [&'static str] {
-        &["start"]
+    fn shares_port_with(&self) -> &[PeerParty] {
+        &self.shares_port_with
     }
     fn local(&self) -> Option<SocketAddr> {
         Some(self.local)
@@ -31,5 +32,35 @@ impl Told for Listen {
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "listens on {}", canonical(self.local))?;
         sharing(f, &self.shares_port_with)
+    }
+}
+
+part! {
+    /// `hostnet.listen`; of a unix socket the backlog alone.
+    struct ListenFields<'a> at "listen" {
+        backlog: u32 = Number, "Length of the accept queue that was asked for.";
+        #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
+        scope: Option<Scope> = Word(Scope::NAMES), "Who can reach the address.";
+        #[serde(default, skip_serializing_if = "<[Box<RawValue>]>::is_empty")]
+        shares_port_with: Cow<'a, [Box<RawValue>]> = Objects, "As `bind.shares_port_with`.";
+    }
+}
+
+own!(OwnOfListen<'a> { listen: ListenFields<'a> });
+
+impl Documented for Listen {
+    const OPERATIONS: &'static [&'static str] = &["listen"];
+    const FIELDS: &'static [&'static [Field]] = &[ListenFields::ROWS];
+    type Own<'a> = OwnOfListen<'a>;
+    fn own<'a>(&'a self, fitted: Fitted<'a>) -> OwnOfListen<'a> {
+        let scope = Some(Scope::of(self.local));
+        let shares_port_with = fitted.sharing.into();
+        OwnOfListen { listen: ListenFields { backlog: self.backlog, scope, shares_port_with } }
+    }
+    fn read(own: OwnOfListen<'_>, common: &Common<'_>) -> Result<Self, NotOurs> {
+        let OwnOfListen { listen: ListenFields { backlog, shares_port_with, .. } } = own;
+        let shares_port_with =
+            common.parties("hostnet.listen.shares_port_with", &shares_port_with)?;
+        Ok(Self { local: common.local()?, backlog, shares_port_with })
     }
 }

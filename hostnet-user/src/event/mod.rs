@@ -1,12 +1,16 @@
 //! What hostnet tells: an operation, whose it was, and when.
 //!
-//! One file per kind, named as in the record ABI. Nothing here knows how a
-//! record is correlated (attribute/) or how an event is written (format/).
+//! One file per kind, named as in the record ABI: all that is true of the kind is there,
+//! how its documents are written and read included (`document.rs`). Nothing here knows how
+//! a record is correlated (attribute/) or how a whole document is laid out (format/).
 
 #[macro_use]
 mod action;
+#[macro_use]
+mod field;
 
 mod accept;
+pub mod act;
 mod bind;
 mod category;
 mod cgroup_migration;
@@ -16,6 +20,7 @@ mod connect;
 mod contact;
 mod container;
 mod datagram;
+pub mod document;
 mod endpoint;
 pub mod errno;
 mod exec;
@@ -25,13 +30,17 @@ pub(crate) mod family;
 mod family_socket;
 mod finding;
 mod health;
+mod health_fields;
 mod kept;
 mod learned;
 mod listen;
 pub mod loopback;
+mod loss;
+mod message;
 mod multicast;
 mod name_spoof;
 mod netlink;
+mod not_ours;
 mod operation;
 mod packet;
 mod peer;
@@ -40,7 +49,10 @@ mod record_health;
 mod recorded;
 mod rule_fault;
 pub(crate) mod shares;
+mod side;
 mod surface;
+mod timestamp;
+mod told;
 mod unix;
 mod unix_address;
 pub mod who;
@@ -61,20 +73,26 @@ pub use connect::{Connect, ConnectOutcome};
 pub use contact::{Attempt, Contact, SentToPeer};
 pub use container::{Identified, Joined, Left, Present};
 pub use datagram::{Datagram, DatagramClose, FlowCount, Flows};
+pub use document::{Common, Documented, Fitted, NoFields, OwnFields, Text};
 pub use endpoint::{canonical, endpoint, from_socket_addr};
 pub use exec::Exec;
 pub use existing_socket::{ExistingSocket, SocketState};
 pub use exit::Exit;
 pub use family_socket::FamilySocket;
+pub use field::{Field, FieldKind, field, is_false};
 pub use finding::{Finding, FindingEnds, Rule, Severity, Technique};
-pub use health::{Health, LossCount, Lost, total};
+pub use health::Health;
+pub use health_fields::{LossFields, LossOf};
 pub use kept::{Checkpoint, Purge};
 pub use learned::{Learned, PastFinding, Reached};
 pub use listen::Listen;
+pub use loss::{LossCount, Lost, total};
+pub use message::message;
 pub use multicast::MulticastJoin;
 pub use name_spoof::NameSpoof;
 pub use netlink::{NetlinkBind, NetlinkRequest};
-pub use operation::{Direction, Operation, Outcome, Told};
+pub use not_ours::NotOurs;
+pub use operation::{Operation, Own};
 pub use packet::{PacketBind, SocketFilter};
 use peer::sharing;
 pub use peer::{Peer, PeerMethod, PeerParty, Via};
@@ -82,12 +100,15 @@ pub use raw_socket::RawSocket;
 pub use record_health::RecordHealth;
 pub use recorded::Recorded;
 pub use rule_fault::RuleFault;
+pub use side::Side;
 pub use surface::Surface;
+pub use timestamp::Timestamps;
+pub use told::{Colour, Direction, Info, Outcome, Range, Told};
 pub use unix::{Unix, UnixKind};
 pub use unix_address::UnixAddress;
 pub use who::{
-    Ancestor, Cgroup, Confidence, Container, ExecutedFile, Location, Method, NameSource,
-    NotSelected, Owner, OwnerKind, Process, UserNames, select, short_id, unit,
+    Ancestor, Cgroup, Confidence, Container, ContainerName, ExecutedFile, Location, Method,
+    NameSource, NotSelected, Owner, OwnerKind, Process, UserNames, select, short_id, subject, unit,
 };
 
 /// One thing that happened, ready to be recorded.

@@ -1,8 +1,8 @@
 //! Netlink: changes asked of the kernel, and reports asked for.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
-use super::{Action, Told};
+use super::{Action, Colour, Common, Documented, Field, Fitted, Info, NotOurs, Surface, Told};
 use crate::event::family;
 
 /// A process asked the kernel to change something.
@@ -45,14 +45,12 @@ impl NetlinkRequest {
 }
 
 impl Told for NetlinkRequest {
-    fn operation(&self) -> &'static str {
-        "netlink-request"
+    fn info(&self) -> Info {
+        Info::new(Self::OPERATIONS[0], Action::RequestedNetlinkChange, &["change"], Colour::Magenta)
+            .aimed_at(Surface::Netlink)
     }
-    fn action(&self) -> Action {
-        Action::RequestedNetlinkChange
-    }
-    fn types(&self) -> &'static [&'static str] {
-        &["change"]
+    fn short(&self) -> &'static str {
+        "netlink"
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let protocol =
@@ -71,25 +69,70 @@ impl Told for NetlinkRequest {
     }
 }
 
-/// A netlink socket joined multicast groups: it is told what changes.
-#[derive(Clone, Copy, Debug)]
-pub struct NetlinkBind {
-    /// The first 32 groups as a mask, group 1 in the lowest bit.
-    pub groups: u32,
+part! {
+    /// `hostnet.netlink` of a request.
+    struct RequestFields at "netlink" {
+        message: u16 = Number, "`nlmsg_type`: the change that was asked for.";
+        #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
+        message_name: Option<String> = Text, "Its name in the kernel's headers, when it is known.";
+        #[serde(default)]
+        flags: u16 = Number, "`nlmsg_flags`.";
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unread_bytes: Option<u32> = Number, "Bytes of a batch from this message on, when it held more messages than are looked at (16).";
+    }
+}
+
+own!(OwnOfRequest { netlink: RequestFields });
+
+impl Documented for NetlinkRequest {
+    const OPERATIONS: &'static [&'static str] = &["netlink-request"];
+    const FIELDS: &'static [&'static [Field]] = &[RequestFields::ROWS];
+    type Own<'a> = OwnOfRequest;
+    fn own<'a>(&'a self, _: Fitted<'a>) -> OwnOfRequest {
+        let netlink = RequestFields {
+            message: self.message,
+            message_name: self.name(),
+            flags: self.flags,
+            unread_bytes: (self.unread > 0).then_some(self.unread),
+        };
+        OwnOfRequest { netlink }
+    }
+    fn read(own: OwnOfRequest, common: &Common<'_>) -> Result<Self, NotOurs> {
+        let RequestFields { message, flags, unread_bytes, .. } = own.netlink;
+        let (protocol, unread) = (common.socket()?.protocol, unread_bytes.unwrap_or_default());
+        Ok(Self { protocol, message, flags, unread })
+    }
+}
+
+part! {
+    /// A netlink socket joined multicast groups: it is told what changes.
+    #[derive(Copy)]
+    struct NetlinkBind at "netlink" {
+        groups: u32 = Number, "The first 32 multicast groups joined, as a mask.";
+    }
 }
 
 impl Told for NetlinkBind {
-    fn operation(&self) -> &'static str {
-        "netlink-bind"
-    }
-    fn action(&self) -> Action {
-        Action::JoinedNetlinkGroups
-    }
-    fn types(&self) -> &'static [&'static str] {
-        &["info"]
+    fn info(&self) -> Info {
+        Info::new(Self::OPERATIONS[0], Action::JoinedNetlinkGroups, &["info"], Colour::Magenta)
+            .aimed_at(Surface::Netlink)
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "subscribed to netlink groups {:#x}", self.groups)
+    }
+}
+
+own!(OwnOfNetlinkBind<'a> { netlink: Cow<'a, NetlinkBind> });
+
+impl Documented for NetlinkBind {
+    const OPERATIONS: &'static [&'static str] = &["netlink-bind"];
+    const FIELDS: &'static [&'static [Field]] = &[Self::ROWS];
+    type Own<'a> = OwnOfNetlinkBind<'a>;
+    fn own<'a>(&'a self, _: Fitted<'a>) -> OwnOfNetlinkBind<'a> {
+        OwnOfNetlinkBind { netlink: Cow::Borrowed(self) }
+    }
+    fn read(own: OwnOfNetlinkBind<'_>, _: &Common<'_>) -> Result<Self, NotOurs> {
+        Ok(own.netlink.into_owned())
     }
 }
 

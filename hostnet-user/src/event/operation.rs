@@ -1,105 +1,15 @@
-//! The operations as one type, and what every one of them can say of itself.
+//! The operations as one type: each kind by what it says of itself and of its documents.
 
-use std::{fmt, net::SocketAddr};
+use std::fmt;
+
+use serde::Serialize;
 
 use super::{
-    Accept, Action, Bind, CgroupMigration, Close, Connect, ConnectOutcome, Datagram, DatagramClose,
-    Exec, ExistingSocket, Exit, FamilySocket, Finding, Health, Identified, Joined, Left, Listen,
-    ListenerClosed, MulticastJoin, NameSpoof, NetlinkBind, NetlinkRequest, PacketBind, Present,
-    RawSocket, SocketFilter, Unix, UnixAddress,
+    Accept, Bind, CgroupMigration, Close, Common, Connect, ConnectOutcome, Datagram, DatagramClose,
+    Documented, Exec, ExistingSocket, Exit, FamilySocket, Field, Finding, Fitted, Health,
+    Identified, Joined, Left, Listen, ListenerClosed, MulticastJoin, NameSpoof, NetlinkBind,
+    NetlinkRequest, NotOurs, OwnFields, PacketBind, Present, RawSocket, SocketFilter, Told, Unix,
 };
-
-/// How an operation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The kernel did it.
-    Success,
-    /// The kernel refused, with this errno when it is known.
-    Failure(Option<u16>),
-    /// Not known, or not known yet.
-    Unknown,
-}
-
-/// From a record's errno, where 0 is success.
-impl From<u16> for Outcome {
-    fn from(errno: u16) -> Self {
-        if errno == 0 { Self::Success } else { Self::Failure(Some(errno)) }
-    }
-}
-
-impl Outcome {
-    /// ECS `event.outcome`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Failure(_) => "failure",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// Why the kernel refused, when that is known.
-    #[must_use]
-    pub const fn errno(self) -> Option<u16> {
-        if let Self::Failure(errno) = self { errno } else { None }
-    }
-}
-
-/// Who began: the container's side, or the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// From the owner outwards.
-    Egress,
-    /// Towards the owner.
-    Ingress,
-}
-
-impl Direction {
-    /// ECS `network.direction` for a sensor on the host.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Egress => "egress",
-            Self::Ingress => "ingress",
-        }
-    }
-}
-
-/// What an operation says of itself.
-pub trait Told {
-    /// `hostnet.operation`.
-    fn operation(&self) -> &'static str;
-    /// ECS `event.action`.
-    fn action(&self) -> Action;
-    /// ECS `event.type`.
-    fn types(&self) -> &'static [&'static str];
-    /// ECS `event.outcome`.
-    fn outcome(&self) -> Outcome {
-        Outcome::Success
-    }
-    /// Local end.
-    fn local(&self) -> Option<SocketAddr> {
-        None
-    }
-    /// Remote end.
-    fn remote(&self) -> Option<SocketAddr> {
-        None
-    }
-    /// Local end of a unix socket.
-    fn local_name(&self) -> Option<&UnixAddress> {
-        None
-    }
-    /// Remote end of a unix socket.
-    fn remote_name(&self) -> Option<&UnixAddress> {
-        None
-    }
-    /// Who began, for operations that have two ends.
-    fn direction(&self) -> Option<Direction> {
-        None
-    }
-    /// The sentence after the owner's name.
-    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
-}
 
 macro_rules! operations {
     ($($name:ident),+ $(,)?) => {
@@ -107,11 +17,69 @@ macro_rules! operations {
         #[derive(Clone, Debug)]
         pub enum Operation { $(#[doc = concat!("See [`", stringify!($name), "`].")] $name($name)),+ }
 
+        /// What only some kinds of events have in their documents.
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        pub enum Own<'a> {
+            $(#[doc = concat!("Of [`", stringify!($name), "`].")]
+            $name(<$name as Documented>::Own<'a>),)+
+            /// As they stand in a document.
+            Unread(OwnFields<'a>),
+        }
+
         impl Operation {
+            /// The rows of the fields that only some kinds have.
+            pub const FIELDS: &'static [&'static [&'static [Field]]] =
+                &[$(<$name as Documented>::FIELDS),+];
+
+            /// Every `hostnet.operation`, some of them of several kinds.
+            pub const NAMES: &'static [&'static [&'static str]] =
+                &[$(<$name as Documented>::OPERATIONS),+];
+
             /// The operation as what it can say of itself.
             #[must_use]
             pub fn told(&self) -> &dyn Told {
                 match self { $(Self::$name(inner) => inner),+ }
+            }
+
+            /// What its document has that those of other kinds have not.
+            #[must_use]
+            pub fn own<'a>(&'a self, fitted: Fitted<'a>) -> Own<'a> {
+                match self { $(Self::$name(inner) => Own::$name(inner.own(fitted))),+ }
+            }
+
+            /// Whether its event says all that is known of the container.
+            #[must_use]
+            pub const fn describes_container(&self) -> bool {
+                match self { $(Self::$name(_) => <$name as Documented>::DESCRIBES_CONTAINER),+ }
+            }
+
+            /// The same by `hostnet.operation`.
+            #[must_use]
+            pub fn name_describes_container(operation: &str) -> bool {
+                false $(|| <$name as Documented>::DESCRIBES_CONTAINER
+                    && <$name as Documented>::OPERATIONS.contains(&operation))+
+            }
+
+            /// Samples that kinds have.
+            #[cfg(test)]
+            pub fn samples() -> Vec<(Option<hostnet_abi::Socket>, Self)> {
+                let mut all = Vec::new();
+                $(for (socket, sample) in <$name as Documented>::samples() {
+                    all.push((socket, sample.into()));
+                })+
+                all
+            }
+
+            /// The operation that a document says.
+            ///
+            /// # Errors
+            /// When something of it is missing or nonsense, or it is of no kind that is known.
+            pub fn read(common: &Common<'_>) -> Result<Self, NotOurs> {
+                $(if <$name as Documented>::is_told_by(common) {
+                    return <$name as Documented>::read(common.own.read()?, common).map(Self::from);
+                })+
+                Err(NotOurs::of_kind(common.action_name))
             }
         }
 
@@ -126,6 +94,20 @@ operations! {
     RawSocket, FamilySocket, PacketBind, SocketFilter, NetlinkRequest, NetlinkBind, MulticastJoin, Unix,
     ExistingSocket, Exec, Exit, CgroupMigration, Present, Joined, Left, Identified, NameSpoof, Finding,
     Health,
+}
+
+impl Default for Own<'_> {
+    fn default() -> Self {
+        Self::Unread(OwnFields::default())
+    }
+}
+
+impl<'a> Own<'a> {
+    /// Those of a document.
+    #[must_use]
+    pub fn unread(self) -> OwnFields<'a> {
+        if let Self::Unread(fields) = self { fields } else { OwnFields::default() }
+    }
 }
 
 impl fmt::Display for Operation {

@@ -1,8 +1,10 @@
 //! Packet sockets, which see frames below IP, and the filters sockets carry.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
-use super::{Action, Outcome, Told};
+use super::{
+    Action, Colour, Common, Documented, Field, Fitted, Info, NotOurs, Outcome, Surface, Told,
+};
 use crate::event::{errno, family};
 
 /// A packet socket was bound to an interface and a protocol.
@@ -17,14 +19,9 @@ pub struct PacketBind {
 }
 
 impl Told for PacketBind {
-    fn operation(&self) -> &'static str {
-        "packet-bind"
-    }
-    fn action(&self) -> Action {
-        Action::BoundPacketSocket
-    }
-    fn types(&self) -> &'static [&'static str] {
-        &["start"]
+    fn info(&self) -> Info {
+        Info::new(Self::OPERATIONS[0], Action::BoundPacketSocket, &["start"], Colour::Magenta)
+            .aimed_at(Surface::Packet)
     }
     fn outcome(&self) -> Outcome {
         self.outcome
@@ -44,27 +41,61 @@ impl Told for PacketBind {
     }
 }
 
-/// A classic BPF filter was attached to a socket.
-#[derive(Clone, Debug)]
-pub struct SocketFilter {
-    /// Its length in instructions.
-    pub instructions: u32,
-    /// SHA-256 of the instructions as the kernel keeps them, eight bytes each in
-    /// this machine's byte order; `None` when the filter was too long to carry.
-    pub sha256: Option<String>,
+part! {
+    /// `hostnet.packet`.
+    struct PacketFields at "packet" {
+        interface_index: u32 = Number, "Interface the packet socket is bound to; 0 for all.";
+        ether_type: u32 = Number, "`ETH_P_*` of the frames it gets: 3 for all, 0 for none.";
+    }
+}
+
+own!(OwnOfPacketBind { packet: PacketFields });
+
+impl Documented for PacketBind {
+    const OPERATIONS: &'static [&'static str] = &["packet-bind"];
+    const FIELDS: &'static [&'static [Field]] = &[PacketFields::ROWS];
+    type Own<'a> = OwnOfPacketBind;
+    fn own<'a>(&'a self, _: Fitted<'a>) -> OwnOfPacketBind {
+        let (interface_index, ether_type) = (self.interface, self.protocol);
+        OwnOfPacketBind { packet: PacketFields { interface_index, ether_type } }
+    }
+    fn read(own: OwnOfPacketBind, common: &Common<'_>) -> Result<Self, NotOurs> {
+        let PacketFields { interface_index: interface, ether_type: protocol } = own.packet;
+        Ok(Self { interface, protocol, outcome: common.outcome()? })
+    }
+}
+
+part! {
+    /// A classic BPF filter was attached to a socket.
+    struct SocketFilter at "filter" {
+        instructions: u32 = Number, "Length of the classic BPF filter.";
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sha256: Option<String> = Text, "SHA-256 of its instructions, eight bytes each in host byte order; absent beyond 256, and when they could not be read.";
+    }
 }
 
 impl Told for SocketFilter {
-    fn operation(&self) -> &'static str {
-        "socket-filter"
+    fn info(&self) -> Info {
+        Info::new(Self::OPERATIONS[0], Action::AttachedSocketFilter, &["info"], Colour::Magenta)
     }
-    fn action(&self) -> Action {
-        Action::AttachedSocketFilter
-    }
-    fn types(&self) -> &'static [&'static str] {
-        &["info"]
+    fn short(&self) -> &'static str {
+        "filter"
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "attached a BPF filter of {} instructions to a socket", self.instructions)
+    }
+}
+
+own!(OwnOfFilter<'a> { filter: Cow<'a, SocketFilter> });
+
+impl Documented for SocketFilter {
+    const OPERATIONS: &'static [&'static str] = &["socket-filter"];
+    const FIELDS: &'static [&'static [Field]] = &[Self::ROWS];
+    type Own<'a> = OwnOfFilter<'a>;
+    fn own<'a>(&'a self, _: Fitted<'a>) -> OwnOfFilter<'a> {
+        OwnOfFilter { filter: Cow::Borrowed(self) }
+    }
+    fn read(own: OwnOfFilter<'_>, _: &Common<'_>) -> Result<Self, NotOurs> {
+        Ok(own.filter.into_owned())
     }
 }

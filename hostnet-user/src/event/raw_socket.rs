@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Action, Told};
+use super::{Action, Colour, Common, Documented, Info, NoFields, NotOurs, Surface, Told};
 
 /// A raw IP socket was opened.
 #[derive(Clone, Debug)]
@@ -12,14 +12,9 @@ pub struct RawSocket {
 }
 
 impl Told for RawSocket {
-    fn operation(&self) -> &'static str {
-        "raw-socket"
-    }
-    fn action(&self) -> Action {
-        Action::OpenedRawSocket
-    }
-    fn types(&self) -> &'static [&'static str] {
-        &["start"]
+    fn info(&self) -> Info {
+        Info::new(Self::OPERATIONS[0], Action::OpenedRawSocket, &["start"], Colour::Magenta)
+            .aimed_at(Surface::Raw)
     }
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.protocol {
@@ -28,5 +23,13 @@ impl Told for RawSocket {
             255 => write!(f, "opened a raw socket that writes its own IP headers"),
             protocol => write!(f, "opened a raw socket for IP protocol {protocol}"),
         }
+    }
+}
+
+impl Documented for RawSocket {
+    const OPERATIONS: &'static [&'static str] = &["raw-socket"];
+    no_fields!();
+    fn read(_: NoFields, common: &Common<'_>) -> Result<Self, NotOurs> {
+        Ok(Self { protocol: common.socket()?.protocol })
     }
 }

@@ -4,14 +4,24 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 
-use super::{Action, Checkpoint, Outcome, Purge};
+use super::{
+    Action, Checkpoint, Common, NotOurs, Outcome, Purge, Range, Timestamps,
+    document::{nanoseconds, summable},
+    health_fields::{LossFields, OwnOfHealth, said},
+};
 
 /// What the record tells of itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum RecordHealth {
     /// The history cannot be kept; a damaged one was renamed to `set_aside`.
-    HistoryFailed { path: String, reason: String, set_aside: Option<String> },
+    HistoryFailed {
+        path: String,
+        reason: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        set_aside: Option<String>,
+    },
     /// The history is kept again; `given_up` events are not in it.
     HistoryRecovered { path: String, failed_ns: u64, given_up: u64 },
     /// The oldest rows go.
@@ -61,6 +71,94 @@ impl RecordHealth {
             | Self::SinkDropped { .. }
             | Self::Crashed { .. }
             | Self::ClockStepped { .. } => Outcome::Failure(None),
+        }
+    }
+
+    /// ECS `event.start` and `event.end`.
+    #[must_use]
+    pub const fn range(&self) -> Option<Range> {
+        if let Self::Crashed { last_ns, found_ns, .. } = self {
+            Some(Range::Wall(*last_ns, *found_ns))
+        } else {
+            None
+        }
+    }
+
+    /// What its documents have.
+    pub fn own(&self) -> OwnOfHealth<'_> {
+        let mut own = OwnOfHealth::of(Map::new());
+        let mut health = said(self);
+        match self {
+            Self::HistoryRecovered { given_up, .. } => {
+                health.remove("given_up");
+                // Nothing is said of a loss where there was none.
+                let loss = LossFields::of("history", *given_up, None);
+                own.loss = (*given_up > 0).then_some(loss);
+            }
+            Self::HistoryPurged(purge) => {
+                health.remove("until_ns");
+                let until = Timestamps::default().format(purge.until_ns);
+                health.insert("until".to_owned(), until.into());
+            }
+            Self::SinkDropped { dropped, refused, reason, .. } => {
+                health.remove("reason");
+                own.loss = Some(LossFields::of("sink", dropped + refused, Some(reason)));
+            }
+            Self::Crashed { .. } => {
+                health.remove("last_ns");
+                health.remove("found_ns");
+            }
+            Self::HistoryFailed { .. }
+            | Self::Checkpoint(_)
+            | Self::SinkFailing { .. }
+            | Self::SinkRecovered { .. }
+            | Self::ClockStepped { .. } => {}
+        }
+        own.health = Some(health.into());
+        own
+    }
+
+    /// What a document with that action says.
+    ///
+    /// # Errors
+    /// When a field is missing or nonsense, or it is no such action.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are the agent's, or others'")]
+    pub fn read(
+        action: Action,
+        own: OwnOfHealth<'_>,
+        common: &Common<'_>,
+    ) -> Result<Self, NotOurs> {
+        match action {
+            Action::HistoryFailed => own.read("HistoryFailed", []),
+            Action::HistoryRecovered => {
+                let given_up = own.loss.as_ref().map_or(0, |loss| loss.count);
+                own.read("HistoryRecovered", [("given_up", given_up.into())])
+            }
+            Action::HistoryPurged => {
+                let until = own.health.as_ref().and_then(|health| health["until"].as_str());
+                let until = until.ok_or_else(|| NotOurs::missing("hostnet.health.until"))?;
+                let until_ns = nanoseconds("hostnet.health.until", until)?;
+                own.read("HistoryPurged", [("until_ns", until_ns.into())])
+            }
+            Action::ChainCheckpoint => own.read("Checkpoint", []),
+            Action::SinkFailing => own.read("SinkFailing", []),
+            Action::SinkRecovered => own.read("SinkRecovered", []),
+            Action::SinkDropped => {
+                let loss = own.loss.as_ref().ok_or_else(|| NotOurs::missing("hostnet.loss"))?;
+                let reason = loss.reason.clone().unwrap_or_default().into_owned();
+                let dropped = own.read("SinkDropped", [("reason", reason.into())])?;
+                if let Self::SinkDropped { dropped, refused, .. } = &dropped {
+                    summable("hostnet.health.dropped", [*dropped, *refused])?;
+                }
+                Ok(dropped)
+            }
+            Action::AgentCrashed => {
+                let (last_ns, found_ns) = common.range()?;
+                let range = [("last_ns", last_ns.into()), ("found_ns", found_ns.into())];
+                own.read("Crashed", range)
+            }
+            Action::ClockStepped => own.read("ClockStepped", []),
+            _ => Err(NotOurs::of_kind(action.name())),
         }
     }
 

@@ -66,6 +66,16 @@ surfaces! {
 }
 
 impl Surface {
+    /// That of a socket of a family beyond IP and unix sockets.
+    #[must_use]
+    pub fn of_family(family: u16) -> Option<Self> {
+        match i32::from(family) {
+            libc::AF_PACKET => Some(Self::Packet),
+            libc::AF_NETLINK => Some(Self::Netlink),
+            _ => None,
+        }
+    }
+
     /// Whether what is there is of this host itself.
     #[must_use]
     pub const fn is_own_address(self) -> bool {

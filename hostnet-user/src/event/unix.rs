@@ -1,9 +1,14 @@
 //! Unix sockets: connected, bound, listening, accepted, used.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
-use super::{Action, Direction, Outcome, Told, UnixAddress};
-use crate::event::errno;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Action, Colour, Common, Direction, Documented, Fitted, Info, NotOurs, Outcome, Told,
+    UnixAddress,
+};
+use crate::event::{errno, listen::ListenFields};
 
 /// One operation of a unix socket. An unnamed end has no address.
 #[derive(Clone, Debug)]
@@ -34,31 +39,30 @@ impl Unix {
 }
 
 impl Told for Unix {
-    fn operation(&self) -> &'static str {
-        match self.kind {
-            UnixKind::Connect => "unix-connect",
-            UnixKind::Bind => "unix-bind",
-            UnixKind::Listen { .. } => "unix-listen",
-            UnixKind::Accept => "unix-accept",
-            UnixKind::Send => "unix-send",
-            UnixKind::Use => "unix-use",
-        }
-    }
-    fn action(&self) -> Action {
-        match self.kind {
-            UnixKind::Connect | UnixKind::Send => Action::ConnectionAttempted,
-            UnixKind::Bind => Action::BoundSocket,
-            UnixKind::Listen { .. } => Action::ListenForConnections,
-            UnixKind::Accept => Action::ConnectionAccepted,
-            UnixKind::Use => Action::UsedUnixSocket,
-        }
-    }
-    fn types(&self) -> &'static [&'static str] {
-        match self.kind {
-            UnixKind::Connect | UnixKind::Accept | UnixKind::Send => &["connection", "start"],
-            UnixKind::Bind | UnixKind::Listen { .. } => &["start"],
-            UnixKind::Use => &["info"],
-        }
+    fn info(&self) -> Info {
+        Info::new(
+            match self.kind {
+                UnixKind::Connect => Self::OPERATIONS[0],
+                UnixKind::Bind => Self::OPERATIONS[1],
+                UnixKind::Listen { .. } => Self::OPERATIONS[2],
+                UnixKind::Accept => Self::OPERATIONS[3],
+                UnixKind::Send => Self::OPERATIONS[4],
+                UnixKind::Use => Self::OPERATIONS[5],
+            },
+            match self.kind {
+                UnixKind::Connect | UnixKind::Send => Action::ConnectionAttempted,
+                UnixKind::Bind => Action::BoundSocket,
+                UnixKind::Listen { .. } => Action::ListenForConnections,
+                UnixKind::Accept => Action::ConnectionAccepted,
+                UnixKind::Use => Action::UsedUnixSocket,
+            },
+            match self.kind {
+                UnixKind::Connect | UnixKind::Accept | UnixKind::Send => &["connection", "start"],
+                UnixKind::Bind | UnixKind::Listen { .. } => &["start"],
+                UnixKind::Use => &["info"],
+            },
+            Colour::Blue,
+        )
     }
     fn outcome(&self) -> Outcome {
         self.outcome
@@ -100,5 +104,50 @@ impl Told for Unix {
             }
             Outcome::Success | Outcome::Failure(None) | Outcome::Unknown => Ok(()),
         }
+    }
+}
+
+/// What only unix sockets have.
+#[derive(Serialize, Deserialize)]
+pub struct OwnOfUnix {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen: Option<ListenFields<'static>>,
+}
+
+impl Documented for Unix {
+    const OPERATIONS: &'static [&'static str] =
+        &["unix-connect", "unix-bind", "unix-listen", "unix-accept", "unix-send", "unix-use"];
+    type Own<'a> = OwnOfUnix;
+    fn own<'a>(&'a self, _: Fitted<'a>) -> OwnOfUnix {
+        let UnixKind::Listen { backlog } = self.kind else { return OwnOfUnix { listen: None } };
+        let shares_port_with = Cow::default();
+        let listen = ListenFields { backlog: backlog.into(), scope: None, shares_port_with };
+        OwnOfUnix { listen: Some(listen) }
+    }
+    fn read(own: OwnOfUnix, common: &Common<'_>) -> Result<Self, NotOurs> {
+        let kinds = [
+            UnixKind::Connect,
+            UnixKind::Bind,
+            UnixKind::Listen { backlog: 0 },
+            UnixKind::Accept,
+            UnixKind::Send,
+            UnixKind::Use,
+        ];
+        let mut named = Self::OPERATIONS.iter().zip(kinds);
+        let kind = named.find(|(name, _)| **name == common.operation);
+        let (_, mut kind) = kind.ok_or_else(|| NotOurs::of_kind(common.action_name))?;
+        if let UnixKind::Listen { backlog } = &mut kind {
+            let listen = own.listen.ok_or_else(|| NotOurs::missing("hostnet.listen"))?;
+            *backlog = u16::try_from(listen.backlog).map_err(|_| {
+                NotOurs::field("hostnet.listen.backlog", "longer than a unix socket's can be")
+            })?;
+        }
+        let name = match kind {
+            UnixKind::Connect | UnixKind::Send => &common.remote_name,
+            UnixKind::Bind | UnixKind::Listen { .. } | UnixKind::Accept | UnixKind::Use => {
+                &common.local_name
+            }
+        };
+        Ok(Self { kind, name: name.clone(), outcome: common.outcome()? })
     }
 }

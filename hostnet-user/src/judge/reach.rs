@@ -192,33 +192,11 @@ impl Offer {
 
 /// Where the event is aimed.
 #[must_use]
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "other kinds are aimed at nothing by themselves"
-)]
 pub fn surface(event: &Event, network: &Network) -> Option<Surface> {
     match target(event) {
-        Some(Target::Ip(address)) => return Some(network.surface(address.ip())),
-        Some(Target::Unix(name)) if name.is_abstract() => return Some(Surface::AbstractUnix),
-        Some(Target::Unix(_)) => return Some(Surface::PathUnix),
-        None => {}
-    }
-    let family = event.socket.map(|socket| i32::from(socket.socket.family));
-    match &event.operation {
-        Operation::RawSocket(_) => Some(Surface::Raw),
-        Operation::PacketBind(_) => Some(Surface::Packet),
-        Operation::NetlinkRequest(_) | Operation::NetlinkBind(_) => Some(Surface::Netlink),
-        Operation::MulticastJoin(_) => Some(Surface::Multicast),
-        Operation::FamilySocket(_) => Some(match family {
-            Some(libc::AF_PACKET) => Surface::Packet,
-            Some(libc::AF_NETLINK) => Surface::Netlink,
-            _ => Surface::Other,
-        }),
-        Operation::ExistingSocket(_) => match family {
-            Some(libc::AF_PACKET) => Some(Surface::Packet),
-            Some(libc::AF_NETLINK) => Some(Surface::Netlink),
-            _ => None,
-        },
-        _ => None,
+        Some(Target::Ip(address)) => Some(network.surface(address.ip())),
+        Some(Target::Unix(name)) if name.is_abstract() => Some(Surface::AbstractUnix),
+        Some(Target::Unix(_)) => Some(Surface::PathUnix),
+        None => event.operation.told().info().surface,
     }
 }

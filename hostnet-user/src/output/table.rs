@@ -12,7 +12,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::Output;
 use crate::{
     event::{
-        Action, Direction, Event, Operation, Outcome, Peer, PeerParty, Recorded, Severity,
+        Colour, Direction, Event, Operation, Outcome, Peer, PeerParty, Recorded, Severity,
         canonical, errno,
     },
     text::{self, for_terminal},
@@ -66,8 +66,7 @@ impl<W: Write> Table<W> {
             let sentence = format!("{}: {}", finding.rule.name, finding.sentence);
             return writeln!(self.lines, "{style}{severity}  {}{style:#}", for_terminal(&sentence));
         }
-        let operation = short(told.operation());
-        write!(self.lines, "{style}{}{style:#}  ", cell(operation, OPERATION))?;
+        write!(self.lines, "{style}{}{style:#}  ", cell(told.short(), OPERATION))?;
         if event.local().is_none() && event.remote().is_none() {
             let mut sentence = event.operation.to_string();
             if let Some(peer) = &event.peer {
@@ -110,20 +109,6 @@ fn local_time(wall_ns: u64, zone: &TimeZone) -> String {
     let timestamp =
         Timestamp::from_nanosecond(i128::from(wall_ns)).unwrap_or(Timestamp::UNIX_EPOCH);
     zone.to_datetime(timestamp).strftime("%H:%M:%S%.3f").to_string()
-}
-
-/// An operation in a word that its column has room for.
-fn short(operation: &str) -> &str {
-    const EXISTING: &str = Action::ExistingSocket.name();
-    const MIGRATION: &str = Action::CgroupMigration.name();
-    match operation {
-        EXISTING => "existing",
-        MIGRATION => "cgroup-move",
-        "netlink-request" => "netlink",
-        "family-socket" => "socket",
-        "socket-filter" => "filter",
-        other => other,
-    }
 }
 
 /// Safe text, cut or padded to exactly `width` characters.
@@ -216,27 +201,15 @@ fn style(event: &Event) -> Style {
         let color = if is_grave { AnsiColor::Red } else { AnsiColor::Yellow };
         return color.on_default().bold();
     }
-    let color = match (&event.operation, event.operation.told().outcome()) {
-        (Operation::CgroupMigration(_) | Operation::NameSpoof(_), _) | (_, Outcome::Failure(_)) => {
-            AnsiColor::Red
-        }
-        (Operation::Listen(_) | Operation::Bind(_), _) => AnsiColor::Yellow,
-        (Operation::Accept(_), _) => AnsiColor::Cyan,
-        (Operation::Connect(_) | Operation::ConnectOutcome(_) | Operation::Datagram(_), _) => {
-            AnsiColor::Green
-        }
-        (
-            Operation::RawSocket(_)
-            | Operation::FamilySocket(_)
-            | Operation::PacketBind(_)
-            | Operation::SocketFilter(_)
-            | Operation::NetlinkRequest(_)
-            | Operation::NetlinkBind(_)
-            | Operation::MulticastJoin(_),
-            _,
-        ) => AnsiColor::Magenta,
-        (Operation::Unix(_), _) => AnsiColor::Blue,
-        _ => return Style::new().dimmed(),
+    let told = event.operation.told();
+    let color = match (told.outcome(), told.info().colour) {
+        (Outcome::Failure(_), _) | (_, Colour::Red) => AnsiColor::Red,
+        (_, Colour::Yellow) => AnsiColor::Yellow,
+        (_, Colour::Cyan) => AnsiColor::Cyan,
+        (_, Colour::Green) => AnsiColor::Green,
+        (_, Colour::Magenta) => AnsiColor::Magenta,
+        (_, Colour::Blue) => AnsiColor::Blue,
+        (_, Colour::Dim) => return Style::new().dimmed(),
     };
     color.on_default()
 }

@@ -145,7 +145,7 @@ fn every_recorded_event_comes_back() {
 #[test]
 fn own_keys_differ() {
     let mut keys: BTreeMap<String, &str> = BTreeMap::new();
-    for field in hostnet::format::fields::FIELDS {
+    for field in hostnet::format::fields::FIELDS.iter() {
         if let Some(other) = keys.insert(own_key(&format!("hostnet.{}", field.name)), field.name) {
             panic!("{other} and {} have one key", field.name);
         }

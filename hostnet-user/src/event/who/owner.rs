@@ -1,6 +1,6 @@
 //! Whose an operation is, how that is known, and how sure it is.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,12 @@ pub enum OwnerKind {
     Host,
     /// Not known: a cgroup hostnet has not seen made, or a name that is not true.
     Unknown,
+}
+
+impl OwnerKind {
+    /// Their names.
+    pub const NAMES: &'static [&'static str] =
+        &["container", "container-unknown", "host", "unknown"];
 }
 
 /// How the owner is known.
@@ -57,12 +63,13 @@ pub enum Confidence {
     None,
 }
 
-/// A cgroup of the v2 hierarchy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A cgroup of the v2 hierarchy, as documents have it, too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cgroup {
     /// Its id.
     pub id: u64,
     /// Its path; empty when it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
 }
 
@@ -111,6 +118,32 @@ impl Owner {
         }
     }
 
+    /// Somebody of whom little more is known than a name.
+    #[must_use]
+    pub fn named(
+        kind: OwnerKind,
+        container: Option<ContainerName<'_>>,
+        cgroup: Option<&Cgroup>,
+    ) -> Self {
+        let id = container.as_ref().map(|container| container.id.clone().into_owned());
+        Self {
+            kind,
+            container_id: id,
+            container: container.and_then(ContainerName::container).map(Arc::new),
+            ..Self::unknown(
+                cgroup.map_or(0, |cgroup| cgroup.id),
+                cgroup.map(|cgroup| &*cgroup.path),
+            )
+        }
+    }
+
+    /// Its container by id and name.
+    #[must_use]
+    pub fn container_name(&self) -> Option<ContainerName<'_>> {
+        let id = self.container_id.as_deref()?.into();
+        Some(ContainerName { id, name: Some(self.label().into()) })
+    }
+
     /// A process that only its namespaces tell from the host's.
     #[must_use]
     pub fn apart(cgroup_id: u64, path: Option<&str>) -> Self {
@@ -144,6 +177,24 @@ impl Owner {
             (_, None, OwnerKind::ContainerUnknown) => "container-unknown",
             _ => "unknown",
         }
+    }
+}
+
+/// A container in a document that is not about it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ContainerName<'a> {
+    /// Its full id.
+    pub id: Cow<'a, str>,
+    /// What a person calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Cow<'a, str>>,
+}
+
+impl ContainerName<'_> {
+    /// What is known of it; `None` when it has no name.
+    fn container(self) -> Option<Container> {
+        let name = self.name?.into_owned();
+        Some(Container { id: self.id.into_owned(), name, ..Container::default() })
     }
 }
 

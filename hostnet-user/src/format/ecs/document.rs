@@ -1,354 +1,231 @@
-//! The document: every field in the order it is written.
+//! The document: every field in the order it is written, and of those that are read what
+//! they are read as. Parts that many documents share are text: they are written once, and
+//! read when they turn out to be new.
 
-use std::{borrow::Cow, collections::BTreeSet, net::IpAddr, sync::Arc};
+use std::{fmt, marker::PhantomData, net::IpAddr};
 
-use serde::Serialize;
-use serde_json::{Value, value::RawValue};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use super::{
     super::fit::Cut,
-    ends::{End, Ends, Side},
-    finding::{FindingFields, FindingParts},
-    labels::Which,
+    ends::End,
     network::{Network, SocketFields},
-    parts::{OwnerParts, Parts},
-    peer,
-    process::ProcessParts,
-    specifics::Specifics,
-    timestamp::Timestamps,
 };
-use crate::event::{Category, Event, NameSource, Operation, Outcome, Recorded, Surface, errno};
+use crate::event::{NameSource, Own, OwnFields, Side, Surface, Text};
 
-#[derive(Serialize)]
+/// A document. What is of no use to whoever reads an event again is passed over.
+#[derive(Serialize, Deserialize)]
 pub struct Document<'a> {
-    #[serde(rename = "@timestamp")]
-    timestamp: String,
-    message: &'a str,
-    ecs: &'a RawValue,
-    data_stream: DataStream,
-    event: EventFields,
-    agent: &'a RawValue,
-    host: &'a RawValue,
+    #[serde(rename = "@timestamp", borrow)]
+    pub timestamp: Text<'a>,
+    #[serde(borrow, default)]
+    pub message: Text<'a>,
+    #[serde(skip_deserializing)]
+    pub ecs: Option<&'a RawValue>,
+    #[serde(skip_deserializing)]
+    pub data_stream: DataStream,
+    #[serde(borrow)]
+    pub event: EventFields<'a>,
+    pub agent: Option<&'a RawValue>,
+    pub host: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    process: Option<&'a RawValue>,
+    pub process: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub user: Option<User<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<User<'a>>,
+    pub container: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    container: Option<&'a RawValue>,
+    pub orchestrator: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub network: Option<Network<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    orchestrator: Option<&'a RawValue>,
+    pub source: Option<End>,
+    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
+    pub client: Option<End>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    network: Option<Network>,
+    pub destination: Option<End>,
+    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
+    pub server: Option<End>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<End>,
+    pub rule: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    client: Option<End>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    destination: Option<End>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    server: Option<End>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    threat: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Related::is_empty")]
-    related: Related,
-    hostnet: Hostnet<'a>,
-}
-
-#[derive(Serialize)]
-struct DataStream {
-    r#type: &'static str,
-    dataset: &'static str,
-    namespace: &'static str,
-}
-
-#[derive(Serialize)]
-struct EventFields {
-    id: uuid::Uuid,
-    sequence: u64,
-    kind: &'static str,
-    module: &'static str,
-    dataset: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provider: Option<&'static str>,
-    category: [&'static str; 1],
-    r#type: &'static [&'static str],
-    action: &'static str,
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    severity: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    created: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    start: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    end: Option<String>,
-}
-
-#[derive(Serialize)]
-struct User<'a> {
-    id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-}
-
-/// What ECS has no field for.
-#[derive(Serialize)]
-struct OwnUser {
-    name_source: NameSource,
+    pub threat: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Related::is_empty", skip_deserializing)]
+    pub related: Related,
+    #[serde(borrow)]
+    pub hostnet: Hostnet<'a>,
 }
 
 #[derive(Default, Serialize)]
-struct Related {
+pub struct DataStream {
+    pub r#type: &'static str,
+    pub dataset: &'static str,
+    pub namespace: &'static str,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct EventFields<'a> {
+    pub id: Uuid,
+    #[serde(default)]
+    pub sequence: u64,
+    #[serde(skip_deserializing)]
+    pub kind: &'static str,
+    #[serde(borrow)]
+    pub module: Option<Text<'a>>,
+    #[serde(skip_deserializing)]
+    pub dataset: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub provider: Option<Text<'a>>,
+    #[serde(skip_deserializing)]
+    pub category: [&'static str; 1],
+    #[serde(skip_deserializing)]
+    pub r#type: &'static [&'static str],
+    #[serde(borrow)]
+    pub action: Text<'a>,
+    #[serde(borrow)]
+    pub outcome: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
+    pub severity: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub reason: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub created: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub start: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub end: Option<Text<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct User<'a> {
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub id: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub name: Option<Text<'a>>,
+}
+
+#[derive(Default, Serialize)]
+pub struct Related {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    ip: Vec<IpAddr>,
+    pub ip: Vec<IpAddr>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    user: Vec<String>,
+    pub user: Vec<String>,
 }
 
 impl Related {
-    fn is_empty(&self) -> bool {
+    const fn is_empty(&self) -> bool {
         self.ip.is_empty() && self.user.is_empty()
     }
 }
 
-#[derive(Serialize)]
-struct Hostnet<'a> {
-    operation: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amends: Option<uuid::Uuid>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    local: Option<Side>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remote: Option<Side>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    socket: Option<SocketFields>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    netns: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    owner: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attribution: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    creator: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    creator_container: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    container: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    compose: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    process: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<OwnUser>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    peer: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    surface: Option<SurfaceFields>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    finding: Option<&'a FindingFields>,
-    #[serde(flatten)]
-    specifics: Specifics<'a>,
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    truncated: &'a Cut,
-    time: Time,
+/// A text that is borrowed where JSON has no escape in it.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Word<'a>(#[serde(borrow)] pub Text<'a>);
+
+/// `hostnet.user`: what ECS has no field for.
+#[derive(Serialize, Deserialize)]
+pub struct OwnUser {
+    pub name_source: Option<NameSource>,
 }
 
-#[derive(Serialize)]
-struct SurfaceFields {
-    target: Surface,
+#[derive(Serialize, Deserialize)]
+pub struct SurfaceFields {
+    pub target: Option<Surface>,
 }
 
-#[derive(Serialize)]
-struct Time {
-    boot_ns: u64,
+#[derive(Serialize, Deserialize)]
+pub struct Time {
+    pub boot_ns: u64,
 }
 
-/// The shared parts that the document borrows.
-pub struct Borrowed<'a> {
-    pub message: Cow<'a, str>,
-    pub owner: Option<Arc<OwnerParts>>,
-    /// The container in an event that describes it.
-    pub described: Option<Box<RawValue>>,
-    pub creator: Option<Arc<OwnerParts>>,
-    pub process: Option<Arc<ProcessParts>>,
-    pub peer: Option<Box<RawValue>>,
-    pub shares_port_with: Vec<Value>,
-    pub finding: Option<FindingParts>,
-    /// Which fields are not whole.
-    pub cut: Cut,
-}
-
-impl<'a> Borrowed<'a> {
-    pub fn of(event: &Event, message: &'a str, parts: &mut Parts, times: &mut Timestamps) -> Self {
-        let mut cut = Cut::new();
-        let owner = event.owner.as_ref().map(|owner| parts.owner(owner));
-        let which = Which::of(&event.operation);
-        let describes = event.owner.as_ref().filter(|_| which == Which::All);
-        let described = describes.and_then(|owner| parts.container(owner, which, &mut cut));
-        if let Some(owner) = &owner {
-            let is_said = |name: &&String| described.is_none() || !name.starts_with("container.");
-            cut.extend(owner.cut.iter().filter(is_said).cloned());
+/// An object of which a kind's own fields are a part: what is read and is no other field.
+macro_rules! with_own_fields {
+    ($(#[$about:meta])* $name:ident<$life:lifetime> {
+        $($field:ident: $type:ty,)* ..own, $($last:ident: $of_last:ty,)*
+    }) => {
+        $(#[$about])*
+        #[derive(Default, Serialize)]
+        pub struct $name<$life> {
+            $(#[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
+            #[serde(flatten)]
+            pub own: Own<$life>,
+            /// Fields that are not whole.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub truncated: Option<&$life Cut>,
+            $(#[serde(skip_serializing_if = "Option::is_none")] pub $last: Option<$of_last>,)*
         }
-        let creator = event.creator.as_ref().map(|creator| parts.owner(creator));
-        if creator.as_ref().is_some_and(|creator| !creator.cut.is_empty()) {
-            cut.insert("hostnet.creator".to_owned());
+
+        impl<'de: $life, $life> Visitor<'de> for Fields<$name<$life>> {
+            type Value = $name<$life>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name<$life>, A::Error> {
+                let mut read = $name::default();
+                let mut own = OwnFields::default();
+                while let Some(Word(name)) = map.next_key()? {
+                    match &*name {
+                        $(stringify!($field) if read.$field.is_none() => {
+                            read.$field = map.next_value()?;
+                        })*
+                        $(stringify!($last) if read.$last.is_none() => {
+                            read.$last = map.next_value()?;
+                        })*
+                        $(stringify!($field) => {
+                            return Err(A::Error::duplicate_field(stringify!($field)));
+                        })*
+                        $(stringify!($last) => {
+                            return Err(A::Error::duplicate_field(stringify!($last)));
+                        })*
+                        _ => own.push(name, map.next_value()?),
+                    }
+                }
+                read.own = Own::Unread(own);
+                Ok(read)
+            }
         }
-        let process = parts.process(event, times);
-        cut.extend(process.iter().flat_map(|process| process.cut.iter().cloned()));
-        let shares_port_with = match &event.operation {
-            Operation::Bind(bind) => &*bind.shares_port_with,
-            Operation::Listen(listen) => &*listen.shares_port_with,
-            _ => &[],
-        };
-        Self {
-            message: parts.text(message, "message", &mut cut),
-            owner,
-            described,
-            creator,
-            process,
-            peer: event.peer.as_ref().map(|peer| peer::peer(peer, parts, &mut cut)),
-            shares_port_with: peer::sharing(shares_port_with, parts, &mut cut),
-            finding: FindingParts::of(event, parts, &mut cut),
-            cut,
+
+        impl<'de: $life, $life> Deserialize<'de> for $name<$life> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_map(Fields::<Self>(PhantomData))
+            }
         }
-    }
+    };
 }
 
-impl<'a> Document<'a> {
-    pub fn new(
-        record: &'a Recorded,
-        parts: &'a Parts,
-        borrowed: &'a Borrowed<'a>,
-        times: &mut Timestamps,
-    ) -> Self {
-        let event = &record.event;
-        let told = event.operation.told();
-        let action = told.action();
-        let dataset = action.category().dataset();
-        let ends = Ends::of(event);
-        let errno = match told.outcome() {
-            Outcome::Failure(errno) => errno,
-            _ => close_errno(&event.operation),
-        };
-        let specifics = Specifics::of(event, &borrowed.shares_port_with, times);
-        let owner = borrowed.owner.as_deref();
-        let described = borrowed.described.as_deref();
-        let creator = borrowed.creator.as_deref();
-        let (name, name_source) = event.user_name().unzip();
-        let user = event.user().map(|id| User { id: id.to_string(), name });
-        Self {
-            timestamp: times.format(event.wall_ns),
-            message: &borrowed.message,
-            ecs: &parts.ecs,
-            data_stream: DataStream { r#type: "logs", dataset, namespace: "default" },
-            event: EventFields {
-                id: event.id,
-                sequence: record.sequence,
-                kind: kind(&event.operation),
-                module: "hostnet",
-                dataset,
-                provider: provider(event),
-                category: [category(action.category())],
-                r#type: told.types(),
-                action: action.name(),
-                outcome: told.outcome().name(),
-                severity: borrowed.finding.as_ref().map(|finding| finding.severity),
-                reason: errno.and_then(errno::name),
-                created: times.format(record.seen_ns),
-                duration: duration(&event.operation),
-                start: specifics.range.as_ref().map(|(start, _)| start.clone()),
-                end: specifics.range.as_ref().map(|(_, end)| end.clone()),
-            },
-            agent: &parts.agent,
-            host: &parts.host,
-            process: borrowed.process.as_ref().map(|process| &*process.ecs),
-            related: related(&ends, user.as_ref()),
-            user,
-            container: described.or(owner.and_then(|owner| owner.container.as_deref())),
-            orchestrator: owner.and_then(|owner| owner.orchestrator.as_deref()),
-            network: event.socket.map(|socket| Network::of(event, socket)),
-            source: ends.source,
-            client: ends.client,
-            destination: ends.destination,
-            server: ends.server,
-            rule: borrowed.finding.as_ref().map(|finding| &*finding.rule),
-            threat: borrowed.finding.as_ref().and_then(|finding| finding.threat.as_deref()),
-            hostnet: Hostnet {
-                operation: told.operation(),
-                amends: event.amends,
-                local: Side::local(event),
-                remote: Side::remote(event),
-                socket: event.socket.map(|socket| SocketFields::of(socket, errno)),
-                netns: owner.map(|owner| &*owner.netns),
-                owner: owner.map(|owner| &*owner.owner),
-                attribution: owner.map(|owner| &*owner.attribution),
-                creator: creator.map(|creator| &*creator.creator),
-                creator_container: creator.and_then(|creator| creator.container.as_deref()),
-                container: owner.and_then(|owner| owner.declared.as_deref()),
-                compose: owner.and_then(|owner| owner.compose.as_deref()),
-                process: borrowed.process.as_ref().and_then(|process| process.own.as_deref()),
-                user: name_source.map(|name_source| OwnUser { name_source }),
-                peer: borrowed.peer.as_deref(),
-                surface: event.surface.map(|target| SurfaceFields { target }),
-                finding: borrowed.finding.as_ref().map(|finding| &finding.own),
-                specifics,
-                truncated: &borrowed.cut,
-                time: Time { boot_ns: event.boot_ns },
-            },
-        }
-    }
-}
+/// Takes the fields of an object.
+struct Fields<T>(PhantomData<T>);
 
-const fn kind(operation: &Operation) -> &'static str {
-    match operation {
-        Operation::ExistingSocket(_) | Operation::Present(_) => "state",
-        Operation::Finding(_) => "alert",
-        _ => "event",
+with_own_fields! {
+    /// What ECS has no field for.
+    Hostnet<'a> {
+        operation: Word<'a>,
+        amends: Uuid,
+        local: Side,
+        remote: Side,
+        socket: SocketFields<'a>,
+        netns: &'a RawValue,
+        owner: &'a RawValue,
+        attribution: &'a RawValue,
+        creator: &'a RawValue,
+        creator_container: &'a RawValue,
+        container: &'a RawValue,
+        compose: &'a RawValue,
+        process: &'a RawValue,
+        user: OwnUser,
+        peer: &'a RawValue,
+        surface: SurfaceFields,
+        ..own,
+        time: Time,
     }
-}
-
-fn provider(event: &Event) -> Option<&'static str> {
-    match event.operation {
-        Operation::ExistingSocket(_) => Some("sock_diag"),
-        _ => event.hook.map(hostnet_abi::Hook::attach_point),
-    }
-}
-
-const fn category(category: Category) -> &'static str {
-    match category {
-        Category::Network | Category::State => "network",
-        Category::Configuration => "configuration",
-        Category::Process => "process",
-        Category::Finding => "intrusion_detection",
-        Category::Health => "host",
-    }
-}
-
-fn duration(operation: &Operation) -> Option<u64> {
-    match operation {
-        Operation::Close(close) => close.duration_ns,
-        Operation::DatagramClose(close) => close.duration_ns,
-        Operation::ConnectOutcome(outcome) => outcome.after_ns,
-        _ => None,
-    }
-}
-
-fn close_errno(operation: &Operation) -> Option<u16> {
-    if let Operation::Close(close) = operation { close.errno } else { None }
-}
-
-fn related(ends: &Ends, user: Option<&User<'_>>) -> Related {
-    let mut ip: Vec<IpAddr> = Vec::new();
-    for address in [&ends.source, &ends.destination].into_iter().flatten().filter_map(|end| end.ip)
-    {
-        if !ip.contains(&address) {
-            ip.push(address);
-        }
-    }
-    Related { ip, user: user.map(|user| vec![user.id.clone()]).unwrap_or_default() }
 }

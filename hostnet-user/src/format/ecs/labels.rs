@@ -4,8 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
-
 use crate::{
     event::{Container, Operation},
     text::json_length,
@@ -47,14 +45,11 @@ pub enum Which {
 impl Which {
     /// Those in an event of this kind.
     pub const fn of(operation: &Operation) -> Self {
-        match operation {
-            Operation::Joined(_) | Operation::Present(_) | Operation::Identified(_) => Self::All,
-            _ => Self::Joined,
-        }
+        if operation.describes_container() { Self::All } else { Self::Joined }
     }
 
     /// The labels, and whether one is missing that should be among them.
-    pub fn written(self, container: &Container) -> (Map<String, Value>, bool) {
+    pub fn written(self, container: &Container) -> (BTreeMap<String, String>, bool) {
         match self {
             Self::All => (written(container.labels.iter()), false),
             Self::Joined => {
@@ -82,15 +77,15 @@ fn joined(labels: &BTreeMap<String, String>) -> impl Iterator<Item = (&String, &
 
 /// A dot in a key would make a nested object of it. A key that thereby becomes
 /// another's gets further underscores, so that none is lost.
-fn written<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> Map<String, Value> {
-    let mut written = Map::new();
+fn written<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> BTreeMap<String, String> {
+    let mut written = BTreeMap::new();
     let (dotted, plain): (Vec<_>, Vec<_>) = labels.partition(|(key, _)| key.contains('.'));
     for (key, value) in plain.into_iter().chain(dotted) {
         let mut key = key.replace('.', "_");
         while written.contains_key(&key) {
             key.push('_');
         }
-        written.insert(key, value.clone().into());
+        written.insert(key, value.clone());
     }
     written
 }

@@ -3,7 +3,6 @@
 //! One event is one line. What many events share (host, owner, process) is
 //! written once and copied; see parts.rs. Field by field: docs/events.md.
 
-mod cgroups;
 mod document;
 mod ends;
 mod finding;
@@ -15,29 +14,21 @@ pub mod parse;
 mod parts;
 mod peer;
 mod process;
+mod process_fields;
 pub mod read;
-mod record_health;
-mod specifics;
-mod timestamp;
-mod udp;
-
-use std::fmt::Write as _;
+mod who_fields;
+mod write;
 
 use anyhow::Result;
 use serde_json::Value;
 
 pub use identity::Identity;
 
-use self::{
-    document::{Borrowed, Document},
-    labels::Which,
-    parts::Parts,
-    timestamp::Timestamps,
-};
+use self::{labels::Which, parts::Parts, write::Borrowed};
 use super::fit;
 use crate::{
-    event::{Event, Operation, Owner, OwnerKind, Process, Recorded},
-    text::{self, json},
+    event::{Recorded, Timestamps, message},
+    text::json,
 };
 
 /// The version of ECS that is written.
@@ -92,7 +83,7 @@ impl Encoder {
         for parts in &mut self.parts {
             lines.truncate(start);
             let borrowed = Borrowed::of(&record.event, &self.message, parts, &mut self.timestamps);
-            let document = Document::new(record, parts, &borrowed, &mut self.timestamps);
+            let document = borrowed.document(record, parts, &mut self.timestamps);
             json::write(lines, &document)?;
             if !self.is_bounded || lines.len() - start <= most {
                 break;
@@ -116,55 +107,7 @@ impl Encoder {
         message(&record.event, &mut self.message);
         let Some(parts) = self.parts.first_mut() else { return Ok(Value::Null) };
         let borrowed = Borrowed::of(&record.event, &self.message, parts, &mut self.timestamps);
-        let document = Document::new(record, parts, &borrowed, &mut self.timestamps);
+        let document = borrowed.document(record, parts, &mut self.timestamps);
         Ok(serde_json::to_value(&document)?)
     }
-}
-
-/// The event as one sentence.
-fn message(event: &Event, to: &mut String) {
-    if let Some(owner) = &event.owner {
-        subject(owner, event.process.as_deref(), to);
-        to.push(' ');
-    }
-    let sentence = to.len();
-    if let (Operation::Exit(_), Some(process)) = (&event.operation, &event.process) {
-        let is_named = event.owner.as_ref().is_some_and(|owner| owner.kind != OwnerKind::Container);
-        if !is_named {
-            process_name(process, to);
-            to.push(' ');
-        }
-    }
-    // Writing to a string cannot fail.
-    let _infallible = write!(to, "{}", event.operation);
-    // The process is the subject then, not the container: `web: process sh (pid 7) …`.
-    if sentence > 0 && to[sentence..].starts_with("process ") {
-        to.insert(sentence - 1, ':');
-    }
-    // A finding's own sentence says whose it is.
-    if let Some(peer) = event.peer.as_ref().filter(|_| !event.is_finding()) {
-        let _infallible = write!(to, " ({peer})");
-    }
-}
-
-/// Who did it, as people name it: `web (nginx:1.27)`, `host process sshd (pid 7)`.
-fn subject(owner: &Owner, process: Option<&Process>, to: &mut String) {
-    to.push_str(owner.label());
-    if let Some(container) = &owner.container
-        && !container.image.is_empty()
-    {
-        let _infallible = write!(to, " ({})", container.image);
-    }
-    if owner.kind != OwnerKind::Container
-        && let Some(process) = process
-    {
-        to.push(' ');
-        process_name(process, to);
-    }
-}
-
-/// `process sshd (pid 7)`
-fn process_name(process: &Process, to: &mut String) {
-    let name = text::text(&process.name).readable;
-    let _infallible = write!(to, "process {name} (pid {})", process.pid);
 }

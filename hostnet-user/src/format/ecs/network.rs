@@ -3,89 +3,111 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use community_id::calculate_community_id;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::event::{Direction, Event, Operation, Socket, canonical, family};
+use crate::event::{Direction, Event, NotOurs, Operation, Socket, Text, canonical, family};
 
 /// IANA's numbers of the protocols that a community id is made of here.
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-#[derive(Serialize)]
-pub struct Network {
-    #[serde(skip_serializing_if = "Option::is_none")]
+/// `network`.
+#[derive(Serialize, Deserialize)]
+pub struct Network<'a> {
+    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
     transport: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
     r#type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iana_number: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    direction: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub iana_number: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub direction: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
     community_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
     bytes: Option<u64>,
 }
 
-#[derive(Serialize)]
-pub struct SocketFields {
-    cookie: u64,
-    family: &'static str,
-    r#type: &'static str,
-    protocol: &'static str,
+/// `hostnet.socket`.
+#[derive(Serialize, Deserialize)]
+pub struct SocketFields<'a> {
+    pub cookie: u64,
+    #[serde(borrow)]
+    pub family: Text<'a>,
+    #[serde(borrow)]
+    pub r#type: Text<'a>,
+    #[serde(borrow)]
+    pub protocol: Text<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    protocol_number: Option<u32>,
+    pub protocol_number: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    errno: Option<u16>,
+    pub errno: Option<u16>,
 }
 
-impl Network {
-    pub fn of(event: &Event, socket: Socket) -> Self {
-        let told = event.operation.told();
-        let family = i32::from(socket.socket.family);
-        let protocol = socket.socket.protocol;
-        let is_ip = matches!(family, libc::AF_INET | libc::AF_INET6);
-        // The remote end tells; a local one may be unspecified.
-        let ip = event.remote().or(event.local()).map(|end| canonical(end).ip());
-        let is_v6 = ip.map_or(family == libc::AF_INET6, |ip| ip.is_ipv6());
-        Self {
-            transport: (is_ip || family == libc::AF_UNIX)
-                .then(|| family::protocol(socket.socket.family, protocol))
-                .flatten(),
-            r#type: is_ip.then_some(if is_v6 { "ipv6" } else { "ipv4" }),
-            iana_number: is_ip.then(|| protocol.to_string()),
-            direction: told.direction().map(Direction::name),
-            community_id: community_id(event, protocol),
-            bytes: match &event.operation {
-                Operation::Close(close) => Some(close.sent + close.received),
-                _ => None,
-            },
-        }
+/// `network` of an event with that socket.
+pub fn network(event: &Event, socket: Socket) -> Network<'static> {
+    let told = event.operation.told();
+    let family = i32::from(socket.socket.family);
+    let protocol = socket.socket.protocol;
+    let is_ip = matches!(family, libc::AF_INET | libc::AF_INET6);
+    // The remote end tells; a local one may be unspecified.
+    let ip = event.remote().or(event.local()).map(|end| canonical(end).ip());
+    let is_v6 = ip.map_or(family == libc::AF_INET6, |ip| ip.is_ipv6());
+    Network {
+        transport: (is_ip || family == libc::AF_UNIX)
+            .then(|| family::protocol(socket.socket.family, protocol))
+            .flatten(),
+        r#type: is_ip.then_some(if is_v6 { "ipv6" } else { "ipv4" }),
+        iana_number: is_ip.then(|| protocol.to_string().into()),
+        direction: told.direction().map(|direction| direction.name().into()),
+        community_id: community_id(event, protocol),
+        bytes: told.bytes().map(|(sent, received)| sent + received),
     }
 }
 
-impl SocketFields {
-    pub fn of(socket: Socket, errno: Option<u16>) -> Self {
-        let Socket { cookie, socket } = socket;
-        let protocol = family::protocol(socket.family, socket.protocol);
-        // Of IP, `network.iana_number` tells it.
-        let is_told = matches!(i32::from(socket.family), libc::AF_INET | libc::AF_INET6)
-            || socket.protocol == family::NO_NUMBER;
-        Self {
-            cookie,
-            family: family::name(socket.family),
-            r#type: match i32::from(socket.kind) {
-                libc::SOCK_STREAM => "stream",
-                libc::SOCK_DGRAM => "dgram",
-                libc::SOCK_RAW => "raw",
-                libc::SOCK_SEQPACKET => "seqpacket",
-                _ => "other",
-            },
-            protocol: protocol.unwrap_or("other"),
-            protocol_number: (protocol.is_none() && !is_told).then_some(socket.protocol),
-            errno,
-        }
+/// `hostnet.socket`, with the error of what was done.
+pub fn socket_fields(socket: Socket, errno: Option<u16>) -> SocketFields<'static> {
+    let Socket { cookie, socket } = socket;
+    let protocol = family::protocol(socket.family, socket.protocol);
+    // Of IP, `network.iana_number` tells it.
+    let is_told = matches!(i32::from(socket.family), libc::AF_INET | libc::AF_INET6)
+        || socket.protocol == family::NO_NUMBER;
+    let kind = KINDS.iter().find(|(number, _)| *number == i32::from(socket.kind));
+    SocketFields {
+        cookie,
+        family: family::name(socket.family).into(),
+        r#type: kind.map_or("other", |(_, name)| name).into(),
+        protocol: protocol.unwrap_or("other").into(),
+        protocol_number: (protocol.is_none() && !is_told).then_some(socket.protocol),
+        errno,
     }
+}
+
+/// Types of sockets.
+const KINDS: [(i32, &str); 4] = [
+    (libc::SOCK_STREAM, "stream"),
+    (libc::SOCK_DGRAM, "dgram"),
+    (libc::SOCK_RAW, "raw"),
+    (libc::SOCK_SEQPACKET, "seqpacket"),
+];
+
+/// The socket of a document.
+pub fn socket(fields: &SocketFields<'_>, network: Option<&Network<'_>>) -> Result<Socket, NotOurs> {
+    let family = family::number(&fields.family);
+    let iana = network.and_then(|network| network.iana_number.as_deref());
+    let iana = iana.map(|number| {
+        let reason = "not the number of a protocol";
+        number.parse().map_err(|_| NotOurs::field("network.iana_number", reason))
+    });
+    let named = || family::protocol_number(family, &fields.protocol);
+    let protocol = iana.transpose()?.or(fields.protocol_number).or_else(named);
+    let kind = KINDS.iter().find(|(_, name)| *name == fields.r#type);
+    let socket = hostnet_abi::Socket {
+        family,
+        kind: kind.map_or(0, |(number, _)| *number as u16),
+        protocol: protocol.unwrap_or(family::NO_NUMBER),
+    };
+    Ok(Socket { cookie: fields.cookie, socket })
 }
 
 /// Joins the event to what Zeek and Suricata saw of the same flow: the hash of both

@@ -3,15 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json as object};
-
+use super::who_fields::{Compose, Orchestrator, Resource};
 use crate::event::Container;
 
 type Labels = BTreeMap<String, String>;
 
 /// `orchestrator`, for Kubernetes (the labels of dockershim and cri-dockerd), Swarm and
 /// Podman's pods.
-pub fn orchestrator(container: &Container) -> Option<Value> {
+pub fn orchestrator(container: &Container) -> Option<Orchestrator<'_>> {
     let of = |key: &str| container.labels.get(key).filter(|value| !value.is_empty());
     let (kind, namespace, resource, name, id) = if let Some(pod) = of("io.kubernetes.pod.name") {
         let namespace = of("io.kubernetes.pod.namespace");
@@ -23,30 +22,30 @@ pub fn orchestrator(container: &Container) -> Option<Value> {
         let namespace = of("com.docker.stack.namespace");
         ("swarm", namespace, "service", service, of("com.docker.swarm.service.id"))
     };
-    let mut value = object!({ "type": kind, "resource": { "type": resource, "name": name } });
-    if let Some(namespace) = namespace {
-        value["namespace"] = namespace.clone().into();
-    }
-    if let Some(id) = id {
-        value["resource"]["id"] = id.clone().into();
-    }
-    Some(value)
+    let name = Some(name.into());
+    Some(Orchestrator {
+        namespace: namespace.map(Into::into),
+        resource: Resource { id: id.map(Into::into), name, kind: resource },
+        kind: kind.into(),
+    })
 }
 
 /// `hostnet.compose`.
-pub fn compose(labels: &Labels) -> Option<Value> {
-    let of = |key: &str| labels.get(&format!("com.docker.compose.{key}"));
-    let named = ["project", "service"].map(|key| Some((key.to_owned(), of(key)?.clone().into())));
-    let value: Map<String, Value> = named.into_iter().flatten().collect();
-    (!value.is_empty()).then(|| value.into())
+pub fn compose(labels: &Labels) -> Option<Compose<'_>> {
+    let of = |key: &str| labels.get(&format!("com.docker.compose.{key}")).map(Into::into);
+    let compose = Compose { project: of("project"), service: of("service") };
+    (compose != Compose::default()).then_some(compose)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json as object};
+
     use super::*;
 
     fn of(labels: Labels) -> Option<Value> {
-        orchestrator(&Container { labels, ..Container::default() })
+        let container = Container { labels, ..Container::default() };
+        orchestrator(&container).map(|orchestrator| object!(orchestrator))
     }
 
     fn labels<const N: usize>(all: [(&str, &str); N]) -> Labels {
@@ -71,7 +70,7 @@ mod tests {
         let podman = Container { pod: "shop".to_owned(), ..Container::default() };
         let resource = object!({ "type": "pod", "name": "shop" });
         assert_eq!(
-            orchestrator(&podman),
+            orchestrator(&podman).map(|orchestrator| object!(orchestrator)),
             Some(object!({ "type": "podman", "resource": resource }))
         );
     }
@@ -79,7 +78,8 @@ mod tests {
     #[test]
     fn a_compose_project() {
         let all = labels([("com.docker.compose.project", "shop"), ("service", "web")]);
-        assert_eq!(compose(&all), Some(object!({ "project": "shop" })));
+        let expected = Compose { project: Some("shop".into()), service: None };
+        assert_eq!(compose(&all), Some(expected));
         assert_eq!(compose(&labels([("project", "shop")])), None);
     }
 }

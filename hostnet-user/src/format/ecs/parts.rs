@@ -9,7 +9,7 @@ use std::{
 
 use hashlink::LruCache;
 use serde::Serialize;
-use serde_json::{Map, Value, json as object, value::RawValue};
+use serde_json::{Map, Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -18,10 +18,12 @@ use super::{
     labels::Which,
     orchestrator::{compose, orchestrator},
     process::{Boot, ProcessParts},
-    timestamp::Timestamps,
+    who_fields::{
+        Attribution, ContainerFields, Declared, Hash, Image, Netns, OwnerFields, SecurityContext,
+    },
 };
 use crate::{
-    event::{Actor, Container, Event, Operation, Owner, Process},
+    event::{Actor, Cgroup, Container, Event, Operation, Owner, Process, Timestamps},
     text::{
         json::{hex, raw},
         json_cut,
@@ -84,14 +86,14 @@ impl Parts {
         let Identity { host_name, host_id, boot_id, kernel, architecture, os, run, .. } = identity;
         let agent_id = &hex(&Sha256::digest(format!("hostnet {host_id}")))[..16];
         Self {
-            ecs: raw(&object!({ "version": ECS_VERSION })),
-            agent: raw(&object!({
+            ecs: raw(&json!({ "version": ECS_VERSION })),
+            agent: raw(&json!({
                 "type": "hostnet",
                 "version": env!("CARGO_PKG_VERSION"),
                 "id": agent_id,
                 "ephemeral_id": run,
             })),
-            host: raw(&object!({
+            host: raw(&json!({
                 "name": host_name,
                 "hostname": host_name,
                 "id": host_id,
@@ -157,8 +159,8 @@ impl Parts {
     /// `container` of an event with these labels.
     pub fn container(&self, owner: &Owner, which: Which, cut: &mut Cut) -> Option<Box<RawValue>> {
         let id = owner.container_id.as_ref()?;
-        let value = container_value(id, owner, self.which.unwrap_or(which), cut);
-        Some(self.bounded(&value, "container", cut))
+        let fields = container_fields(id, owner, self.which.unwrap_or(which), cut);
+        Some(self.bounded(&fields, "container", cut))
     }
 
     /// A part of the document as it is written: what is too long in it is cut.
@@ -180,12 +182,12 @@ impl Parts {
     }
 
     /// In two thirds of a part, because a process and addresses come beside it.
-    fn party(&self, owner_value: &Value, owner: &Owner) -> (Map<String, Value>, bool) {
+    fn party(&self, fields: &OwnerFields, owner: &Owner) -> (Map<String, Value>, bool) {
         let mut cut = Cut::new();
-        let mut party = owner_value.clone();
+        let mut party = json!(fields);
         if let Some(id) = &owner.container_id {
             let which = self.which.unwrap_or(Which::Joined);
-            party["container"] = container_value(id, owner, which, &mut cut);
+            party["container"] = json!(container_fields(id, owner, which, &mut cut));
         }
         fit::shorten(&mut party, "", self.most / 3 * 2, &mut cut);
         let Value::Object(party) = party else { return (Map::new(), false) };
@@ -194,106 +196,92 @@ impl Parts {
 
     fn owner_parts(&self, owner: &Owner) -> OwnerParts {
         let container = owner.container.as_deref();
-        let mut netns = object!({ "inode": self.network_namespace, "is_host": true });
-        if let Some(container) = container.filter(|container| !container.network_mode.is_empty()) {
-            netns["declared"] = container.network_mode.clone().into();
-        }
-        let cgroup = cgroup_value(owner.cgroup_id, &owner.cgroup_path);
-        let mut value = object!({ "kind": owner.kind, "cgroup": cgroup });
-        if !owner.nested.is_empty() {
-            value["nested"] = owner.nested.clone().into();
-        }
-        if let Some(cgroup) = &owner.moved_to {
-            value["moved_to"] = cgroup_value(cgroup.id, &cgroup.path);
-        }
-        let attribution = object!({ "method": owner.method, "confidence": owner.confidence });
-        let mut creator = value.clone();
-        creator["attribution"] = attribution.clone();
+        let declared = container.map(|container| container.network_mode.as_str());
+        let netns = Netns {
+            declared: declared.filter(|mode| !mode.is_empty()).map(Into::into),
+            inode: Some(self.network_namespace),
+            is_host: true,
+        };
+        let fields = OwnerFields {
+            attribution: None,
+            cgroup: Some(Cgroup { id: owner.cgroup_id, path: owner.cgroup_path.clone() }),
+            kind: owner.kind,
+            moved_to: owner.moved_to.clone(),
+            nested: owner.nested.clone(),
+        };
+        let attribution = Attribution { confidence: owner.confidence, method: owner.method };
+        let creator = OwnerFields { attribution: Some(attribution), ..fields.clone() };
         let (orchestrator, compose, declared) = (
             container.and_then(orchestrator),
             container.and_then(|container| compose(&container.labels)),
-            container.and_then(declared_value),
+            container.and_then(declared_fields),
         );
         let mut cut = Cut::new();
         let container = self.container(owner, Which::Joined, &mut cut);
-        let (party, is_party_cut) = self.party(&value, owner);
-        let mut bounded = |value: &Value, name: &str| self.bounded(value, name, &mut cut);
+        let (party, is_party_cut) = self.party(&fields, owner);
         OwnerParts {
             container,
             party,
             is_party_cut,
-            owner: bounded(&value, "hostnet.owner"),
+            owner: self.bounded(&fields, "hostnet.owner", &mut cut),
             attribution: raw(&attribution),
-            creator: bounded(&creator, "hostnet.owner"),
-            netns: bounded(&netns, "hostnet.netns"),
-            orchestrator: orchestrator.map(|value| bounded(&value, "orchestrator")),
-            compose: compose.map(|value| bounded(&value, "hostnet.compose")),
-            declared: declared.map(|value| bounded(&value, "hostnet.container")),
+            creator: self.bounded(&creator, "hostnet.owner", &mut cut),
+            netns: self.bounded(&netns, "hostnet.netns", &mut cut),
+            orchestrator: orchestrator.map(|value| self.bounded(&value, "orchestrator", &mut cut)),
+            compose: compose.map(|value| self.bounded(&value, "hostnet.compose", &mut cut)),
+            declared: declared.map(|value| self.bounded(&value, "hostnet.container", &mut cut)),
             cut,
         }
     }
 }
 
-/// A cgroup by its id, and by its path when that is known.
-pub fn cgroup_value(id: u64, path: &str) -> Value {
-    let mut cgroup = object!({ "id": id });
-    if !path.is_empty() {
-        cgroup["path"] = path.into();
-    }
-    cgroup
-}
-
-fn container_value(id: &str, owner: &Owner, which: Which, cut: &mut Cut) -> Value {
-    let mut value = object!({ "id": id });
+/// `container`, with these labels.
+fn container_fields<'a>(
+    id: &'a str,
+    owner: &'a Owner,
+    which: Which,
+    cut: &mut Cut,
+) -> ContainerFields<'a> {
     let Some(container) = &owner.container else {
-        if let Some(runtime) = owner.runtime {
-            value["runtime"] = runtime.into();
-        }
-        return value;
+        let runtime = owner.runtime.map(Into::into);
+        return ContainerFields { id: id.into(), runtime, ..ContainerFields::default() };
     };
-    value["name"] = container.name.clone().into();
-    value["runtime"] = container.runtime.clone().into();
-    if container.is_inspected() {
-        value["security_context"] = object!({ "privileged": container.privileged });
-    }
     let (name, tag) = image_name(&container.image);
-    let mut image = object!({ "name": name });
-    if let Some(tag) = tag {
-        image["tag"] = object!([tag]);
-    }
-    if !container.image_id.is_empty() {
-        image["hash"] = object!({ "all": [container.image_id] });
-    }
-    value["image"] = image;
+    let hash = (!container.image_id.is_empty())
+        .then(|| Hash { all: vec![container.image_id.as_str().into()] });
     let (labels, is_cut) = which.written(container);
     if is_cut {
         cut.insert("container.labels".to_owned());
     }
-    if !labels.is_empty() {
-        value["labels"] = Value::Object(labels);
+    let tag = tag.into_iter().map(Into::into).collect();
+    ContainerFields {
+        id: id.into(),
+        image: Some(Image { hash, name: name.into(), tag }),
+        labels,
+        name: Some(container.name.as_str().into()),
+        runtime: Some(container.runtime.as_str().into()),
+        security_context: container
+            .is_inspected()
+            .then_some(SecurityContext { privileged: container.privileged }),
     }
-    value
 }
 
-/// `None` where there is nothing to say before an inspect.
-fn declared_value(container: &Container) -> Option<Value> {
-    let mut value = object!({});
+/// `hostnet.container`; `None` where there is nothing to say before an inspect.
+fn declared_fields(container: &Container) -> Option<Declared<'_>> {
+    let mut declared = Declared {
+        is_infra: container.is_infra,
+        labels_cut: (container.labels_cut > 0).then_some(container.labels_cut),
+        ..Declared::default()
+    };
     if container.is_inspected() {
-        value = object!({
-            "network_mode": container.network_mode,
-            "user": container.user,
-            "capabilities": container.capabilities,
-            "restart_policy": container.restart_policy,
-            "created": container.created,
-        });
+        declared.capabilities = Some(container.capabilities.clone());
+        declared.created = Some(container.created.as_str().into());
+        declared.network_mode = Some(container.network_mode.as_str().into());
+        declared.restart_policy = Some(container.restart_policy.as_str().into());
+        declared.user = Some(container.user.as_str().into());
     }
-    if container.is_infra {
-        value["is_infra"] = true.into();
-    }
-    if container.labels_cut > 0 {
-        value["labels_cut"] = container.labels_cut.into();
-    }
-    value.as_object().is_some_and(|fields| !fields.is_empty()).then_some(value)
+    let says = container.is_inspected() || declared.is_infra || declared.labels_cut.is_some();
+    says.then_some(declared)
 }
 
 /// `registry:5000/a/b:1.2@sha256:…` as name and tag. An image without a name is

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json, value::RawValue};
 
-use super::{super::fit::Cut, ends::Side, parts::Parts};
+use super::{super::fit::Cut, parts::Parts};
 use crate::{
-    event::{Peer, PeerParty},
+    event::{Peer, PeerParty, Side},
     text::{json::raw, json_cut},
 };
 
@@ -31,11 +31,11 @@ pub fn peer(peer: &Peer, parts: &mut Parts, cut: &mut Cut) -> Box<RawValue> {
 }
 
 /// Those of `shares_port_with`.
-pub fn sharing(parties: &[PeerParty], parts: &mut Parts, cut: &mut Cut) -> Vec<Value> {
+pub fn sharing(parties: &[PeerParty], parts: &mut Parts, cut: &mut Cut) -> Vec<Box<RawValue>> {
     if parties.is_empty() {
         return Vec::new();
     }
-    others(parties, parts, "hostnet.shares_port_with", cut)
+    others(parties, parts, "hostnet.shares_port_with", cut).iter().map(raw).collect()
 }
 
 /// Several, each with where its own socket is bound: as many as a part has room for, and one.

@@ -1,15 +1,17 @@
 //! A process: `process`, and under `hostnet.process` what ECS has no field for.
 
-use serde::Serialize;
-use serde_json::{Map, Value, json as object, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
 
 use super::{
     super::fit::{self, Cut},
-    timestamp::Timestamps,
+    process_fields::{
+        AncestorFields, FileFields, Id, OwnProcess, ParentFields, ProcessFields, ShortFields,
+        ThreadId,
+    },
 };
 use crate::{
-    event::{Ancestor, Event, Process},
+    event::{Ancestor, Event, Process, Text, Timestamps},
     text::{self, json::hex, json_cut, json_length},
 };
 
@@ -42,22 +44,20 @@ impl ProcessParts {
     ) -> Self {
         let (mut cut, mut cut_of_own) = (Cut::new(), Cut::new());
         let mut texts = Texts { most, at: "process", cut: &mut cut };
-        let mut value = event.process.as_deref().map_or_else(Map::new, |process| {
+        let mut value = event.process.as_deref().map_or_else(ProcessFields::default, |process| {
             let wall_minus_boot = event.wall_ns.wrapping_sub(event.boot_ns);
             let time = |start_ns: u64| times.format(start_ns.wrapping_add(wall_minus_boot));
             boot.process(process, time, &mut texts)
         });
         if let Some(actor) = event.actor {
-            value.entry("pid").or_insert_with(|| actor.tgid.into());
-            value.insert("thread".into(), object!({ "id": actor.tid }));
-            value.insert("user".into(), object!({ "id": actor.uid.to_string() }));
-            value.insert("group".into(), object!({ "id": actor.gid.to_string() }));
+            value.pid = value.pid.or(Some(actor.tgid));
+            value.thread = Some(ThreadId { id: actor.tid });
+            value.user = Some(Id { id: actor.uid.to_string().into() });
+            value.group = Some(Id { id: actor.gid.to_string().into() });
         }
-        if let Some(code) = exit_code {
-            value.insert("exit_code".into(), code.into());
-        }
+        value.exit_code = exit_code;
         let mut texts = Texts { most, at: "hostnet.process", cut: &mut cut_of_own };
-        let own = event.process.as_deref().map(|process| Own::of(process, &mut texts));
+        let own = event.process.as_deref().map(|process| OwnProcess::of(process, &mut texts));
         cut.append(&mut cut_of_own);
         let own = own.map(|own| fit::part(&own, "hostnet.process", most, &mut cut));
         Self { ecs: fit::part(&value, "process", most, &mut cut), own, cut }
@@ -81,10 +81,10 @@ impl Texts<'_> {
     }
 
     /// The exact bytes of what is no text.
-    fn exact(&mut self, name: &str, bytes: &[u8], share: usize) -> Option<String> {
+    fn exact(&mut self, name: &str, bytes: &[u8], share: usize) -> Option<Text<'static>> {
         let mut hex = text::text(bytes).hex?;
         self.fit(name, &mut hex, (self.most / share) & !1);
-        Some(hex)
+        Some(hex.into())
     }
 
     fn fit(&mut self, name: &str, text: &mut String, most: usize) {
@@ -102,7 +102,7 @@ impl Texts<'_> {
         items: &[Vec<u8>],
         share: usize,
         written: impl Fn(&[u8]) -> String,
-    ) -> Vec<String> {
+    ) -> Vec<Text<'static>> {
         let mut left = self.most / share;
         let mut list = Vec::new();
         for item in items {
@@ -110,12 +110,12 @@ impl Texts<'_> {
             let length = json_length(&text) + r#""","#.len();
             if length > left {
                 self.fit(name, &mut text, left.saturating_sub(r#""","#.len()) & !1);
-                list.push(text);
+                list.push(text.into());
                 self.cut.insert(format!("{}.{name}", self.at));
                 break;
             }
             left -= length;
-            list.push(text);
+            list.push(text.into());
         }
         list
     }
@@ -127,53 +127,49 @@ impl Boot {
         process: &Process,
         mut time: impl FnMut(u64) -> String,
         texts: &mut Texts<'_>,
-    ) -> Map<String, Value> {
-        let mut value = Map::new();
-        value.insert("pid".into(), process.pid.into());
-        value.insert("vpid".into(), process.namespace_pid.into());
-        value.insert("entity_id".into(), self.entity_id(process.pid, process.start_ns).into());
-        value.insert("name".into(), texts.text("name", &process.name, 8).into());
+    ) -> ProcessFields<'static> {
+        let name = texts.text("name", &process.name, 8);
         let executable = texts.text("executable", &process.executable.path, 6);
-        value.insert("executable".into(), executable.into());
-        if !process.directory.path.is_empty() {
-            let directory = texts.text("working_directory", &process.directory.path, 8);
-            value.insert("working_directory".into(), directory.into());
-        }
+        let directory = &process.directory.path;
+        let directory =
+            (!directory.is_empty()).then(|| texts.text("working_directory", directory, 8).into());
+        let mut fields = ProcessFields {
+            entity_id: Some(self.entity_id(process.pid, process.start_ns).into()),
+            executable: Some(executable.into()),
+            name: Some(name.into()),
+            pid: Some(process.pid),
+            start: Some(time(process.start_ns).into()),
+            vpid: Some(process.namespace_pid),
+            working_directory: directory,
+            ..ProcessFields::default()
+        };
         if !process.arguments.is_empty() {
-            let arguments = texts.list("args", &process.arguments, 3, readable);
-            value.insert("args".into(), arguments.into());
-            if let Some(count) = process.count_of_arguments() {
-                value.insert("args_count".into(), count.into());
-            }
+            fields.args = texts.list("args", &process.arguments, 3, readable);
+            fields.args_count = process.count_of_arguments();
             let mut line = text::command_line(&process.arguments);
             texts.fit("command_line", &mut line, texts.most / 3);
-            value.insert("command_line".into(), line.into());
+            fields.command_line = Some(line);
         }
-        value.insert("start".into(), time(process.start_ns).into());
-        let mut parent = object!({ "pid": process.parent });
-        if let Some(known) = &process.known_parent {
-            parent["entity_id"] = self.entity_id(known.pid, known.start_ns).into();
-            parent["name"] = texts.text("parent", &known.name, 8).into();
-            parent["executable"] = texts.text("parent", &known.executable, 8).into();
-            parent["start"] = time(known.start_ns).into();
-        }
-        value.insert("parent".into(), parent);
-        value
+        let known = process.known_parent.as_deref();
+        fields.parent = Some(ParentFields {
+            entity_id: known.map(|known| self.entity_id(known.pid, known.start_ns).into()),
+            executable: known.map(|known| texts.text("parent", &known.executable, 8).into()),
+            name: known.map(|known| texts.text("parent", &known.name, 8).into()),
+            pid: process.parent,
+            start: known.map(|known| time(known.start_ns).into()),
+        });
+        fields
     }
 
     /// Which process, in a few words: those of the peer at `at`.
     pub fn short(&self, process: &Process, most: usize, at: &'static str, cut: &mut Cut) -> Value {
         let mut texts = Texts { most, at, cut };
-        let mut value = object!({
-            "pid": process.pid,
-            "name": texts.text("process", &process.name, 8),
-            "executable": texts.text("process", &process.executable.path, 6),
-        });
+        let name = texts.text("process", &process.name, 8).into();
+        let executable = texts.text("process", &process.executable.path, 6).into();
         // A process that is known from a document alone has no start.
-        if process.start_ns != 0 {
-            value["entity_id"] = self.entity_id(process.pid, process.start_ns).into();
-        }
-        value
+        let is_known = process.start_ns != 0;
+        let entity_id = is_known.then(|| self.entity_id(process.pid, process.start_ns));
+        json!(ShortFields { entity_id, executable, name, pid: process.pid })
     }
 
     /// The same for one process on one boot of one host, and for no other.
@@ -185,58 +181,7 @@ impl Boot {
     }
 }
 
-/// What ECS has no field for. Flags are written where they are true.
-#[derive(Serialize)]
-struct Own {
-    source: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    called: Option<String>,
-    #[serde(skip_serializing_if = "is_false")]
-    called_truncated: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<FileFields>,
-    #[serde(skip_serializing_if = "is_false")]
-    executable_outside: bool,
-    #[serde(skip_serializing_if = "is_false")]
-    executable_truncated: bool,
-    #[serde(skip_serializing_if = "is_false")]
-    working_directory_outside: bool,
-    #[serde(skip_serializing_if = "is_false")]
-    working_directory_truncated: bool,
-    #[serde(skip_serializing_if = "is_false")]
-    args_truncated: bool,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    ancestors: Vec<AncestorFields>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name_hex: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    executable_hex: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    called_hex: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    working_directory_hex: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    args_hex: Option<Vec<String>>,
-}
-
-#[derive(Serialize)]
-struct FileFields {
-    inode: u64,
-    device: String,
-    #[serde(skip_serializing_if = "is_false")]
-    deleted: bool,
-    #[serde(skip_serializing_if = "is_false")]
-    memfd: bool,
-}
-
-#[derive(Serialize)]
-struct AncestorFields {
-    pid: u32,
-    name: String,
-    executable: String,
-}
-
-impl Own {
+impl OwnProcess<'static> {
     fn of(process: &Process, texts: &mut Texts<'_>) -> Self {
         let Process { executable, directory, called, file, .. } = process;
         let is_other_name = !called.is_empty() && *called != executable.path;
@@ -246,12 +191,12 @@ impl Own {
         let ancestors = process.ancestors.iter().map(|one| AncestorFields::of(one, texts));
         let ancestors = ancestors.collect();
         Self {
-            source: if process.from_proc { "proc" } else { "exec" },
-            called: is_other_name.then(|| texts.text("called", called, 6)),
+            source: if process.from_proc { "proc" } else { "exec" }.into(),
+            called: is_other_name.then(|| texts.text("called", called, 6).into()),
             called_truncated: process.called_truncated,
             file: (file.inode != 0).then(|| FileFields {
                 inode: file.inode,
-                device: format!("{}:{}", file.device.0, file.device.1),
+                device: format!("{}:{}", file.device.0, file.device.1).into(),
                 deleted: file.deleted,
                 memfd: file.memfd,
             }),
@@ -270,21 +215,16 @@ impl Own {
     }
 }
 
-impl AncestorFields {
+impl AncestorFields<'static> {
     fn of(ancestor: &Ancestor, texts: &mut Texts<'_>) -> Self {
         Self {
             pid: ancestor.pid,
-            name: texts.text("ancestors", &ancestor.name, 16),
-            executable: texts.text("ancestors", &ancestor.executable, 16),
+            name: texts.text("ancestors", &ancestor.name, 16).into(),
+            executable: texts.text("ancestors", &ancestor.executable, 16).into(),
         }
     }
 }
 
 fn readable(bytes: &[u8]) -> String {
     text::text(bytes).readable
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
-const fn is_false(flag: &bool) -> bool {
-    !*flag
 }

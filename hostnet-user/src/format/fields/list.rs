@@ -1,19 +1,41 @@
-//! The one list of our own fields: docs/events.md and the JSON Schema come from
-//! it, and a test holds every recorded event against that schema.
+//! The list of our own fields: those that events of any kind may have, and those of each
+//! kind, which are at home in its file. docs/events.md and the JSON Schema come from it,
+//! and a test holds every recorded event against that schema.
+
+use std::sync::LazyLock;
 
 use super::{
     Field,
     Kind::{Flag, Free, Ip, Number, Objects, Text, Texts, Word},
     field,
     words::{
-        CONFIDENCE_TEXT, CONFIDENCES, METHOD_TEXT, METHODS, OPERATIONS, OWNER_KINDS, PEER_METHOD,
-        PEER_METHODS, PEER_PROCESS, SCOPES, SENT, SEVERITIES, STATES, SURFACE_TEXT, SURFACES, VIAS,
+        CONFIDENCE_TEXT, CONFIDENCES, METHOD_TEXT, METHODS, OWNER_KINDS, PEER_METHOD, PEER_METHODS,
+        PEER_PROCESS, SCOPES, SURFACE_TEXT, SURFACES, VIAS,
     },
 };
+use crate::event::Operation;
 
 /// Every field, in the order of the document.
-pub const FIELDS: &[Field] = &[
-    field("operation", OPERATIONS, "What was done."),
+pub static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    let operation = field("operation", Word(&OPERATIONS), "What was done.");
+    let own = Operation::FIELDS.iter().flat_map(|kind| kind.iter()).flat_map(|part| part.iter());
+    let all = std::iter::once(&operation).chain(OF_ANY).chain(own).chain(LAST);
+    all.copied().collect()
+});
+
+/// Every `hostnet.operation`, once.
+static OPERATIONS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let mut names: Vec<&str> = Vec::new();
+    for name in Operation::NAMES.iter().flat_map(|kind| kind.iter()) {
+        if !names.contains(name) {
+            names.push(name);
+        }
+    }
+    names
+});
+
+/// Those that events of any kind may have.
+const OF_ANY: &[Field] = &[
     field(
         "amends",
         Text,
@@ -45,12 +67,6 @@ pub const FIELDS: &[Field] = &[
         Text,
         "Exactly that name's bytes in hexadecimal; an abstract name begins with 00.",
     ),
-    field(
-        "rewritten_to.ip",
-        Ip,
-        "Where the connection went when another program rewrote the address.",
-    ),
-    field("rewritten_to.port", Number, "Port of that address."),
     field("socket.cookie", Number, "The kernel's id of the socket, never reused until reboot."),
     field(
         "socket.family",
@@ -242,150 +258,9 @@ pub const FIELDS: &[Field] = &[
     ),
     field("peer.candidates", Objects, "Everybody it may be, with the fields of `peer` each."),
     field("surface.target", SURFACES, SURFACE_TEXT),
-    field("finding.severity", SEVERITIES, "How much it matters: `event.severity` in a word."),
-    field(
-        "finding.subject",
-        Text,
-        "What it is about: the same act of the same owner has the same, and is reported once a day.",
-    ),
-    field("finding.evidence", Text, "`event.id` of the event that shows it."),
-    field("bind.scope", SCOPES, "Who can reach the address."),
-    field("bind.requested_port", Number, "The port asked for; 0 lets the kernel choose."),
-    field("bind.reuse_address", Flag, "`SO_REUSEADDR` was set."),
-    field("bind.reuse_port", Flag, "`SO_REUSEPORT` was set."),
-    field("bind.v6_only", Flag, "`IPV6_V6ONLY` was set."),
-    field(
-        "bind.shares_port_with",
-        Objects,
-        "Other owners whose sockets have this port at one of the socket's addresses: what was \
-         theirs may reach it, or the other way round.",
-    ),
-    field("listen.backlog", Number, "Length of the accept queue that was asked for."),
-    field("listen.scope", SCOPES, "Who can reach the address."),
-    field("listen.shares_port_with", Objects, "As `bind.shares_port_with`."),
-    field(
-        "existing.state",
-        STATES,
-        "What a socket that was there before the agent is doing: a TCP state, `established` also \
-         for a socket with a default peer, `bound` with an address and no peer, `open` with neither. \
-         `process` is the first, by id, of the owner's processes that hold it.",
-    ),
-    field("existing.scope", SCOPES, "Who can reach its address."),
-    field("existing.backlog", Number, "Length of a listener's accept queue."),
-    field("existing.interface", Number, "Index of the interface it is bound to."),
-    field(
-        "udp.sent_to_peer",
-        SENT,
-        "Of a connected UDP socket: whether a datagram has left for the peer that connect(2) set. \
-         A connect is told with `yes` (and `event.outcome` success) when one leaves within a second, \
-         else with `no`; a later first datagram is a `connection-outcome` that amends it. `unknown` \
-         where neither set `families` nor `first-use` is there, and of what was before the agent.",
-    ),
-    field(
-        "udp.further_peers_counted",
-        Flag,
-        "Set on the event of the last peer of a UDP socket that has one, its 256th: datagrams with \
-         further peers are counted together (`udp.others_sent`), and are no events.",
-    ),
-    field(
-        "udp.peers",
-        Number,
-        "How many peers the socket exchanged datagrams with: the first 256, where there were more.",
-    ),
-    field(
-        "udp.datagrams_sent",
-        Number,
-        "Datagrams sent by address; a connected socket's pass by the hooks.",
-    ),
-    field("udp.datagrams_received", Number, "Datagrams received with their address."),
-    field(
-        "udp.others_sent",
-        Number,
-        "Of those sent, how many to peers that are not among `udp.peers`: the socket, its \
-         container or all containers had too many.",
-    ),
-    field("udp.others_received", Number, "Of those received, how many from such peers."),
-    field("udp.flows", Objects, "Counts per peer, at most 64 of them."),
-    field("udp.flows.remote.ip", Ip, "The peer."),
-    field("udp.flows.remote.port", Number, "The peer's port."),
-    field("udp.flows.sent", Number, "Datagrams sent to it."),
-    field("udp.flows.received", Number, "Datagrams received from it."),
-    field("packet.interface_index", Number, "Interface the packet socket is bound to; 0 for all."),
-    field("packet.ether_type", Number, "`ETH_P_*` of the frames it gets: 3 for all, 0 for none."),
-    field("filter.instructions", Number, "Length of the classic BPF filter."),
-    field(
-        "filter.sha256",
-        Text,
-        "SHA-256 of its instructions, eight bytes each in host byte order; absent beyond 256, and \
-         when they could not be read.",
-    ),
-    field("netlink.message", Number, "`nlmsg_type`: the change that was asked for."),
-    field("netlink.message_name", Text, "Its name in the kernel's headers, when it is known."),
-    field("netlink.flags", Number, "`nlmsg_flags`."),
-    field(
-        "netlink.unread_bytes",
-        Number,
-        "Bytes of a batch from this message on, when it held more messages than are looked at (16).",
-    ),
-    field("netlink.groups", Number, "The first 32 multicast groups joined, as a mask."),
-    field("multicast.group", Ip, "The multicast group that the socket joined."),
-    field("multicast.source", Ip, "The only sender that it asked for; absent for any."),
-    field(
-        "multicast.interface_index",
-        Number,
-        "Index of the interface; absent when the kernel chose it and did not say which.",
-    ),
-    field("exit.status", Number, "Exit status."),
-    field("exit.signal", Number, "The signal that ended the process."),
-    field("present.agent", Flag, "The container is the one that hostnet itself runs in."),
-    field("identified.events", Number, "How many earlier events had less of the container."),
-    field("migration.from.id", Number, "cgroup-v2 id of where the process was."),
-    field("migration.from.path", Text, "Path of that cgroup."),
-    field("migration.to.id", Number, "cgroup-v2 id of where it is now."),
-    field("migration.to.path", Text, "Path of that cgroup."),
-    field("migration.pid", Number, "The process that was moved, in the host's pid namespace."),
-    field("migration.by.pid", Number, "The process that moved it; the same when it moved itself."),
-    field("migration.by.name", Text, "That process' name."),
-    field("migration.by.owner", OWNER_KINDS, "Whose that process is."),
-    field("migration.by.container", Free, "That process' container."),
-    field("spoof.cgroup.id", Number, "cgroup-v2 id of a cgroup that bears another's name."),
-    field("spoof.cgroup.path", Text, "Path of that cgroup."),
-    field("spoof.container.id", Text, "The id in its name, of a container that is elsewhere."),
-    field("spoof.container.name", Text, "That container's name."),
-    field(
-        "health",
-        Free,
-        "Of the agent: coverage and settings at start, counts at stop, the runtime's endpoint, the \
-         numbers of a heartbeat (as in /metrics), what is wrong with which rule (`faults`: file, \
-         line, reason); of the record: docs/history.md.",
-    ),
-    field(
-        "loss.place",
-        Word(&[
-            "kernel-ring",
-            "kernel-budget",
-            "kernel-program",
-            "kernel-map",
-            "agent-table",
-            "decode",
-            "sink",
-            "history",
-            "restart",
-        ]),
-        "Where records were lost, or counted instead of told (`kernel-budget`: acts of owners \
-         beyond their budgets); `kernel-map`: processes that could not be followed out of their \
-         container's cgroup; `agent-table`: what a full table of the agent has no room for, because \
-         its owner has its share of it; `sink`: not delivered to one; `history`: not kept on this host.",
-    ),
-    field("loss.count", Number, "How many."),
-    field("loss.reason", Text, "Why, where that is known."),
-    field("loss.by", Objects, "The same by owner and kind."),
-    field("loss.by.operation", Text, "Kind of record, or program that was not run."),
-    field("loss.by.count", Number, "How many."),
-    field("loss.by.new", Number, "Those of them that were no repeats (`kernel-budget`)."),
-    field("loss.by.owner", Text, "The owner's name."),
-    field("loss.by.cgroup", Free, "The owner's cgroup."),
-    field("loss.by.container", Free, "The owner's container."),
+];
+
+const LAST: &[Field] = &[
     field(
         "truncated",
         Texts,

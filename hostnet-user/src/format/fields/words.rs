@@ -1,42 +1,9 @@
 //! The words and the longer explanations that rows of list.rs use.
 
 use super::Kind::{self, Word};
-use crate::event::{Action, Surface};
+use crate::event::{OwnerKind, Scope, Surface};
 
-pub const OPERATIONS: Kind = Word(&[
-    "bind",
-    "listen",
-    "connect",
-    "accept",
-    "close",
-    "send",
-    "receive",
-    "raw-socket",
-    "family-socket",
-    "packet-bind",
-    "socket-filter",
-    "netlink-request",
-    "netlink-bind",
-    "multicast-join",
-    "unix-connect",
-    "unix-bind",
-    "unix-listen",
-    "unix-accept",
-    "unix-send",
-    "unix-use",
-    Action::ExistingSocket.name(),
-    Action::Executed.name(),
-    "exit",
-    Action::Finding.name(),
-    Action::CgroupMigration.name(),
-    "present",
-    "join",
-    "leave",
-    "identify",
-    Action::NameSpoof.name(),
-    "health",
-]);
-pub const OWNER_KINDS: Kind = Word(&["container", "container-unknown", "host", "unknown"]);
+pub const OWNER_KINDS: Kind = Word(OwnerKind::NAMES);
 pub const CONFIDENCES: Kind =
     Word(&["confirmed", "runtime", "path", "cgroup", "namespace", "none"]);
 pub const METHODS: Kind =
@@ -47,19 +14,6 @@ pub const METHOD_TEXT: &str = "How the owner is known: by the id of its cgroup, 
 pub const CONFIDENCE_TEXT: &str = "How sure: `confirmed` the runtime's own process is in that cgroup, \
      `runtime` the runtime knows the id, `path` only the path names it, `cgroup` outside every \
      container, `namespace` not the host's namespaces, `none` not known.";
-pub const STATES: Kind = Word(&[
-    "listen",
-    "established",
-    "syn-sent",
-    "fin-wait-1",
-    "fin-wait-2",
-    "closing",
-    "close-wait",
-    "last-ack",
-    "bound",
-    "open",
-]);
-pub const SENT: Kind = Word(&["yes", "no", "unknown"]);
 pub const PEER_METHODS: Kind =
     Word(&["address", "wildcard", "connection", "credentials", "runtime"]);
 pub const PEER_METHOD: &str = "How that is known: a socket is bound to that very `address`, or to every \
@@ -73,9 +27,8 @@ pub const PEER_METHOD: &str = "How that is known: a socket is bound to that very
 pub const PEER_PROCESS: &str = "Process id on the host, when it is one process and known. A socket \
     that is handed on, by systemd for one, is of the process that called listen(2).";
 pub const VIAS: Kind = Word(&["docker-proxy"]);
-pub const SCOPES: Kind = Word(&["loopback", "specific", "any"]);
+pub const SCOPES: Kind = Word(Scope::NAMES);
 
-pub const SEVERITIES: Kind = Word(&["low", "medium", "high", "critical"]);
 pub const SURFACES: Kind = Word(&SURFACE_NAMES);
 const SURFACE_NAMES: [&str; Surface::ALL.len()] = {
     let mut names = [""; Surface::ALL.len()];

@@ -4,10 +4,8 @@
 use hashlink::LruCache;
 use serde::Deserialize;
 
-use super::{
-    NotOurs,
-    document::{Document, Text},
-};
+use super::{Document, NotOurs, read};
+use crate::event::{Operation, Text};
 
 /// Most containers; beyond, the labels of the one longest without an event are forgotten.
 const MOST: usize = 4096;
@@ -32,10 +30,10 @@ impl Described {
     ///
     /// # Errors
     /// When the document's container has no id.
-    pub fn of(&mut self, document: &Document<'_>) -> Result<&str, NotOurs> {
+    pub fn of(&mut self, document: &Document<'_>, operation: &str) -> Result<&str, NotOurs> {
         let Some(container) = document.container else { return Ok("") };
-        let Id { id } = super::read("container", container.get().as_bytes())?;
-        if matches!(&*document.hostnet.operation, "join" | "present" | "identify") {
+        let Id { id } = read("container", container)?;
+        if Operation::name_describes_container(operation) {
             self.0.insert(id.clone().into_owned(), container.get().into());
         }
         Ok(self.0.get(&*id).map_or("", |text| &**text))

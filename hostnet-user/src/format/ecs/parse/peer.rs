@@ -4,22 +4,20 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    NotOurs, Parser,
-    document::Side,
-    process::Short,
-    read,
-    who::{ContainerFields, OwnerFields},
+    super::{
+        process_fields::ShortFields,
+        who_fields::{ContainerFields, OwnerFields},
+    },
+    NotOurs, Parser, read,
 };
-use crate::event::{Peer, PeerMethod, PeerParty, Via};
+use crate::event::{Peer, PeerMethod, PeerParty, Side, Via};
 
 /// `hostnet.peer`.
 #[derive(Deserialize)]
-struct Fields<'a> {
+struct Fields {
     method: PeerMethod,
-    #[serde(borrow)]
-    listens_on: Option<Side<'a>>,
-    #[serde(borrow)]
-    candidates: Option<Vec<&'a RawValue>>,
+    listens_on: Option<Side>,
+    candidates: Option<Vec<Box<RawValue>>>,
 }
 
 /// What one of `candidates` and `shares_port_with`, or a peer that is alone, has
@@ -29,16 +27,15 @@ struct Party<'a> {
     #[serde(borrow)]
     container: Option<ContainerFields<'a>>,
     #[serde(borrow)]
-    process: Option<Short<'a>>,
+    process: Option<ShortFields<'a>>,
     via: Option<Via>,
-    #[serde(borrow)]
-    listens_on: Option<Side<'a>>,
+    listens_on: Option<Side>,
 }
 
 impl Parser {
     pub fn peer(&mut self, json: &RawValue) -> Result<Box<Peer>, NotOurs> {
         let make = || {
-            let fields: Fields<'_> = read("hostnet.peer", json.get().as_bytes())?;
+            let fields: Fields = read("hostnet.peer", json)?;
             let listens_on = fields.listens_on.as_ref().and_then(|side| side.address(None));
             let possible = match fields.candidates {
                 Some(several) => parties("hostnet.peer.candidates", &several)?,
@@ -53,13 +50,13 @@ impl Parser {
 }
 
 /// Several of them.
-pub fn parties(field: &str, several: &[&RawValue]) -> Result<Vec<PeerParty>, NotOurs> {
+pub fn parties(field: &str, several: &[Box<RawValue>]) -> Result<Vec<PeerParty>, NotOurs> {
     several.iter().map(|one| party(field, one)).collect()
 }
 
 fn party(field: &str, json: &RawValue) -> Result<PeerParty, NotOurs> {
-    let owner: OwnerFields<'_> = read(field, json.get().as_bytes())?;
-    let Party { container, process, via, listens_on } = read(field, json.get().as_bytes())?;
+    let owner: OwnerFields = read(field, json)?;
+    let Party { container, process, via, listens_on } = read(field, json)?;
     Ok(PeerParty {
         owner: owner.owner(container.as_ref(), None).into(),
         process: process.map(|process| std::sync::Arc::new((&process).into())),

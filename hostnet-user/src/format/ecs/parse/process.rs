@@ -1,118 +1,32 @@
 //! Processes: `process` and `hostnet.process` together.
 
-use std::{borrow::Borrow as _, sync::Arc};
-
-use serde::Deserialize;
+use std::sync::Arc;
 
 use super::{
-    NotOurs, Parser,
-    document::{Document, Text, nanoseconds, raw},
-    ends::bytes,
-    read,
+    super::{
+        process::{Boot, TICK_NS},
+        process_fields::{AncestorFields, FileFields, Id, OwnProcess, ProcessFields, ShortFields},
+    },
+    Document, NotOurs, Parser,
 };
-use crate::{
-    event::{Ancestor, ExecutedFile, Location, Process},
-    format::ecs::process::{Boot, TICK_NS},
+use crate::event::{
+    Actor, Ancestor, ExecutedFile, Location, Process, Text,
+    document::{bytes, nanoseconds, read},
 };
 
-/// `process`.
-#[derive(Deserialize)]
-struct Fields<'a> {
-    pid: u32,
-    #[serde(default)]
-    vpid: u32,
-    #[serde(borrow)]
-    entity_id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    name: Text<'a>,
-    #[serde(borrow, default)]
-    executable: Text<'a>,
-    #[serde(borrow, default)]
-    working_directory: Text<'a>,
-    #[serde(borrow, default)]
-    args: Vec<Text<'a>>,
-    args_count: Option<u32>,
-    #[serde(borrow)]
-    start: Option<Text<'a>>,
-    #[serde(borrow)]
-    parent: Option<Parent<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Parent<'a> {
-    pid: u32,
-    #[serde(borrow)]
-    entity_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    name: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    executable: Text<'a>,
-    #[serde(borrow)]
-    start: Option<Text<'a>>,
-}
-
-/// `hostnet.process`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Own<'a> {
-    #[serde(borrow)]
-    source: Text<'a>,
-    #[serde(borrow)]
-    called: Option<Text<'a>>,
-    called_truncated: bool,
-    #[serde(borrow)]
-    file: Option<File<'a>>,
-    executable_outside: bool,
-    executable_truncated: bool,
-    working_directory_outside: bool,
-    working_directory_truncated: bool,
-    args_truncated: bool,
-    #[serde(borrow)]
-    ancestors: Vec<AncestorFields<'a>>,
-    #[serde(borrow)]
-    name_hex: Option<Text<'a>>,
-    #[serde(borrow)]
-    executable_hex: Option<Text<'a>>,
-    #[serde(borrow)]
-    called_hex: Option<Text<'a>>,
-    #[serde(borrow)]
-    working_directory_hex: Option<Text<'a>>,
-    #[serde(borrow)]
-    args_hex: Option<Vec<Text<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct File<'a> {
-    inode: u64,
-    #[serde(borrow, default)]
-    device: Text<'a>,
-    #[serde(default)]
-    deleted: bool,
-    #[serde(default)]
-    memfd: bool,
-}
-
-#[derive(Deserialize)]
-struct AncestorFields<'a> {
-    pid: u32,
-    #[serde(borrow, default)]
-    name: Text<'a>,
-    #[serde(borrow, default)]
-    executable: Text<'a>,
-}
+/// The process of an event, and the thread that acted.
+pub type Acting = (Option<Arc<Process>>, Option<Actor>);
 
 impl Parser {
-    /// The event's process; `wall_minus_boot` is what its times are later by than the
-    /// boot clock's.
+    /// The event's process and thread; `wall_minus_boot` is what its times are later by
+    /// than the boot clock's.
     pub fn process(
         &mut self,
         document: &Document<'_>,
         wall_minus_boot: u64,
-    ) -> Result<Option<Arc<Process>>, NotOurs> {
-        // Of a process of which nothing is known, `process` has the thread that acted.
-        let (Some(fields), Some(own)) = (document.process, document.hostnet.process) else {
-            return Ok(None);
-        };
+    ) -> Result<Acting, NotOurs> {
+        let Some(fields) = document.process else { return Ok((None, None)) };
+        let own = document.hostnet.process;
         let identity = self.run.as_ref().map(|(_, identity)| identity);
         let make = || {
             let boot = identity.map(|identity| Boot {
@@ -125,25 +39,44 @@ impl Parser {
                 let id = boot.as_ref().zip(entity_id);
                 Ok(id.map_or(near, |(boot, id)| exact_start(boot, pid, near, id)))
             };
-            let fields: Fields<'_> = read("process", fields.get().as_bytes())?;
-            let own: Own<'_> = read("hostnet.process", own.get().as_bytes())?;
-            process(&fields, &own, start).map(Arc::new)
+            let fields: ProcessFields<'_> = read("process", fields)?;
+            let own = own.map(|own| read::<OwnProcess<'_>>("hostnet.process", own)).transpose()?;
+            let process = own.map(|own| process(&fields, &own, start)).transpose()?;
+            Ok((process.map(Arc::new), actor(&fields)?))
         };
         let boot = identity.map_or("", |identity| &*identity.boot_id);
-        self.processes.get(&[raw(document.process), own.get(), boot], make).map(Some)
+        let own = own.map_or("", |own| own.get());
+        self.processes.get(&[fields.get(), own, boot], make)
     }
 }
 
+/// The thread that acted, when the document names one.
+fn actor(fields: &ProcessFields<'_>) -> Result<Option<Actor>, NotOurs> {
+    let Some(tid) = fields.thread.as_ref().map(|thread| thread.id) else { return Ok(None) };
+    let tgid = fields.pid.ok_or_else(|| NotOurs::missing("process.pid"))?;
+    let id = |field: &str, id: &Option<Id<'_>>| {
+        let Some(id) = id else { return Err(NotOurs::missing(field)) };
+        let reason = "not the number of a user or group";
+        id.id.parse().map_err(|_| NotOurs::field(field, reason))
+    };
+    let (uid, gid) = (id("process.user.id", &fields.user)?, id("process.group.id", &fields.group)?);
+    Ok(Some(Actor { tgid, tid, uid, gid }))
+}
+
 fn process(
-    fields: &Fields<'_>,
-    own: &Own<'_>,
+    fields: &ProcessFields<'_>,
+    own: &OwnProcess<'_>,
     start: impl Fn(&str, u32, Option<&str>, Option<&str>) -> Result<u64, NotOurs>,
 ) -> Result<Process, NotOurs> {
     let exact = |text: &str, field: &str, hex: &Option<Text<'_>>| match hex {
         Some(hex) => bytes(&format!("hostnet.process.{field}"), hex),
         None => Ok(text.as_bytes().to_vec()),
     };
-    let executable = exact(&fields.executable, "executable_hex", &own.executable_hex)?;
+    let text = |text: &Option<Text<'_>>, field: &str, hex: &Option<Text<'_>>| {
+        exact(text.as_deref().unwrap_or_default(), field, hex)
+    };
+    let pid = fields.pid.ok_or_else(|| NotOurs::missing("process.pid"))?;
+    let executable = text(&fields.executable, "executable_hex", &own.executable_hex)?;
     let from_proc = own.source == "proc";
     let called = match (&own.called_hex, &own.called) {
         (Some(_), _) => exact("", "called_hex", &own.called_hex)?,
@@ -167,17 +100,17 @@ fn process(
             pid: parent.pid,
             start_ns: start("process.parent.start", parent.pid, text, id)?,
             name: name.as_bytes().to_vec(),
-            executable: parent.executable.as_bytes().to_vec(),
+            executable: parent.executable.as_deref().unwrap_or_default().into(),
             cgroup: None,
         }))
     });
-    let (text, id) = (fields.start.as_deref(), fields.entity_id.as_deref());
+    let (began, id) = (fields.start.as_deref(), fields.entity_id.as_deref());
     Ok(Process {
-        pid: fields.pid,
-        namespace_pid: fields.vpid,
+        pid,
+        namespace_pid: fields.vpid.unwrap_or_default(),
         parent: parent.map_or(0, |parent| parent.pid),
-        start_ns: start("process.start", fields.pid, text, id)?,
-        name: exact(&fields.name, "name_hex", &own.name_hex)?,
+        start_ns: start("process.start", pid, began, id)?,
+        name: text(&fields.name, "name_hex", &own.name_hex)?,
         executable: Location {
             path: executable,
             outside: own.executable_outside,
@@ -187,7 +120,7 @@ fn process(
         called,
         called_truncated: own.called_truncated,
         directory: Location {
-            path: exact(
+            path: text(
                 &fields.working_directory,
                 "working_directory_hex",
                 &own.working_directory_hex,
@@ -216,8 +149,8 @@ impl From<&AncestorFields<'_>> for Ancestor {
     }
 }
 
-fn file(fields: &File<'_>) -> Result<ExecutedFile, NotOurs> {
-    let device = match fields.device.borrow() {
+fn file(fields: &FileFields<'_>) -> Result<ExecutedFile, NotOurs> {
+    let device = match &*fields.device {
         "" => Some((0, 0)),
         device => device
             .split_once(':')
@@ -226,7 +159,7 @@ fn file(fields: &File<'_>) -> Result<ExecutedFile, NotOurs> {
     let device = device.ok_or_else(|| {
         NotOurs::field("hostnet.process.file.device", "not two numbers as MAJOR:MINOR")
     })?;
-    let File { inode, deleted, memfd, .. } = *fields;
+    let FileFields { inode, deleted, memfd, .. } = *fields;
     Ok(ExecutedFile { inode, device, deleted, memfd })
 }
 
@@ -247,18 +180,8 @@ fn exact_start(boot: &Boot, pid: u32, near_ns: u64, entity_id: &str) -> u64 {
     }
 }
 
-/// `peer.process`: which one, in a few words.
-#[derive(Deserialize)]
-pub struct Short<'a> {
-    pid: u32,
-    #[serde(borrow, default)]
-    name: Text<'a>,
-    #[serde(borrow, default)]
-    executable: Text<'a>,
-}
-
-impl From<&Short<'_>> for Process {
-    fn from(fields: &Short<'_>) -> Self {
+impl From<&ShortFields<'_>> for Process {
+    fn from(fields: &ShortFields<'_>) -> Self {
         Self {
             pid: fields.pid,
             name: fields.name.as_bytes().to_vec(),

@@ -2,18 +2,21 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    super::labels::dotted,
-    NotOurs, Parser,
-    document::{Document, Text, raw},
-    part,
+    super::{
+        labels::dotted,
+        who_fields::{
+            Attribution, Compose, ContainerFields, Declared, Image, Orchestrator, OwnerFields,
+            Resource,
+        },
+    },
+    Document, NotOurs, Parser, part, raw,
 };
-
 use crate::event::{
-    Cgroup, Confidence, Container, Method, NameSource, Owner, OwnerKind, UserNames,
+    Confidence, Container, Method, NameSource, Owner, Text, UserNames,
+    document::{read, read_bytes, user_id},
 };
 
 /// Runtimes that a cgroup's path can name.
@@ -31,117 +34,18 @@ const RUNTIMES: [&str; 11] = [
     "unknown",
 ];
 
-/// `hostnet.owner` and the like.
-#[derive(Deserialize)]
-pub struct OwnerFields<'a> {
-    kind: OwnerKind,
-    #[serde(borrow)]
-    cgroup: Option<CgroupFields<'a>>,
-    #[serde(default)]
-    nested: Vec<String>,
-    #[serde(borrow)]
-    moved_to: Option<CgroupFields<'a>>,
-    attribution: Option<Attribution>,
-}
-
-#[derive(Deserialize)]
-pub struct CgroupFields<'a> {
-    pub id: u64,
-    #[serde(borrow, default)]
-    path: Text<'a>,
-}
-
-impl From<&CgroupFields<'_>> for Cgroup {
-    fn from(fields: &CgroupFields<'_>) -> Self {
-        Self { id: fields.id, path: fields.path.clone().into_owned() }
-    }
-}
-
-#[derive(Clone, Copy, Deserialize)]
-pub struct Attribution {
-    method: Method,
-    confidence: Confidence,
-}
-
-/// `container`.
-#[derive(Deserialize)]
-pub struct ContainerFields<'a> {
-    #[serde(borrow)]
-    pub id: Text<'a>,
-    pub name: Option<String>,
-    #[serde(borrow, default)]
-    runtime: Text<'a>,
-    security_context: Option<SecurityContext>,
-    #[serde(borrow)]
-    image: Option<Image<'a>>,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct SecurityContext {
-    privileged: bool,
-}
-
-#[derive(Deserialize)]
-struct Image<'a> {
-    #[serde(borrow, default)]
-    name: Text<'a>,
-    #[serde(borrow, default)]
-    tag: Vec<Text<'a>>,
-    hash: Option<Hash>,
-}
-
-#[derive(Deserialize)]
-struct Hash {
-    #[serde(default)]
-    all: Vec<String>,
-}
-
-/// `hostnet.container`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Declared {
-    network_mode: String,
-    user: String,
-    capabilities: Vec<String>,
-    restart_policy: String,
-    created: String,
-    is_infra: bool,
-    labels_cut: usize,
-}
-
-/// `hostnet.compose`.
-#[derive(Default, Deserialize)]
-struct Compose {
-    project: Option<String>,
-    service: Option<String>,
-}
-
-/// `orchestrator`.
-#[derive(Deserialize)]
-struct Orchestrator<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Text<'a>,
-    namespace: Option<String>,
-    resource: Resource,
-}
-
-#[derive(Deserialize)]
-struct Resource {
-    name: Option<String>,
-    id: Option<String>,
-}
-
 impl Parser {
     /// The event's owner.
-    pub fn owner(&mut self, document: &Document<'_>) -> Result<Option<Arc<Owner>>, NotOurs> {
+    pub fn owner(
+        &mut self,
+        document: &Document<'_>,
+        operation: &str,
+        netns: Option<&str>,
+    ) -> Result<Option<Arc<Owner>>, NotOurs> {
         let hostnet = &document.hostnet;
         let Some(fields) = hostnet.owner else { return Ok(None) };
-        let netns = hostnet.netns.as_ref().and_then(|netns| netns.declared.as_deref());
         let claim = claim(document, NameSource::Container)?;
-        let described = self.described.of(document)?;
+        let described = self.described.of(document, operation)?;
         let (uid, user) = claim.map_or((String::new(), ""), |(id, name)| (id.to_string(), name));
         let texts = [
             fields.get(),
@@ -158,11 +62,11 @@ impl Parser {
         let make = || {
             let container: Option<ContainerFields<'_>> = part("container", document.container)?;
             let attribution = part("hostnet.attribution", hostnet.attribution)?;
-            let fields: OwnerFields<'_> = super::read("hostnet.owner", fields.get().as_bytes())?;
+            let fields: OwnerFields = read("hostnet.owner", fields)?;
             let mut owner = fields.owner(container.as_ref(), attribution);
             if let Some(container) = owner.container.as_mut().and_then(Arc::get_mut) {
                 if !described.is_empty() {
-                    let all: ContainerFields<'_> = super::read("container", described.as_bytes())?;
+                    let all: ContainerFields<'_> = read_bytes("container", described.as_bytes())?;
                     all.labels().for_each(|(key, value)| {
                         container.labels.entry(key).or_insert(value);
                     });
@@ -183,7 +87,7 @@ impl Parser {
         let container = document.hostnet.creator_container;
         let make = || {
             let container = part("hostnet.creator_container", container)?;
-            let read: OwnerFields<'_> = super::read("hostnet.creator", fields.get().as_bytes())?;
+            let read: OwnerFields = read("hostnet.creator", fields)?;
             Ok(read.owner(container.as_ref(), None).into())
         };
         self.owners.get(&["creator", fields.get(), raw(container)], make).map(Some)
@@ -211,61 +115,41 @@ fn claim<'a>(
     let Some(name) = document.user.as_ref().and_then(|user| user.name.as_deref()) else {
         return Ok(None);
     };
-    let id = user(document)?.ok_or_else(|| NotOurs::missing("user.id"))?;
+    let id = document.user.as_ref().and_then(|user| user.id.as_deref());
+    let id = user_id(id)?.ok_or_else(|| NotOurs::missing("user.id"))?;
     if UserNames::of(id, name).is_none() {
         return Err(NotOurs::field("user.name", "not the name of a user"));
     }
     Ok(Some((id, name)))
 }
 
-/// `user.id`.
-pub fn user(document: &Document<'_>) -> Result<Option<u32>, NotOurs> {
-    let id = document.user.as_ref().and_then(|user| user.id.as_deref());
-    let number =
-        |id: &str| id.parse().map_err(|_| NotOurs::field("user.id", "not the number of a user"));
-    id.map(number).transpose()
-}
-
-impl OwnerFields<'_> {
+impl OwnerFields {
     /// The owner; `attribution` is that beside it, where it has none of its own.
     pub fn owner(
-        &self,
+        self,
         container: Option<&ContainerFields<'_>>,
         attribution: Option<Attribution>,
     ) -> Owner {
         let attribution = self.attribution.or(attribution);
-        let cgroup = self.cgroup.as_ref().map(Cgroup::from);
         let (cgroup_id, cgroup_path) =
-            cgroup.map_or((0, String::new()), |cgroup| (cgroup.id, cgroup.path));
+            self.cgroup.map_or((0, String::new()), |cgroup| (cgroup.id, cgroup.path));
         Owner {
             kind: self.kind,
             container_id: container.map(|container| container.id.clone().into_owned()),
-            runtime: container.and_then(|container| runtime(&container.runtime)),
+            runtime: container.and_then(|container| runtime(container.runtime.as_deref()?)),
             container: container.and_then(ContainerFields::container).map(Arc::new),
             method: attribution.map_or(Method::None, |attribution| attribution.method),
             confidence: attribution.map_or(Confidence::None, |attribution| attribution.confidence),
             cgroup_id,
             cgroup_path,
-            nested: self.nested.clone(),
-            moved_to: self.moved_to.as_ref().map(Cgroup::from),
+            nested: self.nested,
+            moved_to: self.moved_to,
         }
     }
 }
 
-/// An owner of which little more is told than what it is called.
-pub fn named(
-    kind: OwnerKind,
-    container: Option<&ContainerFields<'_>>,
-    cgroup: Option<Cgroup>,
-) -> Arc<Owner> {
-    let (cgroup_id, path) = cgroup.map_or((0, None), |cgroup| (cgroup.id, Some(cgroup.path)));
-    Owner {
-        kind,
-        container_id: container.map(|container| container.id.clone().into_owned()),
-        container: container.and_then(ContainerFields::container).map(Arc::new),
-        ..Owner::unknown(cgroup_id, path.as_deref())
-    }
-    .into()
+fn owned(text: Option<&Text<'_>>) -> String {
+    text.map_or_else(String::new, |text| text.clone().into_owned())
 }
 
 fn runtime(name: &str) -> Option<&'static str> {
@@ -283,17 +167,17 @@ impl ContainerFields<'_> {
 
     /// What the runtime said of it; `None` when it had not said anything.
     fn container(&self) -> Option<Container> {
-        let name = self.name.clone()?;
+        let name = self.name.clone()?.into_owned();
         let image = self.image.as_ref();
         let hash = image.and_then(|image| image.hash.as_ref()?.all.first());
         Some(Container {
             id: self.id.clone().into_owned(),
             name,
             image: image.map(Image::reference).unwrap_or_default(),
-            image_id: hash.cloned().unwrap_or_default(),
+            image_id: owned(hash),
             labels: self.labels().collect(),
             privileged: self.security_context.as_ref().is_some_and(|context| context.privileged),
-            runtime: self.runtime.clone().into_owned(),
+            runtime: owned(self.runtime.as_ref()),
             ..Container::default()
         })
     }
@@ -315,18 +199,18 @@ fn declare(
     netns: Option<&str>,
 ) -> Result<(), NotOurs> {
     let hostnet = &document.hostnet;
-    let declared: Declared = part("hostnet.container", hostnet.container)?.unwrap_or_default();
+    let declared: Declared<'_> = part("hostnet.container", hostnet.container)?.unwrap_or_default();
     container.network_mode = match netns {
         Some(mode) => mode.to_owned(),
-        None => declared.network_mode,
+        None => owned(declared.network_mode.as_ref()),
     };
-    container.user = declared.user;
-    container.capabilities = declared.capabilities;
-    container.restart_policy = declared.restart_policy;
-    container.created = declared.created;
+    container.user = owned(declared.user.as_ref());
+    container.capabilities = declared.capabilities.unwrap_or_default();
+    container.restart_policy = owned(declared.restart_policy.as_ref());
+    container.created = owned(declared.created.as_ref());
     container.is_infra = declared.is_infra;
-    container.labels_cut = declared.labels_cut;
-    let compose: Compose = part("hostnet.compose", hostnet.compose)?.unwrap_or_default();
+    container.labels_cut = declared.labels_cut.unwrap_or_default();
+    let compose: Compose<'_> = part("hostnet.compose", hostnet.compose)?.unwrap_or_default();
     let (project, service) = (compose.project.as_deref(), compose.service.as_deref());
     dot(&mut container.labels, "com.docker.compose.project", project);
     dot(&mut container.labels, "com.docker.compose.service", service);
@@ -347,12 +231,12 @@ fn orchestrate(container: &mut Container, orchestrator: Option<&RawValue>) -> Re
             "com.docker.swarm.service.id",
         ],
         "podman" => {
-            container.pod = orchestrator.resource.name.unwrap_or_default();
+            container.pod = owned(orchestrator.resource.name.as_ref());
             return Ok(());
         }
         _ => return Ok(()),
     };
-    let Orchestrator { namespace, resource: Resource { name, id }, .. } = orchestrator;
+    let Orchestrator { namespace, resource: Resource { name, id, .. }, .. } = orchestrator;
     for (key, value) in keys.into_iter().zip([namespace, name, id]) {
         dot(&mut container.labels, key, value.as_deref());
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     docs::{EVERY_KIND, replay},
-    event::{Joined, Left, Operation},
+    event::{Joined, Left, Operation, Process},
     format::ecs::Encoder,
 };
 

@@ -101,14 +101,19 @@ pub enum Group {
     Other,
 }
 
-pub(super) const MACVLAN: &str = "a macvlan or ipvlan network can give it without host networking";
+/// Where neither a bridge network nor a published port helps.
+pub const MACVLAN: &str = "a macvlan or ipvlan network can give it without host networking";
 
 impl Act {
-    pub(super) fn new(group: Group, subject: impl Into<String>, bridge: Bridge) -> Self {
+    /// One that needs nothing, and is of nobody.
+    #[must_use]
+    pub fn new(group: Group, subject: impl Into<String>, bridge: Bridge) -> Self {
         Self { group, subject: subject.into(), bridge, needs: None, to: None }
     }
 
-    pub(super) fn needing(self, needs: Needs) -> Self {
+    /// The same with what it would need.
+    #[must_use]
+    pub fn needing(self, needs: Needs) -> Self {
         Self { needs: Some(needs), ..self }
     }
 }
