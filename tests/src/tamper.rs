@@ -9,6 +9,7 @@ use std::{
 use crate::{Agent, bpf};
 
 // enum bpf_cmd (include/uapi/linux/bpf.h)
+const BPF_MAP_UPDATE_ELEM: i32 = 2;
 const BPF_MAP_DELETE_ELEM: i32 = 3;
 const BPF_MAP_GET_NEXT_KEY: i32 = 4;
 const BPF_MAP_GET_FD_BY_ID: i32 = 14;
@@ -35,6 +36,20 @@ pub fn wipe(agent: &Agent, key: usize, value_size: usize, entries: u32) {
         // One that a program has removed meanwhile is gone as well.
         let _gone = bpf::call(BPF_MAP_DELETE_ELEM, &mut [fd, first.as_ptr() as u64]);
     }
+}
+
+/// Fills the agent's map with keys that nothing has, until there is no room.
+pub fn fill(agent: &Agent, key: usize, value_size: usize, entries: u32) {
+    let map = map(agent, key, value_size, entries);
+    let (fd, value) = (map.as_raw_fd() as u64, vec![0_u8; value_size]);
+    let mut bytes = vec![0_u8; key];
+    let is_taken = |number: &u64| {
+        bytes[..8].copy_from_slice(&number.to_ne_bytes());
+        let entry = &mut [fd, bytes.as_ptr() as u64, value.as_ptr() as u64];
+        bpf::call(BPF_MAP_UPDATE_ELEM, entry).is_ok()
+    };
+    let taken = (1 << 48..).take_while(is_taken).count();
+    assert!(taken <= entries as usize, "it has room without end");
 }
 
 /// Whether the kernel refuses to remove the first entry of the agent's map with keys and

@@ -108,6 +108,18 @@ fn e14_unix_datagrams() {
     }
 }
 
+/// Nobody is at its other end; where binds are not seen, its name is told when it is used.
+#[test]
+fn a_unix_socket_that_receives_datagrams_is_told_by_its_own_name() {
+    needs_root!(no tcp);
+    let told = told(&[], &["unix-dgram 6c6f672d72656365697665 --receive".to_owned()]);
+    if !told.run.proves("first-use") {
+        return not_here("a unix socket's first receive (set first-use)");
+    }
+    let used = told.by_actor("used-unix-socket").is("hostnet.local.name", "@log-receive");
+    told.run.only(&used.absent("hostnet.remote"));
+}
+
 #[test]
 fn e14_unix_paths() {
     needs_root!(no tcp);

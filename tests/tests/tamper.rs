@@ -1,17 +1,20 @@
 //! Whoever blinds the agent is told of within ten seconds.
 
 use std::{
+    fs,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
 use hostnet_tests::{
-    Agent, Docker, Want, at, is_slow, needs_root,
+    Agent, Docker, Want, at, events_directory, hostnet, is_slow, needs_root,
     pins::Pins,
-    tamper::{BPF_CGROUP_INET4_BIND, detach, refuses_removal, wipe},
+    tamper::{BPF_CGROUP_INET4_BIND, detach, fill, refuses_removal, wipe},
     want,
 };
-use serde_json::Value;
+use rustix::process::Signal;
+use serde_json::{Value, json};
 
 /// How long it may take.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -88,10 +91,59 @@ fn an_emptied_map_is_told() {
     thread::sleep(Duration::from_secs(1));
     let wiped = want().action("maps-wiped");
     let event = told(&agent, || wipe(&agent, 8, 24, 1 << 16), &wiped);
-    assert_eq!(at(&event, "hostnet.health.maps"), Some(&serde_json::json!(["CGROUPS"])));
+    assert_eq!(at(&event, "hostnet.health.maps"), Some(&json!(["CGROUPS"])));
     // Absent means told: nothing is lost by it.
     agent.marker();
     agent.stop();
+}
+
+/// Nobody would notice if that map were emptied.
+#[test]
+fn a_map_without_room_for_a_mark_is_told() {
+    needs_root!();
+    let agent = Agent::start();
+    agent.marker();
+    agent.asleep(|| {
+        wipe(&agent, 8, 24, 1 << 16);
+        fill(&agent, 8, 24, 1 << 16);
+    });
+    let event = agent.expect(&want().action("maps-unmarked"));
+    assert_eq!(at(&event, "hostnet.health.maps"), Some(&json!(["CGROUPS"])));
+    let run = agent.stop_with(Signal::TERM);
+    assert!(run.status.success(), "{}", run.messages);
+}
+
+/// A record of a kind that the agent has not, as from programs of another version. Nobody can
+/// write into the ring, so it is one of a recorded run.
+#[test]
+fn a_record_that_cannot_be_read_is_told() {
+    needs_root!();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("run");
+    let agent = Agent::setup().observe(&format!("record = \"{}\"", path.display())).start();
+    agent.marker();
+    agent.stop();
+    let mut recording = fs::read(&path).expect("a recording");
+    // After eight bytes a frame is a tag, a length and bytes; tag 0 is a record, which has its
+    // kind at 48.
+    let mut frame = 8;
+    while recording[frame] != 0 {
+        let length = recording[frame + 1..frame + 5].try_into().expect("four bytes");
+        frame += 5 + u32::from_le_bytes(length) as usize;
+    }
+    recording[frame + 5 + 48..][..2].fill(0xff);
+    fs::write(&path, recording).expect("the recording");
+    let replayed = Command::new(hostnet()).args(["replay", "--json"]).arg(&path).output();
+    let replayed = replayed.expect("hostnet can be run");
+    let lines: Vec<Value> = serde_json::Deserializer::from_slice(&replayed.stdout)
+        .into_iter()
+        .map(|line| line.expect("JSON"))
+        .collect();
+    let told = lines.iter().find(|line| line["event"]["action"] == "records-undecodable");
+    let told = told.unwrap_or_else(|| panic!("{lines:?}"));
+    assert_eq!(at(told, "hostnet.loss.count"), Some(&1.into()), "{told}");
+    let name = "tamper-a_record_that_cannot_be_read.ndjson";
+    fs::write(events_directory().join(name), replayed.stdout).expect("an events file");
 }
 
 #[test]

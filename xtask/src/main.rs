@@ -49,8 +49,8 @@ enum Task {
     Vm(vm::Args),
     /// Count the instructions that hostnet adds to each operation, against the committed tables.
     Cost(cost::Args),
-    /// Record a run in which every kind of event happens (root).
-    Record,
+    /// Record a run with many kinds of events (root), or pick samples of the others.
+    Record(record::Args),
     /// Write the documents that are generated from the code.
     Docs(docs::Args),
     /// Everything that a change must pass, on a machine with nothing but `cargo`.
@@ -78,7 +78,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Bench(args) => bench::perform(&args, || docs::settle_benchmarks(false).map(drop)),
         Task::Vm(args) => vm::perform(&args),
         Task::Cost(args) => cost::perform(&args),
-        Task::Record => record::perform(),
+        Task::Record(args) => record::perform(&args),
         Task::Docs(args) => docs::perform(&args),
         Task::Ci(args) => ci::perform(&args),
     }

@@ -25,7 +25,9 @@ pub struct Args {
 }
 
 /// Where the live tests leave the events they saw.
-const LIVE_EVENTS: &str = "live-events";
+pub fn live_events() -> PathBuf {
+    shell::target_dir().join("live-events")
+}
 
 /// What an OCSF validator imports: whoever wrote one says so in its first lines.
 const OCSF_VALIDATOR_NEEDS: [&str; 2] = ["ocsf-json-schema==1.2.0", "jsonschema"];
@@ -36,7 +38,7 @@ pub fn perform(args: &Args) -> Result<()> {
     if shell::is_root() {
         packages::ensure("live tests", packages::LIVE_TESTS.iter().chain(packages::RECEIVERS))?;
         python_packages()?;
-        let events = shell::target_dir().join(LIVE_EVENTS);
+        let events = live_events();
         remove_dir(&events)?;
         good &= live(&events)?;
         good &= read_back(&events)?;

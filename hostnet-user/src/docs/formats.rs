@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 use anyhow::Result;
 use serde_json::Value;
 
-use super::{EVERY_KIND, FIELDS, replay};
+use super::{FIELDS, samples};
 use crate::{
     event::{Action, Class},
     format::{
@@ -19,7 +19,7 @@ use crate::{
 /// docs/formats.md.
 ///
 /// # Errors
-/// When the recorded run cannot be replayed.
+/// When the samples cannot be read.
 pub fn formats() -> Result<String> {
     let mut text = format!(
         "# Formats\n\n\
@@ -94,15 +94,15 @@ fn role_rows(text: &mut String, name: &str, role: Role) -> Result<()> {
     Ok(())
 }
 
-/// Every field that an event can have: our own, and of ECS those that the recorded
-/// run has or a table names.
+/// Every field that an event can have: our own, and of ECS those that a sample
+/// has or a table names.
 fn fields() -> Result<BTreeSet<String>> {
     let mut fields: BTreeSet<String> = FIELDS
         .iter()
         .filter(|field| !is_in_array(field.name))
         .map(|field| format!("hostnet.{}", field.name))
         .collect();
-    for event in replay(EVERY_KIND)? {
+    for event in samples()? {
         leaves(&event, "", &mut fields);
     }
     for rule in ocsf::RULES {

@@ -1,16 +1,20 @@
-//! Documentation that is made from the code: docs/events.md with one real
-//! sample per kind, from a recorded run, and the JSON Schema of our own fields.
+//! Documentation that is made from the code and from real events: docs/events.md and the others
+//! like it, and the JSON Schema of our own fields.
 
 mod detections;
+mod events;
 mod formats;
+mod samples;
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
 pub use detections::detections;
+pub use events::events;
 pub use formats::formats;
+pub use samples::{SAMPLES, pick, samples};
 
 use crate::{
     engine::{
@@ -18,15 +22,13 @@ use crate::{
         input::{self, Input, World},
         stages::{Filter, Stages},
     },
-    event::Action,
     format::{
-        self,
         ecs::{ECS_VERSION, Encoder},
         fields::{FIELDS, Field, Kind},
     },
     judge::Judge,
     output::Output,
-    text::{for_terminal, json},
+    text::json,
 };
 
 /// A run on a real host, with the kinds of events that one run can have.
@@ -37,6 +39,16 @@ pub static EVERY_KIND: &[u8] = include_bytes!("../../tests/data/every-kind.hostn
 /// # Errors
 /// When the bytes are not a recording of this version.
 pub fn replay(recording: &[u8]) -> Result<Vec<Value>> {
+    let lines = replayed(recording)?;
+    let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| Ok(serde_json::from_slice(line)?)).collect()
+}
+
+/// The same as the lines that they are written in.
+///
+/// # Errors
+/// When the bytes are not a recording of this version.
+pub fn replayed(recording: &[u8]) -> Result<Vec<u8>> {
     let mut recording = Recording::read(recording)?;
     let (tag, bytes) = recording.frame()?.context("the recording is empty")?;
     let Input::World(World::Run { policy, identity, law }) = input::from_frame(tag, bytes)? else {
@@ -53,12 +65,7 @@ pub fn replay(recording: &[u8]) -> Result<Vec<Value>> {
     }
     stages.finish()?;
     stages.flush()?;
-    let lines = lines.recv().context("the replay ended early")?;
-    lines
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(|line| Ok(serde_json::from_slice(line)?))
-        .collect()
+    lines.recv().context("the replay ended early")
 }
 
 /// Keeps every line and hands them over at the end.
@@ -76,59 +83,6 @@ impl Output for Collect {
     fn flush(&mut self) -> Result<()> {
         self.sender.send(std::mem::take(&mut self.lines)).context("nobody takes the lines")
     }
-}
-
-/// docs/events.md.
-///
-/// # Errors
-/// When the recorded run cannot be replayed.
-pub fn events() -> Result<String> {
-    let mut text = format!(
-        "# Events\n\n\
-         <!-- Made by `cargo xtask docs` from the code and a recorded run; edit neither here. -->\n\n\
-         Every event is one line of JSON in the Elastic Common Schema {ECS_VERSION}; what ECS has no \
-         field for is under `hostnet`, and [hostnet-event.schema.json](hostnet-event.schema.json) is \
-         the JSON Schema of that part.\n\n\
-         `event.sequence` counts from 1 without a hole per run (`agent.ephemeral_id`); what the agent \
-         lost is told by `records-lost` events in the same stream, and what it only counted, because its \
-         owner did so much of it, by `records-suppressed` events. `source` and `client` are the side \
-         that began a connection; `hostnet.local` and `hostnet.remote` do not depend on who began.\n\n\
-         ## Our own fields\n\n| field | holds | what it says |\n|---|---|---|\n"
-    );
-    for Field { name, kind, text: says } in FIELDS.iter() {
-        writeln!(text, "| `hostnet.{name}` | {} | {says} |", kind.in_words())?;
-    }
-    text.push_str(
-        "\n## Samples\n\nOne real event of each kind, transport and outcome of a recorded run, whole.\n",
-    );
-    let mut samples: BTreeMap<(u8, String), Value> = BTreeMap::new();
-    for event in replay(EVERY_KIND)? {
-        let action = event["event"]["action"].as_str().unwrap_or_default().to_owned();
-        let outcome = event["event"]["outcome"].as_str().unwrap_or_default();
-        let transport = event["network"]["transport"].as_str().unwrap_or_default();
-        let title = [&action, transport, outcome].join(" ").replace("  ", " ");
-        let order = ["hostnet.network", "hostnet.process", "hostnet.state", "hostnet.health"];
-        let dataset = event["event"]["dataset"].as_str().unwrap_or_default();
-        let place = order.iter().position(|known| *known == dataset).unwrap_or(order.len());
-        samples.entry((place as u8, title)).or_insert(event);
-    }
-    let has_sample =
-        |action: &Action| samples.values().any(|e| e["event"]["action"] == action.name());
-    let without: Vec<&Action> = Action::ALL.iter().filter(|action| !has_sample(action)).collect();
-    for ((_, title), event) in &samples {
-        let message = for_terminal(event["message"].as_str().unwrap_or_default());
-        let sample = json::pretty(event)?;
-        write!(text, "\n### {title}\n\n{message}\n\n```json\n{sample}```\n")?;
-    }
-    text.push_str(
-        "\n## Kinds without a recorded sample\n\n\
-         They did not happen in the recorded run. Their fields are in the table above.\n\n\
-         | action | what |\n|---|---|\n",
-    );
-    for action in without {
-        writeln!(text, "| `{}` | {} |", action.name(), format::Kind::of_action(*action).caption)?;
-    }
-    Ok(text)
 }
 
 /// docs/hostnet-event.schema.json.

@@ -2,6 +2,7 @@
 //! about what the tests found and the benchmarks measured.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -38,9 +39,7 @@ pub fn perform(args: &Args) -> Result<()> {
 
 /// Generates every document; writes it, or tells which committed one differs.
 pub fn generate(check: bool) -> Result<Vec<String>> {
-    shell::run(shell::cargo().args(["build", "--quiet", "--package", "hostnet-user", "--bins"]))?;
-    let target = std::env::var_os("CARGO_BUILD_TARGET").unwrap_or_default();
-    let hostnet = shell::target_dir().join(target).join("debug/hostnet");
+    let hostnet = hostnet()?;
     let mut stale = Vec::new();
 
     for &(path, kind) in DOCUMENTS {
@@ -62,6 +61,13 @@ pub fn generate(check: bool) -> Result<Vec<String>> {
     }
     stale.extend(settle_benchmarks(check)?);
     Ok(stale)
+}
+
+/// Builds the hostnet that generates, and returns its path.
+pub fn hostnet() -> Result<PathBuf> {
+    shell::run(shell::cargo().args(["build", "--quiet", "--package", "hostnet-user", "--bins"]))?;
+    let target = std::env::var_os("CARGO_BUILD_TARGET").unwrap_or_default();
+    Ok(shell::target_dir().join(target).join("debug/hostnet"))
 }
 
 /// The page of the benchmarks, and what documents quote of it and of docs/cost. Fails when one

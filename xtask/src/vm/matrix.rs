@@ -14,7 +14,7 @@ use super::outcome::Outcome;
 use super::programs::Programs;
 use super::report::Report;
 use super::run::Run;
-use super::verdicts::{self, DOCTOR, STATEMENT};
+use super::verdicts::{self, DOCTOR, EVENTS, SAMPLES, STATEMENT};
 
 /// How the cgroup hierarchies are mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -188,7 +188,7 @@ impl Variant {
             bail!("tests/tests has no {unknown}.rs");
         }
         let chosen = |name: &str| self.only.is_empty() || self.only.iter().any(|n| n == name);
-        let mut plan = vec![doctor(DOCTOR), doctor(STATEMENT)];
+        let mut plan = vec![hostnet(DOCTOR), hostnet(STATEMENT)];
         if self.has_docker() {
             for (name, tests) in DOCKER_TESTS.iter().filter(|(name, _)| chosen(name)) {
                 plan.push(test_program(name, tests, "docker", PATIENCE_WITH_DOCKER));
@@ -198,6 +198,7 @@ impl Variant {
                 plan.push(test_program(name, &[], "bare", PATIENCE));
             }
         }
+        plan.push(hostnet(SAMPLES));
         Ok(plan)
     }
 
@@ -252,7 +253,7 @@ fn test_program(name: &str, tests: &[&str], runtime: &str, patience: &str) -> Pr
     let environment = [
         ("HOSTNET_TESTS_RUNTIME", runtime),
         ("HOSTNET_TESTS_PATIENCE", patience),
-        ("HOSTNET_EVENTS_DIR", "/tmp/events"),
+        ("HOSTNET_EVENTS_DIR", EVENTS),
         // Nobody else reads its clock.
         ("HOSTNET_TESTS_MAY_SET_CLOCK", "1"),
         ("PATH", "/bin"),
@@ -262,11 +263,12 @@ fn test_program(name: &str, tests: &[&str], runtime: &str, patience: &str) -> Pr
     Program { name: name.to_owned(), command, environment: environment.into(), deadline: DEADLINE }
 }
 
-fn doctor(words: &str) -> Program {
-    let hostnet = Programs::helper_path("hostnet");
+/// A subcommand of hostnet, which is called after it.
+fn hostnet(words: &str) -> Program {
+    let path = Programs::helper_path("hostnet");
     Program {
         name: words.to_owned(),
-        command: iter::once(hostnet).chain(words.split(' ').map(str::to_owned)).collect(),
+        command: iter::once(path).chain(words.split(' ').map(str::to_owned)).collect(),
         environment: [("NO_COLOR".to_owned(), "1".to_owned())].into(),
         deadline: 120,
     }

@@ -41,14 +41,19 @@ pub const OPTIONS: [&str; 2] = ["--test-threads=1", "--show-output"];
 pub const DOCTOR: &str = "doctor";
 pub const STATEMENT: &str = "doctor --json";
 
+/// Where tests leave the events they saw, and what of these docs/events.md may show: `cargo xtask
+/// record --samples` reads it.
+pub const EVENTS: &str = "/tmp/events";
+pub const SAMPLES: &str = "generate-docs --kind samples /tmp/events";
+
 /// hostnet's word is no test.
-fn is_doctor(program: &str) -> bool {
-    program == DOCTOR || program == STATEMENT
+fn is_hostnet(program: &str) -> bool {
+    [DOCTOR, STATEMENT, SAMPLES].contains(&program)
 }
 
 /// What all of a VM's tests said, by the names of program and test.
 pub fn of(report: &Report) -> impl Iterator<Item = (String, Verdict)> {
-    let tests = report.programs.iter().filter(|program| !is_doctor(&program.name));
+    let tests = report.programs.iter().filter(|program| !is_hostnet(&program.name));
     tests.flat_map(|program| {
         let named = |(test, verdict)| (format!("{}::{test}", program.name), verdict);
         read(program).into_iter().map(named)

@@ -96,8 +96,8 @@ pub fn stream(arguments: &Arguments) {
     }
 }
 
-/// `unix-dgram NAME_HEX [--path]`: binds; another socket sends by name, a third
-/// connects and sends.
+/// `unix-dgram NAME_HEX [--path] [--receive]`: binds; another socket sends by name, a third
+/// connects and sends; the first may receive that.
 pub fn datagrams(arguments: &Arguments) {
     let name = Name::operand(arguments, 0);
     name.remove();
@@ -108,6 +108,9 @@ pub fn datagrams(arguments: &Arguments) {
     let connected = socket(Type::DGRAM);
     told("connect", &connected, &name, &connected.connect(&name.socket_address()));
     told("data", &connected, &name, &connected.send(b"unix"));
+    if arguments.switch("--receive") {
+        receiver.recv(&mut [MaybeUninit::uninit(); 4]).expect("a datagram");
+    }
     for socket in [receiver, sender, connected] {
         keep(socket);
     }
