@@ -48,7 +48,7 @@ pub fn prove(rings: &mut Rings, root: &CgroupRoot, coverage: &mut Coverage) -> R
     let is_wanted = |canary: &Canary| {
         canary.is_always_done() || coverage.attached().any(|hook| canary.proves(hook))
     };
-    let wanted = Canary::ALL.into_iter().filter(is_wanted).collect();
+    let wanted = Canary::ALL.iter().copied().filter(is_wanted).collect();
     let cgroups = root.path().to_owned();
     let reasons = perform(wanted, in_time::PATIENCE, move |canary| canary.operate(&cgroups));
     // What an agent before this one has left comes before the canary, and proves nothing.
@@ -117,75 +117,63 @@ fn perform(
     reasons
 }
 
-/// The operations, by what they have to prove.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Canary {
-    Ipv4,
-    Ipv6,
-    RawSocket,
-    Process,
-    Refusals,
-    Unix,
-    Netlink,
-    Packet,
-    Multicast4,
-    Multicast6,
+macro_rules! canaries {
+    ($($name:ident = $operation:expr, [$($hook:ident),*];)*) => {
+        /// The operations, by what they have to prove.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        enum Canary { $($name,)* }
+
+        impl Canary {
+            /// All of them, in the order in which they are done.
+            const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Does it, with cgroups below `root`.
+            fn operate(self, root: &Path) -> Result<()> {
+                let operation: fn(&Path) -> Result<()> = match self {
+                    $(Self::$name => $operation,)*
+                };
+                operation(root)
+            }
+
+            /// The hooks that nothing else makes fire.
+            const fn hooks(self) -> &'static [Hook] {
+                match self { $(Self::$name => &[$(Hook::$hook),*],)* }
+            }
+        }
+    };
+}
+
+// What is done, with cgroups below a path, and the hooks that it proves beside those that
+// go by their set.
+canaries! {
+    Ipv4 = |_| internet(Ipv4Addr::LOCALHOST.into()), [InetAccept, UdpSendmsg];
+    Ipv6 = |_| internet(Ipv6Addr::LOCALHOST.into()),
+        [Bind6, PostBind6, Connect6, Sendmsg6, Recvmsg6, TcpV6Connect, Udpv6Sendmsg];
+    RawSocket = |_| raw_socket(), [SockCreate];
+    Process = process_and_cgroup, [];
+    Refusals = |_| refusals(), [InetBind, Inet6Bind, InetStreamConnect];
+    Unix = |_| canary_beyond_ip::unix(), [];
+    Netlink = |_| canary_beyond_ip::netlink(), [NetlinkBind, NetlinkUnicast, SocketPostCreate];
+    Packet = |_| canary_beyond_ip::packet(), [PacketBind, SkAttachFilter];
+    Multicast4 = |_| canary_multicast::ipv4(), [IpMcJoinGroup, IpMcSource];
+    Multicast6 = |_| canary_multicast::ipv6(), [Ipv6SockMcJoin, Ip6McSource];
 }
 
 impl Canary {
-    /// All of them, in the order in which they are done.
-    const ALL: [Self; 10] = [
-        Self::Ipv4,
-        Self::Ipv6,
-        Self::RawSocket,
-        Self::Process,
-        Self::Refusals,
-        Self::Unix,
-        Self::Netlink,
-        Self::Packet,
-        Self::Multicast4,
-        Self::Multicast6,
-    ];
-
     /// Whether it is done whichever hooks there are.
     const fn is_always_done(self) -> bool {
         matches!(self, Self::Ipv4 | Self::Ipv6 | Self::RawSocket | Self::Process)
     }
 
-    /// Does it, with cgroups below `root`.
-    fn operate(self, root: &Path) -> Result<()> {
-        match self {
-            Self::Ipv4 => internet(Ipv4Addr::LOCALHOST.into()),
-            Self::Ipv6 => internet(Ipv6Addr::LOCALHOST.into()),
-            Self::RawSocket => raw_socket(),
-            Self::Process => process_and_cgroup(root),
-            Self::Refusals => refusals(),
-            Self::Unix => canary_beyond_ip::unix(),
-            Self::Netlink => canary_beyond_ip::netlink(),
-            Self::Packet => canary_beyond_ip::packet(),
-            Self::Multicast4 => canary_multicast::ipv4(),
-            Self::Multicast6 => canary_multicast::ipv6(),
-        }
-    }
-
     /// Whether a failure of this operation explains that `hook` was not proven.
     fn proves(self, hook: Hook) -> bool {
-        use Hook::*;
-        match hook {
-            Bind6 | PostBind6 | Connect6 | Sendmsg6 | Recvmsg6 | TcpV6Connect | Udpv6Sendmsg => {
-                self == Self::Ipv6
-            }
-            SockCreate => self == Self::RawSocket,
-            InetBind | Inet6Bind | InetStreamConnect => self == Self::Refusals,
-            InetAccept | UdpSendmsg => self == Self::Ipv4,
-            NetlinkBind | NetlinkUnicast | SocketPostCreate => self == Self::Netlink,
-            IpMcJoinGroup | IpMcSource => self == Self::Multicast4,
-            Ipv6SockMcJoin | Ip6McSource => self == Self::Multicast6,
-            PacketBind | SkAttachFilter => self == Self::Packet,
-            _ if matches!(hook.set(), Set::Families | Set::FirstUse) => self == Self::Unix,
-            _ if hook.set() == Set::Life => self == Self::Process,
-            _ => self == Self::Ipv4,
-        }
+        let own = Self::ALL.iter().find(|canary| canary.hooks().contains(&hook));
+        let by_set = match hook.set() {
+            Set::Families | Set::FirstUse => Self::Unix,
+            Set::Life => Self::Process,
+            Set::Inet | Set::Connect => Self::Ipv4,
+        };
+        self == *own.unwrap_or(&by_set)
     }
 }
 
