@@ -82,7 +82,8 @@ fn each_act_is_found_once_and_honest_containers_are_left_alone() {
     let host_socket = unix::UnixListener::bind_addr(&address).expect("nobody has it");
     thread::spawn(move || {
         // Held until the other side has gone: an answer is not needed.
-        let held: Vec<_> = host_socket.incoming().collect();
+        let mut held = Vec::new();
+        host_socket.incoming().for_each(|client| held.push(client));
         drop(held);
     });
     let agent = Agent::setup().sections("[expectations]\ntrust_labels = true\n").start();
