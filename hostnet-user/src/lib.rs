@@ -15,6 +15,7 @@ pub mod event;
 pub mod advise;
 pub mod agent;
 mod ask;
+#[cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 pub mod attribute;
 pub mod audit;
 pub mod cli;

@@ -94,6 +94,10 @@ impl Attribution {
     }
 
     /// One record from the kernel.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "whatever else comes is of a socket, and is decided there"
+    )]
     pub fn record(&mut self, of: &Decoded<'_>) {
         let Decoded { header, hook, record, tail } = of;
         let owners = &mut self.owners;

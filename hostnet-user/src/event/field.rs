@@ -91,7 +91,6 @@ macro_rules! no_fields {
 }
 
 /// Whether a flag needs no writing.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
 pub const fn is_false(flag: &bool) -> bool {
     !*flag
 }

@@ -85,7 +85,13 @@ impl<'a> Claim<'a> {
             Runtime::Buildkit | Runtime::Garden => {
                 Cow::Owned(format!("{}:{}", self.runtime.name(), self.id))
             }
-            _ => Cow::Borrowed(self.id),
+            Runtime::Docker
+            | Runtime::Podman
+            | Runtime::Containerd
+            | Runtime::Crio
+            | Runtime::Lxc
+            | Runtime::Kubernetes
+            | Runtime::Unknown => Cow::Borrowed(self.id),
         }
     }
 }

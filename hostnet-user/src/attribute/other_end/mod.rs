@@ -81,7 +81,7 @@ impl PeerTable {
             // connect(2) to no address in particular means this host.
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
+            ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
         };
         (ip.is_loopback() || self.addresses.contains(&ip))
             .then(|| SocketAddr::new(ip, known.port()))

@@ -68,6 +68,7 @@ impl PeerTable {
 
     /// The listener that a record tells the beginning of, unless a part of its
     /// life would go unseen.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other records show no listener")]
     pub fn begun_listener(
         &self,
         header: &Header,
@@ -92,6 +93,7 @@ impl PeerTable {
 
     /// Keeps the table true: `begun` listens from now on, or the record's socket
     /// does no more. `asked_port` is what a bind asked for.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other records end nobody")]
     pub fn note_listener(
         &mut self,
         header: &Header,

@@ -14,6 +14,10 @@ const INSTRUCTION: usize = 8;
 
 /// The operation a record tells and the socket it is of; `None` for another
 /// kind of record, or for a unix operation this build does not know.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "other records are of sockets of IP, or of none"
+)]
 pub fn operation(record: &Record, tail: &[u8]) -> Option<(Socket, Operation)> {
     Some(match record {
         Record::FamilySocket(record) => {

@@ -20,6 +20,7 @@ impl SocketCorrelator {
 
     /// The bind that this record is the success of. One that the record's thread asked for
     /// and that has come to nothing is reported.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else comes shows no errno")]
     pub(super) fn bind_answered(
         &mut self,
         parts: &mut Parts<'_>,

@@ -30,6 +30,7 @@ struct Prepared {
 
 impl SocketCorrelator {
     /// A record of a socket.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other records show no port of a listener")]
     pub fn record(&mut self, parts: &mut Parts<'_>, of: &Decoded<'_>) {
         match &of.record {
             // A connection shows the port of its listener, and so does the listener's end.
@@ -117,10 +118,8 @@ impl SocketCorrelator {
                     return;
                 }
                 if let Some((of, operation)) = beyond_ip::operation(record, tail) {
-                    let peer = match record {
-                        Record::Unix(unix) => unix_peer(parts.owners, unix, header.boot_ns),
-                        _ => None,
-                    };
+                    let unix = if let Record::Unix(unix) = record { Some(unix) } else { None };
+                    let peer = unix.and_then(|unix| unix_peer(parts.owners, unix, header.boot_ns));
                     parts.report_with(&act(of), operation, peer);
                 }
             }
@@ -206,6 +205,7 @@ impl SocketCorrelator {
 
 /// Whether an event of the record's socket is sure to come of it: a bind that was
 /// only asked for may yet be refused, and a few records complete others.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of any other an event comes")]
 const fn tells(record: &Record, hook: Hook) -> bool {
     match record {
         Record::BindAsked(_) | Record::BindRefused(_) | Record::AcceptTaken(_) => false,

@@ -274,7 +274,7 @@ impl SocketTable {
                 begun.ends.push((*header, hook, end));
                 true
             }
-            _ => false,
+            Start::Under(_) | Start::Over => false,
         }
     }
 

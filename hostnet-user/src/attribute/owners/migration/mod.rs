@@ -135,7 +135,9 @@ impl OwnerResolver {
         let Apart { pid, cgroup, mount_namespace, own_pids, in_host_network } = *apart;
         let (home, is_apart) = match self.owner(cgroup).kind {
             OwnerKind::Host => (0, self.is_apart(cgroup, mount_namespace, own_pids)),
-            _ => (cgroup, false),
+            OwnerKind::Container | OwnerKind::ContainerUnknown | OwnerKind::Unknown => {
+                (cgroup, false)
+            }
         };
         if is_apart && in_host_network {
             let start_ns = self.processes.now(pid).map_or(0, |process| process.start_ns);
