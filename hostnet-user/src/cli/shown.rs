@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     event::Recorded,
-    format::{Format, Lines, ecs::Identity},
+    format::{Format, Lines, Renderer, ecs::Identity},
     output::{LineStream, Output, Table},
     past::Told,
 };
@@ -34,6 +34,9 @@ enum Choice {
     Json,
     /// OCSF 1.8.0: one JSON document per line.
     Ocsf,
+    /// The same in version 1.1.0.
+    #[value(name = "ocsf-1.1.0")]
+    Ocsf1_1,
     /// CEF:0: one event per line.
     Cef,
 }
@@ -59,7 +62,8 @@ impl Shown {
         match self.lines() {
             Some(format) => {
                 let out = BufWriter::with_capacity(1 << 16, std::io::stdout());
-                Retold::Lines { format, out, line: Vec::new(), new: None }
+                let renderer = Renderer::new(format).into();
+                Retold::Lines { format, renderer, out, line: Vec::new(), new: None }
             }
             None => Retold::Table { table: Box::new(Table::new(anstream::stdout())), held: 0 },
         }
@@ -71,6 +75,7 @@ impl Shown {
             Choice::Table => None,
             Choice::Json => Some(Format::Ecs),
             Choice::Ocsf => Some(Format::Ocsf),
+            Choice::Ocsf1_1 => Some(Format::Ocsf1_1),
             Choice::Cef => Some(Format::Cef),
         }
     }
@@ -88,6 +93,7 @@ pub enum Retold {
     /// In a format.
     Lines {
         format: Format,
+        renderer: Box<Renderer>,
         out: BufWriter<Stdout>,
         line: Vec<u8>,
         /// What writes events that are new, and of which run it writes.
@@ -103,9 +109,9 @@ impl Retold {
     pub fn write(&mut self, told: &Told) -> Result<()> {
         match self {
             Self::Table { .. } => self.row(&told.record),
-            Self::Lines { format, out, line, .. } => {
+            Self::Lines { renderer, out, line, .. } => {
                 line.clear();
-                format.render(&told.document, line)?;
+                renderer.render(&told.document, line)?;
                 line.push(b'\n');
                 Ok(out.write_all(line)?)
             }
@@ -119,7 +125,7 @@ impl Retold {
     pub fn found(&mut self, record: &Recorded, identity: Option<&Identity>) -> Result<()> {
         match self {
             Self::Table { .. } => self.row(record),
-            Self::Lines { format, out, line, new } => {
+            Self::Lines { format, out, line, new, .. } => {
                 let identity = identity.cloned().unwrap_or_default();
                 if new.as_ref().is_none_or(|new| new.0 != identity) {
                     let lines = Lines::new(&identity, *format);

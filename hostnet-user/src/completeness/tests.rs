@@ -165,7 +165,8 @@ fn ocsf_says_the_same() {
     let mut ocsf = Check::default();
     for event in &events {
         let mut line = Vec::new();
-        crate::format::Format::Ocsf.render(event.to_string().as_bytes(), &mut line).unwrap();
+        let mut renderer = crate::format::Renderer::new(crate::format::Format::Ocsf);
+        renderer.render(event.to_string().as_bytes(), &mut line).unwrap();
         ocsf.take(&line).unwrap();
     }
     assert_eq!(format!("{:?}", ocsf.finish()), format!("{ecs:?}"));

@@ -12,7 +12,7 @@ use crate::{
         ANY_OTHER, Kind,
         cef::{self, ESCAPED},
         ecs::ECS_VERSION,
-        ocsf::{self, OCSF_VERSION, Role},
+        ocsf::{self, Role, Version},
     },
 };
 
@@ -24,15 +24,21 @@ pub fn formats() -> Result<String> {
     let mut text = format!(
         "# Formats\n\n\
          <!-- Made by `cargo xtask docs` from the tables that map events; edit those. -->\n\n\
-         hostnet writes every event once, in ECS {ECS_VERSION} ([events.md](events.md)). OCSF and CEF \
-         are made of that document and nothing else, so that they are the same whether they come \
+         hostnet keeps every event in ECS {ECS_VERSION} ([events.md](events.md)). OCSF and CEF have \
+         the fields of that document and nothing else, so that they are the same whether they come \
          from a sink, from `hostnet watch --format`, `hostnet replay --format` or, of files written \
          before, `hostnet stream convert --format`.\n\n\
-         **OCSF {OCSF_VERSION}**, one JSON document per line, profiles `container`, `datetime` and \
+         **OCSF {}**, one JSON document per line, profiles `container`, `datetime` and \
          `host`. What OCSF has no attribute for is under `unmapped`, by its ECS name, so nothing is \
          lost. What is not known is absent: `device.type_id` is 0. \
          `container.network_driver` is `host` because the kernel says that the socket is in the \
          host's network namespace, whatever the container declares (`unmapped.hostnet.netns.declared`).\n\n\
+         **OCSF {}** (`ocsf-1.1.0`), for receivers that do not know the other: the same, without what \
+         came later. {} are not in it, and what they would have is under `unmapped`; the containers of \
+         a finding are in `device.container`. Sockets from before the agent (5040) are Network \
+         Activity (4001), failures of the agent (6008) Application Lifecycle (6002), both with \
+         `activity_id` 99, as is a socket that listens. An executable file is a regular one, and \
+         an end of a network activity that is not known has the `name` `unknown`.\n\n\
          **CEF:0**, one line per event. What CEF has no key for has one of our own: \
          `hostnet.owner.kind` is `hostnetOwnerKind`. Values are escaped as CEF says; one that CEF \
          cannot write (controls other than CR and LF, invisible and reordering characters, a space at \
@@ -40,7 +46,10 @@ pub fn formats() -> Result<String> {
          objects whose keys are anybody's, are JSON. Lines can be longer than a receiver's limit \
          (ArcSight: 1023 characters for `msg` and 4000 for `cs1` to `cs6`): hostnet cuts nothing.\n\n\
          ## Kinds\n\n\
-         | event | OCSF class | `activity_id` | CEF name | CEF severity |\n|---|---|---|---|---|\n"
+         | event | OCSF class | `activity_id` | CEF name | CEF severity |\n|---|---|---|---|---|\n",
+        Version::V1_8.number(),
+        Version::V1_1.number(),
+        Version::NEWER.map(|name| format!("`{name}`")).join(", "),
     );
     for action in Action::ALL {
         kind_row(&mut text, &format!("`{}`", action.name()), &Kind::of_action(*action))?;
@@ -72,7 +81,7 @@ fn kind_row(text: &mut String, name: &str, kind: &Kind) -> Result<()> {
     let Kind { class, activity, caption, .. } = kind;
     let caption = if caption.is_empty() { "the action" } else { caption };
     let (uid, class_name) = (class.uid(), class.name());
-    let severity = kind.cef_severity(&serde_json::Map::new());
+    let severity = kind.cef_severity(None);
     let activity = activity.in_words();
     writeln!(text, "| {name} | {uid} {class_name} | {activity} | {caption} | {severity} |")?;
     Ok(())

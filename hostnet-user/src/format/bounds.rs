@@ -5,13 +5,16 @@ use std::{net::SocketAddr, sync::Arc};
 use serde_json::Value;
 
 use super::{
-    Format, MOST_BYTES, MOST_BYTES_OF_THE_AGENT, ecs,
+    Format, Lines, MOST_BYTES, MOST_BYTES_OF_THE_AGENT, Renderer, ecs,
     ecs::parse::{Parser, tests::samples},
 };
 use crate::event::{Recorded, *};
 
 /// Texts that are much longer when they are written, or that formats write differently.
 const HOSTILE: [&[u8]; 6] = [b"\x01", b"\xff", "\u{e0001}".as_bytes(), b"\\\"", b"=|,", b"x"];
+
+/// Those that are tried in every way.
+const IN_FULL: [&[u8]; 2] = [b"\xff", b"x"];
 
 /// As long as the kernel or the runtime's answers let it be.
 fn filled(payload: &[u8], length: usize) -> Vec<u8> {
@@ -138,20 +141,32 @@ fn hostile(
 #[test]
 fn no_event_is_longer_than_its_bound_in_any_format() {
     for payload in HOSTILE {
-        let mut encoder = ecs::Encoder::new(&ecs::Identity::default());
+        let identity = ecs::Identity::default();
+        let mut encoder = ecs::Encoder::new(&identity);
+        let mut writers = Format::ALL
+            .map(|format| (format, Renderer::new(format), Lines::new(&identity, format)));
         let mut parser = Parser::default();
         let (owner, process) = (Arc::new(owner(payload)), Arc::new(process(payload)));
         for event in samples::all() {
             let event = hostile(event, payload, (&owner, &process));
             let is_health = matches!(event.operation, Operation::Health(_));
             let most = if is_health { MOST_BYTES_OF_THE_AGENT } else { MOST_BYTES };
+            let record = Recorded { sequence: 1, seen_ns: 1, event };
             let mut line = Vec::new();
-            encoder.encode(&Recorded { sequence: 1, seen_ns: 1, event }, &mut line).unwrap();
+            encoder.encode(&record, &mut line).unwrap();
             let document: Value = serde_json::from_slice(&line).unwrap();
             let what = format!("{} of {}", document["event"]["action"], payload.escape_ascii());
-            for format in [Format::Ecs, Format::Ocsf, Format::Cef] {
-                let written = format.encode(&line).unwrap().len();
-                assert!(written <= most + 1, "{what} in {format:?}: {written} bytes");
+            for (format, renderer, lines) in &mut writers {
+                let mut written = Vec::new();
+                renderer.render(&line, &mut written).unwrap();
+                written.push(b'\n');
+                assert!(written.len() <= most + 1, "{what} in {format:?}: {} bytes", written.len());
+                // The same from the event itself, whatever was cut.
+                if IN_FULL.contains(&payload) {
+                    let mut typed = Vec::new();
+                    lines.append(&record, &mut typed).unwrap();
+                    assert_eq!(typed, written, "{what} in {format:?}");
+                }
             }
             // It is still an event of ours, and says that it is not whole.
             parser.record(&line).unwrap_or_else(|why| panic!("{what}: {why}: {document:#}"));

@@ -1,51 +1,357 @@
-//! One of our ECS documents, read back: what the other formats are made from.
+//! One event in pieces: each field with its value as JSON, in the order of the ECS document.
+//! What the other formats are made from. Nothing here knows how a field is called elsewhere.
 
-use anyhow::{Context, Result, ensure};
+use std::borrow::Cow;
+
+use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::{Value, value::RawValue};
 
-/// An ECS document.
-pub type Document = Map<String, Value>;
+use super::{
+    tree::{ROOT, Tree},
+    typed::Pieces,
+};
+use crate::text::json;
 
-/// Reads a document.
+/// Names that are kept at most: those of our own documents are a tenth of that.
+const MOST_NAMES: usize = 4096;
+
+/// How deep fields may be inside each other; what is deeper is one value.
+const DEEPEST: usize = 16;
+
+/// What a format makes of a field, by its name alone.
+#[derive(Default)]
+pub struct Field {
+    /// An object here is one value.
+    pub is_whole: bool,
+    /// Rows are about what is in it; without that there is nothing to say.
+    pub is_object: bool,
+    /// Others say it.
+    pub is_said: bool,
+    /// The row of the format's table.
+    pub rule: Option<usize>,
+    /// Its own name there.
+    pub own: Box<str>,
+    /// Its hash.
+    pub hash: u64,
+}
+
+/// What a format makes of the field with this name and path; `None` where the object that it is
+/// in has to be one value.
+pub type Look = fn(&str, &str) -> Option<Field>;
+
+/// Takes events apart. What is known of a name is kept for the next event.
+pub struct Reader {
+    look: Look,
+    names: Tree<Field>,
+    parts: Parts,
+    /// The values of an event that has no text.
+    written: Vec<u8>,
+}
+
+/// What an event has.
+#[derive(Default)]
+pub struct Parts {
+    values: Vec<Part>,
+    objects: Vec<usize>,
+    /// Of each name, which of `values` it has, beginning with one.
+    found: Vec<usize>,
+}
+
+/// A value: its name, and where its text is.
+struct Part {
+    id: usize,
+    start: usize,
+    end: usize,
+}
+
+impl Part {
+    fn of<'a>(&self, text: &'a str) -> &'a str {
+        text.get(self.start..self.end).unwrap_or_default()
+    }
+}
+
+impl Parts {
+    /// There is a value with this name, from one place in the text to another.
+    pub fn push(&mut self, id: usize, start: usize, end: usize) {
+        self.values.push(Part { id, start, end });
+    }
+
+    /// There is an object with this name.
+    pub fn push_object(&mut self, id: usize) {
+        self.objects.push(id);
+    }
+}
+
+/// In `found`, that there is an object with that name.
+const OBJECT: usize = usize::MAX;
+
+/// An event in pieces.
+pub struct Document<'a> {
+    names: &'a Tree<Field>,
+    parts: &'a Parts,
+    text: &'a str,
+}
+
+/// A line as the text of one JSON object.
 ///
 /// # Errors
-/// When the bytes are not one JSON object with the fields that every event has.
-pub fn read(bytes: &[u8]) -> Result<Document> {
-    let document: Document =
-        serde_json::from_slice(bytes).context("not an event: not one JSON object")?;
-    for field in ["@timestamp", "event.action", "event.id"] {
-        ensure!(text(&document, field).is_some(), "not an event: without {field}");
+/// When it is none.
+pub fn object(line: &[u8]) -> Result<Cow<'_, str>> {
+    const NONE: &str = "not an event: not one JSON object";
+    let text = serde_json::from_slice::<&RawValue>(line).context(NONE)?.get();
+    ensure!(text.starts_with('{'), NONE);
+    // What hostnet writes is as it is.
+    let is_odd = |byte: u8| !(b' '..=b'~').contains(&byte);
+    if !text.bytes().fold(false, |odd, byte| odd | is_odd(byte)) {
+        return Ok(Cow::Borrowed(text));
     }
-    let time = text(&document, "@timestamp").unwrap_or_default();
-    ensure!(time.parse::<Timestamp>().is_ok(), "not an event: @timestamp is no time");
-    Ok(document)
+    if text.bytes().any(|byte| byte < b' ') {
+        let value: Value = serde_json::from_str(text).context(NONE)?;
+        return Ok(Cow::Owned(json::raw(&value).get().to_owned()));
+    }
+    Ok(json::escaped(text))
 }
 
-/// What is at a dotted path.
-pub fn get<'a>(document: &'a Document, path: &str) -> Option<&'a Value> {
-    let mut names = path.split('.');
-    let first = document.get(names.next()?)?;
-    names.try_fold(first, |value, name| value.get(name))
-}
+impl Reader {
+    pub fn new(look: Look) -> Self {
+        let names = Tree::new(Field::default());
+        Self { look, names, parts: Parts::default(), written: Vec::new() }
+    }
 
-/// The text at a dotted path.
-pub fn text<'a>(document: &'a Document, path: &str) -> Option<&'a str> {
-    get(document, path)?.as_str()
-}
+    /// The pieces of an object.
+    ///
+    /// # Errors
+    /// When it is no event.
+    pub fn read<'a>(&'a mut self, text: &'a str) -> Result<Document<'a>> {
+        self.begin();
+        Walk::new(self.look, &mut self.names, &mut self.parts, text, 0).object(ROOT);
+        self.end();
+        let document = Document { names: &self.names, parts: &self.parts, text };
+        document.check()?;
+        Ok(document)
+    }
 
-/// Puts a value at a path, making the objects on the way.
-pub fn set<'p>(to: &mut Document, path: impl IntoIterator<Item = &'p str>, value: Value) {
-    let mut names = path.into_iter().peekable();
-    let mut object = to;
-    while let Some(name) = names.next() {
-        if names.peek().is_none() {
-            object.insert(name.to_owned(), value);
-            return;
+    /// The pieces of an event's document, and the most that this has when it is written.
+    ///
+    /// # Errors
+    /// When it has what documents do not have.
+    pub fn take(&mut self, document: &impl Serialize) -> Result<(Document<'_>, usize)> {
+        self.begin();
+        let Self { look, names, parts, written } = self;
+        let mut pieces = Pieces { look: *look, names, parts, text: written, length: 0 };
+        pieces.take(document)?;
+        let length = pieces.length;
+        self.end();
+        let text = str::from_utf8(&self.written)?;
+        Ok((Document { names: &self.names, parts: &self.parts, text }, length))
+    }
+
+    fn begin(&mut self) {
+        if self.names.len() > MOST_NAMES {
+            self.names = Tree::new(Field::default());
         }
-        let next = object.entry(name).or_insert_with(|| Map::new().into());
-        // A table that has both a field and fields in it is refused by a test.
-        let Value::Object(next) = next else { return };
-        object = next;
+        self.parts.values.clear();
+        self.parts.objects.clear();
+        self.written.clear();
+    }
+
+    fn end(&mut self) {
+        self.names.sort();
+        let Parts { values, objects, found } = &mut self.parts;
+        found.clear();
+        found.resize(self.names.len(), 0);
+        objects.iter().for_each(|id| found[*id] = OBJECT);
+        // Of two with one name the last counts.
+        values.iter().zip(1..).for_each(|(part, index)| found[part.id] = index);
+    }
+}
+
+impl<'a> Document<'a> {
+    fn check(&self) -> Result<()> {
+        for field in ["@timestamp", "event.action", "event.id"] {
+            ensure!(self.text(field).is_some(), "not an event: without {field}");
+        }
+        let time = self.text("@timestamp").unwrap_or_default();
+        if time.parse::<Timestamp>().is_err() {
+            bail!("not an event: @timestamp is no time");
+        }
+        Ok(())
+    }
+
+    /// Every field: its name, what its format makes of it, and its value.
+    pub fn fields(&self) -> impl Iterator<Item = (usize, &'a Field, &'a str)> {
+        let Self { names, parts, text } = *self;
+        parts.values.iter().zip(1..).filter_map(move |(part, index)| {
+            let is_last = parts.found[part.id] == index;
+            is_last.then(|| (part.id, &names.node(part.id).about, part.of(text)))
+        })
+    }
+
+    /// The names of its fields.
+    pub fn names(&self) -> &'a Tree<Field> {
+        self.names
+    }
+
+    /// What is at a dotted path, as JSON, unless it is an object of several.
+    pub fn json(&self, path: &str) -> Option<&'a str> {
+        let index = self.parts.found[self.names.find(path)?];
+        Some(self.parts.values.get(index.checked_sub(1)?)?.of(self.text))
+    }
+
+    /// The text at a dotted path.
+    pub fn text(&self, path: &str) -> Option<Cow<'a, str>> {
+        self.json(path).and_then(text)
+    }
+
+    /// Whether there is anything at a dotted path.
+    pub fn has(&self, path: &str) -> bool {
+        self.names.find(path).is_some_and(|id| self.parts.found[id] != 0)
+    }
+}
+
+/// The text that a JSON text is.
+pub fn text(json: &str) -> Option<Cow<'_, str>> {
+    let plain = json.strip_prefix('"')?.strip_suffix('"')?;
+    if plain.contains('\\') {
+        serde_json::from_str(json).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(plain))
+    }
+}
+
+/// A value that may have objects in it, with their fields in the order of their names.
+pub fn in_order(json: &str) -> Cow<'_, str> {
+    if !json.starts_with(['[', '{']) || !json.contains('{') {
+        return Cow::Borrowed(json);
+    }
+    match serde_json::from_str::<Value>(json) {
+        Ok(value) => Cow::Owned(json::raw(&value).get().to_owned()),
+        Err(_) => Cow::Borrowed(json),
+    }
+}
+
+/// On its way through a text.
+pub struct Walk<'w> {
+    look: Look,
+    names: &'w mut Tree<Field>,
+    parts: &'w mut Parts,
+    text: &'w str,
+    /// Where the text is in the event's.
+    start: usize,
+    at: usize,
+}
+
+impl<'w> Walk<'w> {
+    /// A walk through JSON that is known to be some.
+    pub fn new(
+        look: Look,
+        names: &'w mut Tree<Field>,
+        parts: &'w mut Parts,
+        text: &'w str,
+        start: usize,
+    ) -> Self {
+        Self { look, names, parts, text, start, at: 0 }
+    }
+
+    /// Goes through the object that begins here; `false` where it has to be one value.
+    fn object(&mut self, of: usize) -> bool {
+        let mut previous = None;
+        self.at += 1;
+        loop {
+            self.pass(|byte| byte == b',' || byte.is_ascii_whitespace());
+            if self.byte() != b'"' {
+                break;
+            }
+            let start = self.at;
+            let is_plain = self.pass_text();
+            let name = self.text.get(start..self.at).unwrap_or_default();
+            let name = match is_plain {
+                true => Cow::Borrowed(name.trim_matches('"')),
+                false => text(name).unwrap_or_default(),
+            };
+            self.pass(|byte| byte == b':' || byte.is_ascii_whitespace());
+            let Some(id) = self.names.child(of, previous, &name, self.look) else { return false };
+            previous = Some(id);
+            self.value(id);
+        }
+        self.at += 1;
+        true
+    }
+
+    /// Goes through the value that begins here.
+    pub fn value(&mut self, id: usize) {
+        let (start, node) = (self.at, self.names.node(id));
+        if self.byte() == b'{' && !node.about.is_whole && node.depth() < DEEPEST {
+            let (values, objects) = (self.parts.values.len(), self.parts.objects.len());
+            self.parts.push_object(id);
+            // An empty object is a value.
+            if self.object(id) && self.parts.values.len() > values {
+                return;
+            }
+            self.parts.values.truncate(values);
+            self.parts.objects.truncate(objects);
+            self.at = start;
+        }
+        self.pass_value();
+        self.parts.push(id, self.start + start, self.start + self.at);
+    }
+
+    /// The byte here; 0, which JSON does not have, at the end.
+    fn byte(&self) -> u8 {
+        self.text.as_bytes().get(self.at).copied().unwrap_or_default()
+    }
+
+    fn pass(&mut self, is_passed: impl Fn(u8) -> bool) {
+        while is_passed(self.byte()) {
+            self.at += 1;
+        }
+    }
+
+    /// Passes a text; whether it is as it is written.
+    fn pass_text(&mut self) -> bool {
+        let mut is_plain = true;
+        self.at += 1;
+        loop {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            let Some(length) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) else {
+                self.at = self.text.len();
+                return is_plain;
+            };
+            self.at += length + 1;
+            if rest[length] == b'"' {
+                return is_plain;
+            }
+            is_plain = false;
+            self.at += 1;
+        }
+    }
+
+    fn pass_value(&mut self) {
+        let mut depth = 0_usize;
+        loop {
+            match self.byte() {
+                b'"' => {
+                    self.pass_text();
+                }
+                b'{' | b'[' => {
+                    depth += 1;
+                    self.at += 1;
+                }
+                b'}' | b']' => {
+                    depth = depth.saturating_sub(1);
+                    self.at += 1;
+                }
+                0 => return,
+                _ if depth > 0 => self.at += 1,
+                _ => self.pass(|byte| {
+                    !matches!(byte, b',' | b'}' | b']' | 0) && !byte.is_ascii_whitespace()
+                }),
+            }
+            if depth == 0 {
+                return;
+            }
+        }
     }
 }

@@ -8,9 +8,8 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 
-use super::document::{self, Document};
 use crate::{
-    event::Category,
+    event::{Category, Recorded},
     text::{json, json_cut, json_length},
 };
 
@@ -32,12 +31,20 @@ const ROOM_FOR_NAMES: usize = 512;
 /// How often a document is cut further for another format, which may write it longer.
 const MOST_TRIES: usize = 8;
 
+/// An ECS document.
+type Document = Map<String, Value>;
+
 /// Names of fields that were cut.
 pub type Cut = BTreeSet<String>;
 
 /// The most that an event of this data set may have.
 pub fn most_bytes(dataset: &str) -> usize {
     if dataset == Category::Health.dataset() { MOST_BYTES_OF_THE_AGENT } else { MOST_BYTES }
+}
+
+/// The most that this record may have.
+pub fn most_of(record: &Recorded) -> usize {
+    most_bytes(record.event.operation.told().action().category().dataset())
 }
 
 /// Shortens what is longest in `value`, which is the field `name`, until it is written in
@@ -77,29 +84,32 @@ pub fn shorten_document(document: Document, most: usize) -> Document {
 /// have: another format may be longer, and its document is cut once more then.
 ///
 /// # Errors
-/// When `bytes` are not an event of hostnet, or it cannot be written.
+/// When it cannot be written.
 pub fn write(
-    bytes: &[u8],
+    text: &str,
     to: &mut Vec<u8>,
-    write: impl Fn(Document, &mut Vec<u8>) -> Result<()>,
+    mut write: impl FnMut(&str, &mut Vec<u8>) -> Result<()>,
 ) -> Result<()> {
     let start = to.len();
-    let mut target = bytes.len();
-    for _ in 0..MOST_TRIES {
-        let mut document = document::read(bytes)?;
-        let most = most_bytes(document::text(&document, "event.dataset").unwrap_or_default());
-        if target < bytes.len() {
-            document = shorten_document(document, target);
-            // It may have become much shorter than that.
-            target = target.min(json::raw(&document).get().len());
-        }
-        to.truncate(start);
-        write(document, to)?;
+    write(text, to)?;
+    if to.len() - start <= MOST_BYTES {
+        return Ok(());
+    }
+    let document: Document = serde_json::from_str(text)?;
+    let dataset = document.get("event").and_then(|event| event.get("dataset"));
+    let most = most_bytes(dataset.and_then(Value::as_str).unwrap_or_default());
+    let mut target = text.len();
+    for _ in 1..MOST_TRIES {
         let written = to.len() - start;
         if written <= most {
             break;
         }
         target = target * most / written * 15 / 16;
+        let short = json::raw(&shorten_document(document.clone(), target));
+        // It may have become much shorter than that.
+        target = target.min(short.get().len());
+        to.truncate(start);
+        write(short.get(), to)?;
     }
     Ok(())
 }

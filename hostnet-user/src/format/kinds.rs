@@ -1,6 +1,6 @@
 //! The kinds of events as the other formats name them: one table.
 
-use super::document::{Document, text};
+use super::document::Document;
 use crate::event::{Action, Activity, Category, Class};
 
 /// How events with one action are called elsewhere.
@@ -49,33 +49,28 @@ impl Kind {
     }
 
     /// The kind of an event.
-    pub fn of(document: &Document) -> Self {
-        let field = |path| text(document, path).unwrap_or_default();
-        if let Some(action) = Action::from_name(field("event.action")) {
+    pub fn of(document: &Document<'_>) -> Self {
+        let field = |path| document.text(path).unwrap_or_default();
+        if let Some(action) = Action::from_name(&field("event.action")) {
             return Self::of_action(action);
         }
         let dataset = field("event.dataset");
         if dataset == Category::Health.dataset() && field("event.outcome") == "failure" {
             return FAILED;
         }
-        ANY_OTHER.iter().copied().find(|kind| kind.action == dataset).unwrap_or(UNKNOWN)
+        ANY_OTHER.iter().copied().find(|kind| dataset == kind.action).unwrap_or(UNKNOWN)
     }
 
-    /// What happened in a few words.
-    pub fn caption<'a>(&self, document: &'a Document) -> &'a str {
-        if self.caption.is_empty() {
-            text(document, "event.action").unwrap_or_default()
-        } else {
-            self.caption
-        }
-    }
-}
-
-impl Kind {
-    /// Severity in the header of CEF.
+    /// What happened in a few words, where the action is this one.
     #[must_use]
-    pub fn cef_severity(&self, document: &Document) -> &'static str {
-        match Severity::of(self.class, document) {
+    pub const fn caption<'a>(&self, action: &'a str) -> &'a str {
+        if self.caption.is_empty() { action } else { self.caption }
+    }
+
+    /// Severity in the header of CEF, of a finding with that severity.
+    #[must_use]
+    pub fn cef_severity(&self, of_finding: Option<&str>) -> &'static str {
+        match Severity::of(self.class, of_finding) {
             Severity::Unknown => "Unknown",
             Severity::Informational => "1",
             Severity::Low => "3",
@@ -104,10 +99,10 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// The severity of an event of a class.
-    pub fn of(class: Class, document: &Document) -> Self {
+    /// The severity of an event of a class, or of a finding with that severity.
+    pub fn of(class: Class, of_finding: Option<&str>) -> Self {
         match class {
-            Class::Finding => match text(document, "hostnet.finding.severity") {
+            Class::Finding => match of_finding {
                 Some("low") => Self::Low,
                 Some("medium") => Self::Medium,
                 Some("high") => Self::High,

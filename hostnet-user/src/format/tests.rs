@@ -4,7 +4,8 @@ use super::*;
 
 fn rendered(format: Format, document: &Value) -> String {
     let mut line = Vec::new();
-    format.render(document.to_string().as_bytes(), &mut line).expect("an event of ours");
+    let mut renderer = Renderer::new(format);
+    renderer.render(document.to_string().as_bytes(), &mut line).expect("an event of ours");
     String::from_utf8(line).expect("text")
 }
 
@@ -24,7 +25,7 @@ fn event(action: &str, dataset: &str) -> Value {
 #[test]
 fn ecs_stays_as_it_is() {
     let mut line = Vec::new();
-    Format::Ecs.render(b"{\"any\": 1}\n", &mut line).unwrap();
+    Renderer::new(Format::Ecs).render(b"{\"any\": 1}\n", &mut line).unwrap();
     assert_eq!(line, b"{\"any\": 1}");
 }
 
@@ -42,7 +43,8 @@ fn what_is_no_event_is_refused_and_nothing_is_written() {
     ] {
         for format in [Format::Ocsf, Format::Cef] {
             let mut line = b"before".to_vec();
-            assert_eq!(format.render(bytes, &mut line).unwrap_err().to_string(), reason);
+            let error = Renderer::new(format).render(bytes, &mut line).unwrap_err();
+            assert_eq!(error.to_string(), reason);
             assert_eq!(line, b"before");
         }
     }

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     event::{Action, RecordHealth},
+    format::Renderer,
     row::Row,
     sink::{Failure, Message, Outbox, Outcome, Sink, Then, hand_over},
 };
@@ -62,6 +63,7 @@ impl Delivery {
     pub fn run(self) {
         let (tail, index) = (Arc::clone(&self.tail), self.index);
         Loop {
+            renderer: Renderer::new(self.outbox.format),
             backoff: Backoff::new(u64::from(std::process::id()) << 8 | index as u64),
             failing_since: None,
             reader: None,
@@ -80,6 +82,7 @@ impl Delivery {
 
 struct Loop {
     own: Delivery,
+    renderer: Renderer,
     backoff: Backoff,
     failing_since: Option<Instant>,
     reader: Option<Reader>,
@@ -138,7 +141,7 @@ impl Loop {
             if !bodies.is_empty() && is_news(row) != is_news(wanted[0]) {
                 break;
             }
-            match outbox.format.encode(&row.document) {
+            match self.renderer.encode(&row.document) {
                 Ok(body) => bodies.push(body),
                 // Those before it first; then it is the first.
                 Err(_) if !bodies.is_empty() => break,
@@ -151,7 +154,7 @@ impl Loop {
         let last = if bodies.len() < wanted.len() { wanted[bodies.len() - 1].id } else { last };
         let messages: Vec<Message<'_>> =
             wanted.iter().zip(&bodies).map(|(row, body)| Message { row, body }).collect();
-        let Delivery { sink, outbox, tail, .. } = &mut self.own;
+        let Self { own: Delivery { sink, outbox, tail, .. }, renderer, .. } = self;
         let outcome = hand_over(sink.as_mut(), &messages, |refused| {
             let newest = |kind: &dyn Fn(&Row) -> bool| {
                 tail.newest(kind).or_else(|| rows.iter().rev().find(|row| kind(row)).cloned())
@@ -161,7 +164,7 @@ impl Loop {
             // One owner may make many that are alike.
             let anothers = |row: &Row| another(row) && row.owner != refused.owner;
             let row = newest(&anothers).or_else(|| newest(&another))?;
-            let body = outbox.format.encode(&row.document).ok()?.into_owned();
+            let body = renderer.encode(&row.document).ok()?.into_owned();
             Some((row, body))
         });
         self.account(&wanted[..bodies.len()], last, outcome);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use hostnet::{
     docs::{self, EVERY_KIND},
-    format::Format,
+    format::{Format, Renderer},
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -22,7 +22,8 @@ fn events() -> Vec<Value> {
 /// An event in a format: one line, whatever is in it.
 fn line(format: Format, event: &Value) -> String {
     let mut line = Vec::new();
-    format.render(event.to_string().as_bytes(), &mut line).expect("an event of ours");
+    let mut renderer = Renderer::new(format);
+    renderer.render(event.to_string().as_bytes(), &mut line).expect("an event of ours");
     let line = String::from_utf8(line).expect("text");
     let is_plain = |c: char| !hostnet::text::is_unsafe(c);
     assert!(line.chars().all(is_plain), "one line that no terminal acts on: {line:?}");

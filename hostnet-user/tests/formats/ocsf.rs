@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use hostnet::event::Class;
+use hostnet::event::{Activity, Class};
 use hostnet::format::{
     Format,
-    ocsf::{How, RULES},
+    ocsf::{How, RULES, Version},
 };
 use jsonschema::Validator;
 use proptest::prelude::*;
@@ -13,11 +13,21 @@ use serde_json::Value;
 
 use super::{events, leaves, line, mutated};
 
-/// See its `$comment` for where it is from.
-const SCHEMA: &str = include_str!("../../../tests/data/ocsf-1.8.0.schema.json");
+/// See their `$comment` for where they are from.
+const SCHEMAS: [(Format, Version, &str); 2] = [
+    (Format::Ocsf, Version::V1_8, include_str!("../../../tests/data/ocsf-1.8.0.schema.json")),
+    (Format::Ocsf1_1, Version::V1_1, include_str!("../../../tests/data/ocsf-1.1.0.schema.json")),
+];
 
-static VALIDATORS: LazyLock<HashMap<u64, Validator>> = LazyLock::new(|| {
-    let schema: Value = serde_json::from_str(SCHEMA).expect("JSON");
+type Validators = HashMap<u64, Validator>;
+
+/// By version, as events name it.
+static VALIDATORS: LazyLock<HashMap<&str, Validators>> = LazyLock::new(|| {
+    SCHEMAS.iter().map(|(_, version, schema)| (version.number(), validators(schema))).collect()
+});
+
+fn validators(schema: &str) -> Validators {
+    let schema: Value = serde_json::from_str(schema).expect("JSON");
     let classes = schema["classes"].as_object().expect("classes");
     classes
         .iter()
@@ -28,35 +38,49 @@ static VALIDATORS: LazyLock<HashMap<u64, Validator>> = LazyLock::new(|| {
             (uid.parse().expect("a number"), validator)
         })
         .collect()
-});
+}
 
 fn faults(event: &Value) -> Vec<String> {
+    let version = event["metadata"]["version"].as_str().expect("a version");
     let class = event["class_uid"].as_u64().expect("a class");
-    let Some(validator) = VALIDATORS.get(&class) else { return vec![format!("class {class}")] };
+    let validators = &VALIDATORS[version];
+    let Some(validator) = validators.get(&class) else { return vec![format!("class {class}")] };
     validator
         .iter_errors(event)
         .map(|error| format!("{}: {error}", error.instance_path()))
         .collect()
 }
 
-fn ocsf(event: &Value) -> Value {
-    serde_json::from_str(&line(Format::Ocsf, event)).expect("JSON")
+fn ocsf(format: Format, event: &Value) -> Value {
+    serde_json::from_str(&line(format, event)).expect("JSON")
 }
 
 #[test]
-fn every_recorded_event_is_valid() {
+fn every_recorded_event_is_valid_in_each_version() {
     for event in events() {
-        let ocsf = ocsf(&event);
-        assert_eq!(faults(&ocsf), [""; 0], "{ocsf:#}");
+        for (format, version, _) in SCHEMAS {
+            let ocsf = ocsf(format, &event);
+            assert_eq!(ocsf["metadata"]["version"], version.number());
+            assert_eq!(faults(&ocsf), [""; 0], "{ocsf:#}");
+        }
     }
 }
 
 #[test]
 fn the_schema_knows_every_class_and_can_refuse() {
-    for class in Class::ALL {
-        assert!(VALIDATORS.contains_key(&u64::from(class.uid())), "{class:?}");
+    for (_, version, _) in SCHEMAS {
+        for class in Class::ALL {
+            let (class, _) = version.class(class, Activity::Other);
+            let validators = &VALIDATORS[version.number()];
+            assert!(validators.contains_key(&u64::from(class.uid())), "{class:?}");
+        }
     }
-    let good = ocsf(&events()[0]);
+    for (format, ..) in SCHEMAS {
+        can_refuse(&ocsf(format, &events()[0]));
+    }
+}
+
+fn can_refuse(good: &Value) {
     let expect = |change: &dyn Fn(&mut Value)| {
         let mut event = good.clone();
         change(&mut event);
@@ -66,14 +90,18 @@ fn the_schema_knows_every_class_and_can_refuse() {
     expect(&|event| event["time"] = "now".into());
     expect(&|event| event["severity_id"] = 7.into());
     expect(&|event| {
-        event["metadata"].as_object_mut().map(|metadata| metadata.remove("version"));
+        event["metadata"].as_object_mut().map(|metadata| metadata.remove("product"));
     });
 }
 
 /// Whatever is in a document is somewhere in its OCSF event, unless a rule says
 /// that another attribute says it.
 fn nothing_is_lost(event: &Value) -> Result<(), TestCaseError> {
-    let ocsf = ocsf(event);
+    SCHEMAS.iter().try_for_each(|(format, ..)| nothing_is_lost_in(*format, event))
+}
+
+fn nothing_is_lost_in(format: Format, event: &Value) -> Result<(), TestCaseError> {
+    let ocsf = ocsf(format, event);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     leaves(event, "", &mut ours);
     values(&ocsf, &mut theirs);
@@ -125,11 +153,13 @@ proptest! {
 
     #[test]
     fn hostile_text_is_neither_lost_nor_invalid(event in mutated()) {
-        let ocsf = ocsf(&event);
-        // An address that is no address is not a fault of the mapping.
-        let faults: Vec<String> =
-            faults(&ocsf).into_iter().filter(|fault| !fault.contains("/ip:")).collect();
-        prop_assert!(faults.is_empty(), "{faults:?}\n{ocsf:#}");
+        for (format, ..) in SCHEMAS {
+            let ocsf = ocsf(format, &event);
+            // An address or host name that is none is not a fault of the mapping.
+            let is_ours = |fault: &String| !fault.contains("/ip:") && !fault.contains("/hostname:");
+            let faults: Vec<String> = faults(&ocsf).into_iter().filter(is_ours).collect();
+            prop_assert!(faults.is_empty(), "{faults:?}\n{ocsf:#}");
+        }
         nothing_is_lost(&event)?;
     }
 }

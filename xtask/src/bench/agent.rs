@@ -65,11 +65,15 @@ impl Agent {
         let directory = Directory::make()?;
         let (config, events, messages) =
             (directory.file("agent.toml"), directory.file("events"), directory.file("messages"));
+        let second = bench.second_sink.map(|format| {
+            format!("[[sink]]\ntype = \"file\"\npath = \"/dev/null\"\nformat = \"{format}\"\n")
+        });
         fs::write(
             &config,
             format!(
-                "[observe]\nevents_per_second = 0\n[history]\nenabled = false\n[[sink]]\ntype = \"file\"\npath = \"{}\"\n[docker]\nhost = \"{}\"\n",
+                "[observe]\nevents_per_second = 0\n[history]\nenabled = false\n[[sink]]\ntype = \"file\"\npath = \"{}\"\n{}[docker]\nhost = \"{}\"\n",
                 events.display(),
+                second.unwrap_or_default(),
                 bench.container.docker_host()
             ),
         )?;

@@ -141,6 +141,8 @@ const SUSTAINED: &[Figure] = &[
 const UPKEEP: &[Figure] = &[
     fig("agent-cpu", "CPU of the agent per 100 000 events, named, as ECS JSON in a file", 2, "s")
         .most(1.0),
+    fig("agent-cpu-ocsf", "… with a sink of OCSF, relative to one of ECS", 2, "").most(1.5),
+    fig("agent-cpu-cef", "… with a sink of CEF, relative to one of ECS", 2, "").most(1.5),
     fig("resident", "resident memory without history, idle or at 20 000 events/s", 1, "MiB")
         .most(20.0),
     fig("peak", "the most at any time, which is at the start", 1, "MiB").most(32.0),
@@ -248,8 +250,8 @@ const DRAIN: &[Figure] = &[
     fig("drain-http", "HTTP with lines of JSON", 0, "events/s").least(12_000.0),
     fig("drain-http-50ms-away", "HTTP to a server that answers after 50 ms", 0, "events/s")
         .least(12_000.0),
-    fig("drain-unix-ocsf", "unix stream of OCSF", 0, "events/s"),
-    fig("drain-unix-cef", "unix stream of CEF", 0, "events/s"),
+    fig("drain-unix-ocsf", "unix stream of OCSF", 0, "events/s").least(60_000.0),
+    fig("drain-unix-cef", "unix stream of CEF", 0, "events/s").least(60_000.0),
 ];
 
 #[cfg(test)]

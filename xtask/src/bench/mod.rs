@@ -115,6 +115,8 @@ pub struct Bench {
     container: Container,
     size: Size,
     beside_others: bool,
+    /// Agents have a second sink, of this format and to nowhere.
+    second_sink: Option<&'static str>,
 }
 
 impl Bench {
@@ -226,7 +228,13 @@ fn perform_part(
                 Some(shared) => shared,
                 None => {
                     let (programs, container) = (Rc::clone(programs), Container::start(programs)?);
-                    Bench { programs, container, size, beside_others: args.beside_others }
+                    Bench {
+                        programs,
+                        container,
+                        size,
+                        beside_others: args.beside_others,
+                        second_sink: None,
+                    }
                 }
             };
             measure(bench.insert(shared))

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     audit::{Audit, Level, Listener, Remote, Subject},
-    format::ocsf::OCSF_VERSION,
+    format::ocsf::Version,
 };
 
 const CLASS: u32 = 5040;
@@ -151,7 +151,7 @@ fn event(audit: &Audit, subject: &Subject, message: &str, evidence: Value) -> Va
         "time": audit.wall_ns / 1_000_000,
         "message": message,
         "metadata": {
-            "version": OCSF_VERSION,
+            "version": Version::V1_8.number(),
             "product": {
                 "name": "hostnet",
                 "vendor_name": "hostnet",

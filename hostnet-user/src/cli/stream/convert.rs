@@ -12,7 +12,7 @@ use crate::{
         exit_code::Exit,
         lines::{self, BadLines},
     },
-    format::Format,
+    format::{Format, Renderer},
 };
 
 #[derive(clap::Args)]
@@ -29,22 +29,26 @@ pub struct Args {
 enum Choice {
     /// OCSF 1.8.0.
     Ocsf,
+    /// OCSF 1.1.0.
+    #[value(name = "ocsf-1.1.0")]
+    Ocsf1_1,
     /// CEF:0.
     Cef,
 }
 
 /// A line that is no event is named and left out.
 pub fn run(args: &Args) -> Result<Exit> {
-    let format = match args.format {
+    let mut renderer = Renderer::new(match args.format {
         Choice::Ocsf => Format::Ocsf,
+        Choice::Ocsf1_1 => Format::Ocsf1_1,
         Choice::Cef => Format::Cef,
-    };
+    });
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     let mut converted = Vec::new();
     let mut bad = BadLines::default();
     lines::each(&args.files, |place, line| {
         converted.clear();
-        match format.render(line, &mut converted) {
+        match renderer.render(line, &mut converted) {
             Ok(()) => {
                 converted.push(b'\n');
                 out.write_all(&converted)?;

@@ -26,6 +26,11 @@ pub fn header(value: &str, to: &mut Vec<u8>) {
 /// Appends a value; whether it had to be made a JSON text.
 #[must_use]
 pub fn extension(value: &str, to: &mut Vec<u8>) -> bool {
+    let is_simple = |byte: u8| (b'!'..=b'~').contains(&byte) && !matches!(byte, b'\\' | b'=');
+    if value.bytes().all(is_simple) {
+        to.extend_from_slice(value.as_bytes());
+        return false;
+    }
     let is_plain = |c: char| matches!(c, '\n' | '\r') || !text::is_unsafe(c);
     let is_trimmed = value.trim().len() == value.len();
     let needs_json = !is_trimmed || !value.chars().all(is_plain);

@@ -1,6 +1,6 @@
 //! CEF:0: one event of ours as one line of text.
 //!
-//! A pure function of the ECS document. CEF is flat and has few names; what it has
+//! A pure function of the event in pieces. CEF is flat and has few names; what it has
 //! one for is found in rules.rs, the rest has names of our own, made of ours:
 //! `hostnet.owner.kind` is `hostnetOwnerKind`, `process.args` `hostnetProcessArgs`.
 //! What is not text or number is JSON. Field by field: docs/formats.md.
@@ -8,47 +8,71 @@
 mod escape;
 mod rules;
 
-use std::collections::HashSet;
-
-use serde_json::Value;
+use std::{
+    borrow::Cow,
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
+};
 
 pub use rules::{FREE, How, RULES, Rule, SAID};
 
 use self::escape::{extension, header};
 use super::{
-    document::{Document, get, text},
+    document::{self, Document, Field, in_order},
     kinds::Kind,
 };
-use crate::text::json;
 
 /// The key that names the keys whose values are JSON texts, because CEF has no
 /// way to write what is in them.
 pub const ESCAPED: &str = "hostnetEscaped";
 
+/// What CEF makes of a field. The names of an object's fields have to be told apart in a key;
+/// ours can.
+pub fn look(name: &str, path: &str) -> Option<Field> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let is_ours = !name.is_empty() && name.chars().all(is_plain);
+    // Of a whole event nothing else can be made.
+    let is_known = is_ours || name == path;
+    let own: Box<str> = own_key(path).into();
+    is_known.then(|| Field {
+        is_whole: FREE.contains(&path),
+        is_said: SAID.iter().any(|said| is_inside(path, said)),
+        rule: RULES.iter().position(|rule| rule.from == path),
+        hash: BuildHasherDefault::<DefaultHasher>::default().hash_one(&own),
+        own,
+        ..Field::default()
+    })
+}
+
+fn is_inside(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 /// Appends the event, without a newline.
-pub fn write(document: Document, to: &mut Vec<u8>) {
-    let kind = Kind::of(&document);
-    let field = |path| text(&document, path).unwrap_or_default();
+pub fn write(document: &Document<'_>, to: &mut Vec<u8>) {
+    let kind = Kind::of(document);
+    let field = |path| document.text(path).unwrap_or_default();
+    let action = field("event.action");
     to.extend_from_slice(b"CEF:0|hostnet|hostnet");
-    for value in [field("agent.version"), field("event.action"), kind.caption(&document)] {
+    for value in [&*field("agent.version"), &*action, kind.caption(&action)] {
         to.push(b'|');
         header(value, to);
     }
     to.push(b'|');
-    to.extend_from_slice(kind.cef_severity(&document).as_bytes());
+    let severity = document.text("hostnet.finding.severity");
+    to.extend_from_slice(kind.cef_severity(severity.as_deref()).as_bytes());
     to.push(b'|');
     let mut extensions =
-        Extensions { to, is_first: true, escaped: Vec::new(), own: HashSet::new() };
-    let side = Side::of(&document);
+        Extensions { to, is_first: true, escaped: Vec::new(), own: Vec::new(), hashes: [0; 16] };
+    let side = Side::of(document);
     for rule in RULES {
-        if let Some((key, value)) = rule.apply(&document, side) {
+        if let Some((key, value)) = rule.apply(document, side) {
             extensions.push(key, &value);
             if let Some((key, label)) = rule.label {
                 extensions.push(key, label);
             }
         }
     }
-    rest(&document, &mut String::new(), &mut extensions);
+    rest(document, &mut extensions);
     extensions.finish();
 }
 
@@ -60,42 +84,29 @@ pub enum Side {
 }
 
 impl Side {
-    fn of(document: &Document) -> Self {
-        match text(document, "network.direction") {
+    fn of(document: &Document<'_>) -> Self {
+        match document.text("network.direction").as_deref() {
             Some("ingress") => Self::Destination,
             Some(_) => Self::Source,
             // A socket alone is what others connect to.
-            None if document.contains_key("server") && !document.contains_key("client") => {
-                Self::Destination
-            }
+            None if document.has("server") && !document.has("client") => Self::Destination,
             None => Self::Source,
         }
     }
 }
 
 /// Every field without a rule, under a name made of its own.
-fn rest(object: &Document, path: &mut String, extensions: &mut Extensions<'_>) {
-    for (name, value) in object {
-        let length = path.len();
-        if !path.is_empty() {
-            path.push('.');
-        }
-        path.push_str(name);
-        match value {
-            value if rules::is_said(path, value) => {}
-            Value::Object(object) if !rules::is_free(path) && has_plain_names(object) => {
-                rest(object, path, extensions);
-            }
-            value => extensions.push_own(own_key(path), &flat(value)),
-        }
-        path.truncate(length);
+fn rest<'a>(document: &Document<'a>, extensions: &mut Extensions<'_, 'a>) {
+    let names = document.names();
+    let mut fields: Vec<(usize, &Field, &str)> = document.fields().collect();
+    let is_said = |field: &Field, value: &str| {
+        field.is_said || field.rule.is_some_and(|rule| rules::is_said(rule, value))
+    };
+    fields.retain(|(_, field, value)| !is_said(field, value));
+    fields.sort_unstable_by_key(|(id, ..)| names.node(*id).place());
+    for (_, field, value) in fields {
+        extensions.push_own(&field.own, field.hash, &flat(value));
     }
-}
-
-/// Whether the names of an object's fields can be told apart in a key. Ours can.
-fn has_plain_names(object: &Document) -> bool {
-    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    !object.is_empty() && object.keys().all(|name| !name.is_empty() && name.chars().all(is_plain))
 }
 
 /// Our own key for a field: letters and digits only, as CEF wants it.
@@ -112,22 +123,21 @@ pub fn own_key(path: &str) -> String {
 }
 
 /// A value as text: JSON, unless it is text.
-fn flat(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        value => json::raw(value).get().to_owned(),
-    }
+fn flat(json: &str) -> Cow<'_, str> {
+    document::text(json).unwrap_or_else(|| in_order(json))
 }
 
 /// The last part of a line.
-struct Extensions<'a> {
-    to: &'a mut Vec<u8>,
+struct Extensions<'t, 'a> {
+    to: &'t mut Vec<u8>,
     is_first: bool,
     escaped: Vec<String>,
-    own: HashSet<String>,
+    /// Own keys so far, and which hashes they have: a bit for each.
+    own: Vec<Cow<'a, str>>,
+    hashes: [u64; 16],
 }
 
-impl Extensions<'_> {
+impl<'a> Extensions<'_, 'a> {
     fn push(&mut self, key: &str, value: &str) {
         if !std::mem::take(&mut self.is_first) {
             self.to.push(b' ');
@@ -140,14 +150,22 @@ impl Extensions<'_> {
     }
 
     /// Two names that make one key, as `a_b` and `a.b` would: the later gets a number.
-    fn push_own(&mut self, key: String, value: &str) {
-        let mut unique = key.clone();
-        let mut number = 2;
-        while !self.own.insert(unique.clone()) {
-            unique = format!("{key}{number}");
-            number += 1;
+    fn push_own(&mut self, key: &'a str, hash: u64, value: &str) {
+        let (word, bit) = ((hash >> 6) as usize % self.hashes.len(), 1 << (hash & 63));
+        let mut unique = Cow::Borrowed(key);
+        // Few have the hash of another, and fewer its key.
+        if self.hashes[word] & bit != 0 {
+            let mut number = 2;
+            while self.own.contains(&unique) {
+                unique = Cow::Owned(format!("{key}{number}"));
+                number += 1;
+                // Who has this key as its own is not known by its hash.
+                self.hashes = [u64::MAX; 16];
+            }
         }
+        self.hashes[word] |= bit;
         self.push(&unique, value);
+        self.own.push(unique);
     }
 
     fn finish(mut self) {
@@ -160,8 +178,12 @@ impl Extensions<'_> {
 
 impl Rule {
     /// Whether this rule has the field in such an event, and as which key.
-    fn apply(&self, document: &Document, side: Side) -> Option<(&'static str, String)> {
-        let value = get(document, self.from)?;
+    fn apply<'a>(
+        &self,
+        document: &Document<'a>,
+        side: Side,
+    ) -> Option<(&'static str, Cow<'a, str>)> {
+        let value = document.json(self.from)?;
         let key = match (self.other, side) {
             (Some(other), Side::Destination) => other,
             _ => self.key,

@@ -3,8 +3,12 @@
 //! A field without a row has a key of our own (see `own_key`), so that nothing is
 //! lost.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
-use serde_json::Value;
+
+use super::flat;
+use crate::format::document::text;
 
 /// A row.
 #[derive(Clone, Copy, Debug)]
@@ -112,21 +116,13 @@ pub const FREE: &[&str] = &[
     "hostnet.creator_container",
 ];
 
-/// Whether a field is not told again under a key of our own: another says it, or a
-/// rule has its value. A time is exact only under our own.
-pub fn is_said(path: &str, value: &Value) -> bool {
-    let mut rules = RULES.iter().filter(|rule| rule.from == path);
-    SAID.contains(&path)
-        || rules.any(|rule| match rule.how {
-            How::Time => false,
-            How::Name => true,
-            how => how.of(value).is_some(),
-        })
-}
-
-/// Whether an object is one value.
-pub fn is_free(path: &str) -> bool {
-    FREE.contains(&path)
+/// Whether a row has a field's value, by the number of its first row: it is not told again
+/// under a key of our own then. A time is exact only under our own.
+pub fn is_said(first: usize, value: &str) -> bool {
+    // The rows of a field are together.
+    let rows = RULES[first..].iter().take_while(|rule| rule.from == RULES[first].from);
+    let mut hows = rows.map(|rule| rule.how);
+    hows.any(|how| how == How::Name || how != How::Time && how.of(value).is_some())
 }
 
 impl How {
@@ -144,20 +140,20 @@ impl How {
     }
 
     /// The value, when the rule is for such a value.
-    pub fn of(self, value: &Value) -> Option<String> {
-        let address = || value.as_str()?.parse::<std::net::IpAddr>().ok();
+    pub fn of(self, json: &str) -> Option<Cow<'_, str>> {
+        let address = || text(json)?.parse::<std::net::IpAddr>().ok();
         match self {
-            Self::Same => Some(super::flat(value)),
+            Self::Same => Some(flat(json)),
             Self::Time => {
-                let time = value.as_str()?.parse::<Timestamp>().ok()?;
-                Some(time.as_millisecond().to_string())
+                let time = text(json)?.parse::<Timestamp>().ok()?;
+                Some(time.as_millisecond().to_string().into())
             }
-            Self::Ipv4 => address()?.is_ipv4().then(|| super::flat(value)),
-            Self::Ipv6 => address()?.is_ipv6().then(|| super::flat(value)),
-            Self::Name => address().is_none().then(|| super::flat(value)),
-            Self::Direction => match value.as_str()? {
-                "ingress" => Some("0".to_owned()),
-                "egress" => Some("1".to_owned()),
+            Self::Ipv4 => address()?.is_ipv4().then(|| flat(json)),
+            Self::Ipv6 => address()?.is_ipv6().then(|| flat(json)),
+            Self::Name => address().is_none().then(|| flat(json)),
+            Self::Direction => match &*text(json)? {
+                "ingress" => Some("0".into()),
+                "egress" => Some("1".into()),
                 _ => None,
             },
         }

@@ -24,8 +24,11 @@ use serde_json::Value;
 
 pub use identity::Identity;
 
-use self::{labels::Which, parts::Parts, write::Borrowed};
-use super::fit;
+use self::{document::Document, labels::Which, parts::Parts, write::Borrowed};
+use super::{
+    document::{Document as Fields, Reader},
+    fit,
+};
 use crate::{
     event::{Recorded, Timestamps, message},
     text::json,
@@ -77,7 +80,7 @@ impl Encoder {
     /// When a value cannot be written as JSON, which would be a bug.
     pub fn encode(&mut self, record: &Recorded, lines: &mut Vec<u8>) -> Result<()> {
         let start = lines.len();
-        let most = fit::most_bytes(record.event.operation.told().action().category().dataset());
+        let most = fit::most_of(record);
         self.message.clear();
         message(&record.event, &mut self.message);
         for parts in &mut self.parts {
@@ -103,11 +106,34 @@ impl Encoder {
     /// # Errors
     /// When a value cannot be written as JSON, which would be a bug.
     pub fn value(&mut self, record: &Recorded) -> Result<Value> {
+        let value = self.widest(record, |document| serde_json::to_value(document));
+        Ok(value.transpose()?.unwrap_or_default())
+    }
+
+    /// Hands the record's fields to `with`, as they are where nothing is cut; returns the most
+    /// bytes that the document has when it is written.
+    ///
+    /// # Errors
+    /// When a value cannot be written as JSON, which would be a bug.
+    pub(super) fn take(
+        &mut self,
+        record: &Recorded,
+        reader: &mut Reader,
+        with: impl FnOnce(&Fields<'_>),
+    ) -> Result<usize> {
+        let length = self.widest(record, |document| {
+            let (fields, length) = reader.take(document)?;
+            with(&fields);
+            Ok(length)
+        });
+        length.unwrap_or(Ok(WHOLE))
+    }
+
+    fn widest<T>(&mut self, record: &Recorded, with: impl FnOnce(&Document<'_>) -> T) -> Option<T> {
         self.message.clear();
         message(&record.event, &mut self.message);
-        let Some(parts) = self.parts.first_mut() else { return Ok(Value::Null) };
+        let parts = self.parts.first_mut()?;
         let borrowed = Borrowed::of(&record.event, &self.message, parts, &mut self.timestamps);
-        let document = borrowed.document(record, parts, &mut self.timestamps);
-        Ok(serde_json::to_value(&document)?)
+        Some(with(&borrowed.document(record, parts, &mut self.timestamps)))
     }
 }

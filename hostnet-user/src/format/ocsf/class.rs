@@ -2,7 +2,7 @@
 
 use crate::{
     event::{Activity, Class},
-    format::document::{Document, get, text},
+    format::document::Document,
 };
 
 impl Class {
@@ -94,7 +94,7 @@ impl Class {
     }
 }
 
-/// Held until it is known which endpoint is ours: see finish.rs.
+/// One of the two endpoints, by which of them is ours.
 const LOCAL_CONTAINER: &str = "local_endpoint.container";
 const REMOTE_CONTAINER: &str = "remote_endpoint.container";
 
@@ -155,12 +155,12 @@ impl Role {
 
 impl Activity {
     /// `activity_id` of an event.
-    pub fn id(self, document: &Document) -> u8 {
-        let field = |path| text(document, path).unwrap_or_default();
+    pub fn id(self, document: &Document<'_>) -> u8 {
+        let field = |path| document.text(path).unwrap_or_default();
         match self {
             Self::Is(id) => id,
             Self::Other => 99,
-            Self::Connect => match (field("event.outcome"), field("event.reason")) {
+            Self::Connect => match (&*field("event.outcome"), &*field("event.reason")) {
                 ("success", _) => 1,
                 ("failure", "ECONNREFUSED") => 5,
                 ("failure", _) => 4,
@@ -169,9 +169,9 @@ impl Activity {
             Self::Close if field("event.reason") == "ECONNRESET" => 3,
             Self::Close => 2,
             Self::Bind => {
-                let asked = get(document, "hostnet.bind.requested_port");
-                let asked_for_port = asked.and_then(|port| port.as_u64()).is_some_and(|p| p != 0);
-                let is_udp = matches!(field("network.transport"), "udp" | "udplite");
+                let asked = document.json("hostnet.bind.requested_port");
+                let asked_for_port = asked.and_then(|port| port.parse::<u64>().ok()) > Some(0);
+                let is_udp = matches!(&*field("network.transport"), "udp" | "udplite");
                 let is_server = is_udp && asked_for_port && field("event.outcome") == "success";
                 if is_server { 7 } else { 99 }
             }

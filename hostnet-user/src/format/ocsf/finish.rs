@@ -1,20 +1,34 @@
 //! What an OCSF event has beside its mapped fields: class and activity, what the
 //! schema asks for, and nothing that it would refuse.
 
-use serde_json::{Map, Value, json};
+use std::net::IpAddr;
 
-use super::{OCSF_VERSION, class};
-use crate::event::Class;
-use crate::format::{
-    document::{Document, get, set, text},
-    kinds::{Kind, Severity},
+use super::{
+    class,
+    event::Event,
+    places::{Connection, Container, Place, Process},
+    version::Version,
+};
+use crate::{
+    event::Class,
+    format::{
+        document::Document,
+        kinds::{Kind, Severity},
+    },
+    text::json,
 };
 
 /// Attributes of these profiles are used.
-const PROFILES: [&str; 3] = ["container", "datetime", "host"];
+const PROFILES: &str = r#"["container","datetime","host"]"#;
+
+/// The name of an end that a version asks for and nobody knows.
+const UNKNOWN: &str = r#""unknown""#;
+
+const HOSTNET: &str = r#""hostnet""#;
 
 /// What is known from the event as a whole.
-pub struct Heading {
+pub struct Heading<'a> {
+    pub class: Class,
     activity: u8,
     activity_name: String,
     severity: Severity,
@@ -24,270 +38,274 @@ pub struct Heading {
     peer_is_direct: bool,
     /// Whether the other end is known to be on this host.
     peer_is_here: bool,
-    host_name: Option<String>,
+    host_name: Option<&'a str>,
+    /// The two ends' addresses.
+    addresses: [Option<&'a str>; 2],
 }
 
+/// An end of a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+pub enum Side {
     Source,
     Destination,
 }
 
-impl Heading {
-    pub fn of(kind: Kind, document: &Document) -> Self {
-        let activity = kind.activity.id(document);
-        let name = class::activity_name(kind.class, activity);
+impl Side {
+    pub const BOTH: [Self; 2] = [Self::Source, Self::Destination];
+
+    /// The endpoint that is ours.
+    pub const fn local(self) -> &'static str {
+        match self {
+            Self::Source => "src_endpoint",
+            Self::Destination => "dst_endpoint",
+        }
+    }
+
+    /// The other one.
+    pub const fn remote(self) -> &'static str {
+        match self {
+            Self::Source => Self::Destination.local(),
+            Self::Destination => Self::Source.local(),
+        }
+    }
+}
+
+impl<'a> Heading<'a> {
+    pub fn of(document: &Document<'a>, version: Version) -> Self {
+        let kind = Kind::of(document);
+        let (class, activity) = version.class(kind.class, kind.activity);
+        let activity = version.activity(class, activity.id(document));
+        let action = document.text("event.action").unwrap_or_default();
+        let name = class::activity_name(class, activity).unwrap_or_else(|| kind.caption(&action));
         let is_loopback = |path| {
-            let ip = text(document, path).and_then(|ip| ip.parse::<std::net::IpAddr>().ok());
+            let ip = document.text(path).and_then(|ip| ip.parse::<IpAddr>().ok());
             ip.is_some_and(|ip| ip.is_loopback())
         };
-        let ours = match text(document, "network.direction") {
+        let ours = match document.text("network.direction").as_deref() {
             Some("ingress") => Some(Side::Destination),
             Some("egress") => Some(Side::Source),
             // A socket alone is `server`; of one whose two ends are known, but not
             // who began, ECS names the local one `source`.
-            _ if document.contains_key("client") => Some(Side::Source),
-            _ if document.contains_key("server") => Some(Side::Destination),
+            _ if document.has("client") => Some(Side::Source),
+            _ if document.has("server") => Some(Side::Destination),
             _ => None,
         };
+        let severity = document.text("hostnet.finding.severity");
+        let is_text = |json: &&str| json.starts_with('"');
         Self {
+            class,
             activity,
-            activity_name: name.unwrap_or_else(|| kind.caption(document)).to_owned(),
-            severity: Severity::of(kind.class, document),
+            activity_name: json::raw(&name).get().to_owned(),
+            severity: Severity::of(kind.class, severity.as_deref()),
             ours,
-            peer_is_direct: get(document, "hostnet.peer.via").is_none(),
-            peer_is_here: get(document, "hostnet.peer").is_some()
-                || is_loopback("hostnet.remote.ip"),
-            host_name: text(document, "host.hostname").map(str::to_owned),
+            peer_is_direct: !document.has("hostnet.peer.via"),
+            peer_is_here: document.has("hostnet.peer") || is_loopback("hostnet.remote.ip"),
+            host_name: document.json("host.hostname").filter(is_text),
+            addresses: ["hostnet.local.ip", "hostnet.remote.ip"].map(|path| document.json(path)),
         }
+    }
+
+    /// The side that is ours; where nobody knows, that of who begins.
+    pub fn ours(&self) -> Side {
+        self.ours.unwrap_or(Side::Source)
     }
 }
 
 /// Completes an event whose fields are mapped.
-pub fn finish(event: &mut Document, class: Class, heading: Heading) {
+pub fn finish<'a>(event: &mut Event<'a>, heading: &Heading<'a>) {
+    let to = &event.table.places;
+    let class = heading.class;
     let uid = class.uid();
-    let activity = heading.activity;
-    let severity = match heading.severity {
-        Severity::Unknown => (0, "Unknown"),
-        Severity::Informational => (1, "Informational"),
-        Severity::Low => (2, "Low"),
-        Severity::Medium => (3, "Medium"),
-        Severity::High => (4, "High"),
-        Severity::Critical => (5, "Critical"),
+    let (severity_id, severity) = match heading.severity {
+        Severity::Unknown => ("0", r#""Unknown""#),
+        Severity::Informational => ("1", r#""Informational""#),
+        Severity::Low => ("2", r#""Low""#),
+        Severity::Medium => ("3", r#""Medium""#),
+        Severity::High => ("4", r#""High""#),
+        Severity::Critical => ("5", r#""Critical""#),
     };
-    let fixed = [
-        ("class_uid", json!(uid)),
-        ("class_name", class.name().into()),
-        ("category_uid", json!(uid / 1000)),
-        ("category_name", class.category().into()),
-        ("activity_id", activity.into()),
-        ("activity_name", heading.activity_name.as_str().into()),
-        ("type_uid", json!(uid * 100 + u32::from(activity))),
-        ("severity_id", severity.0.into()),
-        ("severity", severity.1.into()),
-    ];
-    event.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
-    set(event, ["metadata", "version"], OCSF_VERSION.into());
-    set(event, ["metadata", "profiles"], json!(PROFILES));
-    set(event, ["metadata", "product", "vendor_name"], "hostnet".into());
+    event.put(to.class_uid, uid.to_string());
+    event.put(to.class_name, word(class.name()));
+    event.put(to.category_uid, (uid / 1000).to_string());
+    event.put(to.category_name, word(class.category()));
+    event.put(to.activity_id, heading.activity.to_string());
+    event.put(to.activity_name, heading.activity_name.clone());
+    event.put(to.type_uid, (uid * 100 + u32::from(heading.activity)).to_string());
+    event.put(to.severity_id, severity_id);
+    event.put(to.severity, severity);
+    event.put(to.version, word(event.table.version.number()));
+    event.put(to.profiles, PROFILES);
+    event.put(to.vendor_name, HOSTNET);
     device(event);
     match class {
-        Class::Network => network(event, &heading),
+        Class::Network => network(event, heading),
         Class::Process => actor_of_process(event),
         Class::Finding => finding(event),
-        Class::Evidence => evidence(event),
-        Class::Lifecycle => set(event, ["app", "vendor_name"], "hostnet".into()),
+        Class::Evidence => evidence(event, heading),
+        Class::Lifecycle => event.put(to.app_vendor_name, HOSTNET),
         Class::State | Class::Inventory | Class::Error => {}
     }
-    clean_actor(event);
-    if get(event, "actor.process.container").is_some() {
-        brief(event, "device");
+    clean_actor(event, to.actor);
+    if event.has(to.actor.container.whole) {
+        brief(event, to.device);
     }
+}
+
+/// A word of ours as JSON.
+fn word(word: &str) -> String {
+    ["\"", word, "\""].concat()
 }
 
 /// What kind of machine it is, is not known.
-fn device(event: &mut Document) {
-    set(event, ["device", "type_id"], 0.into());
-    if get(event, "device.os.name").and_then(Value::as_str).is_none_or(str::is_empty) {
-        set(event, ["device", "os", "name"], "Linux".into());
+fn device(event: &mut Event<'_>) {
+    let to = &event.table.places;
+    event.put(to.device_type_id, "0");
+    if event.get(to.os_name).is_none_or(|name| !name.starts_with('"') || name == r#""""#) {
+        event.put(to.os_name, r#""Linux""#);
     }
-    if get(event, "device.os.type_id").is_none() {
-        set(event, ["device", "os", "type_id"], 0.into());
-    }
-    on_host_network(event, "device");
+    put_absent(event, to.os_type_id, "0");
+    on_host_network(event, to.device);
 }
 
 /// The ends: which is ours, and whose containers are at them.
-fn network(event: &mut Document, heading: &Heading) {
-    let (source, destination) = ("src_endpoint", "dst_endpoint");
-    let (local, remote) = match heading.ours {
-        Some(Side::Destination) => (destination, source),
-        _ => (source, destination),
+fn network<'a>(event: &mut Event<'a>, heading: &Heading<'a>) {
+    let to = &event.table.places;
+    let (local, remote) = match heading.ours() {
+        Side::Source => (to.source, to.destination),
+        Side::Destination => (to.destination, to.source),
     };
+    let name_of_host = heading.host_name.unwrap_or_default();
     // The local end is on this host, and that is its name.
-    let mut ours = object(event.remove("local_endpoint"));
-    ours.extend(heading.host_name.clone().map(|name| ("hostname".into(), name.into())));
-    merge(event, local, ours);
-    on_host_network(event, local);
-    let mut theirs = object(event.remove("remote_endpoint"));
-    let has_id = ["ip", "name"].iter().any(|id| get(event, &format!("{remote}.{id}")).is_some());
-    if !theirs.is_empty() && !has_id {
+    event.put(local.hostname, name_of_host);
+    on_host_network(event, local.container);
+    let has_id = event.has(remote.ip) || event.has(remote.name);
+    if event.has(remote.container.whole) && !has_id {
         // Whoever has a name here is on this host.
-        theirs.extend(heading.host_name.clone().map(|name| ("hostname".into(), name.into())));
+        event.put(remote.hostname, name_of_host);
     }
-    merge(event, remote, theirs);
     if heading.peer_is_direct {
-        on_host_network(event, remote);
+        on_host_network(event, remote.container);
     }
-    for end in [source, destination] {
-        let known = ["ip", "name", "hostname"];
-        if known.iter().all(|id| get(event, &format!("{end}.{id}")).is_none()) {
-            event.remove(end);
+    for end in [local, remote] {
+        if ![end.ip, end.name, end.hostname].iter().any(|id| event.has(*id)) {
+            event.remove(end.whole);
+            if event.table.version.needs_both_ends() {
+                event.put(end.name, UNKNOWN);
+            }
         }
     }
-    connection(event);
-    if get(event, "actor.process.pid").is_some() {
-        brief(event, local);
+    connection(event, to.connection);
+    if event.has(to.actor.pid) {
+        brief(event, local.container);
     }
     let side = match heading.ours {
-        Some(Side::Source) => 1,
-        Some(Side::Destination) => 2,
-        None => 0,
+        Some(Side::Source) => "1",
+        Some(Side::Destination) => "2",
+        None => "0",
     };
-    event.insert("observation_point_id".to_owned(), side.into());
-    if event.contains_key(source) && event.contains_key(destination) {
-        let direction = get(event, "connection_info.direction_id").and_then(Value::as_u64);
-        let is_known = direction.is_some_and(|id| id != 0);
-        event.insert("is_src_dst_assignment_known".to_owned(), is_known.into());
+    event.put(to.observation_point, side);
+    if event.has(local.whole) && event.has(remote.whole) {
+        let direction = event.get(to.connection.direction_id);
+        let is_known = direction.is_some_and(|id| id.parse::<u64>().is_ok_and(|id| id != 0));
+        event.put(to.is_direction_known, if is_known { "true" } else { "false" });
     }
     // 1: on the same endpoint.
-    if heading.peer_is_here && event.contains_key("connection_info") {
-        set(event, ["connection_info", "boundary_id"], 1.into());
+    if heading.peer_is_here && event.has(to.connection.whole) {
+        event.put(to.connection.boundary_id, "1");
     }
-    let ip = |end: &str| {
-        let name = format!("{end}.ip");
-        let value = get(event, &name)?.clone();
-        Some(json!({ "name": name, "type": "IP Address", "type_id": 2, "value": value }))
-    };
-    observables(event, [ip(source), ip(destination)]);
+    let ip = |name, place| Some((name, event.get(place)?.to_string()));
+    let ends = [ip("src_endpoint.ip", to.source.ip), ip("dst_endpoint.ip", to.destination.ip)];
+    observables(event, ends);
 }
 
 /// A connection without a known direction says so.
-fn connection(event: &mut Document) {
-    if let Some(Value::Object(connection)) = event.get_mut("connection_info") {
-        connection.entry("direction_id").or_insert_with(|| 0.into());
+fn connection(event: &mut Event<'_>, of: Connection) {
+    if event.has(of.whole) {
+        put_absent(event, of.direction_id, "0");
     }
 }
 
 /// Exec and exit are acts of the process itself.
-fn actor_of_process(event: &mut Document) {
-    for name in ["pid", "uid"] {
-        if let Some(value) = get(event, &format!("process.{name}")).cloned() {
-            set(event, ["actor", "process", name], value);
-        }
+fn actor_of_process(event: &mut Event<'_>) {
+    let to = &event.table.places;
+    for (from, to) in [(to.process.pid, to.actor.pid), (to.process.uid, to.actor.uid)] {
+        let value = event.get(from).cloned().unwrap_or_default();
+        event.put(to, value);
     }
-    on_host_network(event, "process");
+    on_host_network(event, to.process.container);
 }
 
-fn finding(event: &mut Document) {
-    let field = |path| get(event, path).cloned().unwrap_or_default();
-    let (uid, title) = (field("metadata.uid"), field("message"));
-    set(event, ["finding_info", "uid"], uid);
-    set(event, ["finding_info", "title"], title);
-    // 1: rule.
-    set(event, ["finding_info", "analytic", "type_id"], 1.into());
-    set(event, ["finding_info", "analytic", "type"], "Rule".into());
-    event.insert("is_alert".to_owned(), true.into());
-    // 1: new. A status is the reader's to change.
-    event.insert("status_id".to_owned(), 1.into());
-    let mut evidence = object(event.remove("evidences"));
-    clean_actor(&mut evidence);
-    connection(&mut evidence);
-    on_host_network_of(&mut evidence);
-    if get(&evidence, "actor.process").is_some() {
-        brief_of(&mut evidence);
+fn finding(event: &mut Event<'_>) {
+    let to = &event.table.places;
+    for (from, to) in [(to.event_uid, to.finding_uid), (to.message, to.finding_title)] {
+        let value = event.get(from).cloned().unwrap_or("null".into());
+        event.put(to, value);
     }
-    let is_evidence = |name: &String| name != "container";
-    if evidence.keys().any(is_evidence) {
-        event.insert("evidences".to_owned(), json!([evidence]));
-    } else if let Some(container) = evidence.remove("container") {
-        set(event, ["device", "container"], container);
+    // 1: rule.
+    event.put(to.analytic_type_id, "1");
+    event.put(to.analytic_type, r#""Rule""#);
+    event.put(to.is_alert, "true");
+    // 1: new. A status is the reader's to change.
+    event.put(to.status_id, "1");
+    clean_actor(event, to.evidence_actor);
+    connection(event, to.evidence_connection);
+    on_host_network(event, to.evidence_container);
+    if event.has(to.evidence_actor.whole) {
+        brief(event, to.evidence_container);
+    }
+    if !to.evidence.iter().any(|place| event.has(*place)) {
+        event.move_below(to.evidence_container.whole, to.device.whole);
     }
 }
 
 /// A socket that the kernel listed: a query for connections (7) that found it (1).
-fn evidence(event: &mut Document) {
-    set(event, ["query_evidence", "query_type_id"], 7.into());
-    if get(event, "query_evidence.connection_info.direction_id").is_none() {
-        set(event, ["query_evidence", "connection_info", "direction_id"], 0.into());
-    }
-    event.insert("query_result_id".to_owned(), 1.into());
-    let ip = |name: &str| {
-        let value = get(event, name)?.clone();
-        Some(json!({ "name": name, "type": "IP Address", "type_id": 2, "value": value }))
-    };
-    observables(event, [ip("unmapped.hostnet.local.ip"), ip("unmapped.hostnet.remote.ip")]);
+fn evidence<'a>(event: &mut Event<'a>, heading: &Heading<'a>) {
+    let to = &event.table.places;
+    event.put(to.query_type_id, "7");
+    put_absent(event, to.query_connection.direction_id, "0");
+    event.put(to.query_result_id, "1");
+    let [local, remote] = heading.addresses;
+    let ip = |path, value: Option<&str>| Some((path, value?.to_owned()));
+    let ends = [ip("unmapped.hostnet.local.ip", local), ip("unmapped.hostnet.remote.ip", remote)];
+    observables(event, ends);
 }
 
 /// An actor needs somebody, and a process its id.
-fn clean_actor(event: &mut Document) {
-    let Some(Value::Object(actor)) = event.get_mut("actor") else { return };
-    if let Some(Value::Object(process)) = actor.get("process")
-        && !process.contains_key("pid")
-        && !process.contains_key("uid")
-    {
-        actor.remove("process");
+fn clean_actor(event: &mut Event<'_>, process: Process) {
+    if !event.has(process.pid) && !event.has(process.uid) {
+        event.remove(process.whole);
     }
-    on_host_network(actor, "process");
-    if actor.is_empty() {
-        event.remove("actor");
-    }
+    on_host_network(event, process.container);
 }
 
 /// What acts in the host's network namespace uses the host's network, whatever
 /// its container declares.
-fn on_host_network(event: &mut Document, of: &str) {
-    if let Some(Value::Object(object)) = event.get_mut(of) {
-        on_host_network_of(object);
-    }
-}
-
-fn on_host_network_of(object: &mut Document) {
-    if let Some(Value::Object(container)) = object.get_mut("container") {
-        container.insert("network_driver".to_owned(), "host".into());
+fn on_host_network(event: &mut Event<'_>, container: Container) {
+    if event.has(container.whole) {
+        event.put(container.network_driver, r#""host""#);
     }
 }
 
 /// A container that the acting process has whole is only named elsewhere.
-fn brief(event: &mut Document, of: &str) {
-    if let Some(Value::Object(object)) = event.get_mut(of) {
-        brief_of(object);
+fn brief(event: &mut Event<'_>, container: Container) {
+    let kept = container.brief.map(|place| event.get(place).cloned().unwrap_or_default());
+    event.remove(container.whole);
+    container.brief.into_iter().zip(kept).for_each(|(place, value)| event.put(place, value));
+}
+
+fn put_absent(event: &mut Event<'_>, place: Place, value: &'static str) {
+    if event.get(place).is_none() {
+        event.put(place, value);
     }
 }
 
-fn brief_of(object: &mut Document) {
-    if let Some(Value::Object(container)) = object.get_mut("container") {
-        container.retain(|name, _| matches!(&**name, "uid" | "name" | "network_driver"));
-    }
-}
-
-fn observables<const N: usize>(event: &mut Document, all: [Option<Value>; N]) {
-    let all: Vec<Value> = all.into_iter().flatten().collect();
+fn observables(event: &mut Event<'_>, all: [Option<(&str, String)>; 2]) {
+    let one = |(name, value): (&str, String)| {
+        format!(r#"{{"name":"{name}","type":"IP Address","type_id":2,"value":{value}}}"#)
+    };
+    let all: Vec<String> = all.into_iter().flatten().map(one).collect();
     if !all.is_empty() {
-        event.insert("observables".to_owned(), all.into());
-    }
-}
-
-fn object(value: Option<Value>) -> Document {
-    match value {
-        Some(Value::Object(object)) => object,
-        _ => Map::new(),
-    }
-}
-
-fn merge(event: &mut Document, name: &str, more: Document) {
-    if let Value::Object(object) = event.entry(name).or_insert_with(|| Map::new().into()) {
-        object.extend(more);
+        event.put(event.table.places.observables, format!("[{}]", all.join(",")));
     }
 }
 

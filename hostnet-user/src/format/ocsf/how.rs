@@ -1,49 +1,117 @@
-//! Values of ours made into values of OCSF.
+//! Values of ours made into values of OCSF, both as JSON.
+
+use std::{borrow::Cow, collections::BTreeMap};
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json, value::RawValue};
 
-use super::rules::How;
-use crate::format::document::{Document, set, text};
+use super::{event::Event, places::Place, rules::How};
+use crate::{
+    format::document::{Document, in_order, text},
+    text::json::raw,
+};
 
-/// Puts `value`, made so, at `to`. Gives it back when OCSF cannot have it like that.
-pub fn put(
-    how: How,
-    value: Value,
-    to: &[&'static str],
-    document: &mut Document,
-    facts: &Facts,
-) -> Result<(), Value> {
-    let made = match how {
-        // Twins and kin are put beside `to`.
-        How::Time => return time(value, to, document),
-        How::File => return file(value, to, document),
-        How::OsType => return os_type(value, to, document),
-        How::SocketState => return socket_state(value, to, document, facts),
-        How::Said => return Ok(()),
-        How::Same => Some(value.clone()),
-        How::Milliseconds => value.as_u64().map(|nanoseconds| (nanoseconds / 1_000_000).into()),
-        How::Text => value.as_u64().map(|number| number.to_string().into()),
-        How::Number => value.as_str().and_then(|text| text.parse::<u32>().ok()).map(Value::from),
-        How::First => value.get(0).cloned(),
-        How::Pairs => pairs(&value),
-        How::Ancestry => ancestry(&value),
-        How::Attacks => attacks(&value),
-        How::Name => match value.as_str() {
-            Some(text) if text.parse::<std::net::IpAddr>().is_ok() => return Ok(()),
-            Some(_) => Some(value.clone()),
-            None => None,
-        },
-        How::Status => word(&value, &[("success", 1), ("failure", 2), ("unknown", 0)]),
-        How::Direction => word(&value, &[("ingress", 1), ("egress", 2)]),
-        How::IpVersion => word(&value, &[("ipv4", 4), ("ipv6", 6)]),
-        How::Uuid => {
-            value.as_str().filter(|text| uuid::Uuid::try_parse(text).is_ok()).map(Value::from)
+impl How {
+    /// The attributes that a value becomes which goes to `to`, in the order of what is made of it.
+    pub fn attributes(self, to: &str) -> Vec<String> {
+        let beside = |name: &str| {
+            let object = to.rsplit_once('.').map_or("", |(object, _)| object);
+            format!("{object}.{name}")
+        };
+        match self {
+            Self::Said => Vec::new(),
+            Self::Time => vec![to.to_owned(), format!("{to}_dt")],
+            Self::File => ["path", "name", "type_id"].map(|name| format!("{to}.{name}")).into(),
+            Self::OsType => vec![to.to_owned(), beside("type_id")],
+            Self::SocketState => vec![to.to_owned(), beside("tcp_state_id")],
+            Self::Same
+            | Self::Milliseconds
+            | Self::Text
+            | Self::Number
+            | Self::First
+            | Self::Pairs
+            | Self::Ancestry
+            | Self::Name
+            | Self::Status
+            | Self::Direction
+            | Self::IpVersion
+            | Self::Uuid
+            | Self::Attacks => vec![to.to_owned()],
         }
-    };
-    let Some(made) = made else { return Err(value) };
-    set(document, to.iter().copied(), made);
-    Ok(())
+    }
+
+    /// Puts what is made of a value at the places of its attributes; whether OCSF can have it.
+    pub fn put<'a>(
+        self,
+        value: &'a str,
+        to: &[Vec<Place>],
+        event: &mut Event<'a>,
+        facts: &Facts,
+    ) -> bool {
+        let Some(made) = self.make(value, event, facts) else { return false };
+        for places in to {
+            for (place, made) in places.iter().zip(&made) {
+                event.put(*place, made.clone());
+            }
+        }
+        true
+    }
+
+    /// The values of its attributes; `None` where it is not what it should be.
+    fn make<'a>(self, value: &'a str, event: &Event<'a>, facts: &Facts) -> Option<Made<'a>> {
+        let whole = || text(value);
+        Some(match self {
+            Self::Said => Made::default(),
+            Self::Same => one(in_order(value)),
+            Self::Time => {
+                let time: Timestamp = whole()?.parse().ok()?;
+                [time.as_millisecond().to_string().into(), value.into(), "".into()]
+            }
+            Self::Milliseconds => one((value.parse::<u64>().ok()? / 1_000_000).to_string()),
+            Self::Text => one(format!("\"{}\"", value.parse::<u64>().ok()?)),
+            Self::Number => one(whole()?.parse::<u32>().ok()?.to_string()),
+            Self::First => {
+                let items: Vec<&RawValue> = serde_json::from_str(value).ok()?;
+                one(in_order(items.first()?.get()))
+            }
+            Self::File => {
+                let path = value.strip_prefix('"')?.strip_suffix('"')?;
+                let name = path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path);
+                let name = format!("\"{name}\"");
+                [value.into(), name.into(), event.table.version.executable().into()]
+            }
+            Self::Pairs => one(pairs(value)?),
+            Self::Ancestry => one(ancestry(value)?),
+            Self::Attacks => one(attacks(value)?),
+            Self::Name if whole()?.parse::<std::net::IpAddr>().is_ok() => Made::default(),
+            Self::Name => one(value),
+            Self::Status => {
+                one(word(value, &[("success", "1"), ("failure", "2"), ("unknown", "0")])?)
+            }
+            Self::Direction => one(word(value, &[("ingress", "1"), ("egress", "2")])?),
+            Self::IpVersion => one(word(value, &[("ipv4", "4"), ("ipv6", "6")])?),
+            Self::OsType => {
+                let id = word(value, &[("linux", "200")]).unwrap_or("99");
+                [in_order(value), id.into(), "".into()]
+            }
+            Self::SocketState => {
+                let id = if facts.is_tcp { word(value, STATES) } else { None };
+                [in_order(value), id.unwrap_or_default().into(), "".into()]
+            }
+            Self::Uuid => {
+                uuid::Uuid::try_parse(&whole()?).ok()?;
+                one(value)
+            }
+        })
+    }
+}
+
+/// The values of a field's attributes; empty where there is none.
+type Made<'a> = [Cow<'a, str>; 3];
+
+fn one<'a>(value: impl Into<Cow<'a, str>>) -> Made<'a> {
+    [value.into(), "".into(), "".into()]
 }
 
 /// What of the rest of the event a value depends on.
@@ -52,91 +120,61 @@ pub struct Facts {
 }
 
 impl Facts {
-    pub fn of(document: &Document) -> Self {
-        let transport = text(document, "network.transport").unwrap_or_default();
-        Self { is_tcp: matches!(transport, "tcp" | "mptcp") }
+    pub fn of(document: &Document<'_>) -> Self {
+        let transport = document.text("network.transport").unwrap_or_default();
+        Self { is_tcp: matches!(&*transport, "tcp" | "mptcp") }
     }
 }
 
-fn word(value: &Value, words: &[(&str, u32)]) -> Option<Value> {
-    let text = value.as_str()?;
-    words.iter().find(|(word, _)| *word == text).map(|(_, number)| (*number).into())
+fn word(value: &str, words: &[(&str, &'static str)]) -> Option<&'static str> {
+    let text = text(value)?;
+    words.iter().find(|(word, _)| *word == text).map(|(_, number)| *number)
 }
 
-fn time(value: Value, to: &[&'static str], document: &mut Document) -> Result<(), Value> {
-    let Some(time) = value.as_str().and_then(|text| text.parse::<Timestamp>().ok()) else {
-        return Err(value);
-    };
-    if let Some((last, before)) = to.split_last() {
-        let twin = format!("{last}_dt");
-        let path = before.iter().copied().chain([twin.as_str()]);
-        set(document, path, value);
-        set(document, to.iter().copied(), time.as_millisecond().into());
+const STATES: &[(&str, &str)] = &[
+    ("established", "1"),
+    ("syn-sent", "2"),
+    ("fin-wait-1", "4"),
+    ("fin-wait-2", "5"),
+    ("close-wait", "8"),
+    ("last-ack", "9"),
+    ("listen", "10"),
+    ("closing", "11"),
+];
+
+fn json_of(value: &impl Serialize) -> String {
+    raw(value).get().to_owned()
+}
+
+fn pairs(value: &str) -> Option<String> {
+    #[derive(Serialize)]
+    struct Pair {
+        name: String,
+        value: Value,
     }
-    Ok(())
+    let pairs: BTreeMap<String, Value> = serde_json::from_str(value).ok()?;
+    let pairs: Vec<Pair> = pairs.into_iter().map(|(name, value)| Pair { name, value }).collect();
+    Some(json_of(&pairs))
 }
 
-fn os_type(value: Value, to: &[&'static str], document: &mut Document) -> Result<(), Value> {
-    if let Some((_, before)) = to.split_last() {
-        let id = word(&value, &[("linux", 200)]).unwrap_or_else(|| 99.into());
-        set(document, before.iter().copied().chain(["type_id"]), id);
-        set(document, to.iter().copied(), value);
+/// Processes by the names that OCSF has for what is known of them.
+fn ancestry(value: &str) -> Option<String> {
+    #[derive(Serialize, Deserialize)]
+    struct Ancestor<'a> {
+        #[serde(borrow, skip_serializing_if = "Option::is_none")]
+        name: Option<&'a RawValue>,
+        #[serde(borrow, rename(serialize = "path", deserialize = "executable"))]
+        #[serde(skip_serializing_if = "Option::is_none")]
+        path: Option<&'a RawValue>,
+        #[serde(borrow)]
+        pid: &'a RawValue,
     }
-    Ok(())
+    let ancestors: Vec<Ancestor<'_>> = serde_json::from_str(value).ok()?;
+    Some(json_of(&ancestors))
 }
 
-fn socket_state(
-    value: Value,
-    to: &[&'static str],
-    document: &mut Document,
-    facts: &Facts,
-) -> Result<(), Value> {
-    const STATES: &[(&str, u32)] = &[
-        ("established", 1),
-        ("syn-sent", 2),
-        ("fin-wait-1", 4),
-        ("fin-wait-2", 5),
-        ("close-wait", 8),
-        ("last-ack", 9),
-        ("listen", 10),
-        ("closing", 11),
-    ];
-    if let (Some((_, before)), true, Some(id)) =
-        (to.split_last(), facts.is_tcp, word(&value, STATES))
-    {
-        set(document, before.iter().copied().chain(["tcp_state_id"]), id);
-    }
-    set(document, to.iter().copied(), value);
-    Ok(())
-}
-
-/// 8: executable file.
-fn file(value: Value, to: &[&'static str], document: &mut Document) -> Result<(), Value> {
-    let Some(path) = value.as_str() else { return Err(value) };
-    let name = path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path);
-    let fields = [("name", name.into()), ("type_id", 8.into()), ("path", value.clone())];
-    for (field, value) in fields {
-        set(document, to.iter().copied().chain([field]), value);
-    }
-    Ok(())
-}
-
-fn pairs(value: &Value) -> Option<Value> {
-    let pair = |(name, value): (&String, &Value)| json!({ "name": name, "value": value });
-    value.as_object().map(|pairs| pairs.iter().map(pair).collect())
-}
-
-fn ancestry(value: &Value) -> Option<Value> {
-    let one = |ancestor: &Value| -> Option<Value> {
-        let renamed = [("pid", "pid"), ("name", "name"), ("path", "executable")];
-        let fields = renamed.map(|(to, from)| Some((to.to_owned(), ancestor.get(from)?.clone())));
-        let fields: Map<String, Value> = fields.into_iter().flatten().collect();
-        fields.contains_key("pid").then(|| fields.into())
-    };
-    value.as_array()?.iter().map(one).collect::<Option<Vec<Value>>>().map(Value::from)
-}
-
-fn attacks(value: &Value) -> Option<Value> {
+fn attacks(value: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(value).ok()?;
     let names = value.get("name").and_then(Value::as_array);
     let attack = |(index, id): (usize, &Value)| {
         let mut technique = json!({ "uid": id });
@@ -145,5 +183,6 @@ fn attacks(value: &Value) -> Option<Value> {
         }
         json!({ "technique": technique })
     };
-    Some(value.get("id")?.as_array()?.iter().enumerate().map(attack).collect())
+    let attacks: Vec<Value> = value.get("id")?.as_array()?.iter().enumerate().map(attack).collect();
+    Some(json_of(&attacks))
 }

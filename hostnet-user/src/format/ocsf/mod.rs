@@ -1,63 +1,82 @@
-//! OCSF 1.8.0: one event of ours as one line of JSON.
+//! OCSF: one event of ours as one line of JSON.
 //!
-//! A pure function of the ECS document. What OCSF has a name for is found in
-//! rules.rs, what it has none for is under `unmapped`, as in ECS; nothing that is
-//! not in the document is said. Field by field: docs/formats.md.
+//! A pure function of the event in pieces. What OCSF has a name for is found in
+//! rules.rs, what it has none for is under `unmapped`, as in ECS; nothing that the
+//! event does not say is said. Field by field: docs/formats.md.
 
 pub(super) mod class;
+mod event;
 mod finish;
 mod how;
+mod places;
 mod rules;
 mod table;
-
-use anyhow::Result;
-use serde_json::Value;
+mod version;
 
 pub use class::{ROLES, Role};
 pub use rules::{How, RULES, Rule};
+pub use version::Version;
 
-use self::{how::Facts, table::Node};
-use super::{
-    document::{Document, get, set},
-    kinds::Kind,
-};
-use crate::{event::Class, text::json};
+use self::{event::Event, finish::Heading, how::Facts, table::Table};
+use super::document::{Document, Field, in_order};
+use crate::event::Class;
 
-/// The version of OCSF that is written.
-pub const OCSF_VERSION: &str = "1.8.0";
+/// What OCSF makes of a field, whatever the event's class.
+pub fn look(name: &str, path: &str) -> Option<Field> {
+    let rule = RULES.iter().position(|rule| rule.from == path);
+    let inside =
+        |rule: &Rule| rule.from.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+    // The names of labels are anybody's.
+    let is_whole = rule.is_some() || name == "labels";
+    let is_object = RULES.iter().any(inside);
+    Some(Field { is_whole, is_object, rule, ..Field::default() })
+}
 
 /// Appends the event, without a newline.
-///
-/// # Errors
-/// When it cannot be written as JSON, which would be a bug.
-pub fn write(document: Document, to: &mut Vec<u8>) -> Result<()> {
-    Ok(json::write(to, &event(document))?)
+pub fn write(document: &Document<'_>, version: Version, to: &mut Vec<u8>) {
+    let heading = Heading::of(document, version);
+    let table = Table::of(version, heading.class);
+    let rules = table.rules(heading.ours());
+    // An empty text is as good as none.
+    let is_there = |path: &str| {
+        let is_empty = document.json(path).is_some_and(|json| matches!(json, r#""""# | "[]"));
+        document.has(path) && !is_empty
+    };
+    let needed: Vec<&str> = NEEDED.iter().copied().filter(|path| is_there(path)).collect();
+    let facts = Facts::of(document);
+    let mut event = Event::new(table);
+    let mut unmapped: Vec<(usize, &str)> = Vec::new();
+    for (id, field, value) in document.fields() {
+        if field.is_object && value == "{}" {
+            continue;
+        }
+        let compiled = field.rule.and_then(|rule| rules[rule].as_ref());
+        let compiled = compiled
+            .filter(|compiled| compiled.rule.needs.is_none_or(|needs| needed.contains(&needs)));
+        let is_kept = compiled.is_some_and(|compiled| {
+            compiled.rule.how.put(value, &compiled.to, &mut event, &facts)
+                && compiled.rule.how != How::Milliseconds
+        });
+        if !is_kept {
+            unmapped.push((id, value));
+        }
+    }
+    if !unmapped.is_empty() {
+        event.put(table.places.unmapped, "{}");
+    }
+    finish::finish(&mut event, &heading);
+    let names = document.names();
+    unmapped.sort_unstable_by_key(|(id, _)| names.node(*id).place());
+    event.write(to, |to| {
+        let put = |value: &str, to: &mut Vec<u8>| to.extend_from_slice(in_order(value).as_bytes());
+        names.write(unmapped.iter().copied(), to, put);
+    });
 }
 
 /// The places of a role in a class, for documentation.
 #[must_use]
 pub fn places(role: Role, class: Class) -> Vec<String> {
     class.places(role).iter().map(|place| finish::public_name(place)).collect()
-}
-
-fn event(document: Document) -> Document {
-    let kind = Kind::of(&document);
-    let heading = finish::Heading::of(kind, &document);
-    let mut mapping = Mapping {
-        // An empty text is as good as none.
-        needed: NEEDED.iter().copied().filter(|path| is_there(&document, path)).collect(),
-        facts: Facts::of(&document),
-        to: Document::new(),
-        unmapped: Document::new(),
-        path: Vec::new(),
-    };
-    mapping.object(document, table::of(kind.class));
-    let Mapping { mut to, unmapped, .. } = mapping;
-    if !unmapped.is_empty() {
-        to.insert("unmapped".to_owned(), unmapped.into());
-    }
-    finish::finish(&mut to, kind.class, heading);
-    to
 }
 
 /// All that some rule needs.
@@ -67,59 +86,3 @@ static NEEDED: std::sync::LazyLock<Vec<&'static str>> = std::sync::LazyLock::new
     needed.dedup();
     needed
 });
-
-fn is_there(document: &Document, path: &str) -> bool {
-    get(document, path).is_some_and(|value| match value {
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        _ => true,
-    })
-}
-
-/// A document on its way from one schema to the other.
-struct Mapping {
-    needed: Vec<&'static str>,
-    facts: Facts,
-    to: Document,
-    unmapped: Document,
-    /// Names from the root to the object at hand.
-    path: Vec<String>,
-}
-
-impl Mapping {
-    fn object(&mut self, object: Document, node: &Node) {
-        for (name, value) in object {
-            self.path.push(name);
-            let here = self.path.last().and_then(|name| node.below.get(name.as_str()));
-            match (here, value) {
-                (Some(Node { rule: Some(rule), .. }), value) => self.apply(rule, value),
-                (Some(below), Value::Object(object)) => self.object(object, below),
-                (_, value) => self.unmapped(value),
-            }
-            self.path.pop();
-        }
-    }
-
-    fn apply(&mut self, rule: &table::Compiled, value: Value) {
-        if rule.needs.is_some_and(|needs| !self.needed.contains(&needs)) {
-            return self.unmapped(value);
-        }
-        if rule.how == How::Milliseconds {
-            self.unmapped(value.clone());
-        }
-        let Some((last, others)) = rule.to.split_last() else { return };
-        let mut kept = Ok(());
-        for to in others {
-            let put = how::put(rule.how, value.clone(), to, &mut self.to, &self.facts);
-            kept = kept.and(put);
-        }
-        let kept = kept.and(how::put(rule.how, value, last, &mut self.to, &self.facts));
-        if let Err(value) = kept {
-            self.unmapped(value);
-        }
-    }
-
-    fn unmapped(&mut self, value: Value) {
-        set(&mut self.unmapped, self.path.iter().map(String::as_str), value);
-    }
-}

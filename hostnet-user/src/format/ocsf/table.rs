@@ -1,68 +1,110 @@
-//! The rules compiled for each class: a tree of field names with, at each, where
-//! its value goes and how it is made.
+//! The rules compiled for each version and class, and all that an event can have: where the
+//! value of a field goes there is found by the rule's number alone.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 use super::{
     class::Role,
+    finish::Side,
+    places::{Place, Places},
     rules::{How, RULES, Rule},
+    version::Version,
 };
-use crate::event::Class;
+use crate::{event::Class, format::tree::Tree};
 
-/// A place in the tree.
-#[derive(Default)]
-pub struct Node {
-    /// What is done with the value here.
-    pub rule: Option<Compiled>,
-    /// What is below.
-    pub below: HashMap<&'static str, Node>,
+/// What events of a version and class are made by.
+pub struct Table {
+    pub version: Version,
+    /// All attributes that they can have.
+    pub names: Tree<()>,
+    /// Those that are put beside the rules'.
+    pub places: Places,
+    /// The rules that the class has a place for, by which of its ends is ours.
+    rules: [Vec<Option<Compiled>>; 2],
 }
 
 /// A rule with the places of one class.
 pub struct Compiled {
-    pub how: How,
-    pub needs: Option<&'static str>,
-    /// Paths of attributes; of what is said elsewhere, where.
-    pub to: Vec<Vec<&'static str>>,
+    pub rule: &'static Rule,
+    /// Where each value of it goes: [`How::attributes`]. Of what others say, nowhere.
+    pub to: Vec<Vec<Place>>,
 }
 
-/// The tree for a class.
-pub fn of(class: Class) -> &'static Node {
-    static TABLES: LazyLock<Vec<Node>> =
-        LazyLock::new(|| Class::ALL.iter().map(|class| compile(*class)).collect());
-    &TABLES[class as usize]
+impl Table {
+    /// The table for a class in a version.
+    pub fn of(version: Version, class: Class) -> &'static Self {
+        static TABLES: LazyLock<[Vec<Table>; 2]> = LazyLock::new(|| {
+            Version::ALL.map(|version| {
+                Class::ALL.into_iter().map(|class| Table::new(version, class)).collect()
+            })
+        });
+        &TABLES[version as usize][class as usize]
+    }
+
+    fn new(version: Version, class: Class) -> Self {
+        let mut names = Tree::new(());
+        for (rule, ours) in RULES.iter().flat_map(|rule| Side::BOTH.map(|ours| (rule, ours))) {
+            let places = places(rule, class, ours, version);
+            let attributes = places.iter().flat_map(|to| rule.how.attributes(to));
+            attributes.for_each(|path| {
+                names.add_path(&path);
+                // Where nothing but the container would be evidence, it is the device's.
+                if let Some(rest) = path.strip_prefix("evidences.container") {
+                    names.add_path(&format!("device.container{rest}"));
+                }
+            });
+        }
+        Places::find(|path| {
+            if version.has(path) {
+                names.add_path(path);
+            }
+            Place::default()
+        });
+        names.make_list("evidences");
+        names.sort();
+        let places = Places::find(|path| names.places(path).into());
+        let rules = Side::BOTH.map(|ours| compile(&names, class, ours, version));
+        Self { version, names, places, rules }
+    }
+
+    /// The rules, by their numbers.
+    pub fn rules(&self, ours: Side) -> &[Option<Compiled>] {
+        &self.rules[ours as usize]
+    }
+}
+
+fn compile(names: &Tree<()>, class: Class, ours: Side, version: Version) -> Vec<Option<Compiled>> {
+    let at = |path: &String| Place::from(names.places(path));
+    let compile = |rule: &'static Rule| {
+        let places = places(rule, class, ours, version);
+        let to = places.iter().map(|to| rule.how.attributes(to).iter().map(at).collect()).collect();
+        (!places.is_empty()).then_some(Compiled { rule, to })
+    };
+    RULES.iter().map(compile).collect()
 }
 
 /// Where a rule puts its value in a class: nowhere, when the class has no place.
-fn places(rule: &Rule, class: Class) -> Vec<Vec<&'static str>> {
-    rule.to.iter().flat_map(|to| place(to, class)).collect()
-}
-
-fn compile(class: Class) -> Node {
-    let mut root = Node::default();
-    for rule in RULES {
-        let to = places(rule, class);
-        if to.is_empty() {
-            continue;
+fn places(rule: &Rule, class: Class, ours: Side, version: Version) -> Vec<String> {
+    let exact = |place: String| match place.split_once('.') {
+        Some(("local_endpoint", rest)) => format!("{}.{rest}", ours.local()),
+        Some(("remote_endpoint", rest)) => format!("{}.{rest}", ours.remote()),
+        Some(("evidences", rest)) if rest.starts_with("container") && !version.has(&place) => {
+            format!("device.{rest}")
         }
-        let mut node = &mut root;
-        for name in rule.from.split('.') {
-            node = node.below.entry(name).or_default();
-        }
-        node.rule = Some(Compiled { how: rule.how, needs: rule.needs, to });
-    }
-    root
+        _ => place,
+    };
+    let places = rule.to.iter().flat_map(|to| place(to, class)).map(exact);
+    places.filter(|place| rule.how == How::Said || version.has(place)).collect()
 }
 
 /// `{role}.rest` in a class.
-fn place(to: &'static str, class: Class) -> Vec<Vec<&'static str>> {
+fn place(to: &'static str, class: Class) -> Vec<String> {
     let Some((role, rest)) = to.strip_prefix('{').and_then(|to| to.split_once('}')) else {
-        return vec![to.split('.').collect()];
+        return vec![to.to_owned()];
     };
     // A role that is misspelt has no place; a test finds it.
     let places = Role::named(role).map_or(&[][..], |role| class.places(role));
-    let rest = rest.split('.').filter(|name| !name.is_empty());
-    places.iter().map(|place| place.split('.').chain(rest.clone()).collect()).collect()
+    places.iter().map(|place| format!("{place}{rest}")).collect()
 }
 
 #[cfg(test)]
@@ -85,6 +127,9 @@ mod tests {
         for (index, class) in Class::ALL.iter().enumerate() {
             assert_eq!(*class as usize, index);
         }
+        for (index, version) in Version::ALL.iter().enumerate() {
+            assert_eq!(*version as usize, index);
+        }
     }
 
     /// Else one of the two would be lost.
@@ -103,9 +148,9 @@ mod tests {
     fn no_attribute_is_written_by_two_rows_of_a_class() {
         for class in Class::ALL {
             let mut seen: Vec<(String, &str)> = Vec::new();
-            for rule in RULES.iter().filter(|rule| rule.how != How::Said) {
-                for to in places(rule, class) {
-                    let to = to.join(".");
+            for rule in RULES {
+                let places = places(rule, class, Side::Source, Version::V1_8);
+                for to in places.iter().flat_map(|to| rule.how.attributes(to)) {
                     let clash = seen.iter().find(|(known, _)| *known == to);
                     assert!(clash.is_none(), "{to}: {} and {clash:?}", rule.from);
                     seen.push((to, rule.from));
