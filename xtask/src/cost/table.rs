@@ -99,11 +99,11 @@ impl Table {
     fn name_parts(&mut self) {
         let hooks: Vec<&String> = self.programs.keys().collect();
         let named = std::mem::take(&mut self.parts).into_iter().map(|((operation, name), part)| {
-            let is_it = |hook: &&&String| {
-                let function = hook.rsplit('/').next().unwrap_or(hook);
-                function == name || name.len() == 15 && function.starts_with(&name)
-            };
-            let hook = hooks.iter().find(is_it).map_or(name.as_str(), |hook| hook.as_str());
+            let is_it = |hook: &&&String| hook.rsplit('/').next() == Some(&name);
+            // The hook of `socket_post_create` is `security_socket_post_create`.
+            let is_like_it = |hook: &&&String| name.len() == 15 && hook.contains(&name);
+            let hook = hooks.iter().find(is_it).or_else(|| hooks.iter().find(is_like_it));
+            let hook = hook.map_or(name.as_str(), |hook| hook.as_str());
             ((operation, hook.to_owned()), part)
         });
         self.parts = named.collect();
