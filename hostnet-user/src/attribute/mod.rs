@@ -94,10 +94,7 @@ impl Attribution {
     }
 
     /// One record from the kernel.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "whatever else comes is of a socket, and is decided there"
-    )]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are decided in sockets/")]
     pub fn record(&mut self, of: &Decoded<'_>) {
         let Decoded { header, hook, record, tail } = of;
         let owners = &mut self.owners;
