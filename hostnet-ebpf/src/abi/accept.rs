@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{Address, Socket};
+use crate::{Address, Repeats, Socket, Subject, repeat::of_socket};
 
 /// A connection reached ESTABLISHED on the listening side.
 #[repr(C)]
@@ -25,10 +25,24 @@ pub struct Accept {
     pub socket: Socket,
 }
 
+impl Repeats for Accept {
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        Subject { address: self.remote, port: self.local_port.into(), detail: 0 }
+    }
+}
+
 /// A process took an accepted connection; the header's cookie is the connection's.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct AcceptTaken {
     /// The connection.
     pub socket: Socket,
+}
+
+impl Repeats for AcceptTaken {
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        of_socket(self.socket, 0)
+    }
 }

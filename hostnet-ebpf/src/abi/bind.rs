@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{Address, Socket};
+use crate::{Address, Repeats, Socket, Subject, repeat::of_socket};
 
 /// Bits of [`Bind::reuse`], as `struct sock_common` keeps them.
 pub mod reuse {
@@ -29,6 +29,16 @@ pub struct BindAsked {
     pub socket: Socket,
 }
 
+/// Without the success that follows it would be told as a failure. One that is new and
+/// succeeds is told by its success.
+impl Repeats for BindAsked {
+    const IS_TOLD_ALONE: bool = false;
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        Subject { address: self.address, port: self.port, detail: self.socket.protocol }
+    }
+}
+
 /// The address the kernel gave: the bind succeeded.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -45,6 +55,14 @@ pub struct Bind {
     pub interface: u32,
 }
 
+impl Repeats for Bind {
+    const CARRIES_STATE: bool = true;
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        Subject { address: self.address, port: self.port, detail: self.socket.protocol }
+    }
+}
+
 /// The kernel refused the bind that was asked for.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -53,4 +71,11 @@ pub struct BindRefused {
     pub socket: Socket,
     /// Why.
     pub errno: u32,
+}
+
+impl Repeats for BindRefused {
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        of_socket(self.socket, self.errno)
+    }
 }

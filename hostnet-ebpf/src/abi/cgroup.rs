@@ -2,6 +2,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::{Repeats, Subject, repeat::of_number};
+
 /// Longest cgroup path carried, bytes.
 pub const MAX_CGROUP_PATH: usize = 1024;
 
@@ -15,12 +17,28 @@ pub struct CgroupMkdir {
     pub truncated: u64,
 }
 
+impl Repeats for CgroupMkdir {
+    const CARRIES_STATE: bool = true;
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        of_number(self.id, 0)
+    }
+}
+
 /// A cgroup was removed.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct CgroupRmdir {
     /// The cgroup's id.
     pub id: u64,
+}
+
+impl Repeats for CgroupRmdir {
+    const CARRIES_STATE: bool = true;
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        of_number(self.id, 0)
+    }
 }
 
 /// A process was moved to a cgroup.
@@ -37,4 +55,12 @@ pub struct CgroupAttach {
     pub moved: u32,
     /// Explicit padding, zero.
     pub padding: u32,
+}
+
+impl Repeats for CgroupAttach {
+    const CARRIES_STATE: bool = true;
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        of_number(self.id, 0)
+    }
 }

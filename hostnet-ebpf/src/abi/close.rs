@@ -2,7 +2,10 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{Address, Socket};
+use crate::{Address, Repeats, Socket, Subject};
+
+/// `TCP_LISTEN` (include/net/tcp_states.h).
+const TCP_LISTEN: u16 = 10;
 
 /// A TCP socket reached CLOSE.
 #[repr(C)]
@@ -26,4 +29,20 @@ pub struct Close {
     pub from_state: u16,
     /// The socket.
     pub socket: Socket,
+}
+
+impl Repeats for Close {
+    /// The end of a listener, who can then no longer be at the other end.
+    #[inline(always)]
+    fn carries_state(&self) -> bool {
+        self.from_state == TCP_LISTEN
+    }
+    /// Which end connected is not known here; services have the lower port.
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        let (local, remote) = (self.local_port, self.remote_port);
+        let service = if remote == 0 || local < remote { local } else { remote };
+        let detail = (self.from_state == TCP_LISTEN) as u32;
+        Subject { address: self.remote, port: service.into(), detail }
+    }
 }

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{Address, Socket};
+use crate::{Address, Repeats, Socket, Subject};
 
 /// The address the kernel is about to connect to.
 #[repr(C)]
@@ -14,6 +14,13 @@ pub struct Connect {
     pub port: u32,
     /// The socket.
     pub socket: Socket,
+}
+
+impl Repeats for Connect {
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        Subject { address: self.address, port: self.port, detail: self.socket.protocol }
+    }
 }
 
 /// Values of [`ConnectOutcome::established`].
@@ -45,4 +52,12 @@ pub struct ConnectOutcome {
     pub errno: u16,
     /// The socket.
     pub socket: Socket,
+}
+
+impl Repeats for ConnectOutcome {
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        let detail = (self.established as u32) << 16 | self.errno as u32;
+        Subject { address: self.remote, port: self.remote_port.into(), detail }
+    }
 }

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{Address, Socket};
+use crate::{Address, Repeats, Socket, Subject};
 
 /// Values of [`Datagram::direction`].
 pub mod direction {
@@ -44,6 +44,14 @@ pub struct Datagram {
     pub socket: Socket,
 }
 
+impl Repeats for Datagram {
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        let detail = self.direction.into();
+        Subject { address: self.remote, port: self.remote_port.into(), detail }
+    }
+}
+
 /// A UDP socket was released. The counts per peer are in the FLOWS map.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -60,4 +68,12 @@ pub struct DatagramClose {
     pub socket: Socket,
     /// Explicit padding, zero.
     pub padding: u32,
+}
+
+impl Repeats for DatagramClose {
+    // It does when the socket was bound, as its program sees.
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        Subject { address: self.local, port: self.local_port, detail: 0 }
+    }
 }

@@ -2,6 +2,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::{Repeats, Subject, repeat::of_number};
+
 /// Longest file name carried, bytes.
 pub const MAX_FILENAME: usize = 256;
 /// Longest argument block carried, bytes.
@@ -64,4 +66,12 @@ pub struct Exec {
     pub contained: u16,
     /// Depth of its pid namespace: 0 is the host's.
     pub pid_level: u32,
+}
+
+impl Repeats for Exec {
+    const CARRIES_STATE: bool = true;
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        of_number(self.inode, self.device)
+    }
 }

@@ -2,6 +2,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::{Repeats, Subject, repeat::of_number};
+
 /// The last thread of a process ended.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -12,4 +14,12 @@ pub struct Exit {
     pub code: u32,
     /// Explicit padding, zero.
     pub padding: u32,
+}
+
+impl Repeats for Exit {
+    const CARRIES_STATE: bool = true;
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        of_number(0, self.code)
+    }
 }

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::Socket;
+use crate::{Repeats, Socket, Subject, repeat::of_socket};
 
 /// A socket of another family than IP and unix, or of another IP protocol than
 /// the usual ones, was opened, or used for the first time where opening one
@@ -12,4 +12,11 @@ use crate::Socket;
 pub struct FamilySocket {
     /// Family, type and protocol; a packet socket's protocol is its `ETH_P_*`.
     pub socket: Socket,
+}
+
+impl Repeats for FamilySocket {
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        of_socket(self.socket, 0)
+    }
 }

@@ -2,6 +2,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::{Repeats, Subject};
+
 /// `fork(2)`; the header's task is the parent.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -18,4 +20,12 @@ pub struct Fork {
     pub contained: u32,
     /// Explicit padding, zero.
     pub padding: u32,
+}
+
+impl Repeats for Fork {
+    const CARRIES_STATE: bool = true;
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        Subject::default()
+    }
 }

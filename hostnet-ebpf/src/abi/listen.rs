@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{Address, Socket};
+use crate::{Address, Repeats, Socket, Subject};
 
 /// A TCP socket began to listen.
 #[repr(C)]
@@ -21,4 +21,12 @@ pub struct Listen {
     pub socket: Socket,
     /// Index of the interface it is bound to (`SO_BINDTODEVICE`), or 0.
     pub interface: u32,
+}
+
+impl Repeats for Listen {
+    const CARRIES_STATE: bool = true;
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        Subject { address: self.address, port: self.port.into(), detail: self.socket.protocol }
+    }
 }

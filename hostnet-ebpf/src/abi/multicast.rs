@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{Address, Socket};
+use crate::{Address, Repeats, Socket, Subject};
 
 /// A socket joined a multicast group.
 #[repr(C)]
@@ -20,4 +20,11 @@ pub struct MulticastJoin {
     pub interface: u32,
     /// The socket.
     pub socket: Socket,
+}
+
+impl Repeats for MulticastJoin {
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        Subject { address: self.group, port: self.local_port, detail: self.interface }
+    }
 }

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::Socket;
+use crate::{Repeats, Socket, Subject, repeat::of_socket};
 
 /// A message that asks the kernel to change something.
 #[repr(C)]
@@ -17,6 +17,13 @@ pub struct NetlinkRequest {
     /// Bytes of the buffer from this message on, when it is one more than are
     /// looked at: whatever it and those behind it ask for. Else 0.
     pub unread: u32,
+}
+
+impl Repeats for NetlinkRequest {
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        of_socket(self.socket, self.message.into())
+    }
 }
 
 impl NetlinkRequest {
@@ -113,4 +120,11 @@ pub struct NetlinkBind {
     pub socket: Socket,
     /// The first 32 groups as a mask, group 1 in the lowest bit.
     pub groups: u32,
+}
+
+impl Repeats for NetlinkBind {
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        of_socket(self.socket, self.groups)
+    }
 }

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::Socket;
+use crate::{Repeats, Socket, Subject, repeat::of_socket};
 
 /// Most bytes of a filter carried: 256 instructions.
 pub const MAX_FILTER: usize = 2048;
@@ -19,6 +19,13 @@ pub struct PacketBind {
     pub errno: u32,
 }
 
+impl Repeats for PacketBind {
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        of_socket(self.socket, self.interface)
+    }
+}
+
 /// A classic BPF filter was attached to a socket. The tail is the program as the
 /// kernel keeps it, eight bytes an instruction, at most [`MAX_FILTER`].
 #[repr(C)]
@@ -30,4 +37,11 @@ pub struct SocketFilter {
     pub instructions: u32,
     /// Explicit padding, zero.
     pub padding: u32,
+}
+
+impl Repeats for SocketFilter {
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        of_socket(self.socket, self.instructions)
+    }
 }

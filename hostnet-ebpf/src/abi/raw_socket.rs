@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::Socket;
+use crate::{Repeats, Socket, Subject, repeat::of_socket};
 
 /// A raw IP socket was opened.
 #[repr(C)]
@@ -10,4 +10,11 @@ use crate::Socket;
 pub struct RawSocket {
     /// Family and protocol.
     pub socket: Socket,
+}
+
+impl Repeats for RawSocket {
+    #[inline(always)]
+    fn subject(&self) -> Subject {
+        of_socket(self.socket, 0)
+    }
 }
