@@ -2,70 +2,71 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use super::{Operation, Own, OwnFields};
 
-use super::{
-    Accept, Bind, CgroupMigration, Close, Common, Connect, ConnectOutcome, Datagram, DatagramClose,
-    Documented, Exec, ExistingSocket, Exit, FamilySocket, Field, Finding, Fitted, Health,
-    Identified, Joined, Left, Listen, ListenerClosed, MulticastJoin, NameSpoof, NetlinkBind,
-    NetlinkRequest, NotOurs, OwnFields, PacketBind, Present, RawSocket, SocketFilter, Told, Unix,
-};
+/// What a row stands for: the file of a kind, and what is told of it.
+macro_rules! kinds {
+    ($($file:ident: $($kind:ident),+;)+) => {
+        $(mod $file; pub use $file::{$($kind),+};)+
+        operations! { $($($kind)+)+ }
+    };
+}
 
 macro_rules! operations {
-    ($($name:ident),+ $(,)?) => {
+    ($($name:ident)+) => {
         /// Every operation hostnet tells.
         #[derive(Clone, Debug)]
         pub enum Operation { $(#[doc = concat!("See [`", stringify!($name), "`].")] $name($name)),+ }
 
         /// What only some kinds of events have in their documents.
-        #[derive(Serialize)]
+        #[derive(serde::Serialize)]
         #[serde(untagged)]
         pub enum Own<'a> {
             $(#[doc = concat!("Of [`", stringify!($name), "`].")]
-            $name(<$name as Documented>::Own<'a>),)+
+            $name(<$name as $crate::event::Documented>::Own<'a>),)+
             /// As they stand in a document.
-            Unread(OwnFields<'a>),
+            Unread($crate::event::OwnFields<'a>),
         }
 
         impl Operation {
             /// The rows of the fields that only some kinds have.
-            pub const FIELDS: &'static [&'static [&'static [Field]]] =
-                &[$(<$name as Documented>::FIELDS),+];
+            pub const FIELDS: &'static [&'static [&'static [$crate::event::Field]]] =
+                &[$(<$name as $crate::event::Documented>::FIELDS),+];
 
             /// Every `hostnet.operation`, some of them of several kinds.
             pub const NAMES: &'static [&'static [&'static str]] =
-                &[$(<$name as Documented>::OPERATIONS),+];
+                &[$(<$name as $crate::event::Documented>::OPERATIONS),+];
 
             /// The operation as what it can say of itself.
             #[must_use]
-            pub fn told(&self) -> &dyn Told {
+            pub fn told(&self) -> &dyn $crate::event::Told {
                 match self { $(Self::$name(inner) => inner),+ }
             }
 
             /// What its document has that those of other kinds have not.
             #[must_use]
-            pub fn own<'a>(&'a self, fitted: Fitted<'a>) -> Own<'a> {
+            pub fn own<'a>(&'a self, fitted: $crate::event::Fitted<'a>) -> Own<'a> {
                 match self { $(Self::$name(inner) => Own::$name(inner.own(fitted))),+ }
             }
 
             /// Whether its event says all that is known of the container.
             #[must_use]
             pub const fn describes_container(&self) -> bool {
-                match self { $(Self::$name(_) => <$name as Documented>::DESCRIBES_CONTAINER),+ }
+                match self { $(Self::$name(_) => <$name as $crate::event::Documented>::DESCRIBES_CONTAINER),+ }
             }
 
             /// The same by `hostnet.operation`.
             #[must_use]
             pub fn name_describes_container(operation: &str) -> bool {
-                false $(|| <$name as Documented>::DESCRIBES_CONTAINER
-                    && <$name as Documented>::OPERATIONS.contains(&operation))+
+                false $(|| <$name as $crate::event::Documented>::DESCRIBES_CONTAINER
+                    && <$name as $crate::event::Documented>::OPERATIONS.contains(&operation))+
             }
 
             /// Samples that kinds have.
             #[cfg(test)]
             pub fn samples() -> Vec<(Option<hostnet_abi::Socket>, Self)> {
                 let mut all = Vec::new();
-                $(for (socket, sample) in <$name as Documented>::samples() {
+                $(for (socket, sample) in <$name as $crate::event::Documented>::samples() {
                     all.push((socket, sample.into()));
                 })+
                 all
@@ -75,11 +76,11 @@ macro_rules! operations {
             ///
             /// # Errors
             /// When something of it is missing or nonsense, or it is of no kind that is known.
-            pub fn read(common: &Common<'_>) -> Result<Self, NotOurs> {
-                $(if <$name as Documented>::is_told_by(common) {
-                    return <$name as Documented>::read(common.own.read()?, common).map(Self::from);
+            pub fn read(common: &$crate::event::Common<'_>) -> Result<Self, $crate::event::NotOurs> {
+                $(if <$name as $crate::event::Documented>::is_told_by(common) {
+                    return <$name as $crate::event::Documented>::read(common.own.read()?, common).map(Self::from);
                 })+
-                Err(NotOurs::of_kind(common.action_name))
+                Err($crate::event::NotOurs::of_kind(common.action_name))
             }
         }
 
@@ -87,13 +88,6 @@ macro_rules! operations {
             fn from(inner: $name) -> Self { Self::$name(inner) }
         })+
     };
-}
-
-operations! {
-    Bind, Listen, Connect, ConnectOutcome, Accept, Close, ListenerClosed, Datagram, DatagramClose,
-    RawSocket, FamilySocket, PacketBind, SocketFilter, NetlinkRequest, NetlinkBind, MulticastJoin, Unix,
-    ExistingSocket, Exec, Exit, CgroupMigration, Present, Joined, Left, Identified, NameSpoof, Finding,
-    Health,
 }
 
 impl Default for Own<'_> {
