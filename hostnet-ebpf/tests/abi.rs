@@ -39,6 +39,7 @@ fn ids_names_and_lengths() {
             "22 netlink-request 72",
             "23 netlink-bind 68",
             "24 unix 192",
+            "25 multicast-join 120",
         ]
     );
 }

@@ -143,6 +143,60 @@ fn what_only_the_hosts_network_gives_is_named() {
     assert!(errors.contains("there is no history"), "{errors}");
 }
 
+/// The first interface beside the loopback one, by its index.
+fn another_interface() -> Option<u32> {
+    let names = std::fs::read_dir("/sys/class/net").ok()?;
+    let index = |name: std::fs::DirEntry| {
+        std::fs::read_to_string(name.path().join("ifindex")).ok()?.trim().parse().ok()
+    };
+    names.flatten().filter_map(index).find(|index| *index != LOOPBACK)
+}
+
+/// Index of the loopback interface.
+const LOOPBACK: u32 = 1;
+
+/// As minidlna and many others do: it answers by unicast, and nothing else tells that it
+/// lives on multicast.
+#[test]
+fn a_server_that_joined_a_multicast_group_needs_the_hosts_network_or_is_doubted() {
+    needs_root!(no tcp);
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let history = directory.path().join("history.db");
+    let agent = Agent::setup().history(&history).start();
+    let mut server = Docker::shared().launch("host").actor();
+    let (port, interface) = (net::free_udp_port(), another_interface());
+    let at = interface.unwrap_or(LOOPBACK);
+    server.begin(&format!("multicast-serve {port} 239.213.7.20 {at} --count 12"));
+    assert_eq!([server.told(), server.told()].map(|row| row["result"].clone())[1], "ok");
+    for _ in 0..12 {
+        let client = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+        client.send_to(b"question", ("127.0.0.1", port)).expect("loopback");
+        client.recv(&mut [0; 16]).expect("an answer");
+    }
+    server.finish();
+    let id = server.container.id.clone();
+    let came = want().action("connection_accepted").owned_by(&server.container);
+    agent.expect_many(12, &came.is("hostnet.local.port", port));
+    agent.marker();
+    let run = agent.stop();
+    let said = advice(&history, &id);
+    let verdict = &said["verdict"];
+    let joined = want().action("joined-multicast-group").owned_by(&server.container);
+    if !run.proves("families") {
+        run.none(&joined);
+        let doubts = verdict["doubts"].to_string();
+        assert_eq!(verdict["confidence"], "low", "{said:#}");
+        let doubt = format!("udp *:{port} may be a multicast or broadcast server");
+        assert!(doubts.contains(&doubt), "{said:#}");
+        return;
+    }
+    let joined = joined.is("hostnet.multicast.group", "239.213.7.20");
+    run.only(&joined.is("hostnet.multicast.interface_index", at).is("hostnet.local.port", port));
+    let answer = if interface.is_some() { "needed" } else { "not-enough-observed" };
+    assert_eq!(verdict["answer"], answer, "{said:#}");
+    assert!(because(&said).contains("it joined multicast group 239.213.7.20"), "{said:#}");
+}
+
 /// A container that connects UDP sockets: what is said of it, and which addresses it is
 /// said to have had to do with.
 fn connects_udp(observe: &str, options: &str) -> (Value, Vec<Value>) {

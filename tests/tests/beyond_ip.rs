@@ -247,6 +247,57 @@ fn e14_unix_names_that_are_made_to_look_alike() {
     }
 }
 
+/// Each way to join: of each family, for any source or for one, by the family's options
+/// or by those for both. What leaves, or is refused, joined nothing.
+#[test]
+fn a_socket_that_joins_a_multicast_group_is_told_with_group_source_and_interface() {
+    needs_root!(no tcp);
+    needs_linux!(5, 17, "no hook shows multicast groups joined");
+    // Index of the loopback interface.
+    const LO: u64 = 1;
+    let joins: [(&str, Option<&str>, &str); 8] = [
+        ("239.213.7.9", None, ""),
+        ("239.213.7.10", None, " --request"),
+        ("232.213.7.9", Some("127.0.0.1"), ""),
+        ("232.213.7.10", Some("127.0.0.1"), " --request"),
+        ("ff15::2137:9", None, ""),
+        ("ff15::2137:10", None, " --request"),
+        ("ff35::2137:9", Some("::1"), " --request"),
+        // Not a group.
+        ("192.0.2.9", None, ""),
+    ];
+    let from = |source: Option<&str>| source.map(|one| format!(" --from {one}"));
+    let orders = joins.map(|(group, source, by)| {
+        format!("multicast {group} {LO}{}{by}", from(source).unwrap_or_default())
+    });
+    let told = told(&[], &orders);
+    let rows: Vec<&Value> = told.rows.iter().filter(|row| row["op"] == "multicast-join").collect();
+    assert_eq!(rows.iter().filter(|row| row["result"] == "ok").count(), 7, "{rows:#?}");
+    let joined = told.by_actor("joined-multicast-group");
+    if !told.run.proves("families") {
+        told.run.none(&joined);
+        return not_here("multicast groups joined (set families)");
+    }
+    told.run.exactly(7, &joined);
+    for ((group, source, _), row) in joins.into_iter().zip(rows).take(7) {
+        let event = joined
+            .clone()
+            .is("hostnet.multicast.group", group)
+            .is("hostnet.socket.cookie", row["cookie"].clone())
+            .endpoint("hostnet.local", &row["local"]);
+        let event = match source {
+            Some(source) => event.is("hostnet.multicast.source", source),
+            None => event.absent("hostnet.multicast.source"),
+        };
+        // That option names the interface by its address.
+        let event = match group == "232.213.7.9" {
+            true => event.absent("hostnet.multicast.interface_index"),
+            false => event.is("hostnet.multicast.interface_index", LO),
+        };
+        told.only("multicast-join", event);
+    }
+}
+
 /// Sockets that are opened, and neither send nor receive: IP ones are told on every
 /// kernel, others where it takes `families`.
 fn opened(order: &str, name: &str, action: &str) {

@@ -16,7 +16,7 @@ struct Needed {
     told: fn(Want) -> Want,
 }
 
-const NEEDED: [Needed; 22] = [
+const NEEDED: [Needed; 26] = [
     Needed {
         hook: Hook::InetBind,
         perform: |actor| order(actor, "bind-used 127.0.0.1 0"),
@@ -65,6 +65,26 @@ const NEEDED: [Needed; 22] = [
             let change = event.action("requested-netlink-change");
             change.is("hostnet.netlink.message_name", "RTM_NEWADDR")
         },
+    },
+    Needed {
+        hook: Hook::IpMcJoinGroup,
+        perform: |actor| order(actor, "multicast 239.213.7.1 1"),
+        told: |event| event.action("joined-multicast-group"),
+    },
+    Needed {
+        hook: Hook::IpMcSource,
+        perform: |actor| order(actor, "multicast 232.213.7.1 1 --from 127.0.0.1"),
+        told: |event| event.action("joined-multicast-group"),
+    },
+    Needed {
+        hook: Hook::Ipv6SockMcJoin,
+        perform: |actor| order(actor, "multicast ff15::2137:1 1"),
+        told: |event| event.action("joined-multicast-group"),
+    },
+    Needed {
+        hook: Hook::Ip6McSource,
+        perform: |actor| order(actor, "multicast ff35::2137:1 1 --from ::1"),
+        told: |event| event.action("joined-multicast-group"),
     },
     Needed {
         hook: Hook::UdpSendmsg,

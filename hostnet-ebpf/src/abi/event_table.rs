@@ -161,4 +161,5 @@ event_table! {
     22 => NetlinkRequest "netlink-request",
     23 => NetlinkBind "netlink-bind",
     24 => Unix "unix",
+    25 => MulticastJoin "multicast-join",
 }

@@ -149,4 +149,8 @@ hook_table! {
     39 => InetDgramConnect { program: "inet_dgram_connect", attach: "fentry/inet_dgram_connect", set: Connect, since: (5, 17), sees: "connect of UDP, raw and ping sockets" },
     40 => UdpSendmsg { program: "udp_sendmsg", attach: "fexit/udp_sendmsg", set: Families, since: (5, 17), sees: "first datagram of a connected UDP socket, IPv4", reads: ["msghdr"] },
     41 => Udpv6Sendmsg { program: "udpv6_sendmsg", attach: "fexit/udpv6_sendmsg", set: Families, since: (5, 17), sees: "first datagram of a connected UDP socket, IPv6", reads: ["msghdr"] },
+    42 => IpMcJoinGroup { program: "ip_mc_join_group", attach: "fexit/ip_mc_join_group", set: Families, since: (5, 17), sees: "multicast group joined, IPv4" },
+    43 => IpMcSource { program: "ip_mc_source", attach: "fexit/ip_mc_source", set: Families, since: (5, 17), sees: "multicast group joined for one source, IPv4" },
+    44 => Ipv6SockMcJoin { program: "ipv6_sock_mc_join", attach: "fexit/ipv6_sock_mc_join", set: Families, since: (5, 17), sees: "multicast group joined, IPv6" },
+    45 => Ip6McSource { program: "ip6_mc_source", attach: "fexit/ip6_mc_source", set: Families, since: (5, 17), sees: "multicast group joined for one source, IPv6" },
 }

@@ -22,6 +22,7 @@ mod header;
 mod hook;
 mod listen;
 mod maps;
+mod multicast;
 mod netlink;
 mod offsets;
 mod packet;
@@ -49,6 +50,7 @@ pub use maps::{
     Act, CARRIES_STATE, Cgroup, Contained, Flow, FlowKey, LossKey, Suppressed, ToldKey,
     cgroup_class, first_seen, flow,
 };
+pub use multicast::MulticastJoin;
 pub use netlink::{NetlinkBind, NetlinkRequest};
 pub use offsets::Offsets;
 pub use packet::{MAX_FILTER, PacketBind, SocketFilter};

@@ -12,6 +12,7 @@ mod first_use;
 mod fork;
 mod inet_results;
 mod inet_sock_set_state;
+mod multicast;
 mod netlink;
 mod packet;
 mod raw_socket;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use hostnet_abi::Hook;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -157,7 +158,11 @@ impl Window {
                 && row["set"].as_str().is_some_and(|set| set != "start" && has(set))
         };
         self.hooks_missing |= rows.iter().any(is_missing);
-        self.groups_joined = Some(false);
+        let joins = [Hook::IpMcJoinGroup, Hook::Ipv6SockMcJoin].map(Hook::attach_point);
+        let sees = joins
+            .iter()
+            .all(|at| rows.iter().any(|row| row["hook"] == *at && is(row, &["proven"])));
+        self.groups_joined = Some(sees && self.groups_joined != Some(false));
         let beyond_ip = if rows.is_empty() {
             BeyondIp::Unknown
         } else if has("families") {

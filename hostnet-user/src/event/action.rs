@@ -138,6 +138,8 @@ actions! {
         Network, Network, Other;
     RequestedNetlinkChange = "requested-netlink-change", "Request Network Change",
         Configuration, Network, Other;
+    JoinedMulticastGroup = "joined-multicast-group", "Join Multicast Group",
+        Network, Network, Other;
     JoinedNetlinkGroups = "joined-netlink-groups", "Join Netlink Groups", Network, Network, Other;
     UsedUnixSocket = "used-unix-socket", "Use Unix Socket", Network, Network, Other;
     ExistingSocket = "existing_socket", "Existing Socket", Network, Evidence, Is(1);

@@ -51,6 +51,7 @@ kinds! {
     family_socket: FamilySocket;
     packet: PacketBind, SocketFilter;
     netlink: NetlinkRequest, NetlinkBind;
+    multicast: MulticastJoin;
     unix: Unix;
     existing_socket: ExistingSocket;
     exec: Exec;

@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail};
 use hostnet_abi::{Hook, Set, decode};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
-use super::{CgroupRoot, Coverage, Rings, State, boot_clock, canary_beyond_ip};
+use super::{CgroupRoot, Coverage, Rings, State, boot_clock, canary_beyond_ip, canary_multicast};
 use crate::ask::{
     desk::{Desk, Limits},
     in_time::{self, Unanswered},
@@ -155,6 +155,8 @@ canaries! {
     Unix = |_| canary_beyond_ip::unix(), [];
     Netlink = |_| canary_beyond_ip::netlink(), [NetlinkBind, NetlinkUnicast, SocketPostCreate];
     Packet = |_| canary_beyond_ip::packet(), [PacketBind, SkAttachFilter];
+    Multicast4 = |_| canary_multicast::ipv4(), [IpMcJoinGroup, IpMcSource];
+    Multicast6 = |_| canary_multicast::ipv6(), [Ipv6SockMcJoin, Ip6McSource];
 }
 
 impl Canary {

@@ -10,6 +10,7 @@ mod btf;
 mod budget;
 mod canary;
 mod canary_beyond_ip;
+mod canary_multicast;
 mod cgroup_root;
 mod complaint;
 mod coverage;

@@ -39,11 +39,17 @@ fn the_hosts_own_resolver_is_dockers_to_replace() {
 fn what_only_a_bridge_does_not_give_is_needed() {
     let redis = || unit("redis-server.service");
     type Act = fn(&mut Scene);
-    let cases: [(&str, Act, Group); 11] = [
+    let cases: [(&str, Act, Group); 13] = [
         ("captures all frames on all interfaces", Scene::sniff, Group::PacketSocket),
         ("raw socket for IP protocol 112", |scene| scene.raw_socket(112), Group::RawSocket),
         ("raw socket for IP protocol 6", |scene| scene.raw_socket(6), Group::RawSocket),
         ("224.0.0.251:5353 (multicast)", |scene| scene.send("224.0.0.251:5353"), Group::Multicast),
+        (
+            "joined multicast group 239.255.255.250",
+            |scene| scene.join("239.255.255.250", 2),
+            Group::Multicast,
+        ),
+        ("joined multicast group ff02::fb", |scene| scene.join("ff02::fb", 3), Group::Multicast),
         (
             "255.255.255.255:67 (broadcast)",
             |scene| scene.send("255.255.255.255:67"),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hostnet_abi::Hook;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -9,9 +10,9 @@ use crate::{
     advise::{Advice, Cases, Meant},
     event::{
         Accept, Bind, Close, Connect, Container, Datagram, Direction, Event, ExistingSocket,
-        FamilySocket, Health, Joined, Left, Listen, ListenerClosed, LossCount, NetlinkRequest,
-        Operation, Outcome, Owner, OwnerKind, PacketBind, Peer, PeerMethod, PeerParty, RawSocket,
-        Socket, SocketState, Unix, UnixAddress, UnixKind,
+        FamilySocket, Health, Joined, Left, Listen, ListenerClosed, LossCount, MulticastJoin,
+        NetlinkRequest, Operation, Outcome, Owner, OwnerKind, PacketBind, Peer, PeerMethod,
+        PeerParty, RawSocket, Socket, SocketState, Unix, UnixAddress, UnixKind,
     },
     judge::{surface::Network, surface_of},
 };
@@ -45,7 +46,11 @@ impl Scene {
     /// An agent that sees what is beyond IP by this set, and a container that starts then.
     pub fn seen_by(set: &str) -> Self {
         let row = |set: &str| json!({"set": set, "hook": "x", "state": "proven"});
-        let rows = vec![row("inet"), row("life"), row(set)];
+        let hook = |hook: Hook| json!({"set": set, "hook": hook.attach_point(), "state": "proven"});
+        let mut rows = vec![row("inet"), row("life"), row(set)];
+        if set == FAMILIES {
+            rows.extend([Hook::IpMcJoinGroup, Hook::Ipv6SockMcJoin].map(hook));
+        }
         let coverage = json!(rows);
         let mut scene = Self::without_agent("web", "2026-11-28T00:00:01Z");
         let settings = json!({});
@@ -251,6 +256,12 @@ impl Scene {
             user: None,
         };
         self.act(existing, UDP);
+    }
+
+    /// On the interface with this index.
+    pub fn join(&mut self, group: &str, interface: u32) {
+        let (group, interface) = (group.parse().unwrap(), Some(interface));
+        self.act(MulticastJoin { local: None, group, source: None, interface }, UDP);
     }
 
     pub fn receive(&mut self, at: &str, from: &str) {

@@ -153,7 +153,21 @@ fn a_udp_server_on_all_addresses_is_doubted_where_groups_joined_are_not_seen() {
     };
     for any in ["0.0.0.0:1900", "[::]:1900"] {
         assert!(server("first-use", false, any));
+        assert!(!server("families", false, any));
         assert!(server("families", true, any), "it may have joined before");
     }
     assert!(!server("first-use", false, "192.168.1.2:1900"), "what it takes was sent there");
+    // What was seen is not doubted.
+    let mut scene = Scene::new();
+    scene.bind("0.0.0.0:1900", "0.0.0.0:1900", UDP);
+    scene.join("239.255.255.250", 2);
+    scene.receive("0.0.0.0:1900", "192.168.1.9:5000");
+    let advice = scene.advice();
+    assert_eq!(advice.verdict.answer, Answer::Needed);
+    assert!(because(&advice).contains("it joined multicast group 239.255.255.250: multicast"));
+    // Within the host it depends on who else is there.
+    let mut scene = Scene::new();
+    scene.bind("0.0.0.0:1900", "0.0.0.0:1900", UDP);
+    scene.join("239.255.255.250", 1);
+    assert_eq!(scene.advice().verdict.answer, Answer::NotEnoughObserved);
 }

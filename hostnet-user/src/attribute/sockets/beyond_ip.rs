@@ -5,8 +5,8 @@ use hostnet_abi::{MAX_FILTER, Record, Socket, unix_operation};
 use sha2::{Digest, Sha256};
 
 use crate::event::{
-    FamilySocket, NetlinkBind, NetlinkRequest, Operation, PacketBind, SocketFilter, Unix,
-    UnixAddress, UnixKind,
+    FamilySocket, MulticastJoin, NetlinkBind, NetlinkRequest, Operation, PacketBind, SocketFilter,
+    Unix, UnixAddress, UnixKind, endpoint,
 };
 
 /// Bytes of an instruction of a classic BPF filter.
@@ -40,9 +40,20 @@ pub fn operation(record: &Record, tail: &[u8]) -> Option<(Socket, Operation)> {
         Record::NetlinkBind(record) => {
             (record.socket, NetlinkBind { groups: record.groups }.into())
         }
+        Record::MulticastJoin(record) => (record.socket, multicast(record).into()),
         Record::Unix(record) => (record.socket, unix(record)?.into()),
         _ => return None,
     })
+}
+
+fn multicast(record: &hostnet_abi::MulticastJoin) -> MulticastJoin {
+    let ip = |address| endpoint(address, 0).ip().to_canonical();
+    MulticastJoin {
+        local: (record.local_port != 0).then(|| endpoint(record.local, record.local_port as u16)),
+        group: ip(record.group),
+        source: Some(ip(record.source)).filter(|source| !source.is_unspecified()),
+        interface: (record.interface != 0).then_some(record.interface),
+    }
 }
 
 fn filter(record: &hostnet_abi::SocketFilter, tail: &[u8]) -> SocketFilter {

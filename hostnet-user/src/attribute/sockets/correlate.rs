@@ -111,6 +111,7 @@ impl SocketCorrelator {
             | Record::SocketFilter(_)
             | Record::NetlinkRequest(_)
             | Record::NetlinkBind(_)
+            | Record::MulticastJoin(_)
             | Record::Unix(_) => {
                 // What was told as existing at start is used for the first time.
                 if hook.set() == Set::FirstUse && self.table.is_known_older(header.cookie) {
