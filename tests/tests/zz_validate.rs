@@ -28,10 +28,11 @@ fn zz_every_event_is_valid_ocsf() {
     let Some(files) = files() else { return };
     let schema = ocsf::Schema::read();
     let mut tally = Tally::default();
-    for path in files {
+    let formats = ["ocsf", "ocsf-1.1.0"];
+    for (path, format) in files.iter().flat_map(|path| formats.map(|format| (path, format))) {
         let converted = Command::new(hostnet())
-            .args(["stream", "convert", "--format", "ocsf"])
-            .arg(&path)
+            .args(["stream", "convert", "--format", format])
+            .arg(path)
             .stderr(Stdio::inherit())
             .output()
             .expect("hostnet can be run");
@@ -39,7 +40,7 @@ fn zz_every_event_is_valid_ocsf() {
         let text = converted.stdout;
         tally.lines(&path.display().to_string(), &text, |event| schema.errors(event));
     }
-    tally.end("OCSF 1.8.0");
+    tally.end("OCSF 1.8.0 and 1.1.0");
 }
 
 /// What the other tests left, if there were any.
