@@ -9,9 +9,9 @@ use crate::{docs, packages, shell, static_build, test, vm};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Record nothing; pick the samples of actions that the recording has not, anew from the
-    /// events that `cargo xtask test` and `cargo xtask vm` have left below `target`. Those that
-    /// did not happen there stay.
+    /// Record nothing; pick the samples of actions that the recording has not: the best of the
+    /// events that `cargo xtask test` and `cargo xtask vm` have left below `target`, and of the
+    /// samples there are.
     #[arg(long)]
     samples: bool,
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use regex::Regex;
 use serde_json::Value;
 
@@ -44,11 +44,11 @@ pub fn samples() -> Result<Vec<Value>> {
     Ok(samples)
 }
 
-/// [`SAMPLES`] anew: of each action that the recorded run has not, the best of these lines, or
-/// the sample there is. Lines that are no events are passed over.
+/// [`SAMPLES`] anew: of each action that the recorded run has not, the best of these lines and
+/// of the samples there are. Lines that are no events are passed over.
 ///
 /// # Errors
-/// When the run cannot be replayed, or the sample there is cannot be read.
+/// When the run cannot be replayed.
 pub fn pick(told: &[u8]) -> Result<String> {
     let run = replay(EVERY_KIND)?;
     let recorded: BTreeSet<&str> =
@@ -58,23 +58,14 @@ pub fn pick(told: &[u8]) -> Result<String> {
         .map(|(pattern, instead)| Ok((Regex::new(pattern)?, *instead)))
         .collect::<Result<_>>()?;
     let neutral = |line: &[u8]| neutral(line, &chosen_names);
-    let known: BTreeSet<&[u8]> = lines(SAMPLES).collect();
-
     let mut best: BTreeMap<Action, (Candidate<'_>, String)> = BTreeMap::new();
-    for line in lines(told).filter(|line| !known.contains(line)) {
+    for line in lines(told).chain(lines(SAMPLES)) {
         let Some((action, candidate)) = candidate(line) else { continue };
         if recorded.contains(action.name()) {
             continue;
         }
         let is_better = best.get(&action).is_none_or(|(before, _)| candidate < *before);
         if let Some(sample) = is_better.then(|| neutral(line)).flatten() {
-            best.insert(action, (candidate, sample));
-        }
-    }
-    for line in known {
-        let (action, candidate) = candidate(line).context("a sample is of no known action")?;
-        if !recorded.contains(action.name()) && !best.contains_key(&action) {
-            let sample = neutral(line).context("a sample is not read back as it is written")?;
             best.insert(action, (candidate, sample));
         }
     }
