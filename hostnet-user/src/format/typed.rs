@@ -134,7 +134,7 @@ impl Composite<'_, '_> {
     fn field(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), Error> {
         let Self { pieces, id, .. } = self;
         match self.shape {
-            Shape::Json => value.serialize(Value { pieces: &mut **pieces, id: *id, is_json: true }),
+            Shape::Json => value.serialize(Value { pieces, id: *id, is_json: true }),
             Shape::List | Shape::Whole => {
                 self.separate();
                 self.pieces.write(name)?;
@@ -147,7 +147,7 @@ impl Composite<'_, '_> {
                 let child = child.ok_or_else(|| Error::custom("a name that is not ours"))?;
                 self.previous = Some(child);
                 pieces.length += name.len() + PUNCTUATION;
-                value.serialize(Value { pieces: &mut **pieces, id: child, is_json: false })
+                value.serialize(Value { pieces, id: child, is_json: false })
             }
         }
     }
