@@ -18,7 +18,12 @@ use aya_ebpf::{
 use hostnet_abi::{Act, CARRIES_STATE, Cgroup, LossKey, Suppressed, first_seen, sensitive};
 
 use crate::{
-    contained, owner::Owner, ring::add_one, sensitive::index_of, settings::setting, task::Actor,
+    atomic::{add, add_one},
+    contained,
+    owner::Owner,
+    sensitive::index_of,
+    settings::setting,
+    task::Actor,
 };
 
 const BPF_F_NO_PREALLOC: u32 = 1;
@@ -117,7 +122,7 @@ fn pay(entry: *mut Cgroup, now: u64, carries_state: bool) -> bool {
     if spent > now - kept {
         return false;
     }
-    crate::ring::add(slot, cost);
+    add(slot, cost);
     true
 }
 

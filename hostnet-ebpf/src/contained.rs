@@ -18,9 +18,9 @@ use hostnet_abi::{
 };
 
 use crate::{
+    atomic::add_one,
     netns, owner,
     read::{copied, field},
-    ring::add_one,
     settings::{offset, setting},
 };
 

@@ -13,7 +13,7 @@ use aya_ebpf::{
 use hostnet_abi::{Flow, FlowKey, direction, flow};
 
 use crate::{
-    ring::{add, add_one},
+    atomic::{add, add_one},
     storage::{NOT_CLONED, SocketStorage},
 };
 

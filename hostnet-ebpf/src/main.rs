@@ -10,6 +10,8 @@
 #[cfg(target_arch = "bpf")]
 mod agent;
 #[cfg(target_arch = "bpf")]
+mod atomic;
+#[cfg(target_arch = "bpf")]
 mod budget;
 #[cfg(target_arch = "bpf")]
 mod contained;
@@ -17,6 +19,8 @@ mod contained;
 mod flows;
 #[cfg(target_arch = "bpf")]
 mod netns;
+#[cfg(target_arch = "bpf")]
+mod origin;
 #[cfg(target_arch = "bpf")]
 mod owner;
 #[cfg(target_arch = "bpf")]

@@ -6,19 +6,21 @@
 //! Submitted without a wake-up, which is the dearest part of a ring buffer; the
 //! agent polls and bounds the delay.
 
-use core::intrinsics::{AtomicOrdering, atomic_xadd};
-
 use aya_ebpf::{
     bindings::{BPF_RB_NO_WAKEUP, bpf_sock},
     helpers::generated::{bpf_ktime_get_boot_ns, bpf_ringbuf_output},
     macros::map,
     maps::{HashMap, PerCpuArray, RingBuf},
 };
-use hostnet_abi::{
-    Act, CARRIES_STATE, EventKind, Header, Hook, LossKey, Payload, Repeats, Subject,
-};
+use hostnet_abi::{Act, CARRIES_STATE, EventKind, Header, LossKey, Payload, Repeats, Subject};
 
-use crate::{budget, owner::Owner, sock::cgroup_at_mostly, task::Actor};
+use crate::{
+    atomic::add_one,
+    budget,
+    origin::{CreatedIn, Origin},
+    owner::Owner,
+    sock::cgroup_at_mostly,
+};
 
 const BPF_F_NO_PREALLOC: u32 = 1;
 
@@ -37,59 +39,6 @@ static LOSSES: HashMap<LossKey, u64> = HashMap::with_max_entries(4096, BPF_F_NO_
 /// Losses of owners that found no room in `LOSSES`, by kind.
 #[map]
 static LOSSES_UNOWNED: PerCpuArray<u64> = PerCpuArray::with_max_entries(64, 0);
-
-/// What a record says beside its payload.
-#[derive(Clone, Copy)]
-pub struct Origin {
-    pub hook: Hook,
-    pub actor: Actor,
-    /// Whose budget it is told from.
-    pub owner: Owner,
-    pub created_in: CreatedIn,
-    pub cookie: u64,
-}
-
-/// The cgroup a record's socket was created in.
-#[derive(Clone, Copy)]
-pub enum CreatedIn {
-    /// The record is not about a socket.
-    None,
-    /// This one.
-    Cgroup(u64),
-    /// To be read from the socket of a cgroup program, which has no BTF type.
-    Socket(*const bpf_sock),
-}
-
-impl Origin {
-    /// A record about a task or a cgroup, not a socket.
-    #[inline(always)]
-    pub fn of_task(hook: Hook, actor: Actor) -> Self {
-        let owner = Owner::of(actor.cgroup);
-        Self { hook, actor, owner, created_in: CreatedIn::None, cookie: 0 }
-    }
-
-    #[inline(always)]
-    fn known_cgroup(self) -> u64 {
-        if let CreatedIn::Cgroup(id) = self.created_in { id } else { 0 }
-    }
-
-    #[inline(always)]
-    pub fn header(self, kind: EventKind, length: usize, boot_ns: u64) -> Header {
-        Header {
-            boot_ns,
-            task_cgroup: self.actor.cgroup,
-            socket_cgroup: self.known_cgroup(),
-            cookie: self.cookie,
-            tgid: self.actor.tgid(),
-            tid: self.actor.tgid_tid as u32,
-            uid: self.actor.gid_uid as u32,
-            gid: (self.actor.gid_uid >> 32) as u32,
-            kind: kind as u16,
-            hook: self.hook as u16,
-            length: length as u32,
-        }
-    }
-}
 
 /// `CLOCK_BOOTTIME`, nanoseconds.
 #[inline(always)]
@@ -275,17 +224,4 @@ fn count_loss(origin: &Origin, kind: EventKind) {
     } else if let Some(count) = LOSSES_UNOWNED.get_ptr_mut(kind as u32) {
         add_one(count);
     }
-}
-
-/// Adds one to a counter that other CPUs, or a program interrupting this one, also touch.
-#[inline(always)]
-pub fn add_one(counter: *mut u64) {
-    add(counter, 1);
-}
-
-/// Adds to such a number.
-#[inline(always)]
-pub fn add(to: *mut u64, what: u64) {
-    // SAFETY: a live, aligned map value, and whoever adds is atomic.
-    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(to, what) };
 }

@@ -36,6 +36,12 @@ pub fn setting_at<T: Copy>(at: usize) -> T {
     unsafe { core::ptr::read_volatile((&raw const SETTINGS).byte_add(at).cast::<T>()) }
 }
 
+/// One of the random keys of hashes that others must not be able to choose.
+#[inline(always)]
+pub fn name_key(index: usize) -> u64 {
+    setting_at(core::mem::offset_of!(Settings, name_keys) + index * size_of::<u64>())
+}
+
 #[inline(always)]
 pub fn offset_at(at: usize) -> usize {
     // SAFETY: as above; every field of `Offsets` is a `u32`.

@@ -10,9 +10,9 @@ use hostnet_abi::{Address, Hook, Socket, v4_mapped};
 
 use crate::{
     netns,
+    origin::{CreatedIn, Origin},
     owner::Owner,
     read::{copied, field},
-    ring::{CreatedIn, Origin},
     settings::offset,
     task::{Actor, current_cgroup, current_cgroup_address},
 };

@@ -1,16 +1,17 @@
 //! Names of unix sockets: where they are, and the one way to emit them.
 
-use core::{ffi::c_void, mem::offset_of};
+use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str};
 use hostnet_abi::{
-    MAX_SUN_PATH, NAME_WORDS, Settings, Socket, Subject, Unix, name_hash, sensitive::path_end,
+    MAX_SUN_PATH, NAME_WORDS, Socket, Subject, Unix, name_hash, sensitive::path_end,
 };
 
 use crate::{
+    origin::Origin,
     read::copied,
-    ring::{Origin, emit_in_place},
-    settings::{offset, setting_at},
+    ring::emit_in_place,
+    settings::{name_key, offset},
     unix_peer::Peer,
 };
 
@@ -86,9 +87,7 @@ pub fn fingerprint(name: &Name) -> u64 {
     unsafe {
         bpf_probe_read_kernel(words.as_mut_ptr().cast(), length, name.address as *const c_void)
     };
-    name_hash(&words, length, |index| {
-        setting_at(offset_of!(Settings, name_keys) + index * size_of::<u64>())
-    })
+    name_hash(&words, length, name_key)
 }
 
 /// What a path, which ends at the first NUL, ends with; 0 of one that is shorter than a

@@ -6,9 +6,9 @@
 //! first, so the end that accepts finds it here.
 
 use aya_ebpf::{macros::map, maps::Array};
-use hostnet_abi::{Address, Settings, v4_mapped};
+use hostnet_abi::{Address, v4_mapped};
 
-use crate::settings::setting_at;
+use crate::settings::name_key;
 
 /// A connection as the end that connects has it.
 #[repr(C)]
@@ -51,10 +51,12 @@ impl Connection {
     /// A container's socket in `cgroup` is connected.
     #[inline(always)]
     pub fn connected(&self, cgroup: u64) {
-        if self.is_within_host()
-            && let Some(slot) = Self::slot(self.number())
-        {
-            let check = self.number() ^ cgroup;
+        if !self.is_within_host() {
+            return;
+        }
+        let number = self.number();
+        if let Some(slot) = Self::slot(number) {
+            let check = number ^ cgroup;
             let seen = Seen { connection: *self, padding: 0, cgroup, check };
             // SAFETY: a live map value; `accepted` looks whether all of it is one's.
             unsafe { slot.write(seen) };
@@ -94,10 +96,10 @@ impl Connection {
     #[inline(always)]
     fn number(&self) -> u64 {
         let ports = u32::from(self.local_port) << 16 | u32::from(self.remote_port);
-        key(0)
+        name_key(0)
             .wrapping_mul(ports.into())
-            .wrapping_add(key(1).wrapping_mul(self.local[3].into()))
-            .wrapping_add(key(2).wrapping_mul(self.remote[3].into()))
+            .wrapping_add(name_key(1).wrapping_mul(self.local[3].into()))
+            .wrapping_add(name_key(2).wrapping_mul(self.remote[3].into()))
     }
 
     #[inline(always)]
@@ -107,12 +109,6 @@ impl Connection {
             && is_same(&self.local, &other.local)
             && is_same(&self.remote, &other.remote)
     }
-}
-
-/// One of the random keys.
-#[inline(always)]
-fn key(index: usize) -> u64 {
-    setting_at(core::mem::offset_of!(Settings, name_keys) + index * size_of::<u64>())
 }
 
 #[inline(always)]

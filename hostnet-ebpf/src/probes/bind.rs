@@ -16,8 +16,9 @@ use hostnet_abi::{Address, Bind, BindAsked, Hook};
 
 use crate::{
     netns,
+    origin::{CreatedIn, Origin},
     owner::Owner,
-    ring::{CreatedIn, Origin, emit},
+    ring::emit,
     settings::offset,
     sock::{
         AF_INET, AF_INET6, AF_UNSPEC, Front, cookie, is_of_family, socket_of_context,

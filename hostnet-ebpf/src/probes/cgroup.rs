@@ -21,9 +21,11 @@ use hostnet_abi::{
 
 use super::fork::start_of;
 use crate::{
-    budget, contained, owner,
+    budget, contained,
+    origin::Origin,
+    owner,
     read::field,
-    ring::{Origin, emit, emit_scratch, now},
+    ring::{emit, emit_scratch, now},
     settings::offset,
     task::Actor,
 };

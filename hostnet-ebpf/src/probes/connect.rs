@@ -29,9 +29,10 @@ use hostnet_abi::{Address, Connect, Hook};
 use super::connected_udp;
 use crate::{
     netns,
+    origin::{CreatedIn, Origin},
     owner::Owner,
     payer,
-    ring::{CreatedIn, Origin, emit},
+    ring::emit,
     sock::{
         AF_INET, AF_INET6, IPPROTO_UDP, IPPROTO_UDPLITE, cookie, is_of_family, origin_of, sk_of,
         socket_of, socket_of_context, user_address4, user_address6, user_port,

@@ -21,9 +21,10 @@ use crate::{
     budget,
     flows::{self, Noted},
     netns,
+    origin::{CreatedIn, Origin},
     owner::Owner,
     read::copied,
-    ring::{CreatedIn, Origin, emit, emit_as, emit_if_new},
+    ring::{emit, emit_as, emit_if_new},
     settings::offset,
     sock::{
         Front, IPPROTO_UDP, IPPROTO_UDPLITE, address_of, cookie, sender4, sender6, sock_of_context,

@@ -18,9 +18,10 @@ use super::fork::{namespace_pid, start_of};
 use crate::{
     contained::{self, mount_namespace, pid_level},
     netns,
+    origin::Origin,
     place::{self, Place, Way},
     read::field,
-    ring::{Origin, emit_scratch, now},
+    ring::{emit_scratch, now},
     settings::offset,
     tail::{Bytes, Tail},
     task::Actor,

@@ -12,11 +12,7 @@ use hostnet_abi::{Exit, Hook};
 
 use super::fork::start_of;
 use crate::{
-    contained, netns,
-    read::field,
-    ring::{Origin, emit},
-    settings::offset,
-    task::Actor,
+    contained, netns, origin::Origin, read::field, ring::emit, settings::offset, task::Actor,
 };
 
 #[btf_tracepoint(function = "sched_process_exit")]

@@ -18,9 +18,10 @@ use hostnet_abi::{FamilySocket, Hook, PacketBind, unix_operation};
 use super::{connected_udp, packet::bound_to};
 use crate::{
     netns,
+    origin::Origin,
     owner::Owner,
     read::field,
-    ring::{Origin, emit},
+    ring::emit,
     settings::offset,
     sock::{AF_INET, AF_INET6, AF_PACKET, AF_UNIX, SOCK_DGRAM, origin_in, socket_of},
     storage::{NOT_CLONED, SocketStorage},

@@ -10,8 +10,9 @@ use hostnet_abi::{Fork, Hook};
 
 use crate::{
     contained, netns,
+    origin::Origin,
     read::{copied, field},
-    ring::{Origin, emit},
+    ring::emit,
     settings::offset,
     task::Actor,
 };

@@ -17,10 +17,11 @@ use hostnet_abi::{Accept, Close, ConnectOutcome, Hook, Listen, established};
 
 use crate::{
     netns,
+    origin::{CreatedIn, Origin},
     owner::Owner,
     payer,
     read::{copied, field},
-    ring::{CreatedIn, Origin, emit},
+    ring::emit,
     settings::offset,
     sock::{Ends, IPPROTO_TCP, cgroup_of, cookie, ends_of, socket_of},
     storage::{CLONED, SocketStorage},
@@ -160,7 +161,7 @@ fn connect_went_on(sk: *const c_void, new: i32) {
     let Some(origin) = origin(sk) else { return };
     let socket = socket_of(sk);
     let ends = ends_of(sk, socket.family);
-    let local_port = if new == TCP_CLOSE { source_port(sk) } else { port_number(sk) };
+    let local_port = if new == TCP_CLOSE { source_port(tcp_of(sk)) } else { port_number(sk) };
     if new == TCP_ESTABLISHED {
         connection(&ends, local_port).connected(origin.owner.cgroup);
     }
@@ -237,19 +238,12 @@ fn closed(sk: *const c_void, old: i32) {
     }
     let socket = socket_of(sk);
     let ends = ends_of(sk, socket.family);
-    // SAFETY: a BTF-typed socket; tcp_sock fields are open to the cast pointer only.
-    let (tcp, errno, flags) = unsafe {
-        (
-            bpf_skc_to_tcp_sock(sk.cast_mut()).cast::<c_void>(),
-            field::<_, i32>(sk, offset!(sock_err)),
-            field::<_, u64>(sk, offset!(sock_flags)),
-        )
+    let tcp = tcp_of(sk);
+    // SAFETY: a BTF-typed socket and the kernel's offsets.
+    let (errno, flags) = unsafe {
+        (field::<_, i32>(sk, offset!(sock_err)), field::<_, u64>(sk, offset!(sock_flags)))
     };
-    let (mut sent, mut received, mut local_port) = (0, 0, 0);
-    if !tcp.is_null() {
-        // SAFETY: a BTF-typed tcp_sock and the kernel's offset.
-        local_port = u16::from_be(unsafe { field(tcp, offset!(tcp_sport)) });
-    }
+    let (mut sent, mut received, local_port) = (0, 0, source_port(tcp));
     if !tcp.is_null() && old != TCP_LISTEN {
         // SAFETY: a BTF-typed tcp_sock and the kernel's offsets.
         unsafe {
@@ -291,12 +285,19 @@ fn port_number(sk: *const c_void) -> u16 {
     unsafe { field(sk, offset!(sock_num)) }
 }
 
-/// `inet_sport`, host order. `skc_num` is already 0 when a socket closes.
+/// The `struct tcp_sock`, whose fields are open to this pointer only; null of anything but TCP.
 #[inline(always)]
-fn source_port(sk: *const c_void) -> u16 {
-    // SAFETY: a BTF-typed socket; the helper returns null for anything but TCP.
-    unsafe {
-        let tcp = bpf_skc_to_tcp_sock(sk.cast_mut()).cast::<c_void>();
-        if tcp.is_null() { 0 } else { u16::from_be(field(tcp, offset!(tcp_sport))) }
+fn tcp_of(sk: *const c_void) -> *const c_void {
+    // SAFETY: a BTF-typed socket, as the helper wants.
+    unsafe { bpf_skc_to_tcp_sock(sk.cast_mut()) }.cast::<c_void>()
+}
+
+/// `inet_sport`, host order, by [`tcp_of`]. `skc_num` is already 0 when a socket closes.
+#[inline(always)]
+fn source_port(tcp: *const c_void) -> u16 {
+    if tcp.is_null() {
+        return 0;
     }
+    // SAFETY: a BTF-typed tcp_sock and the kernel's offset.
+    u16::from_be(unsafe { field(tcp, offset!(tcp_sport)) })
 }

@@ -14,8 +14,9 @@ use aya_ebpf::{
 use hostnet_abi::{Hook, NetlinkBind, NetlinkRequest};
 
 use crate::{
+    origin::Origin,
     read::{copied, field, returned},
-    ring::{Origin, emit},
+    ring::emit,
     settings::offset,
     sock::{origin_of, sk_of, socket_of},
 };

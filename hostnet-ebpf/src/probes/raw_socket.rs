@@ -10,8 +10,9 @@ use hostnet_abi::{FamilySocket, Hook, RawSocket};
 
 use crate::{
     netns,
+    origin::{CreatedIn, Origin},
     owner::Owner,
-    ring::{CreatedIn, Origin, emit},
+    ring::emit,
     sock::{SOCK_RAW, cookie, is_usual, socket_of_sock},
     task::{Actor, current_cgroup},
 };
