@@ -146,15 +146,21 @@ fn has_own_mounts(task: *const c_void) -> bool {
     inode != 0 && inode != setting!(host_mount_namespace)
 }
 
-/// `task->nsproxy->mnt_ns->ns.inum`
+/// `task->nsproxy->mnt_ns`
 #[inline(always)]
-pub fn mount_namespace(task: *const c_void) -> u32 {
+pub fn mount_namespace_of(task: *const c_void) -> *const c_void {
     // SAFETY: a BTF-typed task and the kernel's offsets.
     unsafe {
         let nsproxy: *const c_void = field(task, offset!(task_nsproxy));
-        let mnt: *const c_void = field(nsproxy, offset!(nsproxy_mnt));
-        field(mnt, offset!(mnt_namespace_inum))
+        field(nsproxy, offset!(nsproxy_mnt))
     }
+}
+
+/// `task->nsproxy->mnt_ns->ns.inum`
+#[inline(always)]
+pub fn mount_namespace(task: *const c_void) -> u32 {
+    // SAFETY: a BTF-typed pointer and the kernel's offset.
+    unsafe { field(mount_namespace_of(task), offset!(mnt_namespace_inum)) }
 }
 
 /// `task->thread_pid->level`: how deep its pid namespace is below the host's.

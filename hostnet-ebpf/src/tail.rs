@@ -76,6 +76,14 @@ impl Tail {
         }
     }
 
+    /// Has a part appended; returns how many bytes it has.
+    #[inline(always)]
+    pub fn section(self, append: impl FnOnce()) -> u16 {
+        let before = self.length();
+        append();
+        (self.length() - before) as u16
+    }
+
     #[inline(always)]
     fn end(self) -> *mut core::ffi::c_void {
         let at = self.length() as usize & (SPACE - 1);

@@ -16,7 +16,7 @@ use hostnet_abi::{EventKind, Exec, Header, Hook, MAX_ARGUMENTS, MAX_FILENAME, ex
 
 use super::fork::{namespace_pid, start_of};
 use crate::{
-    contained::{self, mount_namespace, pid_level},
+    contained::{self, mount_namespace, mount_namespace_of, pid_level},
     netns,
     origin::Origin,
     place::{self, Place, Way},
@@ -70,6 +70,15 @@ impl Flags {
     }
 }
 
+/// Where a record is put together.
+#[derive(Clone, Copy)]
+struct Draft {
+    tail: Tail,
+    way: *mut Way,
+    flags: Flags,
+    record: *mut Record,
+}
+
 #[map]
 static EXEC_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
@@ -85,91 +94,144 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         // SAFETY: this CPU's own slot, and only this program's. The kernel does not run a
         // tracepoint's program on a CPU that is in it already (`bpf_prog.active`, from 6.1);
         // before, it runs them without preemption, and no interrupt does an exec.
-        unsafe { executed(task, bprm, actor, contained, scratch) };
+        let draft = unsafe { Draft::new(scratch) };
+        executed(task, bprm, actor, contained, draft);
     }
     0
 }
 
-/// # Safety
-/// `task` and `bprm` are BTF-typed, `scratch` is exclusive.
+/// The parts of the tail in their order, then what a record of them says.
 #[inline(always)]
-unsafe fn executed(
-    task: *const c_void,
-    bprm: *const c_void,
-    actor: Actor,
-    contained: bool,
-    scratch: *mut Scratch,
-) {
-    // SAFETY: the caller's promise; the verifier checks each access.
-    unsafe {
-        let tail = Tail::new(&raw mut (*scratch).tail_length, &raw mut (*scratch).record.tail);
-        let way = &raw mut (*scratch).way;
-        let flags = Flags::new(&raw mut (*scratch).flags);
+fn executed(task: *const c_void, bprm: *const c_void, actor: Actor, contained: bool, draft: Draft) {
+    let tail = draft.tail;
+    let filename_length = tail.section(|| draft.append_filename(bprm));
+    let arguments_length = tail.section(|| draft.append_arguments(task));
+    let namespace = mount_namespace_of(task) as u64;
+    let executable = executable_of(bprm);
+    let executable_length = tail.section(|| draft.append_executable(executable, namespace));
+    let (inode, device) = executable.inode();
+    let directory_length = tail.section(|| draft.append_directory(task, namespace));
+    if draft.flags.get() & flag::ARGUMENTS_CUT != 0 {
+        tail.append_word(bprm as u64 + offset!(linux_binprm_argc) as u64);
+    }
+    let exec = Exec {
+        start_ns: start_of(task),
+        inode,
+        device,
+        parent: parent_of(task),
+        namespace_pid: namespace_pid(task),
+        mount_namespace: mount_namespace(task),
+        filename_length,
+        arguments_length,
+        executable_length,
+        directory_length,
+        flags: draft.flags.get(),
+        contained: contained.into(),
+        pid_level: pid_level(task),
+    };
+    draft.emit(Origin::of_task(Hook::SchedProcessExec, actor), exec);
+}
 
-        let filename_length =
-            tail.append_string(field(bprm, offset!(linux_binprm_filename)), MAX_FILENAME);
-        if filename_length >= MAX_FILENAME as u64 {
-            flags.set(flag::FILENAME_CUT);
+impl Draft {
+    /// # Safety
+    /// `scratch` must be valid, and nobody else's, as long as the draft is used.
+    #[inline(always)]
+    unsafe fn new(scratch: *mut Scratch) -> Self {
+        // SAFETY: the caller's promise; the projections stay inside it.
+        unsafe {
+            Self {
+                tail: Tail::new(&raw mut (*scratch).tail_length, &raw mut (*scratch).record.tail),
+                way: &raw mut (*scratch).way,
+                flags: Flags::new(&raw mut (*scratch).flags),
+                record: &raw mut (*scratch).record,
+            }
         }
+    }
 
-        let mm: *const c_void = field(task, offset!(task_mm));
-        let start: u64 = field(mm, offset!(mm_arg_start));
-        let end: u64 = field(mm, offset!(mm_arg_end));
+    /// `bprm->filename`, as exec was given it.
+    #[inline(always)]
+    fn append_filename(self, bprm: *const c_void) {
+        // SAFETY: a BTF-typed pointer and the kernel's offset.
+        let filename = unsafe { field(bprm, offset!(linux_binprm_filename)) };
+        if self.tail.append_string(filename, MAX_FILENAME) >= MAX_FILENAME as u64 {
+            self.flags.set(flag::FILENAME_CUT);
+        }
+    }
+
+    /// From `task->mm->arg_start` to `arg_end`.
+    #[inline(always)]
+    fn append_arguments(self, task: *const c_void) {
+        // SAFETY: BTF-typed pointers and the kernel's offsets.
+        let (start, end): (u64, u64) = unsafe {
+            let mm: *const c_void = field(task, offset!(task_mm));
+            (field(mm, offset!(mm_arg_start)), field(mm, offset!(mm_arg_end)))
+        };
         let length = end.wrapping_sub(start);
-        if !tail.append_user(start, length) || length > MAX_ARGUMENTS as u64 {
-            flags.set(flag::ARGUMENTS_CUT);
+        if !self.tail.append_user(start, length) || length > MAX_ARGUMENTS as u64 {
+            self.flags.set(flag::ARGUMENTS_CUT);
         }
-        let with_arguments = tail.length();
+    }
 
-        let nsproxy: *const c_void = field(task, offset!(task_nsproxy));
-        let mnt: *const c_void = field(nsproxy, offset!(nsproxy_mnt));
-        let file: u64 = field(bprm, offset!(linux_binprm_file));
-        let executable = Place::at(file + offset!(file_path) as u64);
-        match executable.append_names(mnt as u64, way, tail) {
-            place::CUT => flags.set(flag::EXECUTABLE_CUT),
-            place::OUTSIDE => flags.set(flag::EXECUTABLE_OUTSIDE),
-            place::NO_DIRECTORY => flags.set(flag::NO_DIRECTORY),
+    #[inline(always)]
+    fn append_executable(self, executable: Place, namespace: u64) {
+        match self.append_place(executable, namespace) {
+            place::CUT => self.flags.set(flag::EXECUTABLE_CUT),
+            place::OUTSIDE => self.flags.set(flag::EXECUTABLE_OUTSIDE),
+            place::NO_DIRECTORY => self.flags.set(flag::NO_DIRECTORY),
             _ => {}
         }
         if executable.is_unlinked() {
-            flags.set(flag::DELETED);
+            self.flags.set(flag::DELETED);
         }
-        let (inode, device) = executable.inode();
-        let with_executable = tail.length();
+    }
 
-        let fs: u64 = field(task, offset!(task_fs));
-        let directory = Place::at(fs + offset!(fs_pwd) as u64);
-        match directory.append_names(mnt as u64, way, tail) {
-            place::CUT => flags.set(flag::DIRECTORY_CUT),
-            place::OUTSIDE | place::NO_DIRECTORY => flags.set(flag::DIRECTORY_OUTSIDE),
+    /// `task->fs->pwd`.
+    #[inline(always)]
+    fn append_directory(self, task: *const c_void, namespace: u64) {
+        // SAFETY: a BTF-typed task and the kernel's offset.
+        let fs: u64 = unsafe { field(task, offset!(task_fs)) };
+        match self.append_place(Place::at(fs + offset!(fs_pwd) as u64), namespace) {
+            place::CUT => self.flags.set(flag::DIRECTORY_CUT),
+            place::OUTSIDE | place::NO_DIRECTORY => self.flags.set(flag::DIRECTORY_OUTSIDE),
             _ => {}
         }
-        let with_directory = tail.length();
-        if flags.get() & flag::ARGUMENTS_CUT != 0 {
-            tail.append_word(bprm as u64 + offset!(linux_binprm_argc) as u64);
-        }
+    }
 
-        let parent: *const c_void = field(task, offset!(task_real_parent));
-        let record = &raw mut (*scratch).record;
-        (&raw mut (*record).exec).write(Exec {
-            start_ns: start_of(task),
-            inode,
-            device,
-            parent: field(parent, offset!(task_tgid)),
-            namespace_pid: namespace_pid(task),
-            mount_namespace: mount_namespace(task),
-            filename_length: filename_length as u16,
-            arguments_length: (with_arguments - filename_length) as u16,
-            executable_length: (with_executable - with_arguments) as u16,
-            directory_length: (with_directory - with_executable) as u16,
-            flags: flags.get(),
-            contained: contained.into(),
-            pid_level: pid_level(task),
-        });
-        let length = size_of::<Header>() as u64 + size_of::<Exec>() as u64 + tail.length();
-        let origin = Origin::of_task(Hook::SchedProcessExec, actor);
+    /// Where a file is; returns how the way there ended.
+    #[inline(always)]
+    fn append_place(self, place: Place, namespace: u64) -> u64 {
+        // SAFETY: the promise made to `new`.
+        unsafe { place.append_names(namespace, self.way, self.tail) }
+    }
+
+    /// Emits the record, whose tail is there.
+    #[inline(always)]
+    fn emit(self, origin: Origin, exec: Exec) {
+        let length = size_of::<Header>() as u64 + size_of::<Exec>() as u64 + self.tail.length();
         let header = origin.header(EventKind::Exec, length as usize, now());
-        (&raw mut (*record).header).write(header);
-        emit_scratch(&origin, record.cast_const(), &raw const (*record).exec);
+        // SAFETY: the promise made to `new`; the tail is initialised as far as it is long.
+        unsafe {
+            (&raw mut (*self.record).exec).write(exec);
+            (&raw mut (*self.record).header).write(header);
+            emit_scratch(&origin, self.record.cast_const(), &raw const (*self.record).exec);
+        }
+    }
+}
+
+/// `bprm->file->f_path`
+#[inline(always)]
+fn executable_of(bprm: *const c_void) -> Place {
+    // SAFETY: a BTF-typed pointer and the kernel's offset.
+    let file: u64 = unsafe { field(bprm, offset!(linux_binprm_file)) };
+    Place::at(file + offset!(file_path) as u64)
+}
+
+/// `task->real_parent->tgid`
+#[inline(always)]
+fn parent_of(task: *const c_void) -> u32 {
+    // SAFETY: BTF-typed pointers and the kernel's offsets.
+    unsafe {
+        let parent: *const c_void = field(task, offset!(task_real_parent));
+        field(parent, offset!(task_tgid))
     }
 }
