@@ -3,52 +3,13 @@
 use std::{borrow::Cow, fmt, net::SocketAddr};
 
 use hostnet_abi::reuse;
-use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Action, Colour, Common, Documented, Field, Fitted, Info, NotOurs, Outcome, PeerParty, Told,
-    canonical, sharing,
+    Action, Colour, Common, Documented, Field, Fitted, Info, NotOurs, Outcome, PeerParty, Scope,
+    Told, canonical, sharing,
 };
 use crate::event::errno;
-
-/// Who can reach an address that was bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Scope {
-    /// Loopback: only this host, and every host-network container on it.
-    Loopback,
-    /// One address.
-    Specific,
-    /// Every address of the host.
-    Any,
-}
-
-impl Scope {
-    /// Their names.
-    pub const NAMES: &'static [&'static str] = &["loopback", "specific", "any"];
-
-    /// The scope of a local address.
-    #[must_use]
-    pub fn of(address: SocketAddr) -> Self {
-        let ip = address.ip().to_canonical();
-        if ip.is_unspecified() {
-            Self::Any
-        } else if ip.is_loopback() {
-            Self::Loopback
-        } else {
-            Self::Specific
-        }
-    }
-
-    const fn phrase(self) -> &'static str {
-        match self {
-            Self::Loopback => " on loopback",
-            Self::Specific => "",
-            Self::Any => " on all interfaces",
-        }
-    }
-}
 
 /// `bind(2)`.
 #[derive(Clone, Debug)]

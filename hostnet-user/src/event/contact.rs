@@ -2,26 +2,8 @@
 //! findings, advice and the history's counts follow.
 
 use hostnet_abi::Hook;
-use serde::{Deserialize, Serialize};
 
-use super::{Event, Operation, Outcome, SocketState};
-
-/// Whether a datagram has left a UDP socket for the peer that connect(2) set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SentToPeer {
-    /// At least one has.
-    Yes,
-    /// None has, so far.
-    No,
-    /// No hook on this kernel shows it, or it was before the agent.
-    Unknown,
-}
-
-impl SentToPeer {
-    /// Their names.
-    pub const NAMES: &'static [&'static str] = &["yes", "no", "unknown"];
-}
+use super::{Event, Operation, Outcome, SentToPeer, SocketState};
 
 /// What came of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,9 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, Close, Colour, Common, Direction, Documented, Field, FieldKind, Fitted, Info, NotOurs,
-    SentToPeer, Side, Told, canonical, field, is_false,
+    Side, Told, canonical, field, is_false,
 };
 use crate::event::document::summable;
+
+/// Whether a datagram has left a UDP socket for the peer that connect(2) set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SentToPeer {
+    /// At least one has.
+    Yes,
+    /// None has, so far.
+    No,
+    /// No hook on this kernel shows it, or it was before the agent.
+    Unknown,
+}
+
+impl SentToPeer {
+    /// Their names.
+    pub const NAMES: &'static [&'static str] = &["yes", "no", "unknown"];
+}
 
 /// The first datagram between a socket and a peer.
 #[derive(Clone, Debug)]

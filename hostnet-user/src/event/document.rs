@@ -15,6 +15,16 @@ use super::{
     errno,
 };
 
+/// What kinds without fields of their own write.
+macro_rules! no_fields {
+    () => {
+        type Own<'a> = $crate::event::NoFields;
+        fn own<'a>(&'a self, _: $crate::event::Fitted<'a>) -> $crate::event::NoFields {
+            $crate::event::NoFields {}
+        }
+    };
+}
+
 /// A text that is borrowed where JSON has no escape in it.
 pub type Text<'a> = Cow<'a, str>;
 

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use hostnet_abi::Address;
+use serde::Serialize;
 
 /// A record's address and port. v4-mapped addresses stay mapped, so that what
 /// the application used is not lost; see [`canonical`].
@@ -33,6 +34,45 @@ pub fn from_socket_addr(address: SocketAddr) -> (Address, u16) {
         *word = u32::from_ne_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
     }
     (words, address.port())
+}
+
+/// Who can reach an address that was bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// Loopback: only this host, and every host-network container on it.
+    Loopback,
+    /// One address.
+    Specific,
+    /// Every address of the host.
+    Any,
+}
+
+impl Scope {
+    /// Their names.
+    pub const NAMES: &'static [&'static str] = &["loopback", "specific", "any"];
+
+    /// The scope of a local address.
+    #[must_use]
+    pub fn of(address: SocketAddr) -> Self {
+        let ip = address.ip().to_canonical();
+        if ip.is_unspecified() {
+            Self::Any
+        } else if ip.is_loopback() {
+            Self::Loopback
+        } else {
+            Self::Specific
+        }
+    }
+
+    /// The same in a sentence.
+    pub(super) const fn phrase(self) -> &'static str {
+        match self {
+            Self::Loopback => " on loopback",
+            Self::Specific => "",
+            Self::Any => " on all interfaces",
+        }
+    }
 }
 
 #[cfg(test)]

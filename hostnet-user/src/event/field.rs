@@ -80,16 +80,6 @@ macro_rules! own {
     };
 }
 
-/// What kinds without fields of their own write.
-macro_rules! no_fields {
-    () => {
-        type Own<'a> = $crate::event::NoFields;
-        fn own<'a>(&'a self, _: $crate::event::Fitted<'a>) -> $crate::event::NoFields {
-            $crate::event::NoFields {}
-        }
-    };
-}
-
 /// Whether a flag needs no writing.
 pub const fn is_false(flag: &bool) -> bool {
     !*flag

@@ -7,6 +7,8 @@
 #[macro_use]
 mod action;
 #[macro_use]
+pub mod document;
+#[macro_use]
 mod field;
 #[macro_use]
 mod operation;
@@ -15,7 +17,6 @@ pub mod act;
 mod category;
 mod class;
 mod contact;
-pub mod document;
 mod endpoint;
 pub mod errno;
 pub(crate) mod family;
@@ -69,14 +70,13 @@ use hostnet_abi::Hook;
 use uuid::Uuid;
 
 pub use action::{Action, Frequency, Observation};
-pub use bind::Scope;
 pub use category::{Category, DATASETS, dataset_named};
 pub use cgroup_migration::Mover;
 pub use class::{Activity, Class};
-pub use contact::{Attempt, Contact, SentToPeer};
-pub use datagram::{FlowCount, Flows};
+pub use contact::{Attempt, Contact};
+pub use datagram::{FlowCount, Flows, SentToPeer};
 pub use document::{Common, Documented, Fitted, NoFields, OwnFields, Text};
-pub use endpoint::{canonical, endpoint, from_socket_addr};
+pub use endpoint::{Scope, canonical, endpoint, from_socket_addr};
 pub use existing_socket::SocketState;
 pub use field::{Field, FieldKind, field, is_false};
 pub use finding::{FindingEnds, Rule, Severity, Technique};

@@ -2,7 +2,7 @@
 //! what is claimed below it. It reads text; whether it is true is the registry's
 //! business.
 
-use super::path::{self as cgroup_path, Claim};
+use super::{claim::Claim, path as cgroup_path};
 
 /// The outermost container a path names for certain; a path that only has the
 /// shape of one is the host's.

@@ -2,7 +2,7 @@
 //! nspawn's, a container of libvirt's, or a virtual machine, which is no container. It
 //! reads names, as `path` does.
 
-use super::path::{Claim, Runtime};
+use super::claim::{Claim, Runtime};
 
 /// The machine of `machine-<name>.scope` or `systemd-nspawn@<name>.service`.
 pub fn named(part: &str) -> Option<&str> {
@@ -36,27 +36,4 @@ pub fn libvirt_name<'a>(machine: &'a str, driver: &str, dash: &str) -> Option<&'
     let (id, name) = machine.strip_prefix(driver)?.strip_prefix(dash)?.split_once(dash)?;
     let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
     (is_id && !name.is_empty()).then_some(name)
-}
-
-/// systemd writes bytes that mean something in a unit's name as `\xNN`: a machine's `-`
-/// as `\x2d`.
-pub fn unescaped(name: &str) -> String {
-    let mut bytes = Vec::with_capacity(name.len());
-    let mut rest = name;
-    while let Some((before, after)) = rest.split_once("\\x") {
-        bytes.extend_from_slice(before.as_bytes());
-        match after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.extend_from_slice(b"\\x");
-                rest = after;
-            }
-        }
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    // Bytes that are no text stay as systemd writes them: two names never become one.
-    String::from_utf8(bytes).unwrap_or_else(|_not_utf_8| name.to_owned())
 }

@@ -3,6 +3,7 @@
 //! It must not know processes, containers or a runtime's word: whether a claim is true
 //! is found out in `owners/`.
 
+pub mod claim;
 pub(super) mod claims;
 mod machine;
 pub mod path;

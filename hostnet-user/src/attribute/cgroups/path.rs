@@ -5,96 +5,12 @@
 //! decides what is true. This file reads text; it must not know the host, the
 //! tree of cgroups or any runtime's API.
 
-use std::{borrow::Cow, str::Split};
+use std::str::Split;
 
-use super::machine;
-
-/// What made the cgroup, as far as its name tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Runtime {
-    /// Docker, the classic ECS agent included.
-    Docker,
-    /// Podman.
-    Podman,
-    /// containerd, by its CRI plugin, nerdctl or its own client.
-    Containerd,
-    /// CRI-O.
-    Crio,
-    /// LXC, LXD and Incus.
-    Lxc,
-    /// libvirt's own containers.
-    LibvirtLxc,
-    /// systemd-nspawn, or another container registered with systemd-machined.
-    Nspawn,
-    /// A build step of BuildKit, in dockerd or on its own.
-    Buildkit,
-    /// Cloud Foundry's Garden.
-    Garden,
-    /// A container in a Kubernetes pod whose runtime the path does not tell.
-    Kubernetes,
-    /// The path has an id and nothing else to go by.
-    Unknown,
-}
-
-impl Runtime {
-    /// The name hostnet reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Podman => "podman",
-            Self::Containerd => "containerd",
-            Self::Crio => "cri-o",
-            Self::Lxc => "lxc",
-            Self::LibvirtLxc => "libvirt-lxc",
-            Self::Nspawn => "nspawn",
-            Self::Buildkit => "buildkit",
-            Self::Garden => "garden",
-            Self::Kubernetes => "kubernetes",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// One container a path names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Claim<'a> {
-    /// The id exactly as the path has it. An LXC, nspawn or containerd id is a
-    /// free name and may hold any character but `/`.
-    pub id: &'a str,
-    /// What made the cgroup.
-    pub runtime: Runtime,
-    /// The path only has the shape of containerd's `/<namespace>/<name>`, which
-    /// any two-level cgroup on the host has as well.
-    pub is_guess: bool,
-}
-
-impl<'a> Claim<'a> {
-    pub(super) const fn certain(id: &'a str, runtime: Runtime) -> Self {
-        Self { id, runtime, is_guess: false }
-    }
-
-    /// The id to report: `nspawn:web`, `libvirt-lxc:web`, `buildkit:…` and `garden:…`
-    /// where the bare id would be mistaken for another runtime's, else the id itself.
-    #[must_use]
-    pub fn qualified_id(&self) -> Cow<'a, str> {
-        match self.runtime {
-            Runtime::Nspawn | Runtime::LibvirtLxc => {
-                Cow::Owned(format!("{}:{}", self.runtime.name(), machine::unescaped(self.id)))
-            }
-            Runtime::Buildkit | Runtime::Garden => {
-                Cow::Owned(format!("{}:{}", self.runtime.name(), self.id))
-            }
-            Runtime::Docker
-            | Runtime::Podman
-            | Runtime::Containerd
-            | Runtime::Crio
-            | Runtime::Lxc
-            | Runtime::Kubernetes
-            | Runtime::Unknown => Cow::Borrowed(self.id),
-        }
-    }
-}
+use super::{
+    claim::{Claim, Runtime},
+    machine,
+};
 
 /// The outermost container `path` names.
 #[must_use]

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::MetadataExt};
 
 use super::{Args, Check};
 use crate::{
-    attribute::cgroups::path::{self, Runtime},
+    attribute::cgroups::{claim::Runtime, path},
     kernel::CgroupRoot,
     sources::procfs,
 };

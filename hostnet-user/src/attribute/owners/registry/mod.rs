@@ -14,8 +14,8 @@ use super::containers::Containers;
 use crate::{
     attribute::cgroups::{
         CgroupTree,
+        claim::Claim,
         claims::{certain_claims, named_container, others, own_claim, own_part},
-        path::Claim,
     },
     event::{Confidence, Container, Method, Owner, OwnerKind},
 };
