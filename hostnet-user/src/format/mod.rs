@@ -11,6 +11,7 @@ pub mod fields;
 mod fit;
 mod kinds;
 pub mod ocsf;
+mod reader;
 mod tree;
 mod typed;
 
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use fit::{MOST_BYTES, MOST_BYTES_OF_THE_AGENT};
 pub use kinds::{ANY_OTHER, Kind};
 
-use self::document::{Document, Reader};
+use self::{document::Document, reader::Reader};
 use crate::event::Recorded;
 
 /// How a record is written.
@@ -83,7 +84,7 @@ impl Renderer {
             to.extend_from_slice(line.trim_ascii());
             return Ok(());
         }
-        self.write(&document::object(line)?, to)
+        self.write(&reader::object(line)?, to)
     }
 
     /// The same of a document that was kept, and without a copy where the form is the same.

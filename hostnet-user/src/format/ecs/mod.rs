@@ -25,10 +25,7 @@ use serde_json::Value;
 pub use identity::Identity;
 
 use self::{document::Document, labels::Which, parts::Parts, write::Borrowed};
-use super::{
-    document::{Document as Fields, Reader},
-    fit,
-};
+use super::{document::Document as Fields, fit, reader::Reader};
 use crate::{
     event::{Recorded, Timestamps, message},
     text::json,

@@ -7,6 +7,7 @@ use super::{
     class,
     event::Event,
     places::{Connection, Container, Place, Process},
+    side::Side,
     version::Version,
 };
 use crate::{
@@ -41,33 +42,6 @@ pub struct Heading<'a> {
     host_name: Option<&'a str>,
     /// The two ends' addresses.
     addresses: [Option<&'a str>; 2],
-}
-
-/// An end of a connection.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    Source,
-    Destination,
-}
-
-impl Side {
-    pub const BOTH: [Self; 2] = [Self::Source, Self::Destination];
-
-    /// The endpoint that is ours.
-    pub const fn local(self) -> &'static str {
-        match self {
-            Self::Source => "src_endpoint",
-            Self::Destination => "dst_endpoint",
-        }
-    }
-
-    /// The other one.
-    pub const fn remote(self) -> &'static str {
-        match self {
-            Self::Source => Self::Destination.local(),
-            Self::Destination => Self::Source.local(),
-        }
-    }
 }
 
 impl<'a> Heading<'a> {

@@ -10,6 +10,7 @@ mod finish;
 mod how;
 mod places;
 mod rules;
+mod side;
 mod table;
 mod version;
 

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use super::{
     class::Role,
-    finish::Side,
     places::{Place, Places},
     rules::{How, RULES, Rule},
+    side::Side,
     version::Version,
 };
 use crate::{event::Class, format::tree::Tree};
