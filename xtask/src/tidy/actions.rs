@@ -2,7 +2,7 @@
 
 use super::{
     File, Finding,
-    rules::{findings, is_test, rust},
+    search::{findings, is_test, rust},
 };
 
 /// The table.

@@ -8,7 +8,9 @@ use anyhow::{Context, Result, bail};
 use crate::{docs, shell};
 
 mod actions;
+mod imports;
 mod rules;
+mod search;
 mod shown_by;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,10 @@
 //! The rules, one small function each.
 
-use super::{File, Finding, Rule, actions, shown_by};
+use super::{
+    File, Finding, Rule, actions, imports,
+    search::{findings, is_test, line_at, rust},
+    shown_by,
+};
 use crate::shell;
 
 pub const RULES: &[Rule] = &[
@@ -19,6 +23,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "changelog", check: changelog },
     Rule { name: "skip-word", check: skip_word },
     Rule { name: "readme-length", check: readme_length },
+    Rule { name: "imports", check: imports::check },
     Rule { name: "one-action-table", check: actions::check },
     Rule { name: "shown-by", check: shown_by::check },
 ];
@@ -83,11 +88,6 @@ fn one_json_writer(files: &[File]) -> Vec<Finding> {
     let may = |path: &str| path == CSV || !path.starts_with("hostnet-user/src/");
     let csv = crate_uses(files, &["csv"], may, "only the answers of query are CSV");
     json.chain(csv).collect()
-}
-
-/// Whether a file is of tests alone.
-pub fn is_test(path: &str) -> bool {
-    path.contains("/tests/") || path.ends_with("/tests.rs")
 }
 
 /// One function decides for how long a socket is held, so that two answers never differ.
@@ -355,25 +355,4 @@ fn skip_word(files: &[File]) -> Vec<Finding> {
             ..finding
         })
         .collect()
-}
-
-/// The Rust files.
-pub fn rust(files: &[File]) -> impl Iterator<Item = &File> {
-    files.iter().filter(|file| file.path.ends_with(".rs"))
-}
-
-/// One finding, its message yet to be given, per line that matches.
-pub fn findings<'a>(
-    file: &'a File,
-    matches: impl Fn(&str) -> bool + 'a,
-) -> impl Iterator<Item = Finding> + 'a {
-    file.text.lines().enumerate().filter(move |(_, line)| matches(line)).map(|(at, _)| Finding {
-        path: file.path.clone(),
-        line: Some(at + 1),
-        message: String::new(),
-    })
-}
-
-fn line_at(text: &str, at: usize) -> usize {
-    1 + text.get(..at).unwrap_or_default().matches('\n').count()
 }
