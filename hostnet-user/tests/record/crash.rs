@@ -13,7 +13,7 @@ use std::{
 };
 
 use hostnet::{
-    record::{Reader, verify},
+    record::{Reader, Settings, verify},
     sink::file::File,
 };
 
@@ -37,8 +37,10 @@ pub fn be_victim() {
     let Some(directory) = env::var_os(DIRECTORY) else { return };
     let directory = Path::new(&directory);
     let file = File::open(&directory.join("events")).expect("a file");
-    let history = settings(&directory.join("history.db"));
-    let mut run = Run::begin(Some(history), vec![(outbox("file"), Box::new(file))]);
+    let mut run = Run::begin(
+        Some(roomy(&directory.join("history.db"))),
+        vec![(outbox("file"), Box::new(file))],
+    );
     run.tell_many(100);
     fs::write(directory.join("begun"), "").expect("room");
     loop {
@@ -104,7 +106,7 @@ pub fn kill(kills: u64) -> serde_json::Value {
             assert!(good.never_kept.is_empty());
         }
     }
-    let mut last = Run::begin(Some(settings(&history)), Vec::new());
+    let mut last = Run::begin(Some(roomy(&history)), Vec::new());
     last.flush();
     last.stop().expect("nothing is left");
     let good = verify(&history, None, &[]).expect("readable").expect("good");
@@ -142,6 +144,13 @@ pub fn kill(kills: u64) -> serde_json::Value {
     serde_json::json!({
         "kills": kills, "runs": runs, "events": rows, "gaps": told, "latest_ms": latest_ms,
     })
+}
+
+/// A history that has room for all that every run keeps: what is removed cannot be counted.
+fn roomy(path: &Path) -> Settings {
+    let mut settings = settings(path);
+    settings.limits.bytes = 1 << 35;
+    settings
 }
 
 fn now_ns() -> u64 {
