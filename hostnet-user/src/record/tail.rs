@@ -17,6 +17,10 @@ use crate::{output::SinkNumbers, row::Row};
 /// read them there.
 const COMFORT: u64 = 4 << 20;
 
+/// The same without a history: when a destination refuses a row, one that it is not like decides
+/// whether the row or the settings are at fault.
+const WITNESSES: u64 = 1 << 20;
+
 /// Bytes of documents kept at most.
 const MOST: u64 = 64 << 20;
 
@@ -349,8 +353,7 @@ impl State {
     /// Lets go of what is not needed; returns how many rows were, but had no room.
     fn shrink(&mut self) -> u64 {
         let slowest = self.sinks.iter().map(|sink| sink.standing.cursor).min();
-        // Without a history, what every sink has is never asked for again.
-        let comfort = if self.has_history { COMFORT } else { 0 };
+        let comfort = if self.has_history { COMFORT } else { WITNESSES };
         let mut given_up = 0;
         while let Some(oldest) = self.batches.front() {
             let last = oldest.last();

@@ -4,10 +4,10 @@ use std::{os::unix::fs::PermissionsExt as _, time::Duration};
 
 use hostnet::{
     record::Reader,
-    sink::{Outbox, Then},
+    sink::{Fate, Message, Outbox, Outcome, Proof, Sink, Then},
 };
 
-use crate::support::{Destination, Place, Run, outbox, wait_for};
+use crate::support::{Destination, Place, Run, outbox, stopped, wait_for};
 
 fn rows(place: &Place) -> Vec<(u64, u64, String)> {
     let reader = Reader::open(&place.path()).expect("a history");
@@ -222,4 +222,39 @@ fn a_reader_that_goes_away_ends_the_run() {
     let mut run = Run::begin(Some(place.settings()), vec![(outbox("a"), destination.sink())]);
     run.tell_many(1);
     wait_for("the end", || run.is_unread());
+}
+
+/// Takes all but what its own settings or an event may be at fault for: one of them it refuses,
+/// and forgets what it took before whenever it is opened anew.
+struct Doubting {
+    proof: Proof,
+    destination: Destination,
+}
+
+impl Sink for Doubting {
+    fn deliver(&mut self, messages: &[Message<'_>]) -> Outcome {
+        let taken = |message: &&Message<'_>| message.row.action != "agent-stopped";
+        let wanted: Vec<Message<'_>> = messages.iter().filter(taken).copied().collect();
+        let _all = self.destination.deliver(&wanted);
+        let fate = |message| if taken(&message) { Fate::Taken } else { Fate::Dead("bad".into()) };
+        self.proof.settle(messages.iter().map(fate).collect())
+    }
+
+    fn reopen(&mut self) -> anyhow::Result<()> {
+        self.proof = Proof::default();
+        Ok(())
+    }
+}
+
+#[test]
+fn an_event_that_is_refused_without_a_history_is_held_against_one_before_it() {
+    let destination = Destination::default();
+    let sink = Doubting { proof: Proof::default(), destination: destination.clone() };
+    let mut run = Run::begin(None, vec![(outbox("a"), Box::new(sink))]);
+    run.tell_many(1);
+    destination.wait_for("what comes before", |ids| ids == [1]);
+    run.reopen();
+    run.tell(stopped());
+    run.flush();
+    destination.wait_for("what decides, once more", |ids| ids == [1, 1]);
 }

@@ -95,6 +95,11 @@ impl Run {
         self.journal.take_reached()
     }
 
+    /// Has the sinks open their destinations anew.
+    pub fn reopen(&mut self) {
+        self.journal.reopen().expect("asked");
+    }
+
     /// Whether nobody reads what is written.
     pub fn is_unread(&mut self) -> bool {
         self.journal.flush().is_err_and(|error| is_broken_pipe(&error))
