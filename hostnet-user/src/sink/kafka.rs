@@ -21,7 +21,7 @@ use super::{
     Failure, Fate, Message, Outcome, Proof, Secret, Sink, SinkConfig, Tls, check_timeout,
     document::Head,
     runtime::Background,
-    tls::{check_plaintext, first_given, host_and_port, hosts_and_ports},
+    tls::{self, check_plaintext, first_given, host_and_port},
 };
 
 /// The most bytes of events in one request: brokers take 1 MiB unless they are told
@@ -104,7 +104,7 @@ impl SinkConfig for Settings {
     }
 
     fn plaintext(&self) -> Vec<(String, u16)> {
-        if self.tls.is_some() { Vec::new() } else { hosts_and_ports(&self.brokers) }
+        tls::plaintext(self.tls.as_ref(), &self.brokers)
     }
 
     fn open(&self) -> Result<Box<dyn Sink>> {

@@ -19,10 +19,10 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Builder;
 
 use super::{
-    Failure, Fate, Message, Outcome, Secret, Sink, SinkConfig, Tls, check_timeout,
+    Failure, Fate, Message, Outcome, Proof, Secret, Sink, SinkConfig, Tls, check_timeout,
     document::Head,
     runtime::Background,
-    tls::{check_plaintext, first_given, host_and_port, hosts_and_ports},
+    tls::{self, check_plaintext, first_given, host_and_port},
 };
 
 /// How many events are on their way before the first has to be acknowledged. The
@@ -106,7 +106,7 @@ impl SinkConfig for Settings {
     }
 
     fn plaintext(&self) -> Vec<(String, u16)> {
-        if self.tls.is_some() { Vec::new() } else { hosts_and_ports(&self.servers) }
+        tls::plaintext(self.tls.as_ref(), &self.servers)
     }
 
     fn open(&self) -> Result<Box<dyn Sink>> {
@@ -119,6 +119,7 @@ pub struct Nats {
     settings: Settings,
     runtime: Background,
     stream: Option<jetstream::Context>,
+    proof: Proof,
 }
 
 impl Nats {
@@ -130,7 +131,8 @@ impl Nats {
         settings.check()?;
         // Read again for each connection; what is wrong with it is to be known now.
         options(&settings)?;
-        Ok(Self { settings, runtime: Background::of(answering())?, stream: None })
+        let runtime = Background::of(answering())?;
+        Ok(Self { settings, runtime, stream: None, proof: Proof::default() })
     }
 
     const fn timeout(&self) -> Duration {
@@ -173,7 +175,7 @@ impl Nats {
     }
 
     /// Publishes at most a window full, and waits for each acknowledgement.
-    fn publish(&self, stream: &jetstream::Context, messages: &[Message<'_>]) -> Outcome {
+    fn publish(&self, stream: &jetstream::Context, messages: &[Message<'_>]) -> Vec<Fate> {
         let mut fates = Vec::with_capacity(messages.len());
         let outcome = self.runtime.within(self.timeout(), async {
             let mut published = Vec::with_capacity(messages.len());
@@ -204,7 +206,7 @@ impl Nats {
         if outcome.is_none() {
             fates.push(Fate::Unsettled(self.failure("no acknowledgement in time")));
         }
-        Outcome::of(fates)
+        fates
     }
 
     fn judge(&self, error: &PublishError) -> Fate {
@@ -235,7 +237,8 @@ impl Sink for Nats {
         };
         let mut outcome = Outcome::default();
         for window in messages.chunks(WINDOW) {
-            outcome = outcome.and(self.publish(&stream, window));
+            let fates = self.publish(&stream, window);
+            outcome = outcome.and(self.proof.settle(fates));
             if outcome.failure.is_some() {
                 return outcome;
             }
@@ -246,7 +249,7 @@ impl Sink for Nats {
 
     fn reopen(&mut self) -> Result<()> {
         options(&self.settings)?;
-        self.stream = None;
+        (self.stream, self.proof) = (None, Proof::default());
         Ok(())
     }
 }

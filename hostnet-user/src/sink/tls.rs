@@ -131,8 +131,11 @@ pub fn host_and_port<'a>(key: &str, address: &'a str) -> Result<(&'a str, u16)> 
     parts.with_context(|| format!("{key} is {address:?}: it must be HOST:PORT or [IPV6]:PORT"))
 }
 
-/// The same of several, without those that are none.
-pub fn hosts_and_ports(addresses: &[String]) -> Vec<(String, u16)> {
+/// Hosts and ports that are connected to without TLS; addresses that are none are left out.
+pub fn plaintext(tls: Option<&Tls>, addresses: &[String]) -> Vec<(String, u16)> {
+    if tls.is_some() {
+        return Vec::new();
+    }
     let parts = addresses.iter().filter_map(|at| host_and_port("", at).ok());
     parts.map(|(host, port)| (host.to_owned(), port)).collect()
 }

@@ -109,6 +109,23 @@ fn what_is_longer_than_the_stream_takes_is_given_up() {
     assert_same(&kept, &rows);
 }
 
+/// The settings are then at fault, not the events.
+#[test]
+fn nothing_is_given_up_to_a_stream_that_takes_nothing() {
+    let Some(mut server) = nats_server("") else { return };
+    server.resume();
+    Reader::connect(server.port).make_stream_of(10);
+    let mut sink = Nats::open(settings(&server)).expect("settings");
+    let refused = deliver(&mut sink, &plain(300)).expect_err("all are too long");
+    let reason = &refused.reason;
+    assert_eq!(
+        (refused.settled, refused.dead, refused.then),
+        (0, 0, Some(Then::Again(None))),
+        "{reason}"
+    );
+    assert!(reason.contains("check the settings of both sides"), "{reason}");
+}
+
 #[test]
 fn what_is_longer_than_the_server_takes_is_given_up() {
     let Some(mut server) = nats_server("max_payload: 100000") else { return };

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use self::connection::Connection;
 use super::{
     Failure, Message, Outcome, Sink, SinkConfig, Tls,
-    tls::{check_plaintext, host_and_port, hosts_and_ports},
+    tls::{self, check_plaintext, host_and_port},
 };
 
 /// `[[sink]]` with `type = "syslog"`
@@ -104,11 +104,7 @@ impl SinkConfig for Settings {
     }
 
     fn plaintext(&self) -> Vec<(String, u16)> {
-        if self.tls.is_some() {
-            Vec::new()
-        } else {
-            hosts_and_ports(std::slice::from_ref(&self.address))
-        }
+        tls::plaintext(self.tls.as_ref(), std::slice::from_ref(&self.address))
     }
 
     fn open(&self) -> Result<Box<dyn Sink>> {
