@@ -9,9 +9,10 @@ use super::{FIELDS, samples};
 use crate::{
     event::{Action, Class},
     format::{
-        ANY_OTHER, Kind,
+        ANY_OTHER, Kind, MOST_BYTES,
         cef::{self, ESCAPED},
         ecs::ECS_VERSION,
+        is_inside,
         ocsf::{self, Role, Version},
     },
 };
@@ -34,7 +35,7 @@ pub fn formats() -> Result<String> {
          `container.network_driver` is `host` because the kernel says that the socket is in the \
          host's network namespace, whatever the container declares (`unmapped.hostnet.netns.declared`).\n\n\
          **OCSF {}** (`ocsf-1.1.0`), for receivers that do not know the other: the same, without what \
-         came later. {} are not in it, and what they would have is under `unmapped`; the containers of \
+         came later. {} are not in it; a field of ours that has no other place is then under `unmapped`; the containers of \
          a finding are in `device.container`. Sockets from before the agent (5040) are Network \
          Activity (4001), failures of the agent (6008) Application Lifecycle (6002), both with \
          `activity_id` 99, as is a socket that listens. An executable file is a regular one, and \
@@ -43,8 +44,9 @@ pub fn formats() -> Result<String> {
          `hostnet.owner.kind` is `hostnetOwnerKind`. Values are escaped as CEF says; one that CEF \
          cannot write (controls other than CR and LF, invisible and reordering characters, a space at \
          either end) is a JSON text in quotes, and its key is listed in `{ESCAPED}`. Arrays, and \
-         objects whose keys are anybody's, are JSON. Lines can be longer than a receiver's limit \
-         (ArcSight: 1023 characters for `msg` and 4000 for `cs1` to `cs6`): hostnet cuts nothing.\n\n\
+         objects whose keys are anybody's, are JSON. Values can be longer than a receiver's limit \
+         (ArcSight: 1023 characters for `msg` and 4000 for `cs1` to `cs6`): hostnet does not cut for that, \
+         only an event of more than {MOST_BYTES} bytes ([sinks.md](sinks.md)).\n\n\
          ## Kinds\n\n\
          | event | OCSF class | `activity_id` | CEF name | CEF severity |\n|---|---|---|---|---|\n",
         Version::V1_8.number(),
@@ -146,10 +148,6 @@ fn leaves(value: &Value, path: &str, to: &mut BTreeSet<String>) {
             }
         }
     }
-}
-
-fn is_inside(field: &str, outer: &str) -> bool {
-    field.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn in_ocsf(field: &str) -> String {

@@ -32,9 +32,10 @@ pub enum UnixKind {
     Use,
 }
 
-impl Unix {
-    const fn name_is_remote(&self) -> bool {
-        matches!(self.kind, UnixKind::Connect | UnixKind::Send)
+impl UnixKind {
+    /// Whether the name is the other socket's.
+    const fn names_peer(self) -> bool {
+        matches!(self, Self::Connect | Self::Send)
     }
 }
 
@@ -68,10 +69,10 @@ impl Told for Unix {
         self.outcome
     }
     fn local_name(&self) -> Option<&UnixAddress> {
-        self.name.as_ref().filter(|_| !self.name_is_remote())
+        self.name.as_ref().filter(|_| !self.kind.names_peer())
     }
     fn remote_name(&self) -> Option<&UnixAddress> {
-        self.name.as_ref().filter(|_| self.name_is_remote())
+        self.name.as_ref().filter(|_| self.kind.names_peer())
     }
     fn direction(&self) -> Option<Direction> {
         match self.kind {
@@ -142,12 +143,7 @@ impl Documented for Unix {
                 NotOurs::field("hostnet.listen.backlog", "longer than a unix socket's can be")
             })?;
         }
-        let name = match kind {
-            UnixKind::Connect | UnixKind::Send => &common.remote_name,
-            UnixKind::Bind | UnixKind::Listen { .. } | UnixKind::Accept | UnixKind::Use => {
-                &common.local_name
-            }
-        };
+        let name = if kind.names_peer() { &common.remote_name } else { &common.local_name };
         Ok(Self { kind, name: name.clone(), outcome: common.outcome()? })
     }
 }

@@ -103,11 +103,6 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// The names of its fields.
-    pub fn names(&self) -> &'a Tree<Field> {
-        self.names
-    }
-
     /// What is at a dotted path, as JSON, unless it is an object of several.
     pub fn json(&self, path: &str) -> Option<&'a str> {
         let index = self.parts.found[self.names.find(path)?];

@@ -95,7 +95,7 @@ pub fn write(
     if to.len() - start <= MOST_BYTES {
         return Ok(());
     }
-    let document: Document = serde_json::from_str(text)?;
+    let document: Document = serde_json::from_str(text).inspect_err(|_| to.truncate(start))?;
     let dataset = document.get("event").and_then(|event| event.get("dataset"));
     let most = most_bytes(dataset.and_then(Value::as_str).unwrap_or_default());
     let mut target = text.len();

@@ -12,6 +12,7 @@ mod fit;
 mod kinds;
 pub mod ocsf;
 mod reader;
+mod side;
 mod tree;
 mod typed;
 
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use fit::{MOST_BYTES, MOST_BYTES_OF_THE_AGENT};
 pub use kinds::{ANY_OTHER, Kind};
+pub use tree::is_inside;
 
 use self::{document::Document, reader::Reader};
 use crate::event::Recorded;

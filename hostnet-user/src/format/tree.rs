@@ -26,7 +26,7 @@ pub struct Node<T> {
     key: Box<str>,
     /// The nodes above it, from the root.
     inside: Box<[usize]>,
-    children: Vec<usize>,
+    children: HashMap<Box<str>, usize>,
     /// The child that came first the last time, and the neighbour that came next.
     first: usize,
     next: usize,
@@ -40,7 +40,7 @@ pub struct Node<T> {
 impl<T> Node<T> {
     fn new(about: T, name: &str, path: Box<str>, inside: Box<[usize]>) -> Self {
         let key = format!("{}:", json::raw(&name).get()).into();
-        let (name, children) = (name.into(), Vec::new());
+        let (name, children) = (name.into(), HashMap::new());
         let brackets = ("{", "}");
         let (first, next, place, end) = (ROOT, ROOT, 0, 0);
         Self { about, name, path, key, inside, children, first, next, place, end, brackets }
@@ -94,7 +94,7 @@ impl<T> Tree<T> {
         if guess != ROOT && *nodes[guess].name == *name {
             return Some(guess);
         }
-        let known = nodes[parent].children.iter().copied().find(|id| *nodes[*id].name == *name);
+        let known = nodes[parent].children.get(name).copied();
         let id = match known {
             Some(id) => id,
             None => self.add(parent, name, about)?,
@@ -125,7 +125,7 @@ impl<T> Tree<T> {
             self.by_path.insert(path.as_str().into(), id);
         }
         self.nodes.push(Node::new(about, name, path.into(), inside));
-        self.nodes[parent].children.push(id);
+        self.nodes[parent].children.insert(name.into(), id);
         Some(id)
     }
 
@@ -140,7 +140,7 @@ impl<T> Tree<T> {
     fn sort_below(&mut self, id: usize) {
         self.nodes[id].place = self.sorted.len();
         self.sorted.push(id);
-        let mut children = self.nodes[id].children.clone();
+        let mut children: Vec<usize> = self.nodes[id].children.values().copied().collect();
         children.sort_unstable_by(|a, b| self.nodes[*a].name.cmp(&self.nodes[*b].name));
         for child in children {
             self.sort_below(child);
@@ -216,6 +216,12 @@ impl<T: Default> Tree<T> {
             self.nodes[id].brackets = ("[{", "}]");
         }
     }
+}
+
+/// Whether a path is another, or below it.
+#[must_use]
+pub fn is_inside(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 #[cfg(test)]

@@ -295,33 +295,26 @@ impl<'v, 'p> Serializer for Value<'v, 'p> {
     }
 }
 
-impl SerializeSeq for Composite<'_, '_> {
-    type Ok = ();
-    type Error = Error;
+/// What lists of any length and of a known one have.
+macro_rules! items {
+    ($($of:ident)+) => {
+        $(impl $of for Composite<'_, '_> {
+            type Ok = ();
+            type Error = Error;
 
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.item(value)
-    }
+            fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+                self.item(value)
+            }
 
-    fn end(self) -> Result<(), Error> {
-        self.close();
-        Ok(())
-    }
+            fn end(self) -> Result<(), Error> {
+                self.close();
+                Ok(())
+            }
+        })+
+    };
 }
 
-impl SerializeTuple for Composite<'_, '_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.item(value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.close();
-        Ok(())
-    }
-}
+items! { SerializeSeq SerializeTuple }
 
 impl SerializeMap for Composite<'_, '_> {
     type Ok = ();

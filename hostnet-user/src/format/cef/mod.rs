@@ -10,6 +10,7 @@ mod rules;
 
 use std::{
     borrow::Cow,
+    collections::{HashMap, HashSet},
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
 };
 
@@ -19,6 +20,8 @@ use self::escape::{extension, header};
 use super::{
     document::{self, Document, Field, in_order},
     kinds::Kind,
+    side::Side,
+    tree::is_inside,
 };
 
 /// The key that names the keys whose values are JSON texts, because CEF has no
@@ -43,10 +46,6 @@ pub fn look(name: &str, path: &str) -> Option<Field> {
     })
 }
 
-fn is_inside(path: &str, outer: &str) -> bool {
-    path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
 /// Appends the event, without a newline.
 pub fn write(document: &Document<'_>, to: &mut Vec<u8>) {
     let kind = Kind::of(document);
@@ -61,9 +60,8 @@ pub fn write(document: &Document<'_>, to: &mut Vec<u8>) {
     let severity = document.text("hostnet.finding.severity");
     to.extend_from_slice(kind.cef_severity(severity.as_deref()).as_bytes());
     to.push(b'|');
-    let mut extensions =
-        Extensions { to, is_first: true, escaped: Vec::new(), own: Vec::new(), hashes: [0; 16] };
-    let side = Side::of(document);
+    let mut extensions = Extensions::after(to);
+    let side = Side::of_owner(document).unwrap_or(Side::Source);
     for rule in RULES {
         if let Some((key, value)) = rule.apply(document, side) {
             extensions.push(key, &value);
@@ -76,28 +74,9 @@ pub fn write(document: &Document<'_>, to: &mut Vec<u8>) {
     extensions.finish();
 }
 
-/// Which side of the connection the owner is: CEF names processes by it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    Source,
-    Destination,
-}
-
-impl Side {
-    fn of(document: &Document<'_>) -> Self {
-        match document.text("network.direction").as_deref() {
-            Some("ingress") => Self::Destination,
-            Some(_) => Self::Source,
-            // A socket alone is what others connect to.
-            None if document.has("server") && !document.has("client") => Self::Destination,
-            None => Self::Source,
-        }
-    }
-}
-
 /// Every field without a rule, under a name made of its own.
 fn rest<'a>(document: &Document<'a>, extensions: &mut Extensions<'_, 'a>) {
-    let names = document.names();
+    let names = document.names;
     let mut fields: Vec<(usize, &Field, &str)> = document.fields().collect();
     let is_said = |field: &Field, value: &str| {
         field.is_said || field.rule.is_some_and(|rule| rules::is_said(rule, value))
@@ -135,9 +114,29 @@ struct Extensions<'t, 'a> {
     /// Own keys so far, and which hashes they have: a bit for each.
     own: Vec<Cow<'a, str>>,
     hashes: [u64; 16],
+    /// The own keys of an event that has more than [`FEW`], and the next number of those that
+    /// several names make.
+    more: HashSet<Cow<'a, str>>,
+    numbers: HashMap<&'a str, u32>,
 }
 
-impl<'a> Extensions<'_, 'a> {
+/// Own keys that are looked through one by one. Our own events have fewer; a line that somebody
+/// else wrote may have any number.
+const FEW: usize = 256;
+
+impl<'t, 'a> Extensions<'t, 'a> {
+    fn after(to: &'t mut Vec<u8>) -> Self {
+        Self {
+            to,
+            is_first: true,
+            escaped: Vec::new(),
+            own: Vec::new(),
+            hashes: [0; 16],
+            more: HashSet::new(),
+            numbers: HashMap::new(),
+        }
+    }
+
     fn push(&mut self, key: &str, value: &str) {
         if !std::mem::take(&mut self.is_first) {
             self.to.push(b' ');
@@ -153,12 +152,15 @@ impl<'a> Extensions<'_, 'a> {
     fn push_own(&mut self, key: &'a str, hash: u64, value: &str) {
         let (word, bit) = ((hash >> 6) as usize % self.hashes.len(), 1 << (hash & 63));
         let mut unique = Cow::Borrowed(key);
+        if self.own.len() > FEW {
+            self.more.extend(self.own.drain(..));
+        }
         // Few have the hash of another, and fewer its key.
         if self.hashes[word] & bit != 0 {
-            let mut number = 2;
-            while self.own.contains(&unique) {
+            while self.own.contains(&unique) || self.more.contains(&unique) {
+                let number = self.numbers.entry(key).or_insert(2);
                 unique = Cow::Owned(format!("{key}{number}"));
-                number += 1;
+                *number += 1;
                 // Who has this key as its own is not known by its hash.
                 self.hashes = [u64::MAX; 16];
             }
@@ -189,5 +191,27 @@ impl Rule {
             _ => self.key,
         };
         Some((key, self.how.of(value)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_of_names_that_make_one_key_have_keys_of_their_own() {
+        let mut line = Vec::new();
+        let mut extensions = Extensions::after(&mut line);
+        let count = 4 * FEW;
+        extensions.push_own("hostnetAb3", 7, "x");
+        (1..count).for_each(|_| extensions.push_own("hostnetAb", 9, "x"));
+        extensions.finish();
+        let line = String::from_utf8(line).unwrap();
+        let mut keys: Vec<&str> =
+            line.split(' ').filter_map(|pair| Some(pair.split_once('=')?.0)).collect();
+        assert_eq!(keys[..4], ["hostnetAb3", "hostnetAb", "hostnetAb2", "hostnetAb4"]);
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), count);
     }
 }

@@ -159,3 +159,19 @@ impl How {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a field by one row is looked for in those next to it.
+    #[test]
+    fn the_rows_of_a_field_are_together() {
+        let mut fields: Vec<&str> = RULES.iter().map(|rule| rule.from).collect();
+        fields.dedup();
+        let runs = fields.len();
+        fields.sort_unstable();
+        fields.dedup();
+        assert_eq!(fields.len(), runs);
+    }
+}

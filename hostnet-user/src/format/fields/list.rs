@@ -264,7 +264,7 @@ const LAST: &[Field] = &[
     field(
         "truncated",
         Texts,
-        "Fields of which this event has only the beginning, because an event has at most 7680 bytes.",
+        "Fields of which this event has only the beginning, because an event has at most 7680 bytes, one of the agent about itself 60 KiB.",
     ),
     field(
         "time.boot_ns",

@@ -7,7 +7,6 @@ use super::{
     class,
     event::Event,
     places::{Connection, Container, Place, Process},
-    side::Side,
     version::Version,
 };
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
     format::{
         document::Document,
         kinds::{Kind, Severity},
+        side::Side,
     },
     text::json,
 };
@@ -55,15 +55,6 @@ impl<'a> Heading<'a> {
             let ip = document.text(path).and_then(|ip| ip.parse::<IpAddr>().ok());
             ip.is_some_and(|ip| ip.is_loopback())
         };
-        let ours = match document.text("network.direction").as_deref() {
-            Some("ingress") => Some(Side::Destination),
-            Some("egress") => Some(Side::Source),
-            // A socket alone is `server`; of one whose two ends are known, but not
-            // who began, ECS names the local one `source`.
-            _ if document.has("client") => Some(Side::Source),
-            _ if document.has("server") => Some(Side::Destination),
-            _ => None,
-        };
         let severity = document.text("hostnet.finding.severity");
         let is_text = |json: &&str| json.starts_with('"');
         Self {
@@ -71,7 +62,7 @@ impl<'a> Heading<'a> {
             activity,
             activity_name: json::raw(&name).get().to_owned(),
             severity: Severity::of(kind.class, severity.as_deref()),
-            ours,
+            ours: Side::of_owner(document),
             peer_is_direct: !document.has("hostnet.peer.via"),
             peer_is_here: document.has("hostnet.peer") || is_loopback("hostnet.remote.ip"),
             host_name: document.json("host.hostname").filter(is_text),

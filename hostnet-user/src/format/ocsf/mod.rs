@@ -10,7 +10,6 @@ mod finish;
 mod how;
 mod places;
 mod rules;
-mod side;
 mod table;
 mod version;
 
@@ -66,7 +65,7 @@ pub fn write(document: &Document<'_>, version: Version, to: &mut Vec<u8>) {
         event.put(table.places.unmapped, "{}");
     }
     finish::finish(&mut event, &heading);
-    let names = document.names();
+    let names = document.names;
     unmapped.sort_unstable_by_key(|(id, _)| names.node(*id).place());
     event.write(to, |to| {
         let put = |value: &str, to: &mut Vec<u8>| to.extend_from_slice(in_order(value).as_bytes());

@@ -1,16 +1,18 @@
 //! The rules compiled for each version and class, and all that an event can have: where the
 //! value of a field goes there is found by the rule's number alone.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use super::{
     class::Role,
     places::{Place, Places},
     rules::{How, RULES, Rule},
-    side::Side,
     version::Version,
 };
-use crate::{event::Class, format::tree::Tree};
+use crate::{
+    event::Class,
+    format::{side::Side, tree::Tree},
+};
 
 /// What events of a version and class are made by.
 pub struct Table {
@@ -33,12 +35,9 @@ pub struct Compiled {
 impl Table {
     /// The table for a class in a version.
     pub fn of(version: Version, class: Class) -> &'static Self {
-        static TABLES: LazyLock<[Vec<Table>; 2]> = LazyLock::new(|| {
-            Version::ALL.map(|version| {
-                Class::ALL.into_iter().map(|class| Table::new(version, class)).collect()
-            })
-        });
-        &TABLES[version as usize][class as usize]
+        static TABLES: [[OnceLock<Table>; Class::ALL.len()]; Version::ALL.len()] =
+            [const { [const { OnceLock::new() }; Class::ALL.len()] }; Version::ALL.len()];
+        TABLES[version as usize][class as usize].get_or_init(|| Self::new(version, class))
     }
 
     fn new(version: Version, class: Class) -> Self {
@@ -146,10 +145,11 @@ mod tests {
 
     #[test]
     fn no_attribute_is_written_by_two_rows_of_a_class() {
-        for class in Class::ALL {
+        let each = |class| Version::ALL.map(|version| (class, version));
+        for (class, version) in Class::ALL.into_iter().flat_map(each) {
             let mut seen: Vec<(String, &str)> = Vec::new();
             for rule in RULES {
-                let places = places(rule, class, Side::Source, Version::V1_8);
+                let places = places(rule, class, Side::Source, version);
                 for to in places.iter().flat_map(|to| rule.how.attributes(to)) {
                     let clash = seen.iter().find(|(known, _)| *known == to);
                     assert!(clash.is_none(), "{to}: {} and {clash:?}", rule.from);

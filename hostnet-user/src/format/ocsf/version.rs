@@ -45,8 +45,11 @@ impl Version {
 
     /// Whether events have an attribute at this path.
     pub fn has(self, path: &str) -> bool {
+        if self == Self::V1_8 {
+            return true;
+        }
         let path = format!(".{path}.");
-        self == Self::V1_8 || !Self::NEWER.iter().any(|newer| path.contains(&format!(".{newer}.")))
+        !Self::NEWER.iter().any(|newer| path.contains(&format!(".{newer}.")))
     }
 
     /// The class and activity that stand for these.
