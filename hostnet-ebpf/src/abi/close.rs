@@ -31,18 +31,27 @@ pub struct Close {
     pub socket: Socket,
 }
 
+impl Close {
+    /// Whether it is the end of a listener.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_of_listener(&self) -> bool {
+        self.from_state == TCP_LISTEN
+    }
+}
+
 impl Repeats for Close {
     /// The end of a listener, who can then no longer be at the other end.
     #[inline(always)]
     fn carries_state(&self) -> bool {
-        self.from_state == TCP_LISTEN
+        self.is_of_listener()
     }
     /// Which end connected is not known here; services have the lower port.
     #[inline(always)]
     fn subject(&self) -> Subject {
         let (local, remote) = (self.local_port, self.remote_port);
         let service = if remote == 0 || local < remote { local } else { remote };
-        let detail = (self.from_state == TCP_LISTEN) as u32;
+        let detail = self.is_of_listener() as u32;
         Subject { address: self.remote, port: service.into(), detail }
     }
 }

@@ -125,6 +125,12 @@ macro_rules! event_table {
             pub const fn kind(&self) -> EventKind {
                 match self { $(Self::$name(_) => EventKind::$name),+ }
             }
+
+            /// Whether a socket is closed for good.
+            #[must_use]
+            pub const fn ends_socket(&self) -> bool {
+                matches!(self, Self::Close(_) | Self::DatagramClose(_))
+            }
         }
 
         $(impl Payload for crate::$name {

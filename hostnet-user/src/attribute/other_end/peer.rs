@@ -21,7 +21,6 @@ use crate::{
 };
 
 const IPPROTO_TCP: u32 = 6;
-const TCP_LISTEN: u16 = 10;
 
 impl PeerTable {
     /// A socket found at `boot_ns`, if it can be the other end and its end will be
@@ -117,7 +116,7 @@ impl PeerTable {
                 }
             }
             Record::Close(close) => {
-                if close.from_state == TCP_LISTEN {
+                if close.is_of_listener() {
                     self.ended(header);
                 } else {
                     let local = endpoint(close.local, close.local_port);

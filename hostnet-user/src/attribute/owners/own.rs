@@ -58,8 +58,7 @@ impl OwnActs {
             0 => [header.cookie, listener].iter().any(|cookie| self.sockets.contains(cookie)),
             pid => self.is_own(pid),
         };
-        let is_end = matches!(record, Record::Close(_) | Record::DatagramClose(_));
-        if is_end {
+        if record.ends_socket() {
             self.sockets.remove(&header.cookie);
         } else if is_own && self.sockets.len() < MOST {
             self.sockets.insert(header.cookie);

@@ -9,8 +9,6 @@ use super::{
 };
 use crate::event::{Close, Direction, ListenerClosed, Outcome, endpoint};
 
-const TCP_LISTEN: u16 = 10;
-
 impl SocketCorrelator {
     pub(super) fn closed(&mut self, parts: &mut Parts<'_>, mut act: Act, record: &CloseRecord) {
         let (at, socket) = (act.at, act.socket);
@@ -22,7 +20,7 @@ impl SocketCorrelator {
         if let Some(tracked) = &mut tracked {
             act.party = tracked.party.clone();
             // What has an end was established, even if the record of that was lost.
-            if record.from_state != TCP_LISTEN
+            if !record.is_of_listener()
                 && let Some(connect) = tracked.connect.take()
             {
                 tracked.direction = Some(Direction::Egress);
@@ -31,7 +29,7 @@ impl SocketCorrelator {
                 self.report_connect(parts, &act, *connect, Ended { outcome, ends, peer });
             }
         }
-        if record.from_state == TCP_LISTEN {
+        if record.is_of_listener() {
             parts.report(&act, ListenerClosed { local });
             return;
         }

@@ -139,8 +139,7 @@ impl SocketCorrelator {
     fn prepare(&mut self, parts: &mut Parts<'_>, of: &Decoded<'_>) -> Option<Prepared> {
         let Decoded { header, hook, record, .. } = of;
         let asked = self.bind_answered(parts, of);
-        let is_end = matches!(record, Record::Close(_) | Record::DatagramClose(_));
-        if is_end && self.table.must_wait(header, *hook, *record) {
+        if record.ends_socket() && self.table.must_wait(header, *hook, *record) {
             return None;
         }
         let party = match header.tgid {
@@ -154,7 +153,7 @@ impl SocketCorrelator {
         let asked_port = asked.as_ref().map(|asked| asked.requested.port());
         parts.peers.note_listener(header, record, begun.as_ref(), asked_port);
         if parts.owners.is_of_own_socket(header, record) || !parts.owners.is_told_of(&party) {
-            if is_end {
+            if record.ends_socket() {
                 self.table.remove(header.cookie);
             }
             return None;
