@@ -274,13 +274,6 @@ impl Subject {
             && packet.is_empty()
             && raw.is_empty()
     }
-
-    /// The network mode that the runtime was given for it.
-    #[must_use]
-    pub fn declared_network(&self) -> Option<&str> {
-        let container = self.container.as_ref()?;
-        Some(&*container.network_mode).filter(|mode| !mode.is_empty())
-    }
 }
 
 impl Audit {

@@ -26,14 +26,16 @@ pub struct Close {
     pub errno: Option<u16>,
 }
 
+impl Close {
+    /// What is true of every end of traffic with a peer, by whatever protocol.
+    pub(super) fn ended(operation: &'static str) -> Info {
+        Info::new(operation, Action::DisconnectReceived, &["connection", "end"], Colour::Dim)
+    }
+}
+
 impl Told for Close {
     fn info(&self) -> Info {
-        Info::new(
-            Self::OPERATIONS[0],
-            Action::DisconnectReceived,
-            &["connection", "end"],
-            Colour::Dim,
-        )
+        Self::ended(Self::OPERATIONS[0])
     }
     fn errno(&self) -> Option<u16> {
         self.errno

@@ -200,12 +200,7 @@ impl DatagramClose {
 
 impl Told for DatagramClose {
     fn info(&self) -> Info {
-        Info::new(
-            Self::OPERATIONS[0],
-            Action::DisconnectReceived,
-            &["connection", "end"],
-            Colour::Dim,
-        )
+        Close::ended(Self::OPERATIONS[0])
     }
     fn duration_ns(&self) -> Option<u64> {
         self.duration_ns

@@ -135,7 +135,7 @@ macro_rules! canaries {
                 operation(root)
             }
 
-            /// The hooks that nothing else makes fire.
+            /// The hooks that it proves beside those that go by their set.
             const fn hooks(self) -> &'static [Hook] {
                 match self { $(Self::$name => &[$(Hook::$hook),*],)* }
             }
@@ -143,8 +143,7 @@ macro_rules! canaries {
     };
 }
 
-// What is done, with cgroups below a path, and the hooks that it proves beside those that
-// go by their set.
+// What is done, with cgroups below a path.
 canaries! {
     Ipv4 = |_| internet(Ipv4Addr::LOCALHOST.into()), [InetAccept, UdpSendmsg];
     Ipv6 = |_| internet(Ipv6Addr::LOCALHOST.into()),

@@ -110,12 +110,6 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Whether they go on when the agent ends badly.
-    #[must_use]
-    pub const fn is_pinned(&self) -> bool {
-        self.pins.is_some()
-    }
-
     /// Hooks whose program somebody has detached.
     ///
     /// # Errors
@@ -155,7 +149,7 @@ impl Programs {
 /// Programs that went on without an agent.
 #[derive(Clone, Copy, Debug)]
 pub struct Adopted {
-    /// When records were last read, `CLOCK_BOOTTIME` nanoseconds.
+    /// When records were last read, `CLOCK_BOOTTIME` nanoseconds, up to a second too early.
     pub since_ns: u64,
     /// They were another version's: records that nobody will read. `None` when these
     /// very programs went on.

@@ -164,7 +164,7 @@ impl Pins {
     }
 
     /// When records of other versions were last read, if there are any; `CLOCK_BOOTTIME`
-    /// nanoseconds.
+    /// nanoseconds, up to a second too early.
     #[must_use]
     pub fn others_read_ns(&self) -> Option<u64> {
         let versions = versions(&self.directory);

@@ -34,8 +34,8 @@ pub struct Told {
     pulse_ns: u64,
 }
 
-/// How exactly it is noted when records were last read: a system call each time costs an idle
-/// agent a tenth of what it needs.
+/// How exactly it is noted when records were last read: an idle agent looks for them twenty times
+/// a second, and each note is a system call.
 const PULSE_EVERY_NS: u64 = 1_000_000_000;
 
 impl Told {

@@ -315,11 +315,17 @@ impl Loop {
             return;
         }
         let (sink, reason) = (self.own.outbox.name.clone(), self.reason.clone());
-        tracing::error!(
+        let text = format!(
             "sink {sink}: {dropped} events dropped before delivery, {refused} refused: {reason}"
         );
-        // Without room for it, it is sent with what comes until the next time.
-        if self.own.news.tell(RecordHealth::SinkDropped { sink, dropped, refused, reason }) {
+        // Without room for it, it is sent, and said in the log, with what comes until the next
+        // time; there is none after the end.
+        let is_told =
+            self.own.news.tell(RecordHealth::SinkDropped { sink, dropped, refused, reason });
+        if is_told || self.own.tail.is_ending() {
+            tracing::error!("{text}");
+        }
+        if is_told {
             (self.dropped, self.dead) = (0, 0);
         }
     }

@@ -174,7 +174,7 @@ impl ProcessLookups {
         self.open.values_mut().for_each(|open| open.is_late = true);
         let left: Vec<u32> = self.open.keys().copied().chain(pids).collect();
         tracing::warn!(
-            "the command lines of {} processes are not known yet: /proc does not answer for at least {} of them",
+            "the command lines of {} processes stay unknown: /proc does not answer for at least {} of them",
             left.len(),
             self.desk.waiting().min(LIMITS.threads)
         );
