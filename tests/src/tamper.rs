@@ -59,7 +59,8 @@ pub fn refuses_removal(agent: &Agent, key: usize, value_size: usize, entries: u3
     let mut first = vec![0_u8; key];
     let fd = map.as_raw_fd() as u64;
     bpf::call(BPF_MAP_GET_NEXT_KEY, &mut [fd, 0, first.as_mut_ptr() as u64]).expect("an entry");
-    bpf::call(BPF_MAP_DELETE_ELEM, &mut [fd, first.as_ptr() as u64]).is_err()
+    let removed = bpf::call(BPF_MAP_DELETE_ELEM, &mut [fd, first.as_ptr() as u64]);
+    removed.is_err_and(|error| error.raw_os_error() == Some(libc::EPERM))
 }
 
 fn map(agent: &Agent, key: usize, value_size: usize, entries: u32) -> OwnedFd {

@@ -2,12 +2,12 @@
 
 use std::{io, net::SocketAddr};
 
-use socket2::{SockAddr, Socket, Type};
+use socket2::{Socket, Type};
 
 use crate::{
     arguments::Arguments,
+    listeners::bind_told,
     sockets::{keep, local, socket_for},
-    truth::tell,
 };
 
 pub const SUBCOMMANDS: crate::Subcommands = &[("bind", bind), ("bind-used", bind_used)];
@@ -43,13 +43,6 @@ fn bind_one(arguments: &Arguments, address: SocketAddr) -> io::Result<Socket> {
     if arguments.switch("--reuse-address") {
         socket.set_reuse_address(true)?;
     }
-    let result = socket.bind(&SockAddr::from(address));
-    let given = if result.is_ok() { local(&socket) } else { None };
-    tell("bind")
-        .socket(&socket)
-        .endpoint("requested", Some(address))
-        .endpoint("local", given)
-        .result(&result)
-        .send();
-    result.map(|()| socket)
+    bind_told(&socket, address)?;
+    Ok(socket)
 }

@@ -1,6 +1,6 @@
 //! Making listeners.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
 use socket2::{SockAddr, Socket, Type};
 
@@ -25,15 +25,23 @@ pub fn opened(socket: Socket, address: SocketAddr, backlog: i32) -> Socket {
 /// A listener on an address, its bind and listen told.
 pub fn open_told(address: SocketAddr) -> Socket {
     let socket = socket_for(address, Type::STREAM);
-    let result = socket.bind(&SockAddr::from(address));
+    // A refused one is in what was told, and the listen then gives a port of its own.
+    let _told = bind_told(&socket, address);
     let given = local(&socket);
+    let result = socket.listen(128);
+    tell("listen").socket(&socket).endpoint("local", given).result(&result).send();
+    socket
+}
+
+/// Binds, told with what came of it.
+pub fn bind_told(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    let result = socket.bind(&SockAddr::from(address));
+    let given = if result.is_ok() { local(socket) } else { None };
     tell("bind")
-        .socket(&socket)
+        .socket(socket)
         .endpoint("requested", Some(address))
         .endpoint("local", given)
         .result(&result)
         .send();
-    let result = socket.listen(128);
-    tell("listen").socket(&socket).endpoint("local", given).result(&result).send();
-    socket
+    result
 }

@@ -91,7 +91,11 @@ struct Info {
 
 fn next(id: u32) -> Option<u32> {
     let mut attribute = Id { id, ..Id::default() };
-    bpf::call(BPF_PROG_GET_NEXT_ID, &mut attribute).ok().map(|_| attribute.next)
+    match bpf::call(BPF_PROG_GET_NEXT_ID, &mut attribute) {
+        Ok(_) => Some(attribute.next),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => None,
+        Err(error) => panic!("programs cannot be listed: {error}"),
+    }
 }
 
 fn of(id: u32) -> Program {
