@@ -32,9 +32,10 @@ pub fn perform() -> Result<()> {
     Ok(())
 }
 
-/// rustfmt is given every file: a module that a macro's row names is not found by cargo.
+/// rustfmt is given every file, also before it is committed: a module that a macro's row names is not found by cargo.
 fn formatting() -> Result<bool> {
-    let files = shell::capture(shell::command("git").args(["ls-files", "-z", "*.rs"]))?;
+    let all = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.rs"];
+    let files = shell::capture(shell::command("git").args(all))?;
     let files = files.split('\0').filter(|path| shell::root().join(path).is_file());
     let files: Vec<&str> = files.collect();
     eprintln!("$ rustfmt --check: {} files", files.len());

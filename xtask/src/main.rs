@@ -39,7 +39,8 @@ enum Task {
     Test(test::Args),
     /// Check formatting, clippy for the host and for BPF, licences and advisories.
     Lint,
-    /// Check the cheap invariants of the tree: who may name what, file sizes, leaked paths.
+    /// Check the cheap invariants of the tree: who may name what, circles and layers of modules, file sizes,
+    /// leaked paths.
     Tidy,
     /// Build the eBPF object that hostnet carries, and record what it was built from.
     Ebpf(ebpf::Args),

@@ -36,7 +36,9 @@ pub fn perform(args: &Args) -> Result<()> {
     shell::run(
         shell::command(recorder).env("HOSTNET_BIN", &hostnet).arg(shell::root().join(RECORDING)),
     )?;
-    let replay = "\"$0\" replay --json \"$1\" | gzip -9n >\"$2\"";
+    // A pipe would hide that the replay failed.
+    let replay = "lines=$(mktemp) && \"$0\" replay --json \"$1\" >\"$lines\" && gzip -9nc \"$lines\" >\"$2\"; \
+                  result=$?; rm -f \"$lines\"; exit $result";
     shell::run(shell::command("sh").args(["-c", replay]).arg(hostnet).args([RECORDING, REPLAYED]))?;
     let renames = shell::root().join(RENAMES);
     let heading = fs::read_to_string(&renames).context(RENAMES)?;

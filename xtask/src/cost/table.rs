@@ -32,7 +32,7 @@ pub struct Table {
 /// What a program has of one operation.
 #[derive(Debug, PartialEq, Eq)]
 struct Part {
-    /// In how many of a hundred operations it ran, or how often in that many.
+    /// How often it ran in a hundred operations.
     hundred_runs: i64,
     instructions: i64,
 }
